@@ -1,0 +1,48 @@
+"""What can go wrong for a user, as one small tree. The library raises, the CLI translates once.
+
+    EdgeJudgeError          one line: what is wrong, where, what was expected; `hint` is the next step
+    |-- UsageError          a name or a combination of options that does not exist (exit 2)
+    |-- DataError           a benchmark file that is missing, changed, broken or empty
+    |-- GrammarError        a .gbnf file that does not say what it is, or admits what it should not
+    |-- ModelError          a GGUF that cannot judge: no chat template, too small a context, not loadable
+    `-- RunError            a run folder that holds something else than what was asked for
+
+A bug of ours is none of these and keeps its traceback.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from difflib import get_close_matches
+
+
+class EdgeJudgeError(Exception):
+    """A user's problem, told in one line; `hint` says what to do next."""
+
+    def __init__(self, message: str, hint: str | None = None) -> None:
+        super().__init__(message)
+        self.hint = hint
+
+
+class UsageError(EdgeJudgeError): ...
+
+
+class DataError(EdgeJudgeError): ...
+
+
+class GrammarError(EdgeJudgeError): ...
+
+
+class ModelError(EdgeJudgeError): ...
+
+
+class RunError(EdgeJudgeError): ...
+
+
+def nearest(name: str, known: Iterable[str]) -> str:
+    """A hint for a mistyped name: the names nearest to it, or all of them where none is near."""
+    names = list(known)
+    close = get_close_matches(name, names, n=3, cutoff=0.5)
+    if close:
+        return f"did you mean {' or '.join(close)}?"
+    return f"known: {', '.join(names)}"

@@ -1,0 +1,133 @@
+"""The pocket judge's network in torch: a Qwen2 (Qwen technical report, arXiv 2309.16609), small, for training only.
+
+Knows: the arithmetic that config.json describes, and one shortcut: every pair of a batch hangs on the same
+prompt prefix, so the prefix is evaluated once per layer and each pair attends to it and to itself.
+Does not know: tasks, losses, files.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+
+@dataclass(frozen=True, slots=True)
+class Shape:
+    vocab: int
+    hidden: int = 256
+    ff: int = 768
+    layers: int = 4
+    heads: int = 8
+    context: int = 4096
+    theta: float = 10_000.0
+    eps: float = 1e-6
+
+    def config(self, eos: int) -> dict[str, object]:
+        """What transformers expects in config.json."""
+        return {
+            "architectures": ["Qwen2ForCausalLM"],
+            "model_type": "qwen2",
+            "vocab_size": self.vocab,
+            "hidden_size": self.hidden,
+            "intermediate_size": self.ff,
+            "num_hidden_layers": self.layers,
+            "num_attention_heads": self.heads,
+            "num_key_value_heads": self.heads,
+            "max_position_embeddings": self.context,
+            "rope_theta": self.theta,
+            "rms_norm_eps": self.eps,
+            "hidden_act": "silu",
+            "tie_word_embeddings": True,
+            "use_sliding_window": False,
+            "eos_token_id": eos,
+            "torch_dtype": "float16",
+        }
+
+
+class Layer(nn.Module):
+    """One block; module names are those of the checkpoint."""
+
+    def __init__(self, shape: Shape) -> None:
+        super().__init__()
+        width = shape.hidden
+        self.heads = shape.heads
+        self.self_attn = nn.ModuleDict(
+            {name: nn.Linear(width, width, bias=name != "o_proj") for name in ("q_proj", "k_proj", "v_proj", "o_proj")}
+        )
+        self.mlp = nn.ModuleDict(
+            {
+                "gate_proj": nn.Linear(width, shape.ff, bias=False),
+                "up_proj": nn.Linear(width, shape.ff, bias=False),
+                "down_proj": nn.Linear(shape.ff, width, bias=False),
+            }
+        )
+        self.input_layernorm = nn.RMSNorm(width, shape.eps)
+        self.post_attention_layernorm = nn.RMSNorm(width, shape.eps)
+
+    def forward(self, prefix: Tensor, pairs: Tensor, turn: tuple[Tensor, Tensor], mask: Tensor) -> tuple[Tensor, Tensor]:
+        """prefix (1, P, hidden) and pairs (N, L, hidden) after this block; mask (L, P + L) is True where seen."""
+        count = pairs.shape[0]
+        near, far = self._attention(prefix, turn, 0), self._attention(pairs, turn, prefix.shape[1])
+        seen = [torch.cat((old.expand(count, -1, -1, -1), new), 2) for old, new in zip(near[1:], far[1:], strict=True)]
+        mixed_prefix = F.scaled_dot_product_attention(*near, is_causal=True)
+        mixed = F.scaled_dot_product_attention(far[0], *seen, attn_mask=mask)
+        return self._close(prefix, mixed_prefix), self._close(pairs, mixed)
+
+    def _attention(self, x: Tensor, turn: tuple[Tensor, Tensor], start: int) -> tuple[Tensor, Tensor, Tensor]:
+        """Queries, keys and values of x, each (rows, heads, tokens, head width), turned by their positions."""
+        rows, tokens, width = x.shape
+        normed = self.input_layernorm(x)
+        q, k, v = (
+            self.self_attn[name](normed).view(rows, tokens, self.heads, width // self.heads).transpose(1, 2)
+            for name in ("q_proj", "k_proj", "v_proj")
+        )
+        cos, sin = (table[start : start + tokens] for table in turn)
+        return rotate(q, cos, sin), rotate(k, cos, sin), v
+
+    def _close(self, x: Tensor, mixed: Tensor) -> Tensor:
+        x = x + self.self_attn["o_proj"](mixed.transpose(1, 2).reshape(x.shape))
+        normed = self.post_attention_layernorm(x)
+        gated = F.silu(self.mlp["gate_proj"](normed)) * self.mlp["up_proj"](normed)
+        return x + self.mlp["down_proj"](gated)
+
+
+class Pocket(nn.Module):
+    def __init__(self, shape: Shape) -> None:
+        super().__init__()
+        self.shape = shape
+        self.embed_tokens = nn.Embedding(shape.vocab, shape.hidden)
+        self.layers = nn.ModuleList(Layer(shape) for _ in range(shape.layers))
+        self.norm = nn.RMSNorm(shape.hidden, shape.eps)
+        for parameter in self.parameters():
+            if parameter.dim() == 2:
+                nn.init.normal_(parameter, std=0.02)
+
+    def forward(self, prefix: Tensor, pairs: Tensor) -> Tensor:
+        """Final hidden states (N, L, hidden) of `pairs` (N, L), each read after `prefix` (P)."""
+        before, length = len(prefix), pairs.shape[1]
+        turn = turns(before + length, self.shape)
+        causal = torch.ones(length, length, dtype=torch.bool).tril()
+        mask = torch.cat((torch.ones(length, before, dtype=torch.bool), causal), 1)
+        x, y = self.embed_tokens(prefix)[None], self.embed_tokens(pairs)
+        for layer in self.layers:
+            x, y = layer(x, y, turn, mask)
+        return self.norm(y)
+
+    def logits(self, states: Tensor) -> Tensor:
+        return states @ self.embed_tokens.weight.T
+
+
+def turns(tokens: int, shape: Shape) -> tuple[Tensor, Tensor]:
+    """Cosines and sines (tokens, head width) of rotary positions (RoFormer, arXiv 2104.09864), halves layout."""
+    width = shape.hidden // shape.heads
+    speed = shape.theta ** (-torch.arange(0, width, 2) / width)
+    angle = torch.outer(torch.arange(tokens), speed).repeat(1, 2)
+    return angle.cos(), angle.sin()
+
+
+def rotate(x: Tensor, cos: Tensor, sin: Tensor) -> Tensor:
+    left, right = x.chunk(2, -1)
+    return x * cos + torch.cat((-right, left), -1) * sin

@@ -1,0 +1,73 @@
+"""The pocket judge's tokenizer: byte-level BPE in which each word of its small world is one token.
+
+Knows: the pre-tokenizer expression that Qwen2 uses (and llama.cpp calls `qwen2`), the three control tokens.
+Does not know: networks or training.
+"""
+
+from __future__ import annotations
+
+from itertools import islice
+from typing import TYPE_CHECKING
+
+from edge_judge import prompts
+from edge_judge.pocket.lexicon import ADJECTIVES, KINDS, NOUNS, PLURAL
+from edge_judge.pocket.tasks import pairs
+
+if TYPE_CHECKING:
+    from tokenizers import Tokenizer
+
+END, START, STOP = CONTROLS = ("<|endoftext|>", "<|im_start|>", "<|im_end|>")
+PIECES = (
+    r"(?i:'s|'t|'re|'ve|'m|'ll|'d)|[^\r\n\p{L}\p{N}]?\p{L}+|\p{N}| ?[^\s\p{L}\p{N}]+[\r\n]*"
+    r"|\s*[\r\n]+|\s+(?!\S)|\s+"
+)
+CHAT_TEMPLATE = (
+    "{% for message in messages %}<|im_start|>{{ message['role'] }}\n{{ message['content'] }}<|im_end|>\n"
+    "{% endfor %}{% if add_generation_prompt %}<|im_start|>assistant\n{% endif %}"
+)
+
+
+def train_tokenizer(seed: int) -> Tokenizer:
+    """A tokenizer that has seen the prompts, the word lists and 20,000 training pairs."""
+    from tokenizers import Regex, Tokenizer, decoders, models, pre_tokenizers, trainers
+
+    tokenizer = Tokenizer(models.BPE())
+    tokenizer.pre_tokenizer = pre_tokenizers.Sequence(
+        [
+            pre_tokenizers.Split(Regex(PIECES), behavior="isolated"),
+            pre_tokenizers.ByteLevel(add_prefix_space=False, use_regex=False),
+        ]
+    )
+    tokenizer.decoder = decoders.ByteLevel()
+    trainer = trainers.BpeTrainer(
+        vocab_size=2048,
+        special_tokens=[],
+        initial_alphabet=pre_tokenizers.ByteLevel.alphabet(),
+        show_progress=False,
+    )
+    tokenizer.train_from_iterator(_texts(seed), trainer)
+    tokenizer.add_special_tokens(list(CONTROLS))
+    return tokenizer
+
+
+def _texts(seed: int) -> list[str]:
+    seen = list(islice(pairs(seed, "train"), 20_000))
+    shown = [f"{pair.question}\n{pair.a.text}\n{pair.b.text}" for pair in seen]
+    asked = [prompts.fill(name, "", "", "", ties=ties) for name in prompts.protocols() for ties in (True, False)]
+    words = [*NOUNS, *ADJECTIVES, *KINDS, *PLURAL.values()]
+    lists = [f"{word} {word}\n{word.upper()} {word.upper()}\n{word.capitalize()} {word.capitalize()}" for word in words]
+    return shown + asked * 100 + lists * 20
+
+
+def config() -> dict[str, object]:
+    """What transformers expects in tokenizer_config.json."""
+    return {
+        "tokenizer_class": "PreTrainedTokenizerFast",
+        "eos_token": STOP,
+        "pad_token": END,
+        "bos_token": None,
+        "add_bos_token": False,
+        "clean_up_tokenization_spaces": False,
+        "model_max_length": 4096,
+        "chat_template": CHAT_TEMPLATE,
+    }

@@ -1,0 +1,134 @@
+"""The records that travel between the rooms: pairs, verdicts, runs and scores. Frozen, standard library only.
+
+Knows: the shapes of things, and how a verdict in the order shown becomes a verdict on the pair.
+Does not know: files, models, statistics.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Literal, TypeAlias
+
+Label: TypeAlias = Literal["a", "b", "tie"]
+Order: TypeAlias = Literal["ab", "ba"]
+
+LABELS: tuple[Label, ...] = ("a", "b", "tie")
+ORDERS: tuple[Order, ...] = ("ab", "ba")
+MIRROR: dict[Label, Label] = {"a": "b", "b": "a", "tie": "tie"}
+
+
+def undo(order: Order, shown: Label) -> Label:
+    """The verdict on the pair, from the verdict on the answers in the order shown (and back: it is an involution)."""
+    return shown if order == "ab" else MIRROR[shown]
+
+
+@dataclass(frozen=True, slots=True)
+class Pair:
+    """Two answers to one instruction.
+
+    labels: the human verdicts it is scored against: one for most benchmarks, none where nobody judged, several
+    where each vote counts (MT-Bench). group: pairs that share one are one cluster when intervals are computed.
+    """
+
+    id: str
+    question: str
+    a: str
+    b: str
+    labels: tuple[Label, ...] = ()
+    group: str = ""
+    reference: str | None = None
+
+    @property
+    def cluster(self) -> str:
+        return self.group or self.id
+
+    def shown(self, order: Order) -> tuple[str, str]:
+        """The answers as (first, second)."""
+        return (self.a, self.b) if order == "ab" else (self.b, self.a)
+
+
+@dataclass(frozen=True, slots=True)
+class Benchmark:
+    """Pairs with a name. sha256: of the published file, or of the user's; ties: whether a tie is a legal label."""
+
+    name: str
+    pairs: tuple[Pair, ...]
+    sha256: str
+    ties: bool
+    source: str
+
+
+@dataclass(frozen=True, slots=True)
+class Verdict:
+    """One judgement, in the pair's own terms (order undone).
+
+    verdict: None means that no valid verdict was given; it is never a tie. p: probability of each legal verdict,
+    summing to 1. mass: the share of all probability that lay on legal verdicts. text: what the judge wrote, or
+    the verdict's text where it was read from probabilities.
+    """
+
+    id: str
+    order: Order
+    verdict: Label | None
+    p: Mapping[Label, float] | None = None
+    text: str | None = None
+    mass: float | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Figure:
+    """A measured number with its 95 % interval; k of n where it is a rate. value is None where it is undefined."""
+
+    value: float | None
+    low: float | None = None
+    high: float | None = None
+    k: int | None = None
+    n: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Identity:
+    """Which run this is: its folder under results/."""
+
+    benchmark: str
+    model: str
+    scheme: str
+    grammar: str
+
+
+@dataclass(frozen=True, slots=True)
+class Measured:
+    """What a run cost. tokens: evaluated by the model; tokens_total: had every prompt been evaluated by itself."""
+
+    wall_seconds: float
+    tokens: int
+    tokens_total: int
+    verdicts: int
+    peak_rss: int
+    machine: str
+
+
+@dataclass(frozen=True, slots=True)
+class Score:
+    """The figures of one run. strict: a missing verdict is wrong. paper: as the published table was made."""
+
+    benchmark: str
+    model: str
+    scheme: str
+    grammar: str
+    pairs: int
+    verdicts: int
+    strict: Mapping[str, Figure]
+    paper: Mapping[str, Figure]
+
+
+@dataclass(frozen=True, slots=True)
+class Run:
+    """A run as read back from its folder: what decided it, what it cost, and every verdict."""
+
+    identity: Identity
+    settings: Mapping[str, object]
+    measured: Measured | None
+    verdicts: tuple[Verdict, ...]
+    bytes: int  # of the GGUF
