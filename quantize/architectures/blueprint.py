@@ -1,0 +1,172 @@
+"""What a model family says about a checkpoint: GGUF hyperparameters, and where each GGUF tensor comes from.
+
+Also the arithmetic that families share: orders of rows, and the fields of an ordinary decoder.
+Knows nothing about files, dtypes or quantization.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+from quantize.config import Config
+from quantize.errors import ConfigError
+
+if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
+
+MAX_LAYERS = 512
+
+
+@dataclass(frozen=True, slots=True)
+class Field:
+    """One GGUF key with its value; `kind` is a lower-case GGUF value type (uint32, float32, bool, string
+    ...).
+    """
+
+    key: str
+    kind: str
+    value: (
+        int | float | bool | str | tuple[int, ...] | tuple[float, ...] | tuple[str, ...] | tuple[bytes, ...]
+    )
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Target:
+    """One tensor of the GGUF. Its row i is row rows[i] of the checkpoint's tensor `source`, or row i without
+    `rows`.
+
+    `shape` is (rows, width) or (length,), `source_shape` the shape the checkpoint's tensor must have. A
+    target with `constant` (float32) has no source: its values follow from the configuration.
+    """
+
+    name: str
+    shape: tuple[int, ...]
+    source: str
+    source_shape: tuple[int, ...]
+    rows: NDArray[np.int64] | None = None
+    constant: NDArray[np.float32] | None = None
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Blueprint:
+    """A whole model: GGUF architecture, hyperparameters, tensors in file order, rows of its embedding.
+
+    `ignored` are name patterns of checkpoint tensors that carry nothing the GGUF needs.
+    """
+
+    architecture: str
+    fields: tuple[Field, ...]
+    targets: tuple[Target, ...]
+    vocabulary: int
+    ignored: tuple[str, ...] = field(
+        default=("*.rotary_emb.inv_freq", "*.attention.masked_bias", "*.attention.bias")
+    )
+
+    @property
+    def parameters(self) -> int:
+        """How many numbers the model's tensors hold."""
+        import math
+
+        return sum(math.prod(target.shape) for target in self.targets)
+
+
+def same(name: str, source: str, shape: tuple[int, ...]) -> Target:
+    """A tensor that only changes its name."""
+    return Target(name, shape, source, shape)
+
+
+def picked(name: str, source: str, source_shape: tuple[int, ...], rows: NDArray[np.int64]) -> Target:
+    """A tensor made of these rows of a checkpoint's tensor, in this order."""
+    return Target(name, (len(rows), *source_shape[1:]), source, source_shape, rows)
+
+
+def interleaved_heads(heads: int, head_dim: int) -> NDArray[np.int64]:
+    """The order of q or k rows that llama.cpp's interleaved rotary embedding expects: shape (heads *
+    head_dim,).
+
+    A checkpoint rotates row i of a head with row i + head_dim / 2 (RoFormer's pairs, split in halves as in
+    GPT-NeoX); llama.cpp's llama graph rotates neighbours, so the two halves of each head are interleaved.
+    """
+    import numpy as np
+
+    halves = np.arange(heads * head_dim, dtype=np.int64).reshape(heads, 2, head_dim // 2)
+    return halves.swapaxes(1, 2).reshape(-1)
+
+
+@dataclass(frozen=True, slots=True)
+class Shape:
+    """The sizes of an ordinary decoder, checked against each other."""
+
+    hidden: int
+    feed_forward: int
+    layers: int
+    heads: int
+    kv_heads: int
+    head_dim: int
+    vocabulary: int
+    tied: bool
+
+    @classmethod
+    def of(cls, config: Config) -> Shape:
+        """From the usual fields; raises ConfigError where one is missing or they contradict each other."""
+        hidden = config.integer("hidden_size")
+        heads = config.integer("num_attention_heads")
+        shape = cls(
+            hidden=hidden,
+            feed_forward=config.integer("intermediate_size"),
+            layers=config.integer("num_hidden_layers"),
+            heads=heads,
+            kv_heads=config.integer("num_key_value_heads", default=heads),
+            head_dim=config.integer("head_dim", default=max(hidden // heads, 1)),
+            vocabulary=config.integer("vocab_size"),
+            tied=config.flag("tie_word_embeddings", default=False),
+        )
+        shape.check(config)
+        return shape
+
+    def check(self, config: Config) -> None:
+        """Raise ConfigError where the sizes cannot belong to one model."""
+        if self.heads % self.kv_heads:
+            raise ConfigError(
+                f"{config.origin}: {self.heads} heads cannot share {self.kv_heads} key-value heads evenly"
+            )
+        if "head_dim" not in config.fields and self.hidden % self.heads:
+            raise ConfigError(
+                f"{config.origin}: hidden_size {self.hidden} is no multiple of {self.heads} heads"
+            )
+        if self.head_dim % 2:
+            raise ConfigError(
+                f"{config.origin}: a head of {self.head_dim} dimensions cannot be rotated in pairs"
+            )
+        if self.layers > MAX_LAYERS:
+            raise ConfigError(f"{config.origin}: {self.layers} layers, llama.cpp takes at most {MAX_LAYERS}")
+
+
+def decoder_fields(architecture: str, config: Config, shape: Shape) -> tuple[Field, ...]:
+    """The hyperparameters every decoder with rotary embedding and RMS norm has."""
+    key = f"{architecture}.".__add__
+    fields = [
+        Field(key("block_count"), "uint32", shape.layers),
+        Field(key("context_length"), "uint32", config.integer("max_position_embeddings")),
+        Field(key("embedding_length"), "uint32", shape.hidden),
+        Field(key("feed_forward_length"), "uint32", shape.feed_forward),
+        Field(key("attention.head_count"), "uint32", shape.heads),
+        Field(key("attention.head_count_kv"), "uint32", shape.kv_heads),
+        Field(key("attention.layer_norm_rms_epsilon"), "float32", config.number("rms_norm_eps")),
+        Field(key("vocab_size"), "uint32", shape.vocabulary),
+        Field(key("rope.dimension_count"), "uint32", shape.head_dim),
+    ]
+    if "head_dim" in config.fields:
+        fields.append(Field(key("attention.key_length"), "uint32", shape.head_dim))
+        fields.append(Field(key("attention.value_length"), "uint32", shape.head_dim))
+    return tuple(fields)
+
+
+def ends(shape: Shape, head: str = "lm_head.weight") -> tuple[tuple[Target, ...], tuple[Target, ...]]:
+    """What comes before and after the blocks: embedding, final norm, and the head unless it is tied."""
+    matrix = (shape.vocabulary, shape.hidden)
+    before = (same("token_embd.weight", "model.embed_tokens.weight", matrix),)
+    norm = same("output_norm.weight", "model.norm.weight", (shape.hidden,))
+    return before, (norm,) if shape.tied else (norm, same("output.weight", head, matrix))

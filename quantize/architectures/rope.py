@@ -1,0 +1,64 @@
+"""How a configuration stretches its rotary embedding, in GGUF terms.
+
+Knows the kinds llama.cpp applies by itself; any other kind is refused by name, because leaving it out would
+give a model that runs and is wrong.
+"""
+
+from __future__ import annotations
+
+import math
+
+from quantize.architectures.blueprint import Field, Target
+from quantize.config import Config
+from quantize.errors import ConfigError
+
+
+def rope_fields(architecture: str, config: Config) -> tuple[Field, ...]:
+    """Base frequency and scaling. Raises ConfigError for a kind of scaling that is not known."""
+    scaling = config.part("rope_parameters", "rope_scaling")
+    theta = config.number("rope_theta", default=10000.0)
+    if scaling is not None:
+        theta = scaling.number("rope_theta", default=theta)
+    fields = [Field(f"{architecture}.rope.freq_base", "float32", theta)]
+    kind = rope_kind(config)
+    if scaling is not None and kind in ("linear", "yarn"):
+        fields.append(Field(f"{architecture}.rope.scaling.type", "string", kind))
+        fields.append(Field(f"{architecture}.rope.scaling.factor", "float32", scaling.number("factor")))
+        if kind == "yarn":
+            length = scaling.integer("original_max_position_embeddings")
+            fields.append(Field(f"{architecture}.rope.scaling.original_context_length", "uint32", length))
+    return tuple(fields)
+
+
+def rope_kind(config: Config) -> str:
+    """default, linear, yarn or llama3."""
+    scaling = config.part("rope_parameters", "rope_scaling")
+    kind = "default" if scaling is None else scaling.text("rope_type") or scaling.text("type") or "default"
+    if kind not in ("default", "linear", "yarn", "llama3"):
+        raise ConfigError(
+            f"{config.origin}: rope scaling {kind!r} is not supported, expected linear, yarn or llama3",
+            "use a ready GGUF of this model",
+        )
+    return kind
+
+
+def llama3_factors(config: Config, head_dim: int) -> tuple[Target, ...]:
+    """The rope_freqs tensor (head_dim / 2,) of Llama 3.1's scaling, or nothing for another kind.
+
+    Each frequency is divided by its factor: 1 for short wavelengths, `factor` for long ones, in between a
+    linear blend in 1 / wavelength ("The Llama 3 Herd of Models", and the rope_scaling fields of its
+    config.json).
+    """
+    import numpy as np
+
+    scaling = config.part("rope_parameters", "rope_scaling")
+    if scaling is None or rope_kind(config) != "llama3":
+        return ()
+    theta = scaling.number("rope_theta", default=config.number("rope_theta", default=10000.0))
+    factor, length = scaling.number("factor"), scaling.integer("original_max_position_embeddings")
+    low, high = scaling.number("low_freq_factor"), scaling.number("high_freq_factor")
+    frequencies = 1.0 / theta ** (np.arange(0, head_dim, 2, dtype=np.float32) / np.float32(head_dim))
+    turns = length * frequencies.astype(np.float64) / (2 * math.pi)
+    blend = np.clip((turns - low) / (high - low), 0.0, 1.0)
+    factors = (1.0 / ((1.0 - blend) / factor + blend)).astype(np.float32)
+    return (Target("rope_freqs.weight", factors.shape, "", (), constant=factors),)

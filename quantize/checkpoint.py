@@ -1,0 +1,176 @@
+"""The tensors of a checkpoint folder, as memory-mapped rows.
+
+A checkpoint is one safetensors file or several with an index. Tensors stay on disk until rows are asked for.
+Knows nothing about model families: it gives the tensors under the names the checkpoint uses.
+"""
+
+from __future__ import annotations
+
+import json
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from quantize import safetensors_file
+from quantize.errors import CheckpointError
+
+if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
+
+INDEX = "model.safetensors.index.json"
+SINGLE = "model.safetensors"
+DTYPES = {"F32": "<f4", "F16": "<f2", "BF16": "<u2"}
+
+
+@dataclass(frozen=True, slots=True)
+class Tensor:
+    """One tensor on disk: C-ordered, `offset` bytes into `path`. `dtype` is F32, F16 or BF16 when it is
+    usable.
+    """
+
+    name: str
+    dtype: str
+    shape: tuple[int, ...]
+    path: Path
+    offset: int
+
+    def map(self) -> TensorRows:
+        """The tensor's rows, memory-mapped. Raises CheckpointError for a dtype that is not a float of 16 or
+        32 bits.
+        """
+        import numpy as np
+
+        if self.dtype not in DTYPES:
+            raise CheckpointError(
+                f"tensor {self.name!r} in {self.path} has dtype {self.dtype}, expected F32, F16 or BF16",
+                "use the unquantized checkpoint of this model",
+            )
+        rows, width = row_shape(self.shape)
+        if rows * width == 0:
+            raise CheckpointError(f"tensor {self.name!r} in {self.path} is empty: shape {list(self.shape)}")
+        raw = np.memmap(self.path, DTYPES[self.dtype], mode="r", offset=self.offset, shape=(rows, width))
+        return TensorRows(raw, self.dtype)
+
+
+class TensorRows:
+    """The rows of one mapped tensor, converted to float32 as they are asked for."""
+
+    def __init__(self, raw: NDArray[Any], dtype: str) -> None:
+        self._raw = raw
+        self._dtype = dtype
+
+    def float32(self, rows: slice | NDArray[np.int64]) -> NDArray[np.float32]:
+        """Those rows as a fresh C-ordered float32 array (rows, width). Exact: every source value is a
+        float32.
+        """
+        import numpy as np
+
+        block = self._raw[rows]
+        if self._dtype == "BF16":  # a bfloat16 is the upper half of a float32
+            widened: NDArray[np.uint32] = np.left_shift(block, 16, dtype=np.uint32)
+            return widened.view(np.float32)
+        return np.array(block, dtype=np.float32, order="C")
+
+
+@dataclass(frozen=True, slots=True)
+class Checkpoint:
+    """A checkpoint folder: its weight files, and its tensors by name."""
+
+    folder: Path
+    files: tuple[Path, ...]
+    tensors: Mapping[str, Tensor]
+
+    def tensor(self, name: str, shape: tuple[int, ...]) -> Tensor:
+        """The tensor of that name; raises CheckpointError where it is missing or has another shape."""
+        found = self.tensors.get(name)
+        if found is None:
+            raise CheckpointError(
+                f"tensor {name!r} is missing from {self.folder}", "is every weight file there?"
+            )
+        if found.shape != shape:
+            raise CheckpointError(
+                f"tensor {name!r} in {found.path} has shape {list(found.shape)}, "
+                f"config.json makes it {list(shape)}"
+            )
+        return found
+
+
+def row_shape(shape: tuple[int, ...]) -> tuple[int, int]:
+    """(rows, width) of a tensor; a vector counts as rows of width 1, so that an order of rows applies to it
+    too.
+    """
+    return (shape[0], math.prod(shape[1:])) if shape else (1, 1)
+
+
+def open_folder(folder: Path) -> Checkpoint:
+    """Read the tables of contents of a checkpoint folder. No weights are read.
+
+    Raises CheckpointError where the folder, a file that the index names, or a tensor is missing, and where a
+    weight file is cut short or inconsistent.
+    """
+    if not folder.is_dir():
+        raise CheckpointError(f"there is no checkpoint folder at {folder}")
+    if (folder / INDEX).is_file():
+        placement = read_index(folder / INDEX)
+        files = tuple(folder / name for name in sorted(set(placement.values())))
+    else:
+        files = (_single(folder),)
+        placement = None
+    tensors: dict[str, Tensor] = {}
+    for path in files:
+        for tensor in open_file(path):
+            if tensor.name in tensors:
+                raise CheckpointError(
+                    f"tensor {tensor.name!r} is both in {tensors[tensor.name].path} and in {path}"
+                )
+            tensors[tensor.name] = tensor
+    _check_placement(folder, placement or {}, tensors)
+    return Checkpoint(folder, files, tensors)
+
+
+def open_file(path: Path) -> tuple[Tensor, ...]:
+    """The tensors of one weight file. Raises CheckpointError as `open_folder` does."""
+    if not path.is_file():
+        raise CheckpointError(
+            f"weight file {path} is missing", "fetch the checkpoint again, with all of its shards"
+        )
+    return tuple(Tensor(e.name, e.dtype, e.shape, path, e.offset) for e in safetensors_file.read_header(path))
+
+
+def read_index(path: Path) -> dict[str, str]:
+    """Tensor name to file name, from an index file. File names must be plain names, never paths."""
+    try:
+        document = json.loads(path.read_text("utf-8"))
+    except (OSError, ValueError) as problem:
+        raise CheckpointError(f"cannot read the index {path}: {problem}") from problem
+    placement = document.get("weight_map") if isinstance(document, dict) else None
+    if not isinstance(placement, dict) or not placement:
+        raise CheckpointError(f"{path} has no 'weight_map' that says which file holds each tensor")
+    for name in placement.values():
+        if not isinstance(name, str) or name != Path(name).name or "\\" in name or name.startswith("."):
+            raise CheckpointError(f"{path} names {name!r} as a weight file, expected a plain file name")
+    return placement
+
+
+def _single(folder: Path) -> Path:
+    if (folder / SINGLE).is_file():
+        return folder / SINGLE
+    found = sorted(folder.glob("*.safetensors"))
+    if len(found) == 1:
+        return found[0]
+    if found:
+        raise CheckpointError(
+            f"{folder} holds {len(found)} safetensors files but no {INDEX}", "fetch the index too"
+        )
+    raise CheckpointError(f"{folder} holds no weights: expected {SINGLE} or {INDEX}")
+
+
+def _check_placement(folder: Path, placement: Mapping[str, str], tensors: Mapping[str, Tensor]) -> None:
+    for name, file in placement.items():
+        if name not in tensors:
+            raise CheckpointError(
+                f"the index of {folder} puts tensor {name!r} in {file}, which does not hold it"
+            )

@@ -1,0 +1,209 @@
+"""The GGUF container: its header is written with the gguf package and read back with a reader of its own.
+
+Two independent pieces of code, so that reading back is a check. The reader streams, skips what it is not
+asked for, and trusts no length (ggml's docs/gguf.md, version 3, little-endian). Knows nothing about what the
+keys and tensors mean.
+"""
+
+from __future__ import annotations
+
+import math
+import os
+import struct
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import IO, Any
+
+from quantize.architectures.blueprint import Field
+from quantize.errors import PackError, VerifyError
+
+ALIGNMENT = 32
+_SCALARS = {0: "B", 1: "b", 2: "H", 3: "h", 4: "I", 5: "i", 6: "f", 7: "?", 10: "Q", 11: "q", 12: "d"}
+_STRING, _ARRAY = 8, 9
+_MAX_NAME = 1 << 16
+_MAX_DIMENSIONS = 4
+
+
+@dataclass(frozen=True, slots=True)
+class Placed:
+    """One tensor of a GGUF: shape with rows first, ggml type in upper case, and where its bytes lie in the
+    file.
+    """
+
+    name: str
+    shape: tuple[int, ...]
+    ggml_type: str
+    offset: int
+    bytes: int
+
+
+@dataclass(frozen=True, slots=True)
+class Header:
+    """The header of a GGUF file. Arrays among the values are left out; `keys` names them all."""
+
+    keys: tuple[str, ...]
+    values: Mapping[str, int | float | bool | str]
+    tensors: tuple[Placed, ...]
+    data_start: int
+
+    @property
+    def end(self) -> int:
+        """The size in bytes that the file must have: the last tensor's end, padded."""
+        return padded(max((t.offset + t.bytes for t in self.tensors), default=self.data_start))
+
+
+def padded(offset: int) -> int:
+    """The next multiple of the alignment of tensor data."""
+    return (offset + ALIGNMENT - 1) // ALIGNMENT * ALIGNMENT
+
+
+def tensor_bytes(shape: tuple[int, ...], ggml_type: str) -> int:
+    """How many bytes a tensor of that ggml type takes; rows are whole blocks. Raises KeyError for no such
+    type.
+    """
+    from gguf import GGML_QUANT_SIZES, GGMLQuantizationType
+
+    block, size = GGML_QUANT_SIZES[GGMLQuantizationType[ggml_type]]
+    if shape[-1] % block:
+        raise PackError(
+            f"a row of {shape[-1]} numbers is no multiple of the {block} that {ggml_type} packs together"
+        )
+    return math.prod(shape) // block * size
+
+
+def write_header(
+    path: Path,
+    architecture: str,
+    fields: Iterable[Field],
+    tensors: Iterable[tuple[str, tuple[int, ...], str]],
+) -> tuple[Placed, ...]:
+    """Start a GGUF file: the header, then a hole of the size of the tensor data. Returns where each tensor
+    goes.
+    """
+    import numpy as np
+    from gguf import GGMLQuantizationType, GGUFValueType, GGUFWriter
+
+    writer = GGUFWriter(path, architecture)
+    table = [(name, shape, kind, tensor_bytes(shape, kind)) for name, shape, kind in tensors]
+    try:
+        for field in fields:
+            value_type = GGUFValueType[field.kind.upper()]
+            if isinstance(field.value, tuple):
+                writer.add_key_value(field.key, field.value, GGUFValueType.ARRAY, sub_type=value_type)
+            else:
+                writer.add_key_value(field.key, field.value, value_type)
+        for name, shape, kind, size in table:
+            writer.add_tensor_info(
+                name, shape, np.dtype(np.float32), size, raw_dtype=GGMLQuantizationType[kind]
+            )
+        writer.write_header_to_file()
+        writer.write_kv_data_to_file()
+        writer.write_ti_data_to_file()
+    finally:
+        writer.close()
+    offset, placed = padded(path.stat().st_size), []
+    for name, shape, kind, size in table:
+        placed.append(Placed(name, shape, kind, offset, size))
+        offset = padded(offset + size)
+    os.truncate(path, offset)
+    return tuple(placed)
+
+
+def read_header(path: Path) -> Header:
+    """The header of a GGUF file. Raises VerifyError where it is not one, or ends too early."""
+    try:
+        with path.open("rb") as stream:
+            return _Reader(stream, path).header()
+    except OSError as problem:
+        raise VerifyError(f"cannot read {path}: {problem.strerror or problem}") from problem
+
+
+class _Reader:
+    def __init__(self, stream: IO[bytes], path: Path) -> None:
+        self.stream = stream
+        self.path = path
+        self.size = path.stat().st_size
+
+    def header(self) -> Header:
+        magic, version, tensor_count, key_count = struct.unpack("<4sIQQ", self.take(24))
+        if magic != b"GGUF" or version != 3:
+            raise VerifyError(f"{self.path} is not a GGUF file of version 3")
+        if tensor_count > self.size // 24 or key_count > self.size // 13:
+            raise VerifyError(
+                f"{self.path} claims {tensor_count} tensors and {key_count} keys in {self.size} bytes"
+            )
+        keys: list[str] = []
+        values: dict[str, int | float | bool | str] = {}
+        for _ in range(key_count):
+            keys.append(self.string(_MAX_NAME))
+            value = self.value()
+            if value is not None:
+                values[keys[-1]] = value
+        if len(set(keys)) != len(keys):
+            raise VerifyError(f"{self.path} holds a key twice")
+        raw = [self.tensor_info() for _ in range(tensor_count)]
+        start = padded(self.stream.tell())
+        return Header(tuple(keys), values, tuple(self.place(start, *info) for info in raw), start)
+
+    def tensor_info(self) -> tuple[str, tuple[int, ...], str, int]:
+        from gguf import GGMLQuantizationType
+
+        name = self.string(_MAX_NAME)
+        (dimensions,) = self.unpack("I")
+        if not 1 <= dimensions <= _MAX_DIMENSIONS:
+            raise VerifyError(f"{self.path}: tensor {name!r} has {dimensions} dimensions, expected 1 to 4")
+        shape = self.unpack("Q" * dimensions)[::-1]
+        number, offset = self.unpack("IQ")
+        try:
+            return name, shape, GGMLQuantizationType(number).name, offset
+        except ValueError as problem:
+            raise VerifyError(f"{self.path}: tensor {name!r} has the unknown type {number}") from problem
+
+    def place(self, start: int, name: str, shape: tuple[int, ...], kind: str, offset: int) -> Placed:
+        try:
+            return Placed(name, shape, kind, start + offset, tensor_bytes(shape, kind))
+        except PackError as problem:
+            raise VerifyError(f"{self.path}: tensor {name!r}: {problem}") from problem
+
+    def value(self) -> int | float | bool | str | None:
+        (kind,) = self.unpack("I")
+        if kind == _STRING:
+            return self.string(self.size)
+        if kind == _ARRAY:
+            self.skip_array()
+            return None
+        if kind not in _SCALARS:
+            raise VerifyError(f"{self.path}: a value has the unknown type {kind}")
+        scalar: int | float | bool = self.unpack(_SCALARS[kind])[0]
+        return scalar
+
+    def skip_array(self) -> None:
+        kind, count = self.unpack("IQ")
+        if kind == _STRING and count <= self.size // 8:
+            for _ in range(count):
+                self.skip(self.unpack("Q")[0])
+        elif kind in _SCALARS:
+            self.skip(count * struct.calcsize("<" + _SCALARS[kind]))
+        else:
+            raise VerifyError(f"{self.path}: an array of {count} values of type {kind} cannot be right")
+
+    def string(self, limit: int) -> str:
+        (length,) = self.unpack("Q")
+        if length > min(limit, self.size):
+            raise VerifyError(f"{self.path}: a text of {length} bytes cannot be right")
+        return self.take(length).decode("utf-8", "replace")
+
+    def unpack(self, kinds: str) -> tuple[Any, ...]:
+        return struct.unpack("<" + kinds, self.take(struct.calcsize("<" + kinds)))
+
+    def take(self, count: int) -> bytes:
+        data = self.stream.read(count)
+        if len(data) != count:
+            raise VerifyError(f"{self.path} ends within its header, at byte {self.size}")
+        return data
+
+    def skip(self, count: int) -> None:
+        if self.stream.tell() + count > self.size:
+            raise VerifyError(f"{self.path} ends within its header, at byte {self.size}")
+        self.stream.seek(count, 1)

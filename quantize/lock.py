@@ -1,0 +1,277 @@
+"""models.lock: the models this project knows, and the files built from them on this machine.
+
+The lock that ships with the project pins each model: repository, commit, architecture, licence, weight files.
+A second file of the same format lies beside the GGUF files built here and records the hash and size of each.
+Knows nothing about downloading, about the inside of a checkpoint, or about where a `local` model lies.
+"""
+
+from __future__ import annotations
+
+import difflib
+import os
+import tempfile
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from types import MappingProxyType
+from typing import Any, TypeVar
+
+from quantize.errors import LockError, UnknownModel
+
+FILE_NAME = "models.lock"
+Scalar = str | int | float | bool
+_T = TypeVar("_T")
+
+
+@dataclass(frozen=True, slots=True)
+class WeightFile:
+    """One file of a checkpoint. The hash and the size (bytes) are None until they are known."""
+
+    name: str
+    sha256: str | None = None
+    bytes: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class PromptSource:
+    """Where the prompt that a judge was trained on is published: a literal in a Python file at a commit."""
+
+    repo: str
+    commit: str
+    path: str
+    literal: str
+    sha256: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class LockedModel:
+    """One model: where it comes from, what it is, how it judges.
+
+    Either `repo` and `commit` say where it is published, or `local` names a checkpoint that ships with the
+    project. `config` is the part of its config.json that decides the shape, under the names used there.
+    """
+
+    name: str
+    architecture: str
+    model_class: str
+    parameters: int | None
+    license: str
+    protocol: str
+    config: Mapping[str, Scalar]
+    repo: str | None = None
+    commit: str | None = None
+    local: str | None = None
+    dtype: str | None = None
+    gated: bool = False
+    acceptance: str | None = None
+    files: tuple[WeightFile, ...] = ()
+    prompt: PromptSource | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class BuiltFile:
+    """A GGUF built on this machine. `file` is its name in the folder; `source` the commit or hash it came
+    from.
+    """
+
+    model: str
+    scheme: str
+    file: str
+    sha256: str
+    bytes: int
+    source: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Lock:
+    """The content of one models.lock."""
+
+    path: Path
+    models: tuple[LockedModel, ...]
+    built: tuple[BuiltFile, ...]
+
+    def model(self, name: str) -> LockedModel:
+        """The model of that name; raises UnknownModel with the nearest names."""
+        for model in self.models:
+            if model.name == name:
+                return model
+        known = [model.name for model in self.models]
+        near = difflib.get_close_matches(name.lower(), known, n=3, cutoff=0.4) or known
+        raise UnknownModel(
+            f"unknown model {name!r} in {self.path}", f"known names near it: {', '.join(near)}"
+        )
+
+    def find_built(self, model: str, scheme: str) -> BuiltFile | None:
+        """The record of the file built for that model and scheme, if there is one."""
+        return next((b for b in self.built if b.model == model and b.scheme == scheme), None)
+
+
+def shipped_path() -> Path:
+    """The models.lock that ships with the project: beside this module, or at the root of the source tree."""
+    here = Path(__file__).resolve().parent
+    for folder in (here, here.parent):
+        if (folder / FILE_NAME).is_file():
+            return folder / FILE_NAME
+    raise LockError(
+        f"{FILE_NAME} is missing: looked in {here} and {here.parent}", "install the package again"
+    )
+
+
+def read(path: Path | None = None) -> Lock:
+    """Read a models.lock; without a path, the one that ships. Raises LockError naming the entry and the
+    field.
+    """
+    path = shipped_path() if path is None else path
+    document = _parse(path)
+    models = _table(document, "models", path)
+    built = document.get("built", [])
+    if not isinstance(built, list):
+        raise LockError(f"{path}: 'built' is not an array of tables", "write it as [[built]]")
+    return Lock(
+        path,
+        tuple(_model(name, _Entry(entry, f"{path}: models.{name}")) for name, entry in models.items()),
+        tuple(_built(_Entry(entry, f"{path}: built[{i}]")) for i, entry in enumerate(built)),
+    )
+
+
+def read_built(folder: Path) -> Lock:
+    """The records of the files built in a folder; an empty lock where nothing was built yet."""
+    path = folder / FILE_NAME
+    return read(path) if path.exists() else Lock(path, (), ())
+
+
+def record_built(folder: Path, built: BuiltFile) -> None:
+    """Add or replace the record of one built file. Atomic, also between processes."""
+    import tomlkit
+    from filelock import FileLock
+
+    folder.mkdir(parents=True, exist_ok=True)
+    path = folder / FILE_NAME
+    with FileLock(str(folder / f".{FILE_NAME}.guard")):
+        others = [b for b in read_built(folder).built if (b.model, b.scheme) != (built.model, built.scheme)]
+        document = tomlkit.parse(path.read_text("utf-8")) if path.exists() else tomlkit.document()
+        tables = tomlkit.aot()
+        for record in sorted([*others, built], key=lambda b: (b.model, b.scheme)):
+            tables.append(_built_table(record))
+        document["built"] = tables
+        replace_text(path, tomlkit.dumps(document))
+
+
+def replace_text(path: Path, text: str) -> None:
+    """Write a text file so that a reader sees the old content or the new, never half of it."""
+    handle, temporary = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.", suffix=".part")
+    try:
+        with os.fdopen(handle, "w", encoding="utf-8", newline="\n") as stream:
+            stream.write(text)
+            stream.flush()
+            os.fsync(stream.fileno())
+        os.replace(temporary, path)
+    except BaseException:
+        Path(temporary).unlink(missing_ok=True)
+        raise
+
+
+class _Entry:
+    """One table of the lock, read field by field with errors that say where."""
+
+    def __init__(self, table: object, where: str) -> None:
+        if not isinstance(table, dict):
+            raise LockError(f"{where} is not a table")
+        self.table: dict[str, Any] = table
+        self.where = where
+
+    def need(self, key: str, kind: type[_T]) -> _T:
+        value = self.want(key, kind)
+        if value is None:
+            raise LockError(f"{self.where} lacks {key!r}, a {kind.__name__}")
+        return value
+
+    def want(self, key: str, kind: type[_T]) -> _T | None:
+        value = self.table.get(key)
+        if value is None:
+            return None
+        if not isinstance(value, kind) or (kind is int and isinstance(value, bool)):
+            raise LockError(f"{self.where}: {key!r} is {value!r}, expected a {kind.__name__}")
+        return value
+
+    def part(self, key: str, make: Callable[[_Entry], _T]) -> _T | None:
+        return make(_Entry(self.table[key], f"{self.where}.{key}")) if key in self.table else None
+
+
+def _parse(path: Path) -> dict[str, Any]:
+    import tomlkit
+    from tomlkit.exceptions import ParseError
+
+    try:
+        return tomlkit.parse(path.read_text("utf-8")).unwrap()
+    except OSError as problem:
+        raise LockError(f"cannot read {path}: {problem.strerror or problem}") from problem
+    except (ParseError, UnicodeDecodeError) as problem:
+        raise LockError(f"{path} is not valid TOML: {problem}") from problem
+
+
+def _table(document: dict[str, Any], key: str, path: Path) -> dict[str, Any]:
+    table = document.get(key, {})
+    if not isinstance(table, dict):
+        raise LockError(f"{path}: {key!r} is not a table", f"write it as [{key}.NAME]")
+    return table
+
+
+def _model(name: str, entry: _Entry) -> LockedModel:
+    config = entry.need("config", dict)
+    files = entry.want("files", list) or []
+    model = LockedModel(
+        name=name,
+        architecture=entry.need("architecture", str),
+        model_class=entry.need("class", str),
+        parameters=entry.want("parameters", int),
+        license=entry.need("license", str),
+        protocol=entry.need("protocol", str),
+        config=MappingProxyType(dict(config)),
+        repo=entry.want("repo", str),
+        commit=entry.want("commit", str),
+        local=entry.want("local", str),
+        dtype=entry.want("dtype", str),
+        gated=entry.want("gated", bool) or False,
+        acceptance=entry.want("acceptance", str),
+        files=tuple(_file(_Entry(f, f"{entry.where}.files[{i}]")) for i, f in enumerate(files)),
+        prompt=entry.part("prompt", _prompt),
+    )
+    if (model.local is None) == (model.repo is None) or (model.repo is None) != (model.commit is None):
+        raise LockError(f"{entry.where} needs either 'local' or both 'repo' and 'commit'")
+    return model
+
+
+def _file(entry: _Entry) -> WeightFile:
+    return WeightFile(entry.need("name", str), entry.want("sha256", str), entry.want("bytes", int))
+
+
+def _prompt(entry: _Entry) -> PromptSource:
+    return PromptSource(
+        repo=entry.need("repo", str),
+        commit=entry.need("commit", str),
+        path=entry.need("path", str),
+        literal=entry.need("literal", str),
+        sha256=entry.want("sha256", str),
+    )
+
+
+def _built(entry: _Entry) -> BuiltFile:
+    return BuiltFile(
+        model=entry.need("model", str),
+        scheme=entry.need("scheme", str),
+        file=entry.need("file", str),
+        sha256=entry.need("sha256", str),
+        bytes=entry.need("bytes", int),
+        source=entry.want("source", str),
+    )
+
+
+def _built_table(built: BuiltFile) -> Any:
+    import tomlkit
+
+    table = tomlkit.table()
+    for key in ("model", "scheme", "file", "sha256", "bytes", "source"):
+        if (value := getattr(built, key)) is not None:
+            table[key] = value
+    return table

@@ -1,0 +1,183 @@
+"""Rows of a checkpoint -> quantized rows -> their place in a GGUF, in one pass.
+
+A block of rows is gathered in the order the family asks for, converted to float32, packed by ggml and written
+where it belongs; nothing larger than a few blocks is ever in memory, and no half-precision copy of the model
+is made. ggml packs every row by itself, so the bytes are those that llama.cpp's own quantizer writes. Knows
+nothing about names, schemes or vocabularies: it gets tensors and types.
+"""
+
+from __future__ import annotations
+
+import ctypes
+import os
+import sys
+import threading
+from collections.abc import Callable, Iterable, Iterator
+from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
+from dataclasses import dataclass
+from functools import cache
+from pathlib import Path
+from typing import IO, TYPE_CHECKING
+
+from quantize.architectures.blueprint import Target
+from quantize.checkpoint import Tensor, TensorRows, row_shape
+from quantize.container import Placed
+from quantize.errors import PackError
+
+if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
+
+BLOCK_BYTES = 8 << 20  # of float32; a worker holds about three of these
+_FLOAT_P = ctypes.POINTER(ctypes.c_float)
+
+
+@dataclass(frozen=True, slots=True)
+class Job:
+    """One tensor to write: what it is, where its values are (None for a constant), where its bytes go."""
+
+    target: Target
+    source: Tensor | None
+    placed: Placed
+    weights: NDArray[np.float32] | None = None  # importance of each column, shape (width,)
+
+
+def write_tensors(
+    jobs: Iterable[Job], out: Path, *, threads: int | None = None, done: Callable[[Job], None] | None = None
+) -> None:
+    """Write every job's bytes into an existing file that already has its header.
+
+    `done` is called in this thread after each tensor. Raises PackError where a value is not finite or does
+    not fit the type, and where the file cannot be written; the file is then unfinished.
+    """
+    workers = threads or os.cpu_count() or 1
+    with out.open("r+b") as stream, ThreadPoolExecutor(workers, "pack") as pool:
+        lock = threading.Lock()
+        for job in jobs:
+            _write_tensor(job, stream, lock, pool, workers)
+            if done is not None:
+                done(job)
+
+
+def _write_tensor(
+    job: Job, stream: IO[bytes], lock: threading.Lock, pool: ThreadPoolExecutor, workers: int
+) -> None:
+    rows = _source_rows(job)
+    pending: set[Future[None]] = set()
+    try:
+        for span in _blocks(job.target.shape):
+            if (
+                len(pending) > workers
+            ):  # keep the queue short: an interrupt should not wait for a whole tensor
+                finished, pending = wait(pending, return_when=FIRST_COMPLETED)
+                for future in finished:
+                    future.result()
+            pending.add(pool.submit(_write_block, job, rows, span, stream, lock))
+        for future in pending:
+            future.result()
+    except BaseException:
+        for future in pending:
+            future.cancel()
+        wait(pending)
+        raise
+
+
+def _blocks(shape: tuple[int, ...]) -> Iterator[slice]:
+    """Slices of whole rows that take about BLOCK_BYTES as float32; a vector is one block."""
+    if len(shape) == 1:
+        yield slice(0, shape[0])
+        return
+    rows, width = row_shape(shape)
+    step = max(1, BLOCK_BYTES // (4 * width))
+    yield from (slice(first, min(first + step, rows)) for first in range(0, rows, step))
+
+
+def _source_rows(job: Job) -> Callable[[slice], NDArray[np.float32]]:
+    target = job.target
+    if target.constant is not None:
+        constant = target.constant
+        return lambda span: constant[span]
+    if job.source is None:
+        raise PackError(f"tensor {target.name!r} has neither a source nor a constant")
+    mapped: TensorRows = job.source.map()
+    if target.rows is None:
+        return mapped.float32
+    order = target.rows
+    return lambda span: mapped.float32(order[span])
+
+
+def _write_block(
+    job: Job,
+    rows: Callable[[slice], NDArray[np.float32]],
+    span: slice,
+    stream: IO[bytes],
+    lock: threading.Lock,
+) -> None:
+    values = rows(span)
+    width = job.target.shape[-1]
+    packed = quantize_rows(values.reshape(-1, width), job.placed.ggml_type, job.weights, job.target.name)
+    row_bytes = packed.nbytes * width // values.size
+    first_row = 0 if len(job.target.shape) == 1 else span.start
+    try:
+        with lock:
+            stream.seek(job.placed.offset + first_row * row_bytes)
+            stream.write(packed.data)
+    except OSError as problem:
+        raise PackError(
+            f"cannot write tensor {job.target.name!r}: {problem.strerror or problem}",
+            "is there room on the disk?",
+        ) from problem
+
+
+def quantize_rows(
+    values: NDArray[np.float32],
+    ggml_type: str,
+    weights: NDArray[np.float32] | None = None,
+    name: str = "tensor",
+) -> NDArray[np.uint8]:
+    """Pack rows, shape (rows, width), into a ggml type: the bytes as an array. `weights` has shape (width,).
+
+    Raises PackError where a value is not finite, before or after packing (an f32 too large for f16, for
+    example).
+    """
+    import numpy as np
+    from gguf import GGMLQuantizationType
+
+    kind = int(GGMLQuantizationType[ggml_type])
+    values = np.ascontiguousarray(values, dtype=np.float32)
+    rows, width = values.shape
+    ggml = _ggml()
+    if not ggml.ggml_validate_row_data(int(GGMLQuantizationType.F32), values.ctypes.data, values.nbytes):
+        raise PackError(
+            f"tensor {name!r} holds a value that is not finite", "the checkpoint is damaged; fetch it again"
+        )
+    if ggml_type == "F32":
+        return values.view(np.uint8)
+    packed = np.empty(rows * ggml.ggml_row_size(kind, width), dtype=np.uint8)
+    importance = None if weights is None else weights.ctypes.data_as(_FLOAT_P)
+    written = ggml.ggml_quantize_chunk(
+        kind, values.ctypes.data_as(_FLOAT_P), packed.ctypes.data, 0, rows, width, importance
+    )
+    if written != packed.nbytes or not ggml.ggml_validate_row_data(kind, packed.ctypes.data, packed.nbytes):
+        raise PackError(f"tensor {name!r} does not fit {ggml_type.lower()}: a value is out of its range")
+    return packed
+
+
+@cache
+def _ggml() -> ctypes.CDLL:
+    """libggml-base, which ships inside llama_cpp. A ctypes call releases the interpreter lock: threads do
+    run.
+    """
+    import llama_cpp
+
+    name = {"win32": "ggml-base.dll", "darwin": "libggml-base.dylib"}.get(sys.platform, "libggml-base.so")
+    library = ctypes.CDLL(str(Path(llama_cpp.__file__).parent / "lib" / name))
+    library.ggml_quantize_chunk.restype = ctypes.c_size_t
+    library.ggml_quantize_chunk.argtypes = [
+        ctypes.c_int, _FLOAT_P, ctypes.c_void_p, ctypes.c_int64, ctypes.c_int64, ctypes.c_int64, _FLOAT_P,
+    ]  # fmt: skip
+    library.ggml_validate_row_data.restype = ctypes.c_bool
+    library.ggml_validate_row_data.argtypes = [ctypes.c_int, ctypes.c_void_p, ctypes.c_size_t]
+    library.ggml_row_size.restype = ctypes.c_size_t
+    library.ggml_row_size.argtypes = [ctypes.c_int, ctypes.c_int64]
+    return library

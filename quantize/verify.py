@@ -1,0 +1,69 @@
+"""Reopens a written GGUF: is it, to the byte, the file that was meant?
+
+Knows nothing about how the file was made; it gets the header that was meant and reads the file with code that
+took no part in writing it.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+from quantize.container import Header, Placed, read_header
+from quantize.errors import VerifyError
+
+_CHUNK = 4 << 20
+
+
+@dataclass(frozen=True, slots=True)
+class Verified:
+    """A file that was read back whole: its sha256 (hex) and its size in bytes."""
+
+    sha256: str
+    bytes: int
+
+
+def verify(path: Path, expected: tuple[Placed, ...], keys: tuple[str, ...]) -> Verified:
+    """Check a GGUF's header, tensor table and size, and hash it. VerifyError at the first difference."""
+    header = read_header(path)
+    for key in keys:
+        if key not in header.keys:
+            raise VerifyError(f"{path} lacks the key {key!r}")
+    _check_table(path, header, expected)
+    check_size(path, header)
+    return Verified(sha256(path), path.stat().st_size)
+
+
+def check_size(path: Path, header: Header) -> None:
+    """Raise VerifyError where the file is shorter or longer than its own tensor table says."""
+    size = path.stat().st_size
+    if size != header.end:
+        raise VerifyError(
+            f"{path} has {size} bytes, its tensor table makes it {header.end}",
+            "it was cut short; build or fetch it again" if size < header.end else None,
+        )
+
+
+def sha256(path: Path, seen: Callable[[int], None] | None = None) -> str:
+    """The sha256 of a file, in hex; `seen` is told the bytes read so far."""
+    digest, total = hashlib.sha256(), 0
+    try:
+        with path.open("rb") as stream:
+            while chunk := stream.read(_CHUNK):
+                digest.update(chunk)
+                total += len(chunk)
+                if seen is not None:
+                    seen(total)
+    except OSError as problem:
+        raise VerifyError(f"cannot read {path}: {problem.strerror or problem}") from problem
+    return digest.hexdigest()
+
+
+def _check_table(path: Path, header: Header, expected: tuple[Placed, ...]) -> None:
+    if len(header.tensors) != len(expected):
+        raise VerifyError(f"{path} lists {len(header.tensors)} tensors, expected {len(expected)}")
+    for found, meant in zip(header.tensors, expected, strict=True):
+        if found != meant:
+            raise VerifyError(f"{path}: the table says {found}, expected {meant}")

@@ -1,0 +1,165 @@
+"""tokenizer.json with byte-level BPE -> GGUF vocabulary of model gpt2.
+
+llama.cpp has the way a text is cut before merging built in, under names. The name is found by behaviour: the
+tokenizer's own pre-tokenizer and one built here for each name cut a hard probe text, and the cuts must agree.
+Knows nothing about special roles.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any
+
+from quantize.errors import VocabularyError
+from quantize.vocab.records import SpecialTokens, TokenType, Vocabulary
+
+if TYPE_CHECKING:
+    from tokenizers.pre_tokenizers import PreTokenizer
+
+# letters, runs of digits, contractions in both cases, blanks around line ends, CJK, marks, emoji
+PROBE = (
+    "I'm sure WE'LL see, it's 12345 or 3.14\n\n  \t def f(x):\r\n    return x**2  # ok??\n"
+    "我想在apple工作1314151天～ 안녕하세요 кириллица ÄÖÜß naïve e\u0301 हिन्दी ４２ ½ ² \u00a0x\u3000y "
+    "🚀🦙 \u200d ʰʔ ...!!! <|im_end|> ('quoted')'S 'RE\t\t\n \n trailing  "
+)
+_LETTERS = r"|[^\r\n\p{L}\p{N}]?\p{L}+"
+_TAIL = r"| ?[^\s\p{L}\p{N}]+[\r\n]*|\s*[\r\n]+|\s+(?!\S)|\s+"
+_CONTRACTIONS = "(?i:'s|'t|'re|'ve|'m|'ll|'d)"
+_QWEN2 = _CONTRACTIONS + _LETTERS + r"|\p{N}" + _TAIL
+_LLAMA3 = _CONTRACTIONS + _LETTERS + r"|\p{N}{1,3}" + _TAIL
+_DEEPSEEK = (
+    r"[\r\n]",
+    r"\s?[\p{Lu}\p{Ll}\p{Lt}]+",
+    r"\s?[!-/:-~！-／：-～‘-‟　-。]+",
+    r"\s+$",
+    r"[一-龥ࠀ-一가-퟿]+",
+)
+
+
+def read_bytelevel(document: Mapping[str, Any], origin: str, rows: int, special: SpecialTokens) -> Vocabulary:
+    """The vocabulary of a tokenizer.json; ids that no token uses, up to `rows`, are filled with unused ones.
+
+    Raises VocabularyError where the tokenizer is not byte-level BPE, cuts text in a way llama.cpp has no name
+    for, or has tokens beyond `rows`.
+    """
+    model = document.get("model")
+    if not isinstance(model, dict) or not isinstance(model.get("vocab"), dict):
+        raise VocabularyError(f"{origin} has no BPE vocabulary under 'model'")
+    tokens, types = token_table(model["vocab"], document.get("added_tokens") or [], rows, origin)
+    return Vocabulary(
+        model="gpt2",
+        pre=pre_tokenizer_name(document.get("pre_tokenizer"), bool(model.get("ignore_merges")), origin),
+        tokens=tokens,
+        types=types,
+        special=special,
+        merges=tuple(_merge(merge, origin) for merge in model.get("merges") or ()),
+        normalizer=_normalizer(document.get("normalizer"), origin),
+    ).check(rows, origin)
+
+
+def token_table(
+    vocab: Mapping[str, int], added: list[Any], rows: int, origin: str
+) -> tuple[tuple[bytes, ...], tuple[int, ...]]:
+    """Text and type of every id below `rows`. Added tokens win over the vocabulary at the same id."""
+    tokens: list[bytes | None] = [None] * rows
+    types = [int(TokenType.UNUSED)] * rows
+    for text, number in vocab.items():
+        _place(tokens, number, text, origin)
+        types[number] = TokenType.NORMAL
+    for entry in added:
+        if not isinstance(entry, dict) or not isinstance(entry.get("content"), str):
+            raise VocabularyError(f"{origin}: an added token has no 'content': {entry!r}")
+        i: Any = entry.get("id")
+        text = entry["content"]
+        _place(tokens, i, text, origin)
+        types[i] = (
+            TokenType.CONTROL if entry.get("special") or looks_special(text) else TokenType.USER_DEFINED
+        )
+    return tuple(f"[PAD{i}]".encode() if t is None else t for i, t in enumerate(tokens)), tuple(types)
+
+
+def looks_special(text: str) -> bool:
+    """Whether an added token is a control token by its look, although it is not declared one."""
+    return (text.startswith("<|") and text.endswith("|>")) or (
+        text.startswith("<｜") and text.endswith("｜>")
+    )
+
+
+def pre_tokenizer_name(section: object, ignore_merges: bool, origin: str) -> str:
+    """llama.cpp's name for a pre-tokenizer section of tokenizer.json; raises VocabularyError where it has
+    none.
+    """
+    cuts = _cuts(section, origin)
+    for name, reference in _references().items():
+        if reference.pre_tokenize_str(PROBE) == cuts:
+            # the same cuts, but only the first takes a word that is a token before it tries to merge
+            return "smaug-bpe" if name == "llama-bpe" and not ignore_merges else name
+    raise VocabularyError(
+        f"{origin} cuts text in an unknown way, expected that of qwen2, llama 3, deepseek-llm or gpt-2",
+        "use a ready GGUF of this model",
+    )
+
+
+def _references() -> dict[str, PreTokenizer]:
+    from tokenizers import Regex
+    from tokenizers.pre_tokenizers import ByteLevel, Digits, Sequence, Split
+
+    def splits(*patterns: str) -> list[PreTokenizer]:
+        return [Split(Regex(pattern), "isolated") for pattern in patterns]
+
+    level = ByteLevel(add_prefix_space=False, use_regex=False)
+    return {
+        "qwen2": Sequence([*splits(_QWEN2), level]),
+        "llama-bpe": Sequence([*splits(_LLAMA3), level]),
+        "deepseek-llm": Sequence([*splits(*_DEEPSEEK), Digits(individual_digits=True), level]),
+        "gpt-2": ByteLevel(add_prefix_space=False, use_regex=True),
+    }
+
+
+def _cuts(section: object, origin: str) -> list[tuple[str, tuple[int, int]]]:
+    from tokenizers import Tokenizer
+
+    shell = {"version": "1.0", "added_tokens": [], "model": {"type": "BPE", "vocab": {}, "merges": []}}
+    try:
+        tokenizer = Tokenizer.from_str(json.dumps(shell | {"pre_tokenizer": section}))
+    except Exception as problem:  # the library raises nothing narrower
+        raise VocabularyError(f"{origin}: its pre_tokenizer cannot be read: {problem}") from problem
+    if tokenizer.pre_tokenizer is None:
+        raise VocabularyError(f"{origin} has no pre_tokenizer, expected a byte-level one")
+    cuts: list[tuple[str, tuple[int, int]]] = tokenizer.pre_tokenizer.pre_tokenize_str(PROBE)
+    return cuts
+
+
+def _place(tokens: list[bytes | None], i: object, text: str, origin: str) -> None:
+    if type(i) is not int or i < 0:
+        raise VocabularyError(f"{origin}: token {text!r} has id {i!r}, expected a whole number")
+    if i >= len(tokens):
+        raise VocabularyError(
+            f"{origin}: token {text!r} has id {i}, but the model's embedding has only {len(tokens)} rows"
+        )
+    tokens[i] = text.encode()
+
+
+def _merge(merge: object, origin: str) -> str:
+    parts = merge.split(" ") if isinstance(merge, str) else merge
+    if (
+        not isinstance(parts, list)
+        or len(parts) != 2
+        or not all(isinstance(p, str) and p and " " not in p for p in parts)
+    ):
+        raise VocabularyError(f"{origin}: merge {merge!r} is not a pair of byte-level pieces")
+    return " ".join(parts)
+
+
+def _normalizer(section: object, origin: str) -> str | None:
+    """NFC or None; llama.cpp normalizes nothing, so whatever changes text more than that is refused."""
+    if section is None:
+        return None
+    kind = section.get("type") if isinstance(section, dict) else None
+    if kind == "Sequence" and isinstance(section, dict):
+        inner = [_normalizer(part, origin) for part in section.get("normalizers") or []]
+        return next((name for name in inner if name), None)
+    if kind == "NFC":
+        return "NFC"
+    raise VocabularyError(f"{origin}: normalizer {kind!r} is not supported, expected none or NFC")

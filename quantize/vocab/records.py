@@ -1,0 +1,107 @@
+"""A vocabulary as llama.cpp wants it, and the GGUF fields that express it.
+
+Knows nothing about tokenizer files.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from enum import IntEnum
+
+from quantize.architectures.blueprint import Field
+from quantize.errors import VocabularyError
+
+
+class TokenType(IntEnum):
+    """The types of a token in a GGUF (gguf specification, tokenizer.ggml.token_type)."""
+
+    NORMAL = 1
+    UNKNOWN = 2
+    CONTROL = 3
+    USER_DEFINED = 4
+    UNUSED = 5
+    BYTE = 6
+
+
+@dataclass(frozen=True, slots=True)
+class SpecialTokens:
+    """Ids by role (bos, eos, eot, eom, unk, sep, pad, cls, mask), which of them are put around a text, and
+    the template.
+    """
+
+    ids: tuple[tuple[str, int], ...]
+    add_bos: bool | None
+    add_eos: bool | None
+    chat_template: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class Vocabulary:
+    """Every token by id. `model` is gpt2 (byte-level BPE, with merges) or llama (SentencePiece, with scores).
+
+    `normalizer` names what the original tokenizer does to a text first and llama.cpp does not (NFC), or is
+    None.
+    """
+
+    model: str
+    pre: str
+    tokens: tuple[bytes, ...]
+    types: tuple[int, ...]
+    special: SpecialTokens
+    merges: tuple[str, ...] = ()
+    scores: tuple[float, ...] = ()
+    add_space_prefix: bool | None = None
+    normalizer: str | None = None
+
+    def check(self, rows: int, origin: str) -> Vocabulary:
+        """Raise VocabularyError where llama.cpp would refuse or abort: another number of tokens than the
+        model's embedding has rows, two tokens with one text, a special id that is no token."""
+        if len(self.tokens) != rows:
+            raise VocabularyError(
+                f"{origin} gives {len(self.tokens)} tokens, the model's embedding has {rows} rows"
+            )
+        seen: dict[bytes, int] = {}
+        for i, token in enumerate(self.tokens):
+            if token in seen:
+                raise VocabularyError(f"{origin}: tokens {seen[token]} and {i} have the same text {token!r}")
+            seen[token] = i
+        for role, i in self.special.ids:
+            if not 0 <= i < rows:
+                raise VocabularyError(
+                    f"{origin}: the {role} token has id {i}, expected one from 0 to {rows - 1}"
+                )
+        return self
+
+    def fields(self) -> tuple[Field, ...]:
+        """The GGUF fields, in the order they are written."""
+        fields = [
+            Field("tokenizer.ggml.model", "string", self.model),
+            Field("tokenizer.ggml.pre", "string", self.pre),
+            Field("tokenizer.ggml.tokens", "string", self.tokens),
+            Field("tokenizer.ggml.token_type", "int32", self.types),
+        ]
+        if self.merges:
+            fields.append(Field("tokenizer.ggml.merges", "string", self.merges))
+        if self.scores:
+            fields.append(Field("tokenizer.ggml.scores", "float32", self.scores))
+        fields += [
+            Field(f"tokenizer.ggml.{_ROLE_KEYS[r]}_token_id", "uint32", i) for r, i in self.special.ids
+        ]
+        for key, flag in (
+            ("add_bos_token", self.special.add_bos),
+            ("add_eos_token", self.special.add_eos),
+            ("add_space_prefix", self.add_space_prefix),
+        ):
+            if flag is not None:
+                fields.append(Field(f"tokenizer.ggml.{key}", "bool", flag))
+        if self.special.chat_template:
+            fields.append(Field("tokenizer.chat_template", "string", self.special.chat_template))
+        if self.normalizer:
+            fields.append(Field("edge_judge.tokenizer.normalizer", "string", self.normalizer))
+        return tuple(fields)
+
+
+# two roles have longer names in a GGUF than in tokenizer files
+_ROLE_KEYS = {role: role for role in ("bos", "eos", "eot", "eom", "cls", "mask")} | {
+    "unk": "unknown", "sep": "seperator", "pad": "padding",
+}  # fmt: skip

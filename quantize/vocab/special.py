@@ -1,0 +1,124 @@
+"""Which tokens have a role, which are put around a text by default, and the chat template.
+
+Reads tokenizer_config.json, tokenizer.json's post-processor, chat_template.jinja, config.json and
+generation_config.json, in this order of authority. Knows nothing about how text is cut into tokens.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from quantize.config import read_object
+from quantize.errors import VocabularyError
+from quantize.vocab.records import SpecialTokens
+
+ROLES = ("bos", "eos", "unk", "sep", "pad", "cls", "mask")
+# llama.cpp ends a generation at a token of one of these texts without being told
+KNOWN_ENDS = frozenset(
+    (
+        "<|eot_id|>",
+        "<|im_end|>",
+        "<|end|>",
+        "<|endoftext|>",
+        "<|end_of_text|>",
+        "<|eom_id|>",
+        "<end_of_turn>",
+        "</s>",
+    )
+)
+
+
+def optional_object(path: Path) -> dict[str, Any]:
+    """A JSON object from a file that may be absent: then empty."""
+    return read_object(path) if path.is_file() else {}
+
+
+def read_special(folder: Path, ids: Mapping[str, int], post_processor: object, rows: int) -> SpecialTokens:
+    """The special tokens of a checkpoint folder; `ids` maps the text of every added token to its id.
+
+    Ids of `rows` or more are left out: they cannot be meant. Raises VocabularyError for fields of a wrong
+    type.
+    """
+    settings = optional_object(folder / "tokenizer_config.json")
+    config = optional_object(folder / "config.json")
+    found = {
+        role: i for role in ROLES if (i := _role(role, settings, config, ids)) is not None and 0 <= i < rows
+    }
+    found |= _further_ends(folder, found, ids, rows)
+    template = chat_template(folder, settings)
+    first, last = _wrapping(post_processor)
+    return SpecialTokens(
+        ids=tuple(found.items()),
+        add_bos=_flag(settings, "add_bos_token", first is not None and ids.get(first) == found.get("bos")),
+        add_eos=_flag(
+            settings,
+            "add_eos_token",
+            True if last is not None and ids.get(last) == found.get("eos") else None,
+        ),
+        chat_template=template,
+    )
+
+
+def token_text(value: object) -> str | None:
+    """The text of a special token as tokenizer_config.json writes it: plain, or an object with `content`."""
+    if isinstance(value, dict):
+        value = value.get("content")
+    return value if isinstance(value, str) else None
+
+
+def chat_template(folder: Path, settings: Mapping[str, Any]) -> str | None:
+    """The default chat template: from tokenizer_config.json, else from chat_template.jinja."""
+    value = settings.get("chat_template")
+    if isinstance(value, list):  # several named templates
+        value = next(
+            (t.get("template") for t in value if isinstance(t, dict) and t.get("name") == "default"), None
+        )
+    if value is None and (folder / "chat_template.jinja").is_file():
+        value = (folder / "chat_template.jinja").read_text("utf-8")
+    if value is not None and not isinstance(value, str):
+        raise VocabularyError(
+            f"{folder / 'tokenizer_config.json'}: chat_template is a {type(value).__name__}, not text"
+        )
+    return value
+
+
+def _role(
+    role: str, settings: Mapping[str, Any], config: Mapping[str, Any], ids: Mapping[str, int]
+) -> int | None:
+    text = token_text(settings.get(f"{role}_token"))
+    if text is not None and text in ids:
+        return ids[text]
+    value = config.get(f"{role}_token_id")
+    return value if type(value) is int else None
+
+
+def _further_ends(
+    folder: Path, found: Mapping[str, int], ids: Mapping[str, int], rows: int
+) -> dict[str, int]:
+    """End-of-generation tokens beside eos that llama.cpp would not recognise by their text: at most two
+    roles.
+    """
+    ends = optional_object(folder / "generation_config.json").get("eos_token_id")
+    known = {ids[text] for text in KNOWN_ENDS if text in ids} | {found.get("eos")}
+    listed = ends if isinstance(ends, list) else []
+    further = [i for i in listed if type(i) is int and 0 <= i < rows and i not in known]
+    return dict(zip(("eot", "eom"), further, strict=False))
+
+
+def _flag(settings: Mapping[str, Any], name: str, otherwise: bool | None) -> bool | None:
+    value = settings.get(name)
+    return value if isinstance(value, bool) else otherwise
+
+
+def _wrapping(post_processor: object) -> tuple[str | None, str | None]:
+    """The special tokens that a template post-processor puts before and after a text."""
+    if not isinstance(post_processor, dict):
+        return None, None
+    for processor in post_processor.get("processors", [post_processor]):
+        single = processor.get("single") if isinstance(processor, dict) else None
+        if isinstance(single, list) and len(single) > 1:
+            first, last = (piece.get("SpecialToken", {}).get("id") for piece in (single[0], single[-1]))
+            return first, last
+    return None, None
