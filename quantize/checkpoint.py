@@ -150,7 +150,7 @@ def read_index(path: Path) -> dict[str, str]:
     if not isinstance(placement, dict) or not placement:
         raise CheckpointError(f"{path} has no 'weight_map' that says which file holds each tensor")
     for name in placement.values():
-        if not isinstance(name, str) or name != Path(name).name or "\\" in name or name.startswith("."):
+        if not isinstance(name, str) or name != Path(name).name or "\\" in name or not name.strip("."):
             raise CheckpointError(f"{path} names {name!r} as a weight file, expected a plain file name")
     return placement
 

@@ -22,6 +22,7 @@ def folder_of(model: LockedModel, folder: Path | None) -> Path:
     size = f" ({model.parameters * 2 / 1e9:.1f} GB)" if model.parameters else ""
     where = f"{model.repo} at commit {model.commit}" if model.repo else f"folder {folder}"
     raise SourceError(
-        f"the checkpoint of {model.name}{size} is not on this machine: {where}, and downloading is not built in yet",
+        f"the checkpoint of {model.name}{size} is not on this machine: {where}; "
+        "downloading it is not built in yet",
         "download that commit yourself and give its folder as the model",
     )
