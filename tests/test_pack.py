@@ -141,12 +141,20 @@ def test_the_metadata_says_what_the_file_is_and_where_it_comes_from(tmp_path):
     built = build.quantize(folder, "q5_k_m", tmp_path / "out.gguf", name="Tiny", provenance=origin)
     values = gguf_values(built.path)
     expected = {
-        "general.architecture": "llama", "general.type": "model", "general.name": "Tiny", "general.license": "mit",
-        "general.file_type": 17, "general.quantization_version": 2, "general.size_label": "821K",
+        "general.architecture": "llama",
+        "general.type": "model",
+        "general.name": "Tiny",
+        "general.license": "mit",
+        "general.file_type": 17,
+        "general.quantization_version": 2,
+        "general.size_label": "722K",
         "general.source.url": "https://huggingface.co/someone/tiny/tree/abc123",
-        "edge_judge.scheme": "q5_k_m", "edge_judge.source.repo": "someone/tiny", "edge_judge.source.commit": "abc123",
-        "edge_judge.tool": "edge-judge 1.2.3", "edge_judge.prompt": "Compare these.",
-    }  # fmt: skip
+        "edge_judge.scheme": "q5_k_m",
+        "edge_judge.source.repo": "someone/tiny",
+        "edge_judge.source.commit": "abc123",
+        "edge_judge.tool": "edge-judge 1.2.3",
+        "edge_judge.prompt": "Compare these.",
+    }
     assert {key: values.get(key) for key in expected} == expected
     from quantize.verify import sha256
 
@@ -224,7 +232,7 @@ def test_leftovers_of_old_checkpoints_are_ignored(tmp_path):
     config = llama_config(num_hidden_layers=1, tie_word_embeddings=True)
     folder = make_checkpoint(tmp_path / "model", config)
     extra = {
-        "model.layers.0.self_attn.rotary_emb.inv_freq": np.ones(4, np.float32),
+        "model.layers.0.self_attn.rotary_emb.inv_freq": np.ones(4),
         "lm_head.weight": np.ones((3, 4)),
     }
     write_weights(folder, tensors_of(config) | extra)

@@ -120,9 +120,15 @@ def test_further_ends_of_generation_that_llama_cpp_would_miss_get_a_role(tmp_pat
 
 
 def test_the_letters_of_deepseek_are_recognised():
-    parts = [r"[\r\n]", r"\s?\p{L&}+", r"\s?[!-/:-~！-／：-～‘-‟　-。]+", r"\s+$", "[一-龥ࠀ-一가-퟿]+"]
+    parts = [
+        r"[\r\n]",
+        r"\s?[\p{Lu}\p{Ll}\p{Lt}]+",
+        r"\s?[!-/:-~！-／：-～‘-‟　-。]+",
+        r"\s+$",
+        "[一-龥ࠀ-一가-퟿]+",
+    ]
     splits = [
-        {"type": "Split", "pattern": {"Regex": p.replace(r"\p{L&}", r"[\p{Lu}\p{Ll}\p{Lt}]")}, "behavior": "Isolated",
+        {"type": "Split", "pattern": {"Regex": p}, "behavior": "Isolated",
          "invert": False}
         for p in parts
     ]  # fmt: skip
