@@ -1,0 +1,74 @@
+"""Benchmarks: pairs of answers with human labels, published ones by name and a user's own by file.
+
+    autoj, pandalm, llmbar, mtbench, pocket    one published benchmark each: its source, its rows, its reader
+    custom                                     a user's JSONL, CSV or parquet file
+    rows                                       the file formats
+    source                                     the record of a source, the data folder, the hashes
+    pull                                       downloads into the data folder
+
+Knows: which benchmarks there are. Does not know: prompts, judges, scores.
+"""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+from edge_judge.benchmarks import autoj, custom, llmbar, mtbench, pandalm, pocket
+from edge_judge.benchmarks.rows import File
+from edge_judge.benchmarks.source import Check, Source, data_folder, home, locate, open_source, verify
+from edge_judge.errors import DataError, UsageError, nearest
+from edge_judge.records import Benchmark
+
+__all__ = [
+    "REGISTRY", "Check", "Source",
+    "data_folder", "find", "home", "load", "load_source", "locate", "names", "verify",
+]  # fmt: skip
+
+REGISTRY: dict[str, Source] = {
+    source.name: source
+    for source in (pocket.SOURCE, autoj.SOURCE, pandalm.SOURCE, *llmbar.SOURCES, mtbench.SOURCE)
+}
+
+
+def names() -> list[str]:
+    """The benchmarks known by name, the embedded one first."""
+    return list(REGISTRY)
+
+
+def find(name: str) -> Source:
+    """The source of a benchmark's name, or a UsageError with the names nearest to it."""
+    if name not in REGISTRY:
+        raise UsageError(f"unknown benchmark '{name}'", nearest(name, REGISTRY))
+    return REGISTRY[name]
+
+
+def load(name_or_file: str | Path, data: Path | None = None) -> Benchmark:
+    """A benchmark known by name, or a user's file. data: the folder of the published files."""
+    if isinstance(name_or_file, Path) or (name_or_file not in REGISTRY and _is_path(name_or_file)):
+        return _load_file(Path(name_or_file))
+    return load_source(find(name_or_file), data)
+
+
+def load_source(source: Source, data: Path | None = None) -> Benchmark:
+    """A published benchmark from its checked file."""
+    file = open_source(source, data)
+    pairs = tuple(source.read(file))
+    labels = sum(len(pair.labels) for pair in pairs)
+    if labels != source.rows:  # the only check there is where no hash is pinned
+        expected = f"expected the {source.rows} of {source.name}"
+        raise DataError(f"{file.path}: {labels} labels, {expected}", source.remedy)
+    return Benchmark(source.name, pairs, file.sha256, source.ties, source.url)
+
+
+def _load_file(path: Path) -> Benchmark:
+    file = File.open(path)
+    name = custom.name_of(path, frozenset(REGISTRY))
+    pairs = tuple(custom.read(file, name))
+    if not pairs:
+        raise DataError(f"{path}: no pairs in it", f"a row has the columns {', '.join(custom.REQUIRED)}")
+    return Benchmark(name, pairs, file.sha256, custom.has_ties(pairs), str(path))
+
+
+def _is_path(text: str) -> bool:
+    return Path(text).suffix.lower() in custom.FORMATS or Path(text).name != text or os.path.exists(text)

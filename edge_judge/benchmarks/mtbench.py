@@ -1,0 +1,97 @@
+"""MT-Bench's human judgments: 3355 votes of experts and authors on answers of six models, one and two turns.
+
+Source: Hub dataset lmsys/mt_bench_human_judgments at 6085f5b73c2ea3dee52918d07ed6b399f6c51fea, split `human`,
+data/human-00000-of-00001-25f4910818759289.parquet. Its sha256 has not been seen, so none is pinned: the file
+is what that revision serves, and only its 3355 votes are counted. Licence: CC-BY-4.0.
+The same rows as a JSON list, saved as mt-bench/human_judgments.json, are read without pyarrow.
+A row: {"question_id": 1, "model_a": "x", "model_b": "y", "winner": "tie", "judge": "expert_0", "turn": 2,
+        "conversation_a": [{"role": "user", "content": "Hi."}, {"role": "assistant", "content": "Hello."},
+                           {"role": "user", "content": "Bye."}, {"role": "assistant", "content": "So long."}],
+        "conversation_b": …}; winner is model_a, model_b or tie. A vote on turn 1 is on the first answer only.
+
+Votes on one question, turn and models in that order are one pair with several labels. The same two answers
+shown the other way round are another pair: "in the order given" must stay true of every vote, and who judges
+both orders meets the same two prompts again. All pairs of a question are one cluster.
+Does not know: where the file lies, nor how verdicts on it are scored.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import replace
+
+from edge_judge.benchmarks.rows import File, Row, json_items, parquet_rows
+from edge_judge.benchmarks.source import Source
+from edge_judge.errors import DataError
+from edge_judge.records import Label, Pair
+
+_LABELS: dict[str, Label] = {"model_a": "a", "model_b": "b", "tie": "tie"}
+_ROLES = ("user", "assistant")
+
+
+def read(file: File) -> Iterator[Pair]:
+    rows = parquet_rows(file) if file.path.suffix == ".parquet" else json_items(file)
+    pairs: dict[str, Pair] = {}
+    for row in rows:
+        vote = _vote(row)
+        known = pairs.setdefault(vote.id, replace(vote, labels=()))
+        if replace(vote, labels=()) != replace(known, labels=()):
+            raise DataError(f"{row.place}: other answers than in an earlier vote on {vote.id}")
+        pairs[vote.id] = replace(known, labels=known.labels + vote.labels)
+    yield from pairs.values()
+
+
+def _vote(row: Row) -> Pair:
+    """One vote, as a pair with one label."""
+    question_id, turn = row.whole("question_id"), row.whole("turn")
+    if turn not in (1, 2):
+        raise row.wrong("turn", turn, "1 or 2")
+    asked, a = _told(row, "conversation_a", turn)
+    _, b = _told(row, "conversation_b", turn)  # the user's side is the same in both
+    return Pair(
+        id=f"mt-bench/{question_id}.{turn}/{row.text('model_a')}-vs-{row.text('model_b')}",
+        question=asked,
+        a=a,
+        b=b,
+        labels=(row.label("winner", _LABELS),),
+        group=f"mt-bench/{question_id}",
+    )
+
+
+def _told(row: Row, column: str, turn: int) -> tuple[str, str]:
+    """What the user asked and what the model answered, up to the turn that was voted on."""
+    said = _messages(row, column)[: 2 * turn]
+    if [message.values.get("role") for message in said] != [*_ROLES * turn]:
+        raise DataError(f"{row.place}: column '{column}' is not {turn} turn(s) of user and assistant")
+    asked = [said[0].question("content"), *(message.text("content") for message in said[2::2])]
+    answered = [message.text("content") for message in said[1::2]]
+    if turn == 1:
+        return asked[0], answered[0]
+    # Annotators of the second turn saw the whole conversation and were asked about its last answer.
+    return (
+        f"[First turn]\n{asked[0]}\n\n[Second turn: judge the answers to this one]\n{asked[1]}",
+        f"[First turn]\n{answered[0]}\n\n[Second turn]\n{answered[1]}",
+    )
+
+
+def _messages(row: Row, column: str) -> list[Row]:
+    value = row.value(column)
+    if not isinstance(value, list) or not all(isinstance(message, dict) for message in value):
+        raise row.wrong(column, value, "a list of messages")
+    return [Row(f"{row.place}, {column}", message) for message in value]
+
+
+SOURCE = Source(
+    name="mt-bench",
+    host="hub",
+    repo="lmsys/mt_bench_human_judgments",
+    revision="6085f5b73c2ea3dee52918d07ed6b399f6c51fea",
+    file="data/human-00000-of-00001-25f4910818759289.parquet",
+    path="mt-bench/human-00000-of-00001-25f4910818759289.parquet",
+    sha256=None,
+    licence="CC-BY-4.0",
+    rows=3355,
+    ties=True,
+    read=read,
+    also=("mt-bench/human_judgments.json",),
+)

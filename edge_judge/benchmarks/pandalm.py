@@ -1,0 +1,81 @@
+"""PandaLM's test set: answers of small models to 170 instructions, each pair judged by three annotators.
+
+Source: github.com/WeOpenML/PandaLM at 3871806e72b4832f815ecafd24d3503c73403f48, data/testset-v1.json.
+Licence: Apache-2.0.
+Rows: 999, one label each, the annotators' majority: 105 tie, 422 first, 472 second; 879 are unanimous, the
+other 120 two of three, none is without a majority.
+A row: {"idx": 0, "motivation_app": "Maps", "cmp_key": "model-x_model-y", "instruction": "Name the capital.",
+        "input": "Norway", "response1": "Oslo", "response2": "Bergen",
+        "annotator1": 1, "annotator2": 1, "annotator3": 0}; 0 tie, 1 first, 2 second; `input` is often empty,
+in one row `instruction` is.
+
+Pairs that share an instruction and its input are one cluster.
+Does not know: where the file lies, nor how verdicts on it are scored.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterator
+
+from edge_judge.benchmarks.rows import File, Row, json_items
+from edge_judge.benchmarks.source import Source
+from edge_judge.errors import DataError
+from edge_judge.records import Label, Pair
+
+_LABELS: dict[str, Label] = {"0": "tie", "1": "a", "2": "b"}
+_ANNOTATORS = ("annotator1", "annotator2", "annotator3")
+
+
+def read(file: File) -> Iterator[Pair]:
+    for row in json_items(file):
+        question = _question(row)
+        yield Pair(
+            id=f"pandalm/{row.whole('idx'):04d}",
+            question=question,
+            a=_response(row, "response1"),
+            b=_response(row, "response2"),
+            labels=(majority(row),),
+            group=question,
+        )
+
+
+def majority(row: Row) -> Label:
+    """The label that at least two of the three annotators gave."""
+    votes = Counter(row.label(annotator, _LABELS) for annotator in _ANNOTATORS)
+    label, count = votes.most_common(1)[0]
+    if count < 2:
+        raise DataError(f"{row.place}: the three annotators disagree, expected a majority")
+    return label
+
+
+def _question(row: Row) -> str:
+    # Most rows have both, some no input, and one nothing but an input.
+    parts = [part for part in (row.text("instruction"), row.text("input")) if part.strip()]
+    if not parts:
+        raise DataError(f"{row.place}: columns 'instruction' and 'input' are both empty, expected a question")
+    return "\n\n".join(parts)
+
+
+def _response(row: Row, column: str) -> str:
+    # Six responses, all to one instruction (is this statement correct?), are the JSON value true, not text:
+    # some step before publication took the answer "True" for a truth value. Other models' answers to the same
+    # item read "True." with a capital, and judge runs that fill their prompts by Python's formatting show
+    # "True". So "True" is both the likeliest original and what published judges were shown, "true" neither.
+    value = row.value(column)
+    return str(value) if isinstance(value, bool) else row.text(column)
+
+
+SOURCE = Source(
+    name="pandalm",
+    host="github",
+    repo="WeOpenML/PandaLM",
+    revision="3871806e72b4832f815ecafd24d3503c73403f48",
+    file="data/testset-v1.json",
+    path="pandalm/testset-v1.json",
+    sha256="cc154f9067c7382d7ea86f8f246511a5e1ac87e1fddd845c5938d789505b07a4",
+    licence="Apache-2.0",
+    rows=999,
+    ties=True,
+    read=read,
+)

@@ -1,0 +1,130 @@
+"""Where a published benchmark comes from, and whether the copy at hand is the published one.
+
+Knows: the record of a pinned source, the folder that holds the files, and their hashes.
+Does not know: what is in a file (its reader does), nor how it is downloaded (pull.py).
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Literal, TypeAlias
+
+from edge_judge import pocket
+from edge_judge.benchmarks.rows import File
+from edge_judge.errors import DataError
+from edge_judge.records import Pair
+
+Host: TypeAlias = Literal["github", "hub", "package"]
+State: TypeAlias = Literal["ok", "unpinned", "missing", "changed"]
+
+
+@dataclass(frozen=True, slots=True)
+class Source:
+    """A benchmark as published: `file` of `repo` at `revision`, kept under `path` in the data folder.
+
+    sha256: None where the hash was never seen; then the file is whatever the pinned revision serves, and the
+    number of its labels is all that can be checked. rows: how many labels it has. ties: whether a tie is one
+    of them. also: other paths in the data folder that may hold the same rows in another format, unpinned.
+    """
+
+    name: str
+    host: Host
+    repo: str
+    revision: str
+    file: str
+    path: str
+    sha256: str | None
+    licence: str
+    rows: int
+    ties: bool
+    read: Callable[[File], Iterator[Pair]]
+    also: tuple[str, ...] = ()
+
+    @property
+    def url(self) -> str:
+        """Where a person finds the file."""
+        at = {
+            "github": f"https://github.com/{self.repo}/blob/{self.revision}/{self.file}",
+            "hub": f"https://huggingface.co/datasets/{self.repo}/blob/{self.revision}/{self.file}",
+            "package": self.file,
+        }
+        return at[self.host]
+
+    @property
+    def remedy(self) -> str:
+        """What to do about a file that is missing or changed."""
+        if self.host == "package":
+            return "it comes with edge-judge: install edge-judge again"
+        return f"edge-judge data pull {self.name}"
+
+
+@dataclass(frozen=True, slots=True)
+class Check:
+    """What `verify` found. sha256: of the file found, None where there is none."""
+
+    name: str
+    path: Path
+    state: State
+    sha256: str | None
+
+
+def data_folder(data: Path | None = None) -> Path:
+    """The folder of the benchmark files: the one named, else EDGE_JUDGE_DATA, else the user's cache."""
+    if data is not None:
+        return data
+    named = os.environ.get("EDGE_JUDGE_DATA")
+    if named:
+        return Path(named)
+    from platformdirs import user_cache_dir
+
+    return Path(user_cache_dir("edge-judge")) / "data"
+
+
+def home(source: Source, data: Path | None = None) -> Path:
+    """Where a source's file belongs, whether or not it is there."""
+    folder = pocket.PAIRS.parent if source.host == "package" else data_folder(data)
+    return folder / source.path
+
+
+def locate(source: Source, data: Path | None = None) -> Path:
+    """The source's file, or a DataError that says where it was looked for."""
+    first = home(source, data)
+    candidates = [first, *(data_folder(data) / path for path in source.also)]
+    for path in candidates:
+        if os.path.isfile(path):  # unlike Path's, never raises: an unreadable folder has no file
+            return path
+    if source.host != "package" and data is not None and not os.path.isdir(data):
+        raise DataError(f"{data}: no such data folder", f"{source.remedy} --data {data}")
+    raise DataError(f"benchmark {source.name}: {first} is not there", source.remedy)
+
+
+def verify(source: Source, data: Path | None = None) -> Check:
+    """Whether the source's file is there and is the pinned one."""
+    try:
+        path = locate(source, data)
+    except DataError:
+        return Check(source.name, home(source, data), "missing", None)
+    found = File.open(path).sha256
+    return Check(source.name, path, _state(source, path, found, data), found)
+
+
+def open_source(source: Source, data: Path | None = None) -> File:
+    """The source's file, read once and checked against its pin."""
+    path = locate(source, data)
+    file = File.open(path)
+    if _state(source, path, file.sha256, data) == "changed":
+        pinned = str(source.sha256)
+        raise DataError(
+            f"{path}: not the published file: its sha256 is {file.sha256[:12]}…, expected {pinned[:12]}…",
+            source.remedy,
+        )
+    return file
+
+
+def _state(source: Source, path: Path, found: str, data: Path | None) -> State:
+    if source.sha256 is None or path != home(source, data):
+        return "unpinned"
+    return "ok" if found == source.sha256 else "changed"

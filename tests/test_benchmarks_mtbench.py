@@ -1,0 +1,116 @@
+"""MT-Bench's reader, on hand-made rows of the published schema, as JSON and as parquet."""
+
+from __future__ import annotations
+
+import json
+import sys
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+from published import DATA, FOLDER, needs
+
+from edge_judge import benchmarks
+from edge_judge.benchmarks import mtbench
+from edge_judge.benchmarks.rows import File
+from edge_judge.errors import DataError
+from edge_judge.records import Pair
+
+ROWS: list[dict[str, Any]] = json.loads((DATA / "mtbench.json").read_text("utf-8"))
+TINY = replace(mtbench.SOURCE, rows=len(ROWS))
+
+
+def read(*rows: dict[str, Any]) -> list[Pair]:
+    return list(mtbench.read(File(Path("x.json"), json.dumps(rows).encode())))
+
+
+def test_votes_on_one_pair_are_its_labels() -> None:
+    pairs = read(*ROWS)
+    assert [(pair.id, pair.labels) for pair in pairs] == [
+        ("mt-bench/1.1/x-vs-y", ("a", "tie")),
+        ("mt-bench/1.2/x-vs-y", ("tie",)),
+        ("mt-bench/1.1/y-vs-x", ("b",)),
+        ("mt-bench/2.1/x-vs-z", ("b",)),
+    ]
+
+
+def test_pairs_of_one_question_are_one_cluster() -> None:
+    assert [pair.cluster for pair in read(*ROWS)] == ["mt-bench/1"] * 3 + ["mt-bench/2"]
+
+
+def test_a_vote_on_the_first_turn_shows_the_first_turn_only() -> None:
+    pair = read(*ROWS)[0]
+    assert (pair.question, pair.a, pair.b) == ("Hi.", "Hello.", "What?")
+
+
+def test_a_vote_on_the_second_turn_shows_the_whole_conversation() -> None:
+    pair = read(*ROWS)[1]
+    assert pair.question.index("Hi.") < pair.question.index("Bye.")
+    assert pair.a == "[First turn]\nHello.\n\n[Second turn]\nSo long."
+    assert pair.b == "[First turn]\nWhat?\n\n[Second turn]\nNo."
+
+
+def test_the_same_answers_the_other_way_round_are_another_pair() -> None:
+    first, _, mirrored, _ = read(*ROWS)
+    assert (first.a, first.b) == (mirrored.b, mirrored.a)
+
+
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        ({"winner": "tie (inconsistent)"}, "'winner' is .*, expected one of model_a, model_b, tie"),
+        ({"turn": 3}, "'turn' is 3, expected 1 or 2"),
+        ({"turn": True}, "'turn' is true, expected a whole number"),
+        ({"turn": 2}, "'conversation_a' is not 2 turn"),
+        ({"conversation_a": "Hi."}, "'conversation_a' is \"Hi.\", expected a list of messages"),
+        ({"conversation_b": [{"role": "user", "content": "Hi."}]}, "'conversation_b' is not 1 turn"),
+        (
+            {"conversation_b": [{"role": "user"}, {"role": "assistant"}]},
+            "conversation_b: no column 'content'",
+        ),
+    ],
+)
+def test_rows_of_another_shape_are_refused_with_their_place(changes: dict[str, Any], message: str) -> None:
+    with pytest.raises(DataError, match=f"x.json, item 2.*{message}"):
+        read(ROWS[0], ROWS[4] | changes)
+
+
+def test_votes_that_disagree_on_what_was_answered_are_refused() -> None:
+    other = ROWS[0] | {"conversation_b": ROWS[0]["conversation_a"]}
+    with pytest.raises(DataError, match=r"other answers than in an earlier vote on mt-bench/1\.1/x-vs-y"):
+        read(ROWS[0], other)
+
+
+def test_json_beside_the_parquet_file_is_found_and_its_votes_are_counted(tmp_path: Path) -> None:
+    folder = tmp_path / "mt-bench"
+    folder.mkdir()
+    (folder / "human_judgments.json").write_text(json.dumps(ROWS), "utf-8")
+    assert benchmarks.verify(TINY, tmp_path).state == "unpinned"
+    assert len(benchmarks.load_source(TINY, tmp_path).pairs) == 4
+    with pytest.raises(DataError, match="5 labels, expected the 3355 of mt-bench"):
+        benchmarks.load("mt-bench", tmp_path)
+
+
+def test_parquet_gives_the_same_pairs_as_json(tmp_path: Path) -> None:
+    pyarrow = pytest.importorskip("pyarrow", reason="reading parquet is optional: pip install pyarrow")
+    parquet = pytest.importorskip("pyarrow.parquet")
+    path = tmp_path / TINY.path
+    path.parent.mkdir()
+    parquet.write_table(pyarrow.Table.from_pylist(ROWS), path)
+    assert list(benchmarks.load_source(TINY, tmp_path).pairs) == read(*ROWS)
+
+
+def test_parquet_without_pyarrow_names_what_is_missing(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(sys.modules, "pyarrow", None)
+    with pytest.raises(DataError, match="needs pyarrow") as caught:
+        list(mtbench.read(File(Path("x.parquet"), b"PAR1")))
+    assert caught.value.hint is not None
+    assert "pip install pyarrow" in caught.value.hint
+
+
+@needs(mtbench.SOURCE.path)
+def test_the_published_file_gives_3355_votes() -> None:
+    pytest.importorskip("pyarrow", reason="reading parquet is optional: pip install pyarrow")
+    benchmark = benchmarks.load("mt-bench", FOLDER)
+    assert sum(len(pair.labels) for pair in benchmark.pairs) == 3355
