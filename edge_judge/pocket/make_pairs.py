@@ -37,19 +37,20 @@ def lines() -> str:
 def pin(text: str) -> str:
     """The module that pins the hash of the benchmark's text."""
     sha256 = hashlib.sha256(text.encode()).hexdigest()
-    return f'"""Hash of pairs.jsonl, which is checked before it is read. Written by make_pairs.py."""\n\nSHA256 = "{sha256}"\n'
+    docstring = '"""Hash of pairs.jsonl, which is checked before it is read. Written by make_pairs.py."""'
+    return f'{docstring}\n\nSHA256 = "{sha256}"\n'
 
 
 def outdated() -> list[Path]:
     """The files that are missing or are not what would be written now."""
     text = lines()
     wanted = {PAIRS: text, PIN: pin(text)}
-    return [path for path, right in wanted.items() if not path.is_file() or path.read_bytes() != right.encode()]
+    return [path for path, made in wanted.items() if not path.is_file() or path.read_bytes() != made.encode()]
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description="Write the pocket benchmark.")
-    parser.add_argument("--check", action="store_true", help="write nothing; fail if a file is not up to date")
+    parser.add_argument("--check", action="store_true", help="write nothing; fail if a file is out of date")
     if parser.parse_args().check:
         stale = outdated()
         if stale:
