@@ -233,7 +233,8 @@ def main() -> None:
 
     for step, batch in enumerate(maker.batches(SEED, lambda: elapsed() < SINGLE_SHARE)):
         done = elapsed()
-        found = losses(model, probe, batch)
+        with torch.autocast("cpu", dtype=torch.bfloat16):
+            found = losses(model, probe, batch)
         sum((WEIGHTS[name] * loss for name, loss in found.items()), torch.tensor(0.0)).backward()
         nn.utils.clip_grad_norm_([*model.parameters(), *probe.parameters()], 1.0)
         for optimizer, high in zip(optimizers, full, strict=True):

@@ -1,0 +1,66 @@
+"""A finite set of legal verdict texts, as questions to a model that needs to write nothing.
+
+Each legal text is cut where no other verdict is possible any more; what remains are a few token paths that hang on
+the end of a prompt. One evaluation of the prompt and the forced tokens gives the probability of each path, hence
+of each verdict, and the share of all probability that lay on any of them.
+Knows: tokens as integers, the arithmetic of probabilities. Does not know: models, plans, files.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+from edge_judge.plan import Query, Tokens
+from edge_judge.records import Label
+
+
+@dataclass(frozen=True, slots=True)
+class Ballot:
+    """paths: the shortest token paths that decide for a verdict. stems: what must be evaluated after a prompt, so
+    that every step of every path can be read; steps: path → the (stem, read) whose probabilities each token has.
+    """
+
+    paths: Mapping[Tokens, Label]
+    stems: tuple[Tokens, ...]
+
+    def queries(self, prompt: Tokens) -> list[Query]:
+        """One query for each stem, read at the prompt's last token and after each token of the stem."""
+        last = len(prompt) - 1
+        return [Query(prompt + stem, tuple(range(last, last + len(stem) + 1))) for stem in self.stems]
+
+    @property
+    def size(self) -> int:
+        """How many log-probabilities `count` needs."""
+        return len({(path[:at], token) for path in self.paths for at, token in enumerate(path)})
+
+    def wanted(self, stem: int, read: int) -> list[int]:
+        """The tokens whose probabilities are needed at a read of a stem."""
+        begun = self.stems[stem][:read]
+        return sorted({path[read] for path in self.paths if len(path) > read and path[:read] == begun})
+
+    def count(self, log_p: Mapping[tuple[Tokens, int], float]) -> tuple[dict[Label, float], float]:
+        """(p, mass), from the log-probability of each (tokens so far, next token): p sums to 1 over the labels."""
+        share: dict[Label, float] = {}
+        for path, label in self.paths.items():
+            steps = sum(log_p[path[:at], token] for at, token in enumerate(path))
+            share[label] = share.get(label, 0.0) + math.exp(steps)
+        mass = math.fsum(share.values())
+        if mass == 0.0:  # every legal verdict is beyond what a float can tell from impossible
+            return dict.fromkeys(share, 1 / len(share)), 0.0
+        return {label: value / mass for label, value in share.items()}, mass
+
+
+def ballot(texts: Sequence[tuple[Tokens, Label]]) -> Ballot:
+    """The ballot of legal texts, given as the tokens of each and the verdict it gives."""
+    paths: dict[Tokens, Label] = {}
+    for tokens, label in texts:
+        for length in range(1, len(tokens) + 1):
+            stem = tokens[:length]
+            if all(other == label for rival, other in texts if rival[:length] == stem):
+                break
+        paths[stem] = label
+    needed = {path[:-1] for path in paths}
+    stems = [stem for stem in needed if not any(other[: len(stem)] == stem for other in needed - {stem})]
+    return Ballot(paths, tuple(sorted(stems)))

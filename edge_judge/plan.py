@@ -1,0 +1,186 @@
+"""The order of work in which no token is evaluated twice.
+
+Sequences are sorted, so that each hangs on the one before it as far as they agree: together they are the prefix
+tree of all sequences, walked depth first, and every token of the tree is evaluated exactly once. The walk is cut
+into windows that fit one decode call; a token that several sequences of a window share stands in it once.
+The tokens kept from one window to the next are those of the last sequence evaluated, the *trunk*.
+
+Knows: tokens as integers. Does not know: models, prompts, verdicts.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
+from typing import TypeAlias
+
+Tokens: TypeAlias = tuple[int, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Query:
+    """A sequence to evaluate, and the positions after which the next token's probabilities are wanted."""
+
+    tokens: Tokens
+    reads: tuple[int, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Member:
+    """A sequence in a window. keep: how many of its tokens it takes from the trunk instead of evaluating them."""
+
+    query: int
+    keep: int
+
+
+@dataclass(frozen=True, slots=True)
+class Read:
+    """cell: index in the window; query and read: whose probabilities these are, and the which of them."""
+
+    cell: int
+    query: int
+    read: int
+
+
+@dataclass(slots=True)
+class Window:
+    """One decode call: cells are (token, position, the members that share it), in evaluation order.
+
+    trunk: how many tokens of the old trunk stay; the last member's path becomes the new one.
+    """
+
+    trunk: int
+    members: list[Member] = field(default_factory=list)
+    cells: list[tuple[int, int, list[int]]] = field(default_factory=list)
+    reads: list[Read] = field(default_factory=list)
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """Sorted distinct sequences; shared[i] tokens of sequences[i] are evaluated by an earlier one.
+
+    reads: (sequence, position) of a token as first evaluated → the (query, read) pairs that want its probabilities.
+    first_query: the query that each sequence stands for; queries: all of them.
+    """
+
+    sequences: tuple[Tokens, ...]
+    shared: tuple[int, ...]
+    first_query: tuple[int, ...]
+    queries: tuple[int, ...]
+    reads: dict[tuple[int, int], list[tuple[int, int]]]
+    tokens_alone: int  # had every query been evaluated by itself
+
+    @property
+    def tokens(self) -> int:
+        """Tokens to evaluate: the size of the prefix tree, which is the least possible."""
+        return sum(map(len, self.sequences)) - sum(self.shared)
+
+    @property
+    def longest(self) -> int:
+        return max(map(len, self.sequences), default=0)
+
+
+def common_prefix(left: Sequence[int], right: Sequence[int]) -> int:
+    """How many leading tokens agree."""
+    length = min(len(left), len(right))
+    if left[:length] == right[:length]:
+        return length
+    return next(at for at in range(length) if left[at] != right[at])
+
+
+def blocks(queries: Sequence[Query], tokens: int) -> list[Plan]:
+    """Plans of about `tokens` tokens each (0: one plan), which together are all queries in sorted order.
+
+    Each begins with an empty cache, so that it comes out the same whatever ran before it: an interrupted run is
+    taken up at a block and ends bit for bit as one that was never interrupted. The price is the prefix that
+    two neighbouring blocks share, evaluated twice.
+    """
+    order = sorted(range(len(queries)), key=lambda index: queries[index].tokens)
+    cuts, filled = [0], 0
+    for place, index in enumerate(order):
+        before = queries[order[place - 1]].tokens if place else ()
+        filled += len(queries[index].tokens) - common_prefix(before, queries[index].tokens)
+        if tokens and filled >= tokens:
+            cuts.append(place + 1)
+            filled = 0
+    ends = [*cuts[1:], len(order)]
+    return [make(queries, order[start:end]) for start, end in zip(cuts, ends, strict=True) if start < end]
+
+
+def make(queries: Sequence[Query], order: Sequence[int]) -> Plan:
+    """The plan of the queries at the indices `order`, which sort them; equal sequences are evaluated once."""
+    sequences: list[Tokens] = []
+    shared: list[int] = []
+    first_query: list[int] = []
+    reads: dict[tuple[int, int], list[tuple[int, int]]] = {}
+    path: list[int] = []  # for each position, the sequence that evaluates it
+    for index in order:
+        tokens = queries[index].tokens
+        if not sequences or sequences[-1] != tokens:
+            common = common_prefix(sequences[-1], tokens) if sequences else 0
+            path[common:] = [len(sequences)] * (len(tokens) - common)
+            sequences.append(tokens)
+            shared.append(common)
+            first_query.append(index)
+        for which, position in enumerate(queries[index].reads):
+            reads.setdefault((path[position], position), []).append((index, which))
+    alone = sum(len(queries[index].tokens) for index in order)
+    return Plan(tuple(sequences), tuple(shared), tuple(first_query), tuple(order), reads, alone)
+
+
+def windows(plan: Plan, cells: int, members: int, *, waves: bool = False) -> Iterator[Window]:
+    """The plan's walk in windows of at most `cells` tokens and `members` sequences.
+
+    A sequence that does not fit is cut, and goes on in the next window. With `waves`, a window never mixes
+    sequences of different groups of `members`, so that a whole group can stay in the cache and be continued.
+    """
+    window, builder = Window(trunk=0), _Path()
+    trunk = 0  # tokens of the last sequence that are in the cache when `window` begins
+    for index, tokens in enumerate(plan.sequences):
+        at = plan.shared[index]
+        full = len(window.members) == members or (waves and index % members == 0)
+        if window.members and full:
+            yield window
+            window, builder, trunk = Window(trunk=0), _Path(), len(plan.sequences[index - 1])
+        while True:
+            builder.join(window, plan.first_query[index], at, trunk)
+            room = min(len(tokens) - at, cells - len(window.cells))
+            builder.extend(window, plan, index, range(at, at + room))
+            at += room
+            if at == len(tokens):
+                break
+            yield window
+            window, builder, trunk = Window(trunk=0), _Path(), at
+    if window.members:
+        yield window
+
+
+class _Path:
+    """The cells of a window that the current member's path goes through, from position `start` on."""
+
+    def __init__(self) -> None:
+        self.start = 0
+        self.cells: list[int] = []
+
+    def join(self, window: Window, query: int, shared: int, trunk: int) -> None:
+        """Add a member that shares its first `shared` tokens with the path so far."""
+        before = window.members[-1].keep if window.members else trunk
+        keep = min(before, shared)
+        window.members.append(Member(query, keep))
+        window.trunk = keep
+        if shared <= self.start or not self.cells:
+            self.start, self.cells = shared, []
+        else:
+            del self.cells[shared - self.start :]
+        for cell in self.cells:
+            window.cells[cell][2].append(len(window.members) - 1)
+
+    def extend(self, window: Window, plan: Plan, sequence: int, positions: range) -> None:
+        tokens, member = plan.sequences[sequence], len(window.members) - 1
+        for position in positions:
+            cell = len(window.cells)
+            window.cells.append((tokens[position], position, [member]))
+            self.cells.append(cell)
+            for query, read in plan.reads.get((sequence, position), ()):
+                window.reads.append(Read(cell, query, read))
+

@@ -1,0 +1,181 @@
+"""A run's folder: results/<benchmark>/<model>/<scheme>/<grammar>/. The one file that touches it.
+
+    run.json         what decides the outcome, and what was measured; written first, completed last
+    verdicts.jsonl   one line per verdict, flushed as it is reached
+    score.json       the figures; its presence means that the run is complete
+
+Knows: how to lose nothing: a torn last line is dropped, everything else survives a kill at any moment.
+Does not know: models, benchmarks, statistics.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import asdict
+from pathlib import Path
+from typing import IO, Any, Self
+
+from edge_judge.errors import RunError
+from edge_judge.records import LABELS, ORDERS, Identity, Measured, Run, Verdict
+
+FILES = ("run.json", "verdicts.jsonl", "score.json")
+
+
+class RunFolder:
+    """One run on disk. Open it with `RunFolder.open`, which refuses a run begun under other settings."""
+
+    def __init__(self, path: Path, identity: Identity, settings: Mapping[str, Any]) -> None:
+        self.path, self.identity, self.settings = path, identity, settings
+        self._lines: IO[str] | None = None
+
+    @classmethod
+    @contextmanager
+    def open(cls, results: Path, identity: Identity, settings: Mapping[str, Any], *, fresh: bool) -> Iterator[Self]:
+        """Begin or resume a run, alone: another process that opens the same folder is refused."""
+        from filelock import FileLock, Timeout
+
+        path = folder(results, identity)
+        path.mkdir(parents=True, exist_ok=True)
+        lock = FileLock(path / ".lock")
+        try:
+            lock.acquire(timeout=0)
+        except Timeout as error:
+            raise RunError(f"{path}: another edge-judge is writing this run", "wait for it, or use --results") from error
+        try:
+            run = cls(path, identity, settings)
+            run._begin(fresh)
+            try:
+                yield run
+            finally:
+                run.close()
+        finally:
+            lock.release()
+            (path / ".lock").unlink(missing_ok=True)
+
+    def _begin(self, fresh: bool) -> None:
+        if fresh:
+            for name in FILES:
+                (self.path / name).unlink(missing_ok=True)
+        known = _json(self.path / "run.json")
+        if known is None:
+            (self.path / "verdicts.jsonl").unlink(missing_ok=True)
+            write_json(self.path / "run.json", {**asdict(self.identity), "settings": dict(self.settings)})
+            return
+        differing = differences(known["settings"], self.settings)
+        if differing:
+            raise RunError(
+                f"{self.path} holds a run under other settings: {'; '.join(differing)}",
+                "--fresh begins it anew, --results DIR puts it elsewhere",
+            )
+
+    def verdicts(self) -> list[Verdict]:
+        """The verdicts reached so far. A torn last line is cut off the file; any other broken line is an error."""
+        file = self.path / "verdicts.jsonl"
+        if not file.exists():
+            return []
+        whole, tail = file.read_bytes(), b""
+        if not whole.endswith(b"\n"):
+            whole, _, tail = whole.rpartition(b"\n")
+            whole += b"\n" if whole else b""
+        if tail:
+            with file.open("r+b") as lines:
+                lines.truncate(len(whole))
+        return [_verdict(file, number, line) for number, line in enumerate(whole.splitlines(), 1)]
+
+    def append(self, verdict: Verdict) -> None:
+        if self._lines is None:
+            self._lines = (self.path / "verdicts.jsonl").open("a", encoding="utf-8")
+        fields = {name: getattr(verdict, name) for name in ("id", "order", "verdict", "p", "text", "mass")}
+        self._lines.write(json.dumps(fields, ensure_ascii=False) + "\n")
+        self._lines.flush()
+
+    def close(self) -> None:
+        if self._lines is not None:
+            self._lines.close()
+            self._lines = None
+
+    def measured(self) -> Measured | None:
+        found = (_json(self.path / "run.json") or {}).get("measured")
+        return Measured(**found) if found else None
+
+    def reopen(self) -> None:
+        """More verdicts are to come: the run is not complete any more."""
+        (self.path / "score.json").unlink(missing_ok=True)
+
+    def complete(self, measured: Measured, size: int, score: Mapping[str, Any]) -> None:
+        """What was measured, then the score: from here on the run is complete."""
+        known = _json(self.path / "run.json") or {}
+        write_json(self.path / "run.json", {**known, "gguf_bytes": size, "measured": asdict(measured)})
+        write_json(self.path / "score.json", score)
+
+
+def folder(results: Path, identity: Identity) -> Path:
+    return results / identity.benchmark / identity.model / identity.scheme / identity.grammar
+
+
+def read_run(path: Path) -> Run:
+    """A complete run from its folder. Raises RunError for a folder that is none, or is not complete."""
+    known = _json(path / "run.json")
+    if known is None:
+        raise RunError(f"{path}: no run there (no run.json)", "edge-judge eval makes one")
+    if not (path / "score.json").exists():
+        raise RunError(f"{path}: this run is not complete", "the same edge-judge eval command resumes it")
+    identity = Identity(*(known[name] for name in ("benchmark", "model", "scheme", "grammar")))
+    run = RunFolder(path, identity, known["settings"])
+    return Run(identity, known["settings"], run.measured(), tuple(run.verdicts()), known["gguf_bytes"])
+
+
+def find_runs(results: Path) -> list[Path]:
+    """The folders of all complete runs below `results`, sorted."""
+    return sorted(path.parent for path in results.glob("*/*/*/*/score.json"))
+
+
+def differences(old: Mapping[str, Any], new: Mapping[str, Any]) -> list[str]:
+    """One phrase for each setting that differs."""
+    keys = sorted(old.keys() | new.keys())
+    return [f"{key} was {_brief(old.get(key))}, is {_brief(new.get(key))}" for key in keys if old.get(key) != new.get(key)]
+
+
+def _brief(value: object) -> str:
+    text = str(value)
+    return f"{text[:12]}…" if len(text) == 64 else text
+
+
+def write_json(path: Path, content: Mapping[str, Any]) -> None:
+    """Whole or not at all: a temporary file, synced, then renamed."""
+    temporary = path.with_name(f".{path.name}.{os.getpid()}")
+    try:
+        with temporary.open("w", encoding="utf-8") as file:
+            json.dump(content, file, indent=2, ensure_ascii=False)
+            file.write("\n")
+            file.flush()
+            os.fsync(file.fileno())
+        temporary.replace(path)
+    finally:
+        temporary.unlink(missing_ok=True)
+
+
+def _json(path: Path) -> dict[str, Any] | None:
+    if not path.exists():
+        return None
+    try:
+        content = json.loads(path.read_text(encoding="utf-8"))
+    except ValueError as error:
+        raise RunError(f"{path} is not JSON: {error}", "--fresh begins the run anew") from error
+    if not isinstance(content, dict):
+        raise RunError(f"{path}: expected a JSON object", "--fresh begins the run anew")
+    return content
+
+
+def _verdict(file: Path, number: int, line: bytes) -> Verdict:
+    try:
+        fields = json.loads(line)
+        verdict = Verdict(**fields)
+    except (ValueError, TypeError) as error:
+        raise RunError(f"{file}:{number}: not a verdict: {error}", "--fresh begins the run anew") from error
+    if verdict.order not in ORDERS or verdict.verdict not in (*LABELS, None):
+        raise RunError(f"{file}:{number}: not a verdict: {line[:60]!r}", "--fresh begins the run anew")
+    return verdict
