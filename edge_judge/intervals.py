@@ -167,6 +167,19 @@ class Bootstrap:
         return draws[np.isfinite(draws)]
 
 
+def mean(totals: Numbers) -> Numbers:
+    """The statistic of two columns, a sum and the number of its terms."""
+    return ratio(totals[:, 0], totals[:, 1])
+
+
+def ratio(above: Numbers, below: Numbers) -> Numbers:
+    """above / below, nan where below is 0. Any shapes, the same for both."""
+    import numpy as np
+
+    result: Numbers = np.divide(above, below, out=np.full(above.shape, np.nan), where=below != 0)
+    return result
+
+
 def _resamples(groups: int) -> NDArray[np.uint8]:
     """How often each resample holds each cluster: shape (RESAMPLES, groups), in bytes to keep it small."""
     import numpy as np

@@ -12,7 +12,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Mapping
 from typing import TYPE_CHECKING
 
-from edge_judge.intervals import Bootstrap, rate
+from edge_judge.intervals import Bootstrap, mean, rate, ratio
 from edge_judge.records import ORDERS, Benchmark, Figure, Identity, Label, Pair, Score, Verdict, undo
 from edge_judge.tally import NONE, TIE, A, B, Tally, tally
 
@@ -155,7 +155,7 @@ def _position_bias(table: Tally, bootstrap: Bootstrap) -> Figure:
     first = verdict == np.where(reverse == 1, B, A)
     second = verdict == np.where(reverse == 1, A, B)
     columns = np.stack([first.astype(float) - second, np.ones(len(rows))], axis=1)
-    return bootstrap.figure(columns, table.cluster[rows], _mean, (-1.0, 1.0))
+    return bootstrap.figure(columns, table.cluster[rows], mean, (-1.0, 1.0))
 
 
 def _debiased(table: Tally, ties: bool) -> Figure:
@@ -164,11 +164,11 @@ def _debiased(table: Tally, ties: bool) -> Figure:
     forward, backward = table.twice()
     usable = table.with_p()[forward] & table.with_p()[backward]
     rows = forward[usable]
-    mean = (table.p[rows] + table.p[backward[usable]]) / 2
+    both = (table.p[rows] + table.p[backward[usable]]) / 2
     if not len(rows):
         return Figure(None)
-    alone = (mean == mean.max(axis=1, keepdims=True)).sum(axis=1) == 1
-    return _right(table, rows, np.where(alone, mean.argmax(axis=1), TIE if ties else NONE))
+    alone = (both == both.max(axis=1, keepdims=True)).sum(axis=1) == 1
+    return _right(table, rows, np.where(alone, both.argmax(axis=1), TIE if ties else NONE))
 
 
 def _over_confusions(table: Tally, bootstrap: Bootstrap) -> dict[str, Figure]:
@@ -189,7 +189,7 @@ def _macro_f1(classes: Codes) -> Callable[[Numbers], Numbers]:
         counts = totals.reshape(-1, 3, 4)
         hits = counts[:, classes, classes]
         votes, verdicts = counts.sum(axis=2)[:, classes], counts.sum(axis=1)[:, classes]
-        shares: Numbers = _ratio(2 * hits, votes + verdicts).mean(axis=1)
+        shares: Numbers = ratio(2 * hits, votes + verdicts).mean(axis=1)
         return shares
 
     return statistic
@@ -198,9 +198,9 @@ def _macro_f1(classes: Codes) -> Callable[[Numbers], Numbers]:
 def _kappa(totals: Numbers) -> Numbers:
     counts = totals.reshape(-1, 3, 4)
     n = counts.sum(axis=(1, 2))
-    observed = _ratio(counts[:, range(3), range(3)].sum(axis=1), n)
-    expected = _ratio((counts.sum(axis=2) * counts.sum(axis=1)[:, :3]).sum(axis=1), n**2)
-    return _ratio(observed - expected, 1 - expected)
+    observed = ratio(counts[:, range(3), range(3)].sum(axis=1), n)
+    expected = ratio((counts.sum(axis=2) * counts.sum(axis=1)[:, :3]).sum(axis=1), n**2)
+    return ratio(observed - expected, 1 - expected)
 
 
 def _calibration(table: Tally, bootstrap: Bootstrap) -> dict[str, Figure]:
@@ -216,14 +216,14 @@ def _calibration(table: Tally, bootstrap: Bootstrap) -> dict[str, Figure]:
     apart = np.eye(CALIBRATION_BINS)[cell] * (confidence - right)[:, None]
     gaps = np.concatenate([apart, np.ones((len(p), 1))], axis=1)
     return {
-        "brier": bootstrap.figure(np.stack([squares, np.ones(len(p))], axis=1), clusters, _mean, (0.0, 2.0)),
+        "brier": bootstrap.figure(np.stack([squares, np.ones(len(p))], axis=1), clusters, mean, (0.0, 2.0)),
         "ece": bootstrap.figure(gaps, clusters, _ece, (0.0, 1.0)),
     }
 
 
 def _ece(totals: Numbers) -> Numbers:
     """From every bin's sum of confidence minus right, and the number of trials."""
-    return _ratio(abs(totals[:, :-1]).sum(axis=1), totals[:, -1])
+    return ratio(abs(totals[:, :-1]).sum(axis=1), totals[:, -1])
 
 
 def _mean_mass(table: Tally, bootstrap: Bootstrap) -> Figure:
@@ -231,20 +231,7 @@ def _mean_mass(table: Tally, bootstrap: Bootstrap) -> Figure:
 
     rows = np.flatnonzero(~np.isnan(table.mass))
     columns = np.stack([table.mass[rows], np.ones(len(rows))], axis=1)
-    return bootstrap.figure(columns, table.cluster[rows], _mean, (0.0, 1.0))
-
-
-def _mean(totals: Numbers) -> Numbers:
-    """From a sum and the number of its terms."""
-    return _ratio(totals[:, 0], totals[:, 1])
-
-
-def _ratio(above: Numbers, below: Numbers) -> Numbers:
-    """above / below, nan where below is 0."""
-    import numpy as np
-
-    result: Numbers = np.divide(above, below, out=np.full(above.shape, np.nan), where=below != 0)
-    return result
+    return bootstrap.figure(columns, table.cluster[rows], mean, (0.0, 1.0))
 
 
 def _longer(pair: Pair, ties: bool) -> Label | None:

@@ -1,0 +1,198 @@
+"""Two runs on the same pairs -> what the one lost against the other, verdict by verdict.
+
+Knows: that both runs judged the same trials, so that their difference is far better known than either
+accuracy. Does not know: files, published tables, how a comparison is shown.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from math import comb
+from typing import TYPE_CHECKING
+
+from edge_judge.errors import RunError
+from edge_judge.intervals import Bootstrap, mean, paired_difference, rate
+from edge_judge.records import Benchmark, Figure, Identity, Run
+from edge_judge.tally import Tally, tally
+
+if TYPE_CHECKING:
+    from edge_judge.intervals import Codes, Flags
+
+WEIGHTS = frozenset({"gguf_sha256", "lock"})  # the lock entry says where the weights come from
+COVERAGE = frozenset({"order", "limit"})  # which verdicts were asked for, not how one comes out
+SMALLEST_P = 1e-9  # a probability written as 0 stands for one below this; the divergence would be infinite
+
+
+@dataclass(frozen=True, slots=True)
+class Side:
+    """One of the two runs, over the paired verdicts only. bytes: of the GGUF; peak_rss: in bytes."""
+
+    identity: Identity
+    accuracy: Figure
+    bytes: int
+    verdicts_per_minute: float | None
+    peak_rss: int | None
+
+
+@dataclass(frozen=True, slots=True)
+class Flips:
+    """Trials (a verdict against one human vote) on which the run says something else than the baseline."""
+
+    right_to_wrong: int
+    wrong_to_right: int
+    wrong_to_wrong: int
+
+
+@dataclass(frozen=True, slots=True)
+class Comparison:
+    """What `run` lost against `baseline`.
+
+    pairs, verdicts: those judged by both; trials: the votes on them. drop: percentage points of strict
+    accuracy lost, positive where the run is worse. mcnemar_p: two-sided and exact. kld: mean divergence in
+    nats. None or a figure without a value where there is nothing to compute it from.
+    """
+
+    run: Side
+    baseline: Side
+    pairs: int
+    verdicts: int
+    trials: int
+    drop: Figure
+    mcnemar_p: float | None
+    flips: Flips
+    kld: Figure
+
+
+def compare(benchmark: Benchmark, run: Run, baseline: Run) -> Comparison:
+    """The paired difference of two runs on one benchmark, over the verdicts (pair and order) that both have.
+
+    The interval of the drop is `intervals.paired_difference`: Bonett and Price's for paired proportions at
+    the effective size of the clustered differences, so it has width even where no verdict differs. The
+    divergence is KL(baseline || run) of the verdicts' probabilities, with a clustered bootstrap.
+
+    Raises RunError where the runs differ in anything that decides a verdict but the weights, naming it; where
+    they are not on this benchmark; and where no verdict is common to both.
+    """
+    _same_conditions(run, baseline)
+    ours, theirs = _paired(benchmark, run, baseline)
+    place, label = _all_trials(ours)
+    clusters = ours.cluster[place]
+    said, used_to_say = ours.verdict[place], theirs.verdict[place]
+    right, was_right = said == label, used_to_say == label
+    lost, won = was_right & ~right, right & ~was_right
+    return Comparison(
+        run=_side(run, rate(right, clusters)),
+        baseline=_side(baseline, rate(was_right, clusters)),
+        pairs=len(set(ours.pair.tolist())),
+        verdicts=len(ours.pair),
+        trials=len(place),
+        drop=_in_points(paired_difference(lost, won, clusters)),
+        mcnemar_p=mcnemar(int(lost.sum()), int(won.sum())) if len(place) else None,
+        flips=Flips(
+            right_to_wrong=int(lost.sum()),
+            wrong_to_right=int(won.sum()),
+            wrong_to_wrong=int((~right & ~was_right & (said != used_to_say)).sum()),
+        ),
+        kld=_divergence(ours, theirs),
+    )
+
+
+def exceeds(comparison: Comparison, points: float) -> bool:
+    """Whether the drop is greater than `points`, by its point estimate; False where it is undefined.
+
+    The estimate decides and not the interval: a limit on the lower end would pass any loss measured on few
+    enough pairs, a limit on the upper end would fail a judge that lost nothing. The interval is shown beside
+    it.
+    """
+    return comparison.drop.value is not None and comparison.drop.value > points
+
+
+def mcnemar(lost: int, won: int) -> float:
+    """Two-sided exact p that lost and won trials are equally likely (McNemar 1947, binomial on the discordant
+    ones).
+
+    1 where no trial is discordant. It takes trials as independent, so where verdicts are clustered it is the
+    more optimistic of the two; the interval of the drop is the one that knows the clusters.
+    """
+    n = lost + won
+    tail = sum(comb(n, count) for count in range(min(lost, won) + 1))
+    return min(1.0, 2 * tail / (1 << n))
+
+
+def _side(run: Run, accuracy: Figure) -> Side:
+    measured = run.measured
+    speed = measured.verdicts / measured.wall_seconds * 60 if measured and measured.wall_seconds > 0 else None
+    return Side(run.identity, accuracy, run.bytes, speed, measured.peak_rss if measured else None)
+
+
+def _in_points(figure: Figure) -> Figure:
+    if figure.value is None or figure.low is None or figure.high is None:
+        return figure
+    return Figure(100 * figure.value, 100 * figure.low, 100 * figure.high)
+
+
+def _same_conditions(run: Run, baseline: Run) -> None:
+    """Raises RunError naming the first thing, other than the weights, in which two runs differ."""
+    ours, theirs = dict(_deciding(run)), dict(_deciding(baseline))
+    for name in sorted(ours.keys() | theirs.keys()):
+        if ours.get(name) != theirs.get(name):
+            raise RunError(
+                f"{_path(run.identity)} and {_path(baseline.identity)} differ in more than the weights: "
+                f"{name} is {ours.get(name)!r} and {theirs.get(name)!r}",
+                hint="run both again under the same settings",
+            )
+
+
+def _deciding(run: Run) -> Iterator[tuple[str, object]]:
+    """Every setting that decides a verdict and is not about the weights, nested ones under dotted names."""
+    yield "benchmark", run.identity.benchmark
+    yield "grammar", run.identity.grammar
+    yield "model", run.identity.model
+    yield from _flat(run.settings, "settings")
+
+
+def _flat(settings: Mapping[str, object], path: str) -> Iterator[tuple[str, object]]:
+    for name, value in settings.items():
+        if name in WEIGHTS or name in COVERAGE:
+            continue
+        if isinstance(value, Mapping):
+            yield from _flat(value, f"{path}.{name}")
+        else:
+            yield f"{path}.{name}", list(value) if isinstance(value, tuple) else value
+
+
+def _paired(benchmark: Benchmark, run: Run, baseline: Run) -> tuple[Tally, Tally]:
+    """Both runs' verdicts on what both judged, row by row in the same order."""
+    if run.identity.benchmark != benchmark.name:
+        raise RunError(f"{_path(run.identity)} is not a run on {benchmark.name}")
+    common = {(v.id, v.order) for v in run.verdicts} & {(v.id, v.order) for v in baseline.verdicts}
+    if not common:
+        raise RunError(
+            f"{_path(run.identity)} and {_path(baseline.identity)} have no pair and order in common",
+            hint="evaluate both on the same pairs",
+        )
+    ours, theirs = (
+        tally(benchmark, (v for v in side.verdicts if (v.id, v.order) in common)) for side in (run, baseline)
+    )
+    return ours, theirs
+
+
+def _all_trials(table: Tally) -> tuple[Codes, Codes]:
+    import numpy as np
+
+    return table.trials(np.arange(len(table.pair)))
+
+
+def _divergence(ours: Tally, theirs: Tally) -> Figure:
+    import numpy as np
+
+    both: Flags = ours.with_p() & theirs.with_p()
+    p, q = theirs.p[both], np.maximum(ours.p[both], SMALLEST_P)
+    terms = p * np.log(np.where(p > 0, p, 1.0) / q) * (p > 0)
+    columns = np.stack([terms.sum(axis=1), np.ones(len(p))], axis=1)
+    return Bootstrap(ours.groups).figure(columns, ours.cluster[both], mean, (0.0, float("inf")))
+
+
+def _path(identity: Identity) -> str:
+    return f"{identity.benchmark}/{identity.model}/{identity.scheme}/{identity.grammar}"

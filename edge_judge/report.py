@@ -1,0 +1,247 @@
+"""Figures -> tables for a person and plain dicts for a program.
+
+Knows: how figures read well at 80 and at 120 columns.
+Does not know: where figures come from; it prints nothing and opens no file.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass, field
+from itertools import groupby
+from typing import TYPE_CHECKING
+
+from edge_judge.compare import Comparison, Side
+from edge_judge.layout import (
+    UNDEFINED,
+    count,
+    divergence,
+    interval,
+    notes,
+    percent,
+    points,
+    probability,
+    render,
+    share,
+    signed_number,
+    size,
+    table,
+    value,
+)
+from edge_judge.metrics import near_chance
+from edge_judge.published import PublishedComparison
+from edge_judge.records import Figure, Score
+
+if TYPE_CHECKING:
+    from rich.console import RenderableType
+
+BASELINES = {"always_first": "always\nfirst", "longest": "longest\nanswer", "random": "random"}
+WIDE = 106  # columns from which the ladder fits into one table
+
+
+@dataclass(frozen=True, slots=True)
+class ScoreRow:
+    """One run as `eval` shows it; baselines: as `metrics.baselines` gives them."""
+
+    score: Score
+    baselines: Mapping[str, Figure] = field(default_factory=dict)
+    verdicts_per_minute: float | None = None
+    published: PublishedComparison | None = None
+
+
+def score_json(score: Score) -> dict[str, object]:
+    """A run's score.json: exactly the fields of `Score`, every figure with value, low, high, k and n."""
+    return {
+        "benchmark": score.benchmark,
+        "model": score.model,
+        "scheme": score.scheme,
+        "grammar": score.grammar,
+        "pairs": score.pairs,
+        "verdicts": score.verdicts,
+        "strict": {name: asdict(figure) for name, figure in score.strict.items()},
+        "paper": {name: asdict(figure) for name, figure in score.paper.items()},
+    }
+
+
+def comparison_json(comparison: Comparison) -> dict[str, object]:
+    """A comparison as `compare --json` prints it; `drop` in points, `kld` in nats, `peak_rss` in bytes."""
+    run = comparison.run
+    return {
+        **asdict(run.identity),
+        "baseline": _baseline_json(comparison.baseline),
+        "pairs": comparison.pairs,
+        "verdicts": comparison.verdicts,
+        "trials": comparison.trials,
+        "accuracy": asdict(run.accuracy),
+        "drop": asdict(comparison.drop),
+        "mcnemar_p": comparison.mcnemar_p,
+        "flips": asdict(comparison.flips),
+        "kld": asdict(comparison.kld),
+        "bytes": run.bytes,
+        "verdicts_per_minute": run.verdicts_per_minute,
+        "peak_rss": run.peak_rss,
+    }
+
+
+def published_json(comparison: PublishedComparison) -> dict[str, object]:
+    """One published figure beside ours: `ours` as shares, `published` in percent, `difference` in points."""
+    return {
+        "benchmark": comparison.benchmark,
+        "model": comparison.row.model,
+        "precision": comparison.row.precision,
+        "source": comparison.row.source,
+        "figure": comparison.figure,
+        "ours": asdict(comparison.ours),
+        "published": comparison.published,
+        "difference": comparison.difference,
+        "outside": comparison.outside,
+    }
+
+
+def scores_table(rows: Sequence[ScoreRow], *, width: int = 80, color: bool = False) -> str:
+    """Runs as `eval` shows them: how right, how steady and, where one was published, how far from that
+    figure.
+
+    width: columns; color: False gives plain text without any escape code.
+    """
+    who = {_judge(row.score) for row in rows}
+    title = who.pop() if len(who) == 1 else ""
+    parts: list[RenderableType] = [_accuracies(rows, title), _behaviour(rows, title)]
+    if any(row.published and row.published.published is not None for row in rows):
+        parts.append(_beside_published(rows, title))
+    if any(near_chance(row.score.strict["accuracy"], row.baselines) for row in rows):
+        parts.append(notes("near chance: the interval reaches down to the best baseline without a model"))
+    return render(parts, width, color)
+
+
+def ladder_table(comparisons: Sequence[Comparison], *, width: int = 80, color: bool = False) -> str:
+    """Runs against their baseline as `compare` and `demo` show them: a ladder for each benchmark, baseline
+    first.
+
+    A run compared with itself is the baseline's row and gets no second one. width: columns; below 106 what a
+    run costs stands in a table of its own; color: False gives plain text without any escape code.
+    """
+    parts: list[RenderableType] = []
+    for _, group in groupby(comparisons, key=_setting):
+        parts += _ladder(list(group), width)
+    parts.append(
+        notes(
+            "drop: points of accuracy lost, with its 95 % interval; p: exact McNemar test",
+            "flips: right to wrong / wrong to right / wrong to another wrong",
+            "KLD: mean divergence of the verdict's probabilities from the baseline's, in nats",
+        )
+    )
+    return render(parts, width, color)
+
+
+def _accuracies(rows: Sequence[ScoreRow], title: str) -> RenderableType:
+    lines = []
+    for row in rows:
+        figure = row.score.strict["accuracy"]
+        weak = near_chance(figure, row.baselines)
+        lines.append(
+            [
+                _name(row, title),
+                f"{row.score.pairs:,}",
+                f"{row.score.verdicts:,}",
+                interval(figure, percent) + ("\nnear chance" if weak else ""),
+                *(value(row.baselines.get(name), percent) for name in BASELINES),
+            ]
+        )
+    return table(
+        title,
+        ["benchmark", "pairs", "verdicts", "accuracy %\n[95 % interval]", *BASELINES.values()],
+        lines,
+        frozenset({3}),
+    )
+
+
+def _behaviour(rows: Sequence[ScoreRow], title: str) -> RenderableType:
+    lines = [
+        [
+            _name(row, title),
+            value(row.score.strict["format_errors"], percent),
+            value(row.score.strict["consistency"], percent),
+            value(row.score.strict["position_bias"], share),
+            value(row.score.strict["tie_rate"], percent),
+            count(row.verdicts_per_minute),
+        ]
+        for row in rows
+    ]
+    headers = ["format\nerrors %", "consistent\n%", "position\nbias", "ties\n%", "verdicts\nper minute"]
+    return table("", ["benchmark", *headers], lines)
+
+
+def _beside_published(rows: Sequence[ScoreRow], title: str) -> RenderableType:
+    """The `paper` profile's figure, which is made as the published ones were."""
+    lines = []
+    for row in rows:
+        if row.published is None or row.published.published is None:
+            continue
+        found = row.published
+        apart = UNDEFINED if found.difference is None else signed_number(found.difference, "+.1f")
+        verdict = {None: UNDEFINED, True: "outside", False: "inside"}[found.outside]
+        ours = interval(found.ours, percent)
+        lines.append([_name(row, title), found.figure, ours, f"{found.published:.1f}", apart, verdict])
+    headers = ["as published", "ours %\n[95 % interval]", "published\n%", "points\napart", "our\ninterval"]
+    return table("", ["benchmark", *headers], lines)
+
+
+def _ladder(comparisons: Sequence[Comparison], width: int) -> list[RenderableType]:
+    base = comparisons[0].baseline
+    rungs = [rung for rung in comparisons if rung.run.identity != base.identity]
+    identity = base.identity
+    title = f"{identity.benchmark}, judged by {identity.model} with --grammar {identity.grammar}"
+    quality = [
+        [base.identity.scheme, size(base.bytes), interval(base.accuracy, percent), *["baseline", "", ""]]
+    ]
+    cost = [["", *_cost(base)]]
+    for rung in rungs:
+        flips, run = rung.flips, rung.run
+        changes = f"{flips.right_to_wrong}/{flips.wrong_to_right}/{flips.wrong_to_wrong}"
+        lost, p = interval(rung.drop, points), probability(rung.mcnemar_p)
+        accuracy = interval(run.accuracy, percent)
+        quality.append([run.identity.scheme, size(run.bytes), accuracy, lost, changes, p])
+        cost.append([value(rung.kld, divergence), *_cost(run)])
+    about_quality = [
+        "scheme",
+        "size",
+        "accuracy %\n[95 % interval]",
+        "drop, points\n[95 % interval]",
+        "flips",
+        "p",
+    ]
+    about_cost = ["KLD", "verdicts\nper minute", "peak\nRSS"]
+    if width >= WIDE:
+        both = [left + right for left, right in zip(quality, cost, strict=True)]
+        return [table(title, about_quality + about_cost, both, frozenset({2}))]
+    schemes = [[line[0], *rest] for line, rest in zip(quality, cost, strict=True)]
+    return [table(title, about_quality, quality, frozenset({2})), table("", ["scheme", *about_cost], schemes)]
+
+
+def _cost(side: Side) -> list[str]:
+    return [count(side.verdicts_per_minute), size(side.peak_rss)]
+
+
+def _setting(comparison: Comparison) -> tuple[str, str, str, str]:
+    identity = comparison.run.identity
+    return identity.benchmark, identity.model, identity.grammar, comparison.baseline.identity.scheme
+
+
+def _baseline_json(side: Side) -> dict[str, object]:
+    return {
+        **asdict(side.identity),
+        "accuracy": asdict(side.accuracy),
+        "bytes": side.bytes,
+        "verdicts_per_minute": side.verdicts_per_minute,
+        "peak_rss": side.peak_rss,
+    }
+
+
+def _judge(score: Score) -> str:
+    return f"{score.model} {score.scheme} with --grammar {score.grammar}"
+
+
+def _name(row: ScoreRow, title: str) -> str:
+    """The benchmark, and below it the judge where the table is about several."""
+    return row.score.benchmark if title else f"{row.score.benchmark}\n  {_judge(row.score)}"
