@@ -1,7 +1,8 @@
 """The tensors of a checkpoint folder, as memory-mapped rows.
 
-A checkpoint is one safetensors file or several with an index. Tensors stay on disk until rows are asked for.
-Knows nothing about model families: it gives the tensors under the names the checkpoint uses.
+A checkpoint is one file or several with an index, safetensors or torch's .bin; where both are there,
+safetensors is read. Tensors stay on disk until rows are asked for. Knows nothing about model families: it
+gives the tensors under the names the checkpoint uses.
 """
 
 from __future__ import annotations
@@ -13,22 +14,23 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from quantize import safetensors_file
+from quantize import safetensors_file, torch_file
 from quantize.errors import CheckpointError
 
 if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
 
-INDEX = "model.safetensors.index.json"
-SINGLE = "model.safetensors"
+INDEXES = ("model.safetensors.index.json", "pytorch_model.bin.index.json")
+SINGLES = ("model.safetensors", "pytorch_model.bin")
 DTYPES = {"F32": "<f4", "F16": "<f2", "BF16": "<u2"}
 
 
 @dataclass(frozen=True, slots=True)
 class Tensor:
-    """One tensor on disk: C-ordered, `offset` bytes into `path`. `dtype` is F32, F16 or BF16 when it is
-    usable.
+    """One tensor on disk, `offset` bytes into `path`. `dtype` is F32, F16 or BF16 when it is usable.
+
+    `strides`, in elements, are given where the tensor may view something larger; else it is C-ordered.
     """
 
     name: str
@@ -36,6 +38,7 @@ class Tensor:
     shape: tuple[int, ...]
     path: Path
     offset: int
+    strides: tuple[int, ...] | None = None
 
     def map(self) -> TensorRows:
         """The tensor's rows, memory-mapped. Raises CheckpointError for a dtype that is not a float of 16 or
@@ -51,8 +54,19 @@ class Tensor:
         rows, width = row_shape(self.shape)
         if rows * width == 0:
             raise CheckpointError(f"tensor {self.name!r} in {self.path} is empty: shape {list(self.shape)}")
-        raw = np.memmap(self.path, DTYPES[self.dtype], mode="r", offset=self.offset, shape=(rows, width))
-        return TensorRows(raw, self.dtype)
+        steps = self.strides or (width, 1)
+        if len(steps) == 1 and self.strides is not None:
+            steps = (steps[0], 1)
+        if len(steps) != 2:
+            raise CheckpointError(
+                f"tensor {self.name!r} in {self.path} has {len(steps)} dimensions, expected 1 or 2"
+            )
+        span = (rows - 1) * steps[0] + (width - 1) * steps[1] + 1
+        flat = np.memmap(self.path, DTYPES[self.dtype], mode="r", offset=self.offset, shape=(span,))
+        strides = (steps[0] * flat.itemsize, steps[1] * flat.itemsize)
+        return TensorRows(
+            np.lib.stride_tricks.as_strided(flat, (rows, width), strides, writeable=False), self.dtype
+        )
 
 
 class TensorRows:
@@ -70,7 +84,7 @@ class TensorRows:
 
         block = self._raw[rows]
         if self._dtype == "BF16":  # a bfloat16 is the upper half of a float32
-            widened: NDArray[np.uint32] = np.left_shift(block, 16, dtype=np.uint32)
+            widened: NDArray[np.uint32] = np.left_shift(block, 16, dtype=np.uint32, order="C")
             return widened.view(np.float32)
         return np.array(block, dtype=np.float32, order="C")
 
@@ -113,12 +127,7 @@ def open_folder(folder: Path) -> Checkpoint:
     """
     if not folder.is_dir():
         raise CheckpointError(f"there is no checkpoint folder at {folder}")
-    if (folder / INDEX).is_file():
-        placement = read_index(folder / INDEX)
-        files = tuple(folder / name for name in sorted(set(placement.values())))
-    else:
-        files = (_single(folder),)
-        placement = None
+    files, placement = weight_files(folder)
     tensors: dict[str, Tensor] = {}
     for path in files:
         for tensor in open_file(path):
@@ -127,16 +136,37 @@ def open_folder(folder: Path) -> Checkpoint:
                     f"tensor {tensor.name!r} is both in {tensors[tensor.name].path} and in {path}"
                 )
             tensors[tensor.name] = tensor
-    _check_placement(folder, placement or {}, tensors)
+    _check_placement(folder, placement, tensors)
     return Checkpoint(folder, files, tensors)
+
+
+def weight_files(folder: Path) -> tuple[tuple[Path, ...], dict[str, str]]:
+    """The weight files of a folder, and which of them holds each tensor where an index says so."""
+    for index, single in zip(INDEXES, SINGLES, strict=True):
+        if (folder / index).is_file():
+            placement = read_index(folder / index)
+            return tuple(folder / name for name in sorted(set(placement.values()))), placement
+        if (folder / single).is_file():
+            return (folder / single,), {}
+    found = sorted(folder.glob("*.safetensors"))
+    if len(found) == 1:
+        return (found[0],), {}
+    if found:
+        raise CheckpointError(
+            f"{folder} holds {len(found)} safetensors files and no {INDEXES[0]}", "fetch it too"
+        )
+    raise CheckpointError(f"{folder} holds no weights: expected {' or '.join(SINGLES)}, or their index")
 
 
 def open_file(path: Path) -> tuple[Tensor, ...]:
     """The tensors of one weight file. Raises CheckpointError as `open_folder` does."""
     if not path.is_file():
         raise CheckpointError(
-            f"weight file {path} is missing", "fetch the checkpoint again, with all of its shards"
+            f"weight file {path} is missing", "fetch the checkpoint again, with all its shards"
         )
+    if path.suffix == ".bin":
+        table = torch_file.read_table(path)
+        return tuple(Tensor(e.name, e.dtype, e.shape, path, e.offset, e.strides) for e in table)
     return tuple(Tensor(e.name, e.dtype, e.shape, path, e.offset) for e in safetensors_file.read_header(path))
 
 
@@ -153,19 +183,6 @@ def read_index(path: Path) -> dict[str, str]:
         if not isinstance(name, str) or name != Path(name).name or "\\" in name or not name.strip("."):
             raise CheckpointError(f"{path} names {name!r} as a weight file, expected a plain file name")
     return placement
-
-
-def _single(folder: Path) -> Path:
-    if (folder / SINGLE).is_file():
-        return folder / SINGLE
-    found = sorted(folder.glob("*.safetensors"))
-    if len(found) == 1:
-        return found[0]
-    if found:
-        raise CheckpointError(
-            f"{folder} holds {len(found)} safetensors files but no {INDEX}", "fetch the index too"
-        )
-    raise CheckpointError(f"{folder} holds no weights: expected {SINGLE} or {INDEX}")
 
 
 def _check_placement(folder: Path, placement: Mapping[str, str], tensors: Mapping[str, Tensor]) -> None:

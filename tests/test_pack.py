@@ -77,6 +77,29 @@ def test_f32_logits_agree_with_the_arithmetic_of_the_checkpoint(name, tmp_path):
     assert np.abs(llama_logits(path, PROMPT) - expected).max() < 1e-3
 
 
+@pytest.mark.parametrize("family", ["internlm2", "chatglm"])
+def test_fused_families_agree_too_in_their_logits_and_byte_for_byte(family, tmp_path):
+    pytest.importorskip("torch", reason="the reference arithmetic needs torch")
+    pytest.importorskip("sentencepiece", reason="trains a tokenizer with sentencepiece")
+    import families
+    import reference
+
+    config = getattr(families, f"{family}_config")()
+    tensors = getattr(families, f"{family}_tensors")(config)
+    folder = tmp_path / "model"
+    folder.mkdir()
+    (folder / "config.json").write_text(json.dumps(config))
+    write_weights(folder, tensors, "f32", shards=2)
+    families.write_spm_tokenizer(folder)
+    wide = build.quantize(folder, "f32", tmp_path / "f32.gguf", name=family).path
+    expected = getattr(reference, f"{family}_logits")(config, tensors, PROMPT)
+    assert np.abs(llama_logits(wide, PROMPT) - expected).max() < 1e-3
+    for scheme in COMPARED:
+        ours = build.quantize(folder, scheme, tmp_path / "ours.gguf", name=family)
+        llama_quantize(wide, tmp_path / "theirs.gguf", schemes.SCHEMES[scheme])
+        assert gguf_tensors(ours.path) == gguf_tensors(tmp_path / "theirs.gguf")
+
+
 @pytest.mark.skipif(not (POCKET / "config.json").is_file(), reason="the pocket checkpoint is not trained yet")
 @pytest.mark.parametrize("scheme", ["q6_k", "q4_k_m", "q3_k_m", "q2_k"])
 def test_the_pocket_judge_is_packed_as_llama_cpp_would(scheme, tmp_path):
@@ -293,7 +316,7 @@ def test_ctrl_c_leaves_nothing_behind(tmp_path):
 
 
 def test_packing_needs_no_memory_for_the_whole_tensor(tmp_path, monkeypatch):
-    """Rows are asked for in blocks, and never more blocks at once than there are workers, plus one waiting."""
+    """Rows are asked for in blocks, and never more of them at once than there are workers."""
     from quantize.checkpoint import TensorRows
 
     asked, running, most, lock = [], 0, 0, threading.Lock()

@@ -145,12 +145,12 @@ def test_the_letters_of_deepseek_are_recognised():
         (lambda d: d.update(pre_tokenizer=None), "no pre_tokenizer"),
         (lambda d: d.update(pre_tokenizer={"type": "Nonsense"}), "cannot be read"),
         (lambda d: d.update(normalizer={"type": "Lowercase"}), "'Lowercase'"),
-        (lambda d: d["model"].update(type="WordPiece"), "not byte-level BPE"),
+        (lambda d: d["model"].update(type="WordPiece"), "not a BPE tokenizer"),
         (lambda d: d["model"].update(merges=["a b c"]), "'a b c'"),
         (lambda d: d["added_tokens"].append({"id": 320, "content": "x"}), "only 320 rows"),
         (lambda d: d["added_tokens"].append({"id": "7", "content": "x"}), "id '7'"),
         (lambda d: d["added_tokens"].append({"id": 310, "content": "<|im_end|>"}), "the same text"),
-        (lambda d: d.pop("model"), "not byte-level BPE"),
+        (lambda d: d.pop("model"), "not a BPE tokenizer"),
     ],
 )
 def test_a_tokenizer_that_llama_cpp_cannot_express_is_refused(tmp_path, change, said):

@@ -7,12 +7,12 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from quantize.architectures import llama, qwen2
+from quantize.architectures import chatglm, internlm2, llama, qwen2, qwen3
 from quantize.architectures.blueprint import Blueprint
 from quantize.config import Config
 from quantize.errors import UnsupportedArchitecture
 
-FAMILIES = (llama, qwen2)
+FAMILIES = (llama, qwen2, qwen3, internlm2, chatglm)
 Maker = Callable[[Config], Blueprint]
 BY_CLASS: dict[str, Maker] = {name: family.blueprint for family in FAMILIES for name in family.CLASSES}
 BY_MODEL_TYPE: dict[str, Maker] = {name: f.blueprint for f in FAMILIES for name in f.MODEL_TYPES}

@@ -34,6 +34,8 @@ def rope_kind(config: Config) -> str:
     """default, linear, yarn or llama3."""
     scaling = config.part("rope_parameters", "rope_scaling")
     kind = "default" if scaling is None else scaling.text("rope_type") or scaling.text("type") or "default"
+    if kind == "dynamic":  # stretches only beyond the context length, which the GGUF does not exceed
+        return "default"
     if kind not in ("default", "linear", "yarn", "llama3"):
         raise ConfigError(
             f"{config.origin}: rope scaling {kind!r} is not supported, expected linear, yarn or llama3",

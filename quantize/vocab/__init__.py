@@ -6,12 +6,14 @@ Chooses the reader by what the files hold; knows nothing about how a reader work
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
-from quantize.config import read_object
 from quantize.errors import VocabularyError
+from quantize.vocab import spm
 from quantize.vocab.bytelevel import read_bytelevel
 from quantize.vocab.records import SpecialTokens, TokenType, Vocabulary
-from quantize.vocab.special import read_special
+from quantize.vocab.special import chatglm_special, optional_object, read_special
+from quantize.vocab.spm_file import read_model
 
 __all__ = ["SpecialTokens", "TokenType", "Vocabulary", "read_vocabulary"]
 
@@ -21,21 +23,53 @@ def read_vocabulary(folder: Path, rows: int) -> Vocabulary:
 
     Raises VocabularyError where no tokenizer file is there or llama.cpp could not express it.
     """
-    path = folder / "tokenizer.json"
-    if not path.is_file():
-        raise VocabularyError(
-            f"{folder} has no tokenizer.json", "fetch the tokenizer files of the checkpoint too"
-        )
-    document = read_object(path)
+    document = optional_object(folder / "tokenizer.json")
     model = document.get("model")
-    if not isinstance(model, dict) or model.get("type", "BPE") != "BPE" or model.get("byte_fallback"):
-        raise VocabularyError(f"{path} is not byte-level BPE, the only kind supported here")
-    ids = {
-        t["content"]: t["id"]
-        for t in document.get("added_tokens") or []
-        if isinstance(t, dict) and "content" in t
-    }
-    special = read_special(
-        folder, {**(model.get("vocab") or {}), **ids}, document.get("post_processor"), rows
+    bpe = isinstance(model, dict) and model.get("type", "BPE") == "BPE"
+    if isinstance(model, dict) and bpe and not model.get("byte_fallback"):
+        return _bytelevel(folder, document, model, rows)
+    if (folder / "tokenizer.model").is_file():
+        return _sentencepiece(folder, document, rows)
+    if isinstance(model, dict) and bpe:
+        return _from_merges(folder, document, model, rows)
+    if document:
+        raise VocabularyError(
+            f"{folder / 'tokenizer.json'} is not a BPE tokenizer, the only kind supported here"
+        )
+    raise VocabularyError(
+        f"{folder} has neither tokenizer.json nor tokenizer.model",
+        "fetch the checkpoint's tokenizer files too",
     )
-    return read_bytelevel(document, str(path), rows, special)
+
+
+def _bytelevel(folder: Path, document: dict[str, Any], model: dict[str, Any], rows: int) -> Vocabulary:
+    added = document.get("added_tokens") or []
+    ids = {t["content"]: t["id"] for t in added if isinstance(t, dict) and "content" in t and "id" in t}
+    ids = {**(model.get("vocab") or {}), **ids}
+    special = read_special(folder, ids, document.get("post_processor"), rows, bos=False)
+    return read_bytelevel(document, str(folder / "tokenizer.json"), rows, special)
+
+
+def _sentencepiece(folder: Path, document: dict[str, Any], rows: int) -> Vocabulary:
+    path = folder / "tokenizer.model"
+    model, family = read_model(path), optional_object(folder / "config.json").get("model_type")
+    ids = {piece.text.decode("utf-8", "replace"): i for i, piece in enumerate(model.pieces)}
+    added = spm.added_tokens(folder, rows)
+    if family == "chatglm":
+        added = spm.chatglm_added(len(model.pieces))
+    ids |= {token.text: token.id for token in added}
+    special = read_special(folder, ids, document.get("post_processor"), rows)
+    if family == "chatglm":
+        special = chatglm_special(special, ids)
+    elif family == "internlm2" and "<|im_end|>" in ids:
+        special = special.with_role("eos", ids["<|im_end|>"])
+    return spm.from_model(
+        model, added, rows, str(path), special, "chatglm-spm" if family == "chatglm" else "default"
+    )
+
+
+def _from_merges(folder: Path, document: dict[str, Any], model: dict[str, Any], rows: int) -> Vocabulary:
+    added = spm.added_tokens(folder, rows)
+    ids = {**(model.get("vocab") or {}), **{token.text: token.id for token in added}}
+    special = read_special(folder, ids, document.get("post_processor"), rows)
+    return spm.from_tokenizer_json(document, added, rows, str(folder / "tokenizer.json"), special)

@@ -5,7 +5,7 @@ Knows nothing about tokenizer files.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import IntEnum
 
 from quantize.architectures.blueprint import Field
@@ -33,6 +33,10 @@ class SpecialTokens:
     add_bos: bool | None
     add_eos: bool | None
     chat_template: str | None
+
+    def with_role(self, role: str, i: int) -> SpecialTokens:
+        """The same, but this role belongs to that id."""
+        return replace(self, ids=tuple((dict(self.ids) | {role: i}).items()))
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,12 +1,14 @@
 """Which tokens have a role, which are put around a text by default, and the chat template.
 
-Reads tokenizer_config.json, tokenizer.json's post-processor, chat_template.jinja, config.json and
-generation_config.json, in this order of authority. Knows nothing about how text is cut into tokens.
+Reads tokenizer_config.json, special_tokens_map.json, tokenizer.json's post-processor, chat_template.jinja,
+config.json and generation_config.json, in this order of authority. Knows nothing about how text is cut into
+tokens.
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -29,19 +31,30 @@ KNOWN_ENDS = frozenset(
     )
 )
 
+CHATGLM_TEMPLATE = (
+    "[gMASK]sop{% for message in messages %}<|{{ message['role'] }}|>\n {{ message['content'] }}{% endfor %}"
+    "{% if add_generation_prompt %}<|assistant|>{% endif %}"
+)
+
 
 def optional_object(path: Path) -> dict[str, Any]:
     """A JSON object from a file that may be absent: then empty."""
     return read_object(path) if path.is_file() else {}
 
 
-def read_special(folder: Path, ids: Mapping[str, int], post_processor: object, rows: int) -> SpecialTokens:
-    """The special tokens of a checkpoint folder; `ids` maps the text of every added token to its id.
+def read_special(
+    folder: Path, ids: Mapping[str, int], post_processor: object, rows: int, *, bos: bool | None = None
+) -> SpecialTokens:
+    """The special tokens of a checkpoint folder; `ids` maps the text of every token to its id.
 
+    `bos` says whether a text begins with the bos token where no file says so; None leaves that to llama.cpp.
     Ids of `rows` or more are left out: they cannot be meant. Raises VocabularyError for fields of a wrong
     type.
     """
     settings = optional_object(folder / "tokenizer_config.json")
+    if "added_tokens_decoder" not in settings and not (folder / "tokenizer.json").is_file():
+        # before tokenizer_config.json listed tokens, transformers let this file decide, and models rely on it
+        settings |= optional_object(folder / "special_tokens_map.json")
     config = optional_object(folder / "config.json")
     found = {
         role: i for role in ROLES if (i := _role(role, settings, config, ids)) is not None and 0 <= i < rows
@@ -51,13 +64,19 @@ def read_special(folder: Path, ids: Mapping[str, int], post_processor: object, r
     first, last = _wrapping(post_processor)
     return SpecialTokens(
         ids=tuple(found.items()),
-        add_bos=_flag(settings, "add_bos_token", first is not None and ids.get(first) == found.get("bos")),
-        add_eos=_flag(
-            settings,
-            "add_eos_token",
-            True if last is not None and ids.get(last) == found.get("eos") else None,
-        ),
+        add_bos=_flag(settings, "add_bos_token", _is(first, "bos", found, ids) or bos),
+        add_eos=_flag(settings, "add_eos_token", _is(last, "eos", found, ids) or None),
         chat_template=template,
+    )
+
+
+def chatglm_special(special: SpecialTokens, ids: Mapping[str, int]) -> SpecialTokens:
+    """ChatGLM3 ends a turn with the role that speaks next, writes no bos, and starts a prompt with
+    [gMASK]sop.
+    """
+    ends = special.with_role("eot", ids["<|user|>"]).with_role("eom", ids["<|observation|>"])
+    return replace(
+        ends, add_bos=False, add_eos=False, chat_template=special.chat_template or CHATGLM_TEMPLATE
     )
 
 
@@ -110,6 +129,10 @@ def _further_ends(
 def _flag(settings: Mapping[str, Any], name: str, otherwise: bool | None) -> bool | None:
     value = settings.get(name)
     return value if isinstance(value, bool) else otherwise
+
+
+def _is(text: str | None, role: str, found: Mapping[str, int], ids: Mapping[str, int]) -> bool:
+    return text is not None and ids.get(text) == found.get(role)
 
 
 def _wrapping(post_processor: object) -> tuple[str | None, str | None]:
