@@ -104,11 +104,12 @@ def scores_table(rows: Sequence[ScoreRow], *, width: int = 80, color: bool = Fal
 
     width: columns; color: False gives plain text without any escape code.
     """
-    who = {_judge(row.score) for row in rows}
-    title = who.pop() if len(who) == 1 else ""
-    parts: list[RenderableType] = [_accuracies(rows, title), _behaviour(rows, title)]
-    if any(row.published and row.published.published is not None for row in rows):
-        parts.append(_beside_published(rows, title))
+    parts: list[RenderableType] = []
+    for judge, group in groupby(rows, key=lambda row: _judge(row.score)):
+        section = list(group)
+        parts += [_accuracies(section, judge), _behaviour(section)]
+        if any(row.published and row.published.published is not None for row in section):
+            parts.append(_beside_published(section))
     if any(near_chance(row.score.strict["accuracy"], row.baselines) for row in rows):
         parts.append(notes("near chance: the interval reaches down to the best baseline without a model"))
     return render(parts, width, color)
@@ -141,7 +142,7 @@ def _accuracies(rows: Sequence[ScoreRow], title: str) -> RenderableType:
         weak = near_chance(figure, row.baselines)
         lines.append(
             [
-                _name(row, title),
+                row.score.benchmark,
                 f"{row.score.pairs:,}",
                 f"{row.score.verdicts:,}",
                 interval(figure, percent) + ("\nnear chance" if weak else ""),
@@ -156,10 +157,10 @@ def _accuracies(rows: Sequence[ScoreRow], title: str) -> RenderableType:
     )
 
 
-def _behaviour(rows: Sequence[ScoreRow], title: str) -> RenderableType:
+def _behaviour(rows: Sequence[ScoreRow]) -> RenderableType:
     lines = [
         [
-            _name(row, title),
+            row.score.benchmark,
             value(row.score.strict["format_errors"], percent),
             value(row.score.strict["consistency"], percent),
             value(row.score.strict["position_bias"], share),
@@ -172,7 +173,7 @@ def _behaviour(rows: Sequence[ScoreRow], title: str) -> RenderableType:
     return table("", ["benchmark", *headers], lines)
 
 
-def _beside_published(rows: Sequence[ScoreRow], title: str) -> RenderableType:
+def _beside_published(rows: Sequence[ScoreRow]) -> RenderableType:
     """The `paper` profile's figure, which is made as the published ones were."""
     lines = []
     for row in rows:
@@ -182,7 +183,7 @@ def _beside_published(rows: Sequence[ScoreRow], title: str) -> RenderableType:
         apart = UNDEFINED if found.difference is None else signed_number(found.difference, "+.1f")
         verdict = {None: UNDEFINED, True: "outside", False: "inside"}[found.outside]
         ours = interval(found.ours, percent)
-        lines.append([_name(row, title), found.figure, ours, f"{found.published:.1f}", apart, verdict])
+        lines.append([row.score.benchmark, found.figure, ours, f"{found.published:.1f}", apart, verdict])
     headers = ["as published", "ours %\n[95 % interval]", "published\n%", "points\napart", "our\ninterval"]
     return table("", ["benchmark", *headers], lines)
 
@@ -240,8 +241,3 @@ def _baseline_json(side: Side) -> dict[str, object]:
 
 def _judge(score: Score) -> str:
     return f"{score.model} {score.scheme} with --grammar {score.grammar}"
-
-
-def _name(row: ScoreRow, title: str) -> str:
-    """The benchmark, and below it the judge where the table is about several."""
-    return row.score.benchmark if title else f"{row.score.benchmark}\n  {_judge(row.score)}"

@@ -1,0 +1,132 @@
+"""The interval arithmetic, against scipy, by hand, and by how often it covers the truth."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from scipy import stats
+
+from edge_judge.intervals import Bootstrap, effective_size, mean, paired_difference, rate, student, wilson
+
+
+@given(n=st.integers(1, 3000), data=st.data())
+def test_wilson_is_scipys_wilson(n: int, data: st.DataObject) -> None:
+    k = data.draw(st.integers(0, n))
+    low, high = stats.binomtest(k, n).proportion_ci(method="wilson")
+    assert wilson(k / n, n) == pytest.approx((low, high), abs=1e-12)
+
+
+def test_students_quantile_is_the_tabled_one() -> None:
+    assert [round(student(freedom), 3) for freedom in (1, 4, 30)] == [12.706, 2.776, 2.042]
+
+
+@given(st.lists(st.booleans(), min_size=1, max_size=60))
+def test_trials_that_are_each_their_own_cluster_get_plain_wilson(hits: list[bool]) -> None:
+    figure = rate(np.array(hits), np.arange(len(hits)))
+    assert (figure.k, figure.n) == (sum(hits), len(hits))
+    assert (figure.low, figure.high) == pytest.approx(wilson(sum(hits) / len(hits), len(hits)))
+
+
+def test_trials_told_twice_count_once() -> None:
+    hits = np.array([True, False, True, True, False, True, True, False, True, True])
+    once = rate(hits, np.arange(10))
+    twice = rate(np.repeat(hits, 2), np.repeat(np.arange(10), 2))
+    assert twice.n == 20
+    assert twice.high - twice.low > 0.97 * (once.high - once.low)  # type: ignore[operator]
+
+
+def test_trials_that_cancel_within_their_cluster_earn_no_credit() -> None:
+    assert effective_size(np.array([1.0, 0.0] * 50), np.repeat(np.arange(50), 2)) == pytest.approx(
+        100, rel=0.03
+    )
+
+
+@pytest.mark.parametrize("hit", [True, False])
+def test_a_rate_of_nothing_or_everything_has_the_width_of_its_clusters(hit: bool) -> None:
+    figure = rate(np.full(100, hit), np.repeat(np.arange(50), 2))
+    assert figure.value == float(hit)
+    assert (figure.low, figure.high) == pytest.approx(wilson(float(hit), 50))
+    assert figure.high - figure.low > 0.05  # type: ignore[operator]
+
+
+def test_one_cluster_counts_as_one_trial() -> None:
+    figure = rate(np.array([True, True, False]), np.zeros(3, np.int64))
+    assert (figure.low, figure.high) == pytest.approx(wilson(2 / 3, 1))
+
+
+def test_nothing_has_no_rate() -> None:
+    nothing = np.array([], bool)
+    assert rate(nothing, np.array([], np.int64)).value is None
+    assert paired_difference(nothing, nothing, np.array([], np.int64)).value is None
+
+
+def test_a_paired_difference_is_bonett_and_prices_by_hand() -> None:
+    lost, won = np.zeros(100, bool), np.zeros(100, bool)
+    lost[:12], won[12:16] = True, True
+    figure = paired_difference(lost, won, np.arange(100))
+    more, less = 13 / 102, 5 / 102
+    half = 1.959964 * ((more + less - (more - less) ** 2) / 102) ** 0.5
+    assert figure.value == pytest.approx(0.08)
+    assert (figure.low, figure.high) == pytest.approx((more - less - half, more - less + half), abs=1e-6)
+
+
+def test_judges_that_never_differed_may_still_differ() -> None:
+    never = np.zeros(500, bool)
+    figure = paired_difference(never, never, np.arange(500))
+    assert figure.value == 0
+    assert figure.low == pytest.approx(-2.77 / 502, abs=1e-4)
+    assert figure.high == pytest.approx(2.77 / 502, abs=1e-4)
+
+
+@given(st.lists(st.tuples(st.sampled_from([-1, 0, 1]), st.integers(0, 9)), min_size=1, max_size=60))
+def test_a_paired_difference_lies_in_an_interval_with_width(drawn: list[tuple[int, int]]) -> None:
+    change, clusters = np.array(drawn).T
+    figure = paired_difference(change == 1, change == -1, clusters)
+    assert figure.value is not None and figure.low is not None and figure.high is not None
+    assert -1 <= figure.low <= figure.value <= figure.high <= 1
+    assert figure.high - figure.low > 1e-3
+
+
+def test_clustered_intervals_cover_the_truth_where_naive_ones_do_not() -> None:
+    random, clusters = np.random.default_rng(5), np.repeat(np.arange(60), 4)
+    covered = naive = differences = 0
+    for _ in range(400):
+        easy = np.repeat(
+            random.beta(2.4, 0.6, 60), 4
+        )  # each question has its own difficulty; the mean is 0.8
+        before, after = random.random(240) < easy, random.random(240) < 0.9 * easy
+        figure = rate(before, clusters)
+        lost = paired_difference(before & ~after, after & ~before, clusters)
+        covered += figure.low <= 0.8 <= figure.high  # type: ignore[operator]
+        low, high = wilson(before.mean(), 240)
+        naive += low <= 0.8 <= high
+        differences += lost.low <= 0.08 <= lost.high  # type: ignore[operator]
+    assert covered / 400 > 0.925
+    assert naive / 400 < 0.9
+    assert differences / 400 > 0.925
+
+
+def test_the_bootstrap_of_a_mean_is_about_the_t_interval() -> None:
+    numbers = np.random.default_rng(3).normal(10, 2, 80)
+    columns = np.stack([numbers, np.ones(80)], axis=1)
+    figure = Bootstrap(80).figure(columns, np.arange(80), mean, (-100.0, 100.0))
+    expected = stats.t.interval(0.95, 79, numbers.mean(), stats.sem(numbers))
+    assert figure.value == pytest.approx(numbers.mean())
+    assert (figure.low, figure.high) == pytest.approx(expected, abs=0.06)
+
+
+def test_the_bootstrap_is_seeded() -> None:
+    columns = np.stack([np.arange(9.0), np.ones(9)], axis=1)
+    first, second = (Bootstrap(9).figure(columns, np.arange(9), mean, (0.0, 9.0)) for _ in range(2))
+    assert first == second
+
+
+def test_a_bootstrap_without_spread_is_as_wide_as_what_was_not_met() -> None:
+    columns = np.ones((40, 2))
+    bounded = Bootstrap(40).figure(columns, np.arange(40), mean, (0.0, 1.0))
+    assert (bounded.value, bounded.high) == (1.0, 1.0)
+    assert bounded.low == pytest.approx(wilson(1.0, 40)[0])
+    unbounded = Bootstrap(40).figure(columns, np.arange(40), mean, (0.0, float("inf")))
+    assert (unbounded.value, unbounded.low, unbounded.high) == (1.0, None, None)

@@ -1,0 +1,191 @@
+"""What a person and a program get to see."""
+
+from __future__ import annotations
+
+import json
+
+import pytest
+from judgements import WHO, benchmark, random_benchmark, random_verdicts, run, verdicts
+
+from edge_judge.compare import Comparison, compare
+from edge_judge.layout import count, divergence, interval, percent, points, probability, share, size, value
+from edge_judge.metrics import baselines, score
+from edge_judge.published import Published, against_published
+from edge_judge.records import Benchmark, Figure, Identity, Pair, Verdict
+from edge_judge.report import (
+    ScoreRow,
+    comparison_json,
+    ladder_table,
+    published_json,
+    score_json,
+    scores_table,
+)
+
+FIGURE = {"value", "low", "high", "k", "n"}
+HAND = benchmark("a", "b")
+LONG = "a-benchmark-of-ones-own-with-a-name-that-goes-on"
+
+
+def judge(name: str, *, right: bool) -> ScoreRow:
+    """A run on 1,500 pairs that is right always or about as often as chance."""
+    made = random_benchmark(1, 1500)
+    judged = Benchmark(name, made.pairs, made.sha256, made.ties, made.source)
+    given = random_verdicts(2, judged)
+    if right:
+        given = [Verdict(p.id, order, p.labels[0]) for p in judged.pairs for order in ("ab", "ba")]
+    result = score(judged, given, Identity(name, "qwen1.5-14b", "q4_k_m", "pairwise"))
+    row = Published("qwen1.5-14b", "full", "user", {name: 70.57}, "")
+    return ScoreRow(result, baselines(judged), 12345.6, against_published(result, row))
+
+
+def ladder(schemes: tuple[str, ...] = ("f16", "q8_0", "iq3_xxs")) -> list[Comparison]:
+    judged = random_benchmark(1, 300)
+    base = run(random_verdicts(1, judged), "f16", size=28_340_000_000)
+    runs = [run(random_verdicts(seed + 1, judged), scheme) for seed, scheme in enumerate(schemes)]
+    return [compare(judged, rung, base) for rung in runs]
+
+
+def figures_in(text: str) -> list[str]:
+    return [word for word in text.split() if any(letter.isdigit() for letter in word)]
+
+
+@pytest.mark.parametrize("width", [80, 120])
+def test_tables_fit_their_width_and_cut_no_figure(width: int) -> None:
+    rows = [judge("llmbar-neighbor", right=False), judge(LONG, right=True)]
+    for text, unlimited in (
+        (scores_table(rows, width=width), scores_table(rows, width=400)),
+        (ladder_table(ladder(), width=width), ladder_table(ladder(), width=400)),
+    ):
+        assert max(map(len, text.splitlines())) <= width
+        assert "…" not in text and "\x1b" not in text
+        assert {word for word in figures_in(unlimited) if word not in LONG} <= set(figures_in(text))
+
+
+def test_a_row_of_scores_holds_accuracy_baselines_and_behaviour() -> None:
+    judged = Benchmark(
+        "toy",
+        tuple(Pair(str(i), "q", "long answer", "short", ("a" if i % 4 else "b",)) for i in range(40)),
+        "",
+        False,
+        "",
+    )
+    given = verdicts(*[("a", "a") if i % 4 else ("a", "b") for i in range(40)])
+    text = scores_table([ScoreRow(score(judged, given, WHO), baselines(judged), 7.25)])
+    assert text.splitlines()[0] == "pocket q4_k_m with --grammar pairwise"
+    line = next(line for line in text.splitlines() if line.startswith("toy"))
+    assert line.split()[:4] == ["toy", "40", "80", "87.5"]
+    assert line.split()[-3:] == ["50.0", "75.0", "50.0"]
+    behaviour = text.split("\n\n")[1].splitlines()[-1]
+    assert behaviour.split() == ["toy", "0.0", "75.0", "+0.25", "0.0", "7.2"]
+    assert "published" not in text
+
+
+def test_a_judge_no_better_than_a_baseline_is_called_near_chance_in_words() -> None:
+    assert (
+        scores_table([judge("toy", right=False)]).count("near chance") == 2
+    )  # in the row, and what it means
+    assert "near chance" not in scores_table([judge("toy", right=True)])
+
+
+def test_a_published_figure_stands_in_a_table_of_its_own() -> None:
+    text = scores_table([judge("pandalm", right=True)])
+    line = text.split("\n\n")[2].splitlines()[-1]
+    assert line.split()[:3] == ["pandalm", "accuracy", "100.0"]
+    assert line.split()[-3:] == ["70.6", "+29.4", "outside"]
+
+
+def test_every_judge_has_a_section_of_its_own() -> None:
+    first = judge("toy", right=True)
+    other = ScoreRow(score(benchmark("a"), verdicts(("a", "a")), WHO))
+    titles = [line for line in scores_table([first, other]).splitlines() if "--grammar" in line]
+    assert titles == ["qwen1.5-14b q4_k_m with --grammar pairwise", "pocket q4_k_m with --grammar pairwise"]
+
+
+def test_undefined_figures_are_dashes_and_not_zeros() -> None:
+    judged = benchmark((), ())
+    row = ScoreRow(score(judged, [], WHO), baselines(judged))
+    for block in scores_table([row]).strip().split("\n\n"):
+        cells = block.splitlines()[-1].split()
+        assert set(cells[1:]) <= {"-", "0"}  # no pairs, no verdicts, nothing else
+
+
+def test_the_ladder_begins_with_the_baseline_and_names_it_once() -> None:
+    text = ladder_table(ladder(), width=120)
+    schemes = [line.split()[0] for line in text.split("\n\n")[0].splitlines()[4:]]
+    assert schemes == ["f16", "q8_0", "iq3_xxs"]
+    assert text.splitlines()[0] == "toy, judged by pocket with --grammar pairwise"
+    assert "28.3 GB" in text and "baseline" in text
+
+
+def test_a_narrow_ladder_loses_no_column() -> None:
+    narrow, wide = ladder_table(ladder(), width=80), ladder_table(ladder(), width=120)
+    for header in ("size", "accuracy %", "drop, points", "flips", "KLD", "per minute", "RSS"):
+        assert header in narrow and header in wide
+
+
+def test_color_is_only_color() -> None:
+    plain, colored = (ladder_table(ladder(), color=color) for color in (False, True))
+    assert "\x1b[" in colored and "\x1b" not in plain
+
+
+def test_a_name_in_brackets_is_not_taken_for_markup() -> None:
+    identity = Identity("[bold]mine[/bold]", "pocket", "f16", "pairwise")
+    assert "[bold]mine[/bold]" in scores_table([ScoreRow(score(HAND, [], identity))])
+
+
+def test_a_score_for_a_program_has_the_agreed_keys() -> None:
+    content = score_json(score(HAND, verdicts(("a", "a"), ("b", None)), WHO))
+    assert list(content) == [
+        "benchmark",
+        "model",
+        "scheme",
+        "grammar",
+        "pairs",
+        "verdicts",
+        "strict",
+        "paper",
+    ]
+    parsed = json.loads(json.dumps(content, allow_nan=False))
+    assert all(
+        set(figure) == FIGURE for profile in ("strict", "paper") for figure in parsed[profile].values()
+    )
+    assert (parsed["strict"]["accuracy"]["k"], parsed["strict"]["accuracy"]["n"]) == (3, 4)
+    assert parsed["strict"]["brier"]["value"] is None
+
+
+def test_a_comparison_for_a_program_has_the_agreed_keys() -> None:
+    content = json.loads(json.dumps(comparison_json(ladder()[2]), allow_nan=False))
+    assert (content["benchmark"], content["scheme"], content["baseline"]["scheme"]) == (
+        "toy",
+        "iq3_xxs",
+        "f16",
+    )
+    assert set(content["drop"]) == set(content["kld"]) == FIGURE
+    assert set(content["flips"]) == {"right_to_wrong", "wrong_to_right", "wrong_to_wrong"}
+    assert (content["bytes"], content["verdicts_per_minute"], content["peak_rss"]) == (4e6, 600.0, 5e7)
+    assert 0 <= content["mcnemar_p"] <= 1
+
+
+def test_a_published_comparison_for_a_program() -> None:
+    found = judge("pandalm", right=True).published
+    assert found is not None
+    content = json.loads(json.dumps(published_json(found), allow_nan=False))
+    assert (content["published"], content["outside"], content["source"]) == (70.57, True, "user")
+
+
+def test_numbers_as_they_are_shown() -> None:
+    assert interval(Figure(0.8635, 0.8, 0.9), percent) == "86.4 [80.0, 90.0]"
+    assert interval(Figure(1 / 3), percent) == "33.3"
+    assert value(None, percent) == value(Figure(None), percent) == "-"
+    minus = "\N{MINUS SIGN}"
+    assert [points(number) for number in (-1.26, -0.01, 3.0)] == [f"{minus}1.3", "0.0", "3.0"]
+    assert [share(number) for number in (0.123, -0.5, -0.001)] == ["+0.12", f"{minus}0.50", "0.00"]
+    assert [divergence(nats) for nats in (0.0, 0.00001, 0.0123)] == ["0.0000", "<0.0001", "0.0123"]
+    assert [probability(p) for p in (None, 0.0001, 0.0412, 1.0)] == ["-", "<0.001", "0.041", "1.000"]
+    assert [count(number) for number in (None, 1234.5, 3.21)] == ["-", "1,234", "3.2"]
+    assert [size(number) for number in (None, 4_110_000, 28_340_000_000, 900)] == [
+        "-",
+        "4.11 MB",
+        "28.3 GB",
+        "1 kB",
+    ]
