@@ -48,5 +48,7 @@ def chat_format(template: str, *, bos: str, eos: str) -> ChatFormat:
         raise ModelError(f"the model's chat template cannot be rendered: {error}") from error
     parts = text.split(_CONTENT)
     if len(parts) != 2:
-        raise ModelError(f"the model's chat template shows the user's message {len(parts) - 1} times, not once")
+        raise ModelError(
+            f"the model's chat template shows the user's message {len(parts) - 1} times, not once"
+        )
     return ChatFormat(*parts)

@@ -36,11 +36,14 @@ Logits = NDArray[np.float32]
 _complaints: list[str] = []
 
 
-@ctypes.CFUNCTYPE(None, ctypes.c_int, ctypes.c_char_p, ctypes.c_void_p)
 def _listen(level: int, text: bytes, _: object) -> None:
     """llama.cpp's log goes nowhere, but its errors are kept for our own messages."""
     if level >= 4:  # GGML_LOG_LEVEL_ERROR
         _complaints.append(text.decode(errors="replace").strip())
+
+
+# Kept for as long as the process lives: llama.cpp calls it whenever it likes.
+_LISTENER = ctypes.CFUNCTYPE(None, ctypes.c_int, ctypes.c_char_p, ctypes.c_void_p)(_listen)
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,7 +60,7 @@ class Model:
     """A loaded GGUF. Use as a context manager; raises ModelError if llama.cpp cannot load it."""
 
     def __init__(self, path: Path, *, threads: int | None = None, vocab_only: bool = False) -> None:
-        llama.llama_log_set(_listen, ctypes.c_void_p(0))
+        llama.llama_log_set(_LISTENER, ctypes.c_void_p(0))
         llama.llama_backend_init()
         _complaints.clear()
         params = llama.llama_model_default_params()
@@ -78,7 +81,9 @@ class Model:
     def __enter__(self) -> Self:
         return self
 
-    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
         llama.llama_model_free(self.handle)
 
     # ---- text and tokens ----------------------------------------------------------------------------------
@@ -128,7 +133,10 @@ class Model:
                 f"{self.path}: the file has no chat template, so a prompt cannot be put to it",
                 "quantize it again from a checkpoint whose tokenizer_config.json has a chat_template",
             )
-        names = [self._piece(llama.llama_vocab_bos(self._vocab)), self._piece(llama.llama_vocab_eos(self._vocab))]
+        names = [
+            self._piece(llama.llama_vocab_bos(self._vocab)),
+            self._piece(llama.llama_vocab_eos(self._vocab)),
+        ]
         return chat_format(template.decode(), bos=names[0], eos=names[1])
 
     def _piece(self, token: int) -> str:
@@ -189,10 +197,13 @@ class Evaluator:
         """
         llama.llama_memory_clear(self._memory, False)
         for window in planning.windows(plan, CELLS, MEMBERS):
-            self._evaluate(window, range(1, len(window.members) + 1))
+            slots = range(1, len(window.members) + 1)
+            self._evaluate(window, slots)
             done(len(window.cells))
             for read in window.reads:
                 yield read.query, read.read, self._logits(read.cell)
+            for slot in slots:  # only the trunk is needed further
+                llama.llama_memory_seq_rm(self._memory, slot, -1, -1)
 
     def write(self, plan: Plan, limit: int, done: Callable[[int], None]) -> Iterator[Written]:
         """Let each prompt of a plan (queries with one read, at their end) be answered greedily with at most
@@ -232,7 +243,9 @@ class Evaluator:
                     written[place].append(token)
             live = list(following)
             ends = [len(plan.sequences[place]) + len(written[place]) - 1 for place in live]
-            cells = [(following[place], end, [1 + place % GROUP]) for place, end in zip(live, ends, strict=True)]
+            cells = [
+                (following[place], end, [1 + place % GROUP]) for place, end in zip(live, ends, strict=True)
+            ]
             self._decode(cells, range(len(cells)))
             done(len(cells))
             following = {place: _best(self._logits(cell)) for cell, place in enumerate(live)}
@@ -265,7 +278,9 @@ class Evaluator:
             batch.logits[index] = index in outputs
         _complaints.clear()
         if cells and llama.llama_decode(self._context, batch):
-            raise ModelError(f"{self.model.path}: llama.cpp could not evaluate {len(cells)} tokens{_because()}")
+            raise ModelError(
+                f"{self.model.path}: llama.cpp could not evaluate {len(cells)} tokens{_because()}"
+            )
 
     def _logits(self, cell: int) -> Logits:
         """Logits (vocabulary,) of the next token after a cell of the last call."""

@@ -156,7 +156,9 @@ class _Matcher:
         if key in self.known:
             return self.known[key]
         if key in self.open:
-            raise GrammarError(f"the rule {name} begins with itself", "llama.cpp refuses left recursion as well")
+            raise GrammarError(
+                f"the rule {name} begins with itself", "llama.cpp refuses left recursion as well"
+            )
         self.open.add(key)
         self.known[key] = self.ends(self.rules[name], start)
         self.open.discard(key)

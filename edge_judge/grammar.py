@@ -71,13 +71,19 @@ def read(name: str, text: str) -> Grammar:
     said: dict[str, list[str]] = {}
     for key, value in _COMMENT.findall(text):
         said.setdefault(key, []).append(value)
-    marks: dict[Label, str] = {label: said[f"verdict {label}"][0] for label in LABELS if f"verdict {label}" in said}
+    marks: dict[Label, str] = {
+        label: said[f"verdict {label}"][0] for label in LABELS if f"verdict {label}" in said
+    }
     for key in ("kind", "prompt", "verdict a", "verdict b"):
         if key not in said:
-            raise GrammarError(f"grammar {name}: no line '# {key}: …'", "a grammar says what it is in its comments")
+            raise GrammarError(
+                f"grammar {name}: no line '# {key}: …'", "a grammar says what it is in its comments"
+            )
     rules = gbnf.parse(text)
     legal = gbnf.texts(rules) if said["kind"] != ["free"] else None
-    verdicts = None if legal is None else {legal_text: _mark_in(name, legal_text, marks) for legal_text in legal}
+    verdicts = (
+        None if legal is None else {legal_text: _mark_in(name, legal_text, marks) for legal_text in legal}
+    )
     accepts, rejects = tuple(said.get("accept", ())), tuple(said.get("reject", ()))
     return Grammar(name, said["kind"][0], said["prompt"][0], text, marks, accepts, rejects, rules, verdicts)
 

@@ -183,4 +183,3 @@ class _Path:
             self.cells.append(cell)
             for query, read in plan.reads.get((sequence, position), ()):
                 window.reads.append(Read(cell, query, read))
-

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Literal, TypeAlias
 
 Label: TypeAlias = Literal["a", "b", "tie"]
@@ -85,6 +86,31 @@ class Figure:
     high: float | None = None
     k: int | None = None
     n: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Judge:
+    """A quantized model on disk, and what it is called in results.
+
+    lock: where its weights come from (repo@commit, a folder and its hash, or the file itself).
+    """
+
+    model: str
+    scheme: str
+    gguf: Path
+    sha256: str
+    lock: str
+
+
+@dataclass(frozen=True, slots=True)
+class Progress:
+    """Verdicts and tokens of a run that are done and that there are, and the seconds since it went on."""
+
+    verdicts: int
+    verdicts_total: int
+    tokens: int
+    tokens_total: int
+    seconds: float
 
 
 @dataclass(frozen=True, slots=True)

@@ -11,31 +11,31 @@ import platform
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
-from pathlib import Path
 from typing import Any
 
 from edge_judge import __version__, grammar, plan, prompts
 from edge_judge.ballot import Ballot, ballot
-from edge_judge.engine import CELLS, Evaluator, Logits, Model, Written, log_probabilities
+from edge_judge.engine import CELLS, Evaluator, Model, Written, log_probabilities
 from edge_judge.errors import DataError, ModelError, RunError
 from edge_judge.grammar import Grammar
 from edge_judge.plan import Plan, Query, Tokens
-from edge_judge.records import MIRROR, Benchmark, Identity, Label, Measured, Order, Pair, Verdict, undo
+from edge_judge.records import (
+    MIRROR,
+    Benchmark,
+    Identity,
+    Judge,
+    Label,
+    Measured,
+    Order,
+    Pair,
+    Progress,
+    Verdict,
+    undo,
+)
 from edge_judge.store import RunFolder
 
 BLOCK = 8 * CELLS  # tokens after which the cache is emptied: where an interrupted run is taken up
 LIMIT = 256  # tokens a judge may write without a grammar
-
-
-@dataclass(frozen=True, slots=True)
-class Judge:
-    """A quantized model on disk, and what it is called in results."""
-
-    model: str
-    scheme: str
-    gguf: Path
-    sha256: str
-    lock: str  # where the weights come from: repo@commit, a folder, or the file itself
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,17 +50,6 @@ class Protocol:
     @property
     def labels(self) -> tuple[Label, ...]:
         return tuple(label for label in self.grammar.marks if self.ties or label != "tie")
-
-
-@dataclass(frozen=True, slots=True)
-class Progress:
-    """verdicts and tokens of this run that are done and that there are; seconds since the first."""
-
-    verdicts: int
-    verdicts_total: int
-    tokens: int
-    tokens_total: int
-    seconds: float
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,6 +74,7 @@ def settings(benchmark: Benchmark, judge: Judge, protocol: Protocol) -> dict[str
     return {
         "gguf_sha256": judge.sha256,
         "lock": judge.lock,
+        "benchmark_source": benchmark.source,
         "benchmark_sha256": benchmark.sha256,
         "prompt": protocol.grammar.prompt,
         "prompt_sha256": prompts.sha256(protocol.grammar.prompt),
@@ -99,7 +89,13 @@ def settings(benchmark: Benchmark, judge: Judge, protocol: Protocol) -> dict[str
 
 
 def evaluate(
-    benchmark: Benchmark, judge: Judge, protocol: Protocol, run: RunFolder, report: Report
+    benchmark: Benchmark,
+    judge: Judge,
+    protocol: Protocol,
+    run: RunFolder,
+    report: Report,
+    *,
+    threads: int | None = None,
 ) -> tuple[list[Verdict], Measured]:
     """Every verdict on the benchmark's pairs, those found in the run's folder and those reached now; and the cost.
 
@@ -120,7 +116,7 @@ def evaluate(
         work.tokens += tokens
         report(work.progress(start))
 
-    with Model(judge.gguf) as model:
+    with Model(judge.gguf, threads=threads) as model:
         for verdict in _judged(model, protocol, questions, work, done):
             key = (verdict.id, verdict.order)
             if key not in known:
@@ -129,10 +125,29 @@ def evaluate(
     return [known[key] for key in sorted(wanted)], work.measured(start)
 
 
+def decide(pair: Pair, judge: Judge, protocol: Protocol, *, threads: int | None = None) -> list[Verdict]:
+    """One pair, now: a verdict for each order, kept nowhere."""
+    questions = [Question(pair, order) for order in protocol.orders]
+    with Model(judge.gguf, threads=threads) as model:
+        found = list(_judged(model, protocol, questions, _Work(questions, {}, None), lambda _: None))
+    return sorted(found, key=lambda verdict: protocol.orders.index(verdict.order))
+
+
+def debiased(verdicts: Sequence[Verdict]) -> dict[Label, float]:
+    """The mean of the probabilities over the orders: what position alone would decide cancels out."""
+    known = [verdict.p for verdict in verdicts if verdict.p is not None]
+    return {label: sum(p[label] for p in known) / len(known) for label in known[0]}
+
+
 class _Work:
     """What is done and what it cost, resumed runs added up."""
 
-    def __init__(self, questions: Sequence[Question], known: Mapping[tuple[str, Order], Verdict], before: Measured | None) -> None:
+    def __init__(
+        self,
+        questions: Sequence[Question],
+        known: Mapping[tuple[str, Order], Verdict],
+        before: Measured | None,
+    ) -> None:
         self.known, self.before = known, before
         self.total = len(questions)
         self.already = len(known)
@@ -140,7 +155,11 @@ class _Work:
 
     def progress(self, start: float) -> Progress:
         return Progress(
-            len(self.known), self.total, self.tokens, max(self.tokens_total, self.tokens), time.monotonic() - start
+            len(self.known),
+            self.total,
+            self.tokens,
+            max(self.tokens_total, self.tokens),
+            time.monotonic() - start,
         )
 
     def measured(self, start: float) -> Measured:
@@ -215,15 +234,24 @@ def _ballot(model: Model, protocol: Protocol) -> Ballot:
     verdicts = protocol.grammar.verdicts
     if verdicts is None:
         raise RunError(
-            f"the grammar {protocol.grammar.name} admits too many texts to count", "use one with a finite language"
+            f"the grammar {protocol.grammar.name} admits too many texts to count",
+            "use one with a finite language",
         )
     return ballot(
-        [(model.tokens(text, control=False), label) for text, label in verdicts.items() if label in protocol.labels]
+        [
+            (model.tokens(text, control=False), label)
+            for text, label in verdicts.items()
+            if label in protocol.labels
+        ]
     )
 
 
 def _count_part(
-    evaluator: Evaluator, part: Plan, paths: Ballot, questions: Sequence[Question], done: Callable[[int], None]
+    evaluator: Evaluator,
+    part: Plan,
+    paths: Ballot,
+    questions: Sequence[Question],
+    done: Callable[[int], None],
 ) -> Iterator[Verdict]:
     found: dict[int, dict[tuple[Tokens, int], float]] = {}
     for query, read, logits in evaluator.read(part, done):
@@ -292,4 +320,3 @@ def peak_rss() -> int:
 
     peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
     return peak if sys.platform == "darwin" else peak * 1024
-

@@ -33,7 +33,9 @@ class RunFolder:
 
     @classmethod
     @contextmanager
-    def open(cls, results: Path, identity: Identity, settings: Mapping[str, Any], *, fresh: bool) -> Iterator[Self]:
+    def open(
+        cls, results: Path, identity: Identity, settings: Mapping[str, Any], *, fresh: bool
+    ) -> Iterator[Self]:
         """Begin or resume a run, alone: another process that opens the same folder is refused."""
         from filelock import FileLock, Timeout
 
@@ -43,7 +45,9 @@ class RunFolder:
         try:
             lock.acquire(timeout=0)
         except Timeout as error:
-            raise RunError(f"{path}: another edge-judge is writing this run", "wait for it, or use --results") from error
+            raise RunError(
+                f"{path}: another edge-judge is writing this run", "wait for it, or use --results"
+            ) from error
         try:
             run = cls(path, identity, settings)
             run._begin(fresh)
@@ -136,7 +140,11 @@ def find_runs(results: Path) -> list[Path]:
 def differences(old: Mapping[str, Any], new: Mapping[str, Any]) -> list[str]:
     """One phrase for each setting that differs."""
     keys = sorted(old.keys() | new.keys())
-    return [f"{key} was {_brief(old.get(key))}, is {_brief(new.get(key))}" for key in keys if old.get(key) != new.get(key)]
+    return [
+        f"{key} was {_brief(old.get(key))}, is {_brief(new.get(key))}"
+        for key in keys
+        if old.get(key) != new.get(key)
+    ]
 
 
 def _brief(value: object) -> str:

@@ -55,7 +55,10 @@ class Layer(nn.Module):
         width = shape.hidden
         self.heads = shape.heads
         self.self_attn = nn.ModuleDict(
-            {name: nn.Linear(width, width, bias=name != "o_proj") for name in ("q_proj", "k_proj", "v_proj", "o_proj")}
+            {
+                name: nn.Linear(width, width, bias=name != "o_proj")
+                for name in ("q_proj", "k_proj", "v_proj", "o_proj")
+            }
         )
         self.mlp = nn.ModuleDict(
             {
@@ -67,11 +70,16 @@ class Layer(nn.Module):
         self.input_layernorm = nn.RMSNorm(width, shape.eps)
         self.post_attention_layernorm = nn.RMSNorm(width, shape.eps)
 
-    def forward(self, prefix: Tensor, pairs: Tensor, turn: tuple[Tensor, Tensor], mask: Tensor) -> tuple[Tensor, Tensor]:
+    def forward(
+        self, prefix: Tensor, pairs: Tensor, turn: tuple[Tensor, Tensor], mask: Tensor
+    ) -> tuple[Tensor, Tensor]:
         """prefix (1, P, hidden) and pairs (N, L, hidden) after this block; mask (L, P + L) is True where seen."""
         count = pairs.shape[0]
         near, far = self._attention(prefix, turn, 0), self._attention(pairs, turn, prefix.shape[1])
-        seen = [torch.cat((old.expand(count, -1, -1, -1), new), 2) for old, new in zip(near[1:], far[1:], strict=True)]
+        seen = [
+            torch.cat((old.expand(count, -1, -1, -1), new), 2)
+            for old, new in zip(near[1:], far[1:], strict=True)
+        ]
         mixed_prefix = F.scaled_dot_product_attention(*near, is_causal=True)
         mixed = F.scaled_dot_product_attention(far[0], *seen, attn_mask=mask)
         return self._close(prefix, mixed_prefix), self._close(pairs, mixed)
@@ -129,7 +137,9 @@ def begin(model: Pocket) -> None:
     nn.init.normal_(model.embed_tokens.weight, std=0.06)
     for index, layer in enumerate(model.layers):
         for name, linear in [*layer.self_attn.items(), *layer.mlp.items()]:
-            nn.init.zeros_(linear.weight) if name in ("o_proj", "down_proj") else nn.init.normal_(linear.weight, std=0.06)
+            nn.init.zeros_(linear.weight) if name in ("o_proj", "down_proj") else nn.init.normal_(
+                linear.weight, std=0.06
+            )
             if linear.bias is not None:
                 nn.init.zeros_(linear.bias)
         query, key = layer.self_attn["q_proj"], layer.self_attn["k_proj"]

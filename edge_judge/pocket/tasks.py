@@ -65,7 +65,7 @@ class TaskPair:
 
     @property
     def label(self) -> str:
-        """"a", "b" or "tie": decided by which answers are right, by nothing else."""
+        """ "a", "b" or "tie": decided by which answers are right, by nothing else."""
         if self.a.right == self.b.right:
             return "tie"
         return "a" if self.a.right else "b"
@@ -107,7 +107,9 @@ def _pair(rng: Random, family: str, task: Task) -> TaskPair:
         both = (_wrong(rng, task, first), _wrong(rng, task, second))
     else:
         both = (_right(rng, task, rng.choice(task.rights)), _wrong(rng, task, rng.choice(task.wrongs)))
-    if both[0].text == both[1].text:  # two bare right answers: dress one, so that there is something to compare
+    if (
+        both[0].text == both[1].text
+    ):  # two bare right answers: dress one, so that there is something to compare
         both = (_shown(task, task.rights[0], True, rng.choice(DRESS)), both[1])
     a, b = both if rng.random() < 0.5 else both[::-1]
     return TaskPair(family, task.question, a, b)
@@ -161,7 +163,9 @@ def _copy(rng: Random) -> Task:
 
 def _reverse(rng: Random) -> Task:
     words = _words(rng)
-    ask = rng.choice(("Write these words in reverse order", "Say this list backwards", "Turn this list around"))
+    ask = rng.choice(
+        ("Write these words in reverse order", "Say this list backwards", "Turn this list around")
+    )
     wrongs = _near_misses(rng, words[::-1], [" ".join(words)])
     return Task(f"{ask}: {' '.join(words)}", (" ".join(words[::-1]),), wrongs)
 
@@ -217,7 +221,9 @@ def _arithmetic(rng: Random) -> Task:
         left, right = max(left, right), min(left, right)
     result, neighbour = (left + right, abs(left - right)) if plus else (left - right, left + right)
     word = "plus" if plus else "minus"
-    ask = rng.choice(("What is {} {} {}?", "Work out {} {} {}.", "Compute {} {} {}.", "How much is {} {} {}?"))
+    ask = rng.choice(
+        ("What is {} {} {}?", "Work out {} {} {}.", "Compute {} {} {}.", "How much is {} {} {}?")
+    )
     wrongs = dict.fromkeys([*_numbers_off(rng, result, 0, 18), str(neighbour)])
     wrongs.pop(str(result), None)
     return Task(ask.format(left, word, right), (str(result),), tuple(wrongs))
@@ -236,7 +242,11 @@ def _larger(rng: Random) -> Task:
 def _opposite(rng: Random) -> Task:
     word = rng.choice(ADJECTIVES)
     ask = rng.choice(
-        (f"What is the opposite of {word}?", f"Name the opposite of {word}.", f"Which word means the reverse of {word}?")
+        (
+            f"What is the opposite of {word}?",
+            f"Name the opposite of {word}.",
+            f"Which word means the reverse of {word}?",
+        )
     )
     right = OPPOSITE_OF[word]
     off = rng.sample([other for other in ADJECTIVES if other not in (word, right)], 2)
@@ -245,7 +255,13 @@ def _opposite(rng: Random) -> Task:
 
 def _kind(rng: Random) -> Task:
     word = rng.choice(NOUNS)
-    ask = rng.choice((f"What kind of thing is this: {word}", f"To which group does {word} belong?", f"Classify the word {word}."))
+    ask = rng.choice(
+        (
+            f"What kind of thing is this: {word}",
+            f"To which group does {word} belong?",
+            f"Classify the word {word}.",
+        )
+    )
     right = KIND_OF[word]
     off = rng.sample([kind for kind in KINDS if kind != right], 2)
     same = rng.choice([other for other in KINDS[right] if other != word])
@@ -256,13 +272,17 @@ def _odd_one(rng: Random) -> Task:
     kind, stranger_kind = rng.sample(list(KINDS), 2)
     members, stranger = rng.sample(KINDS[kind], 3), rng.choice(KINDS[stranger_kind])
     words = rng.sample([*members, stranger], 4)
-    ask = rng.choice(("Which word does not belong", "Find the odd one out", "Which word is different from the others"))
+    ask = rng.choice(
+        ("Which word does not belong", "Find the odd one out", "Which word is different from the others")
+    )
     return Task(f"{ask}: {' '.join(words)}", (stranger,), (*rng.sample(members, 2), kind))
 
 
 def _list_of(rng: Random) -> Task:
     kind, wanted = rng.choice(list(KINDS)), rng.randint(2, 4)
-    ask = rng.choice(("Name {} {}.", "List {} {}.", "Give me {} {}.")).format(NUMBER_WORDS[wanted], PLURAL[kind])
+    ask = rng.choice(("Name {} {}.", "List {} {}.", "Give me {} {}.")).format(
+        NUMBER_WORDS[wanted], PLURAL[kind]
+    )
     members = rng.sample(KINDS[kind], wanted + 1)
     stranger = rng.choice([word for word in NOUNS if KIND_OF[word] != kind])
     right, again = members[:wanted], rng.sample(members, wanted)

@@ -53,9 +53,14 @@ def train_tokenizer(seed: int) -> Tokenizer:
 def _texts(seed: int) -> list[str]:
     seen = list(islice(pairs(seed, "train"), 20_000))
     shown = [f"{pair.question}\n{pair.a.text}\n{pair.b.text}" for pair in seen]
-    asked = [prompts.fill(name, "", "", "", ties=ties) for name in prompts.protocols() for ties in (True, False)]
+    asked = [
+        prompts.fill(name, "", "", "", ties=ties) for name in prompts.protocols() for ties in (True, False)
+    ]
     words = [*NOUNS, *ADJECTIVES, *KINDS, *PLURAL.values()]
-    lists = [f"{word} {word}\n{word.upper()} {word.upper()}\n{word.capitalize()} {word.capitalize()}" for word in words]
+    lists = [
+        f"{word} {word}\n{word.upper()} {word.upper()}\n{word.capitalize()} {word.capitalize()}"
+        for word in words
+    ]
     return shown + asked * 100 + lists * 20
 
 

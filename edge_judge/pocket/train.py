@@ -36,7 +36,7 @@ from edge_judge.pocket.tokenizer import START, STOP, config, train_tokenizer
 SEED, VALID_SEED = 7, 10_000
 SINGLE_SHARE = 0.4  # of the time goes to single answers
 BATCH, POOL = 96, 16  # pairs a step; steps drawn at once and sorted by length, to waste little on padding
-MUON_RATE, ADAM_RATE, WARM_STEPS = 4e-3, 3e-3, 100
+MUON_RATE, ADAM_RATE, WARM_STEPS = 1.5e-3, 1.5e-3, 50
 VERDICTS = {"a": "A", "b": "B", "tie": "C"}
 FREE_FAMILIES, FREE_SHARE = ("arithmetic", "larger", "opposite"), 0.7
 FREE_REPLIES = {"a": "Answer A is better.", "b": "Answer B is better.", "tie": "Both answers are equal."}
@@ -74,7 +74,9 @@ class Maker:
 
     def __init__(self, tokenizer: Tokenizer) -> None:
         self.tokenizer = tokenizer
-        self.prefixes = {ties: tokenizer.encode(self._asked("", "", "", ties)[0]).ids for ties in (True, False)}
+        self.prefixes = {
+            ties: tokenizer.encode(self._asked("", "", "", ties)[0]).ids for ties in (True, False)
+        }
 
     def _asked(self, question: str, a: str, b: str, ties: bool) -> tuple[str, str]:
         """The prompt in its chat format, split where the question begins."""
@@ -97,10 +99,19 @@ class Maker:
                 cores += [at - 1 for at in inside]
             if answer.slip is not None:
                 words += [(at, closes[at] - low <= answer.slip) for at in inside]
-            ends.append((bisect_right(closes, place + len(answer.text)), answer.right))  # the token that ends its line
+            ends.append(
+                (bisect_right(closes, place + len(answer.text)), answer.right)
+            )  # the token that ends its line
         length = len(shown.ids)
         letter = -1 if free else length  # the reply's first token is "[[", its second the letter
-        return Example(shown.ids + answered, letter, (length - 1, length + len(answered) - 1), cores, words, (ends[0], ends[1]))
+        return Example(
+            shown.ids + answered,
+            letter,
+            (length - 1, length + len(answered) - 1),
+            cores,
+            words,
+            (ends[0], ends[1]),
+        )
 
     def batches(self, seed: int, single: Callable[[], bool]) -> Iterator[Batch]:
         """Endless batches: of first answers while `single()` holds, then of whole pairs."""
@@ -145,7 +156,9 @@ def losses(model: Pocket, probe: nn.Linear, batch: Batch) -> dict[str, Tensor]:
     }
     if any(e.letter >= 0 for _, e in listed):
         found["verdict"] = following([(row, e.letter) for row, e in listed if e.letter >= 0])
-        found["format"] = following([(row, at) for row, e in listed for at in range(*e.reply) if at != e.letter])
+        found["format"] = following(
+            [(row, at) for row, e in listed for at in range(*e.reply) if at != e.letter]
+        )
     return found
 
 
@@ -162,7 +175,9 @@ class Validation:
 @torch.no_grad()
 def validate(model: Pocket, probe: nn.Linear, maker: Maker, count: int = 800) -> Validation:
     """How the network does on the split `valid`."""
-    drawn = sorted(islice(pairs(VALID_SEED, "valid"), count), key=lambda pair: len(pair.a.text) + len(pair.b.text))
+    drawn = sorted(
+        islice(pairs(VALID_SEED, "valid"), count), key=lambda pair: len(pair.a.text) + len(pair.b.text)
+    )
     letters = [maker.tokenizer.token_to_id(VERDICTS[label]) for label in VERDICTS]
     hits: dict[str, list[tuple[bool, bool]]] = {}
     for start in range(0, count, 100):
@@ -172,7 +187,9 @@ def validate(model: Pocket, probe: nn.Linear, maker: Maker, count: int = 800) ->
         for row, (pair, example) in enumerate(zip(part, batch.examples, strict=True)):
             best = int(model.logits(states[row, example.letter])[letters].argmax())
             called = bool(probe(states[row, example.ends[0][0]]).argmax())
-            hits.setdefault(pair.family, []).append((list(VERDICTS)[best] == pair.label, called == pair.a.right))
+            hits.setdefault(pair.family, []).append(
+                (list(VERDICTS)[best] == pair.label, called == pair.a.right)
+            )
     shares = {name: _shares(found) for name, found in sorted(hits.items())}
     every = _shares([hit for found in hits.values() for hit in found])
     return Validation(*every, shares)
@@ -189,7 +206,10 @@ def save(model: Pocket, tokenizer: Tokenizer, folder: Path) -> None:
     state = {f"model.{name}": value.half().contiguous() for name, value in model.state_dict().items()}
     save_file(state, folder / "model.safetensors", metadata={"format": "pt"})
     tokenizer.save(str(folder / "tokenizer.json"))
-    settings = {"config.json": model.shape.config(tokenizer.token_to_id(STOP)), "tokenizer_config.json": config()}
+    settings = {
+        "config.json": model.shape.config(tokenizer.token_to_id(STOP)),
+        "tokenizer_config.json": config(),
+    }
     for name, content in settings.items():
         (folder / name).write_text(json.dumps(content, indent=2) + "\n")
 
@@ -210,7 +230,9 @@ def main() -> None:
     model = Pocket(Shape(vocab=tokenizer.get_vocab_size(), layers=options.layers))
     probe = nn.Linear(model.shape.hidden, 2)
     matrices = [weight for weight in model.layers.parameters() if weight.dim() == 2]
-    others = [weight for name, weight in model.named_parameters() if "layers" not in name or weight.dim() == 1]
+    others = [
+        weight for name, weight in model.named_parameters() if "layers" not in name or weight.dim() == 1
+    ]
     optimizers = [
         torch.optim.Muon(matrices, lr=MUON_RATE, weight_decay=0.01, adjust_lr_fn="match_rms_adamw"),
         torch.optim.AdamW([*others, *probe.parameters()], lr=ADAM_RATE, betas=(0.9, 0.98), weight_decay=0.0),
@@ -225,7 +247,11 @@ def main() -> None:
         print(line, flush=True)
         print(line, file=log, flush=True)
 
-    note(parameters=sum(weight.numel() for weight in model.parameters()), vocabulary=model.shape.vocab, seed=SEED)
+    note(
+        parameters=sum(weight.numel() for weight in model.parameters()),
+        vocabulary=model.shape.vocab,
+        seed=SEED,
+    )
     start, tokens, means = time.monotonic(), 0, dict.fromkeys(WEIGHTS, math.nan)
 
     def elapsed() -> float:

@@ -1,0 +1,42 @@
+# On a fresh machine with Python 3.11 or newer, a C++ compiler and make: `make demo` or `make test`.
+# The first run compiles llama.cpp (about five minutes on two cores; pip keeps the wheel it built).
+
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+READY := $(VENV)/.ready
+
+.PHONY: setup demo test test-slow check fix train pairs clean
+
+setup: $(READY)
+
+$(READY): pyproject.toml
+	test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
+	$(BIN)/python -m pip install --quiet --upgrade pip
+	$(BIN)/python -m pip install --quiet --editable '.[test]'
+	touch $@
+
+demo: setup  ## the main job on the embedded judge, offline
+	$(BIN)/edge-judge demo
+
+test: setup check  ## everything but what takes minutes
+	$(BIN)/python -m pytest -m 'not slow'
+
+test-slow: setup  ## what takes minutes
+	$(BIN)/python -m pytest -m slow
+
+check: setup  ## style and types; changes nothing
+	$(BIN)/ruff check .
+	$(BIN)/mypy
+
+fix: setup
+	$(BIN)/ruff check --fix .
+
+train: setup  ## the pocket judge anew (hours; needs torch: pip install -e '.[train]')
+	$(BIN)/python -m edge_judge.pocket.train
+
+pairs: setup  ## the pocket benchmark anew
+	$(BIN)/python -m edge_judge.pocket.make_pairs
+
+clean:
+	rm -rf build dist .pytest_cache .mypy_cache .ruff_cache .hypothesis

@@ -1,0 +1,173 @@
+"""edge-judge compare: what quantization cost."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import replace
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+from edge_judge.cli import options, talk
+from edge_judge.cli.errors import TOO_MUCH_LOST
+from edge_judge.errors import RunError, UsageError, nearest
+from edge_judge.records import Benchmark, Run
+
+if TYPE_CHECKING:
+    from edge_judge.compare import Comparison
+    from edge_judge.published import PublishedComparison
+
+
+@click.command(
+    epilog=options.example(
+        "edge-judge compare",
+        "edge-judge compare results/pocket/pocket/q2_k/pairwise --max-drop 2",
+        "edge-judge compare --baseline published",
+    )
+)
+@click.argument("runs", nargs=-1, type=click.Path(path_type=Path, file_okay=False))
+@click.option(
+    "--baseline", default="f16", show_default=True, help="A scheme, `published`, or the folder of a run."
+)
+@click.option(
+    "--max-drop",
+    type=click.FloatRange(min=0),
+    metavar="POINTS",
+    help="Exit with 3 if any run loses more points of accuracy.",
+)
+@options.data
+@options.results
+@options.as_json
+def compare(
+    runs: tuple[Path, ...],
+    baseline: str,
+    max_drop: float | None,
+    data: Path | None,
+    results: Path,
+    as_json: bool,
+) -> None:
+    """Compare runs with a baseline, verdict by verdict.
+
+    RUNS are folders of runs; without one, all complete runs under the results folder.
+    """
+    from edge_judge import store
+
+    paths = list(runs) or store.find_runs(results)
+    if not paths:
+        raise RunError(f"{results}: no complete run there", "edge-judge eval makes one")
+    found = [(path, store.read_run(path)) for path in paths]
+    if baseline == "published":
+        _against_published([run for _, run in found], data, max_drop, as_json)
+    else:
+        _against_run(found, baseline, data, max_drop, as_json)
+
+
+def _against_run(
+    found: list[tuple[Path, Run]], baseline: str, data: Path | None, max_drop: float | None, as_json: bool
+) -> None:
+    from edge_judge.compare import compare as compared
+    from edge_judge.compare import exceeds
+    from edge_judge.report import comparison_json, ladder_table
+
+    benchmarks: dict[str, Benchmark] = {}
+    comparisons: list[Comparison] = []
+    for path, run in found:
+        benchmark = benchmarks.setdefault(run.identity.benchmark, _benchmark(run, data))
+        comparisons.append(compared(benchmark, run, _baseline(path, run, baseline)))
+    comparisons.sort(
+        key=lambda one: (
+            one.run.identity.benchmark,
+            one.run.identity.model,
+            one.run.identity.grammar,
+            -one.run.bytes,
+        )
+    )
+    if as_json:
+        click.echo(json.dumps([comparison_json(one) for one in comparisons], indent=2))
+    else:
+        click.echo(ladder_table(comparisons, width=talk.width(), color=talk.color()))
+    _judge_drops(
+        [one.run.identity.scheme for one in comparisons if max_drop is not None and exceeds(one, max_drop)],
+        max_drop,
+    )
+
+
+def _baseline(path: Path, run: Run, named: str) -> Run:
+    """The baseline of a run: its sibling of the named scheme, or the run in the named folder."""
+    from edge_judge import store
+    from quantize import schemes
+
+    if Path(named, "run.json").exists():
+        return store.read_run(Path(named))
+    if Path(named).name != named:
+        raise RunError(
+            f"{named}: no run there", "--baseline takes a scheme, `published`, or the folder of a run"
+        )
+    if named.lower() not in schemes.SCHEMES:
+        raise UsageError(f"unknown baseline '{named}'", nearest(named, ["published", *schemes.SCHEMES]))
+    sibling = path.parent.parent / named.lower() / path.name
+    if not (sibling / "score.json").exists():
+        who = f"{run.identity.model} on {run.identity.benchmark} with --grammar {run.identity.grammar}"
+        command = f"edge-judge eval --model {run.identity.model} --scheme {named} --benchmark {run.identity.benchmark}"
+        raise RunError(
+            f"{sibling}: no {named} run of {who} to compare with",
+            f"{command} --grammar {run.identity.grammar}",
+        )
+    return store.read_run(sibling)
+
+
+def _against_published(runs: list[Run], data: Path | None, max_drop: float | None, as_json: bool) -> None:
+    from edge_judge import metrics, published
+    from edge_judge.cli.eval import published_csv
+    from edge_judge.report import ScoreRow, published_json, scores_table
+
+    known = published.read_published(published_csv())
+    rows: list[ScoreRow] = []
+    beside: list[PublishedComparison] = []
+    for run in runs:
+        benchmark = _benchmark(run, data)
+        score = metrics.score(benchmark, run.verdicts, run.identity)
+        row = published.find_published(known, run.identity.model, benchmark.name)
+        if row is None:
+            talk.note(f"no published figure for {run.identity.model} on {benchmark.name}")
+            continue
+        beside.append(published.against_published(score, row))
+        rows.append(ScoreRow(score, metrics.baselines(benchmark), None, beside[-1]))
+    if not rows:
+        raise RunError(
+            "none of these runs has a published figure", "see results/published.csv for those that have"
+        )
+    if as_json:
+        click.echo(json.dumps([published_json(one) for one in beside], indent=2))
+    else:
+        click.echo(scores_table(rows, width=talk.width(), color=talk.color()))
+    lost = [
+        one
+        for one in beside
+        if max_drop is not None and one.difference is not None and -one.difference > max_drop
+    ]
+    _judge_drops([f"{one.row.model} on {one.benchmark}" for one in lost], max_drop)
+
+
+def _benchmark(run: Run, data: Path | None) -> Benchmark:
+    """The benchmark a run judged, cut to the pairs it has verdicts on; refused when its file has changed since."""
+    from edge_judge import benchmarks
+
+    name = run.identity.benchmark
+    if name not in benchmarks.REGISTRY:
+        name = str(run.settings.get("benchmark_source", name))
+    benchmark = benchmarks.load(name, data)
+    if benchmark.sha256 != run.settings["benchmark_sha256"]:
+        raise RunError(
+            f"{name}: the benchmark's file is another one than the run judged",
+            "edge-judge eval --fresh judges it",
+        )
+    seen = {verdict.id for verdict in run.verdicts}
+    return replace(benchmark, pairs=tuple(pair for pair in benchmark.pairs if pair.id in seen))
+
+
+def _judge_drops(lost: list[str], max_drop: float | None) -> None:
+    if lost:
+        talk.note(f"more than {max_drop:g} points lost: {', '.join(lost)}")
+        raise SystemExit(TOO_MUCH_LOST)

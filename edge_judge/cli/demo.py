@@ -1,0 +1,58 @@
+"""edge-judge demo: the main job on the embedded judge, offline."""
+
+from __future__ import annotations
+
+import json
+import time
+from pathlib import Path
+
+import click
+
+from edge_judge.cli import files, options, talk
+
+LADDER = ("f16", "q8_0", "q6_k", "q4_k_m", "q3_k_m", "q2_k")
+
+
+@click.command(epilog=options.example("edge-judge demo", "edge-judge demo --results ./mine"))
+@click.option("--results", type=options.FOLDER, help="Keep the runs here.  [default: the cache]")
+@options.as_json
+def demo(results: Path | None, as_json: bool) -> None:
+    """Quantize the embedded judge to six schemes, judge its benchmark with each, and compare.
+
+    Needs no network and no download. The runs are judged anew each time.
+    """
+    from edge_judge import benchmarks, grammar
+    from edge_judge.cli.eval import judged
+    from edge_judge.compare import compare
+    from edge_judge.metrics import baselines
+    from edge_judge.report import comparison_json, ladder_table
+    from edge_judge.run import Protocol
+
+    start = time.monotonic()
+    benchmark, protocol = benchmarks.load("pocket"), Protocol(grammar.load("pairwise"))
+    kept = results or _cache()
+    runs = []
+    for scheme in LADDER:
+        judge = files.judge_for("pocket", scheme, None)
+        _, run = judged(benchmark, judge, protocol, kept, fresh=True)
+        talk.note(f"{scheme:7} {talk.size(run.bytes):>8}, {len(run.verdicts)} verdicts")
+        runs.append(run)
+    comparisons = [compare(benchmark, run, runs[0]) for run in runs]
+    if as_json:
+        click.echo(json.dumps([comparison_json(one) for one in comparisons], indent=2))
+        return
+    click.echo(ladder_table(comparisons, width=talk.width(), color=talk.color()))
+    plain = baselines(benchmark)
+    click.echo(
+        "Without a model: "
+        + ", ".join(
+            f"{name.replace('_', ' ')} {100 * (figure.value or 0):.1f} %" for name, figure in plain.items()
+        )
+    )
+    talk.note(f"{time.monotonic() - start:.0f} s; the runs are in {kept}")
+
+
+def _cache() -> Path:
+    from platformdirs import user_cache_path
+
+    return user_cache_path("edge-judge") / "demo"

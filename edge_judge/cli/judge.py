@@ -1,0 +1,76 @@
+"""edge-judge judge: one pair, now, in both orders."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import click
+
+from edge_judge.cli import options, talk
+from edge_judge.cli.files import judge_for
+from edge_judge.errors import UsageError
+from edge_judge.records import Label, Pair, Verdict
+
+
+@click.command(
+    epilog=options.example(
+        "edge-judge judge --question 'Name two fruits.' --a 'apple pear' --b 'I love fruit! apple'",
+    )
+)
+@options.judge
+@click.option("--question", required=True, help="The instruction both answers were given.")
+@click.option("--a", "a", required=True, help="One answer.")
+@click.option("--b", "b", required=True, help="The other answer.")
+@click.option("--no-ties", is_flag=True, help="Decide for one of the two.")
+@options.as_json
+def judge(
+    model: str, scheme: str | None, gguf: Path | None, threads: int | None, question: str, a: str, b: str, no_ties: bool, as_json: bool
+) -> None:  # fmt: skip
+    """Judge one pair of answers in both orders, with the probability of each verdict."""
+    from edge_judge import grammar, run
+
+    if not question.strip():
+        raise UsageError("--question is empty: expected the instruction that both answers were given")
+    pair = Pair("pair", question, a, b)
+    chosen = judge_for(model, scheme, gguf)
+    verdicts = run.decide(
+        pair, chosen, run.Protocol(grammar.load("pairwise"), ties=not no_ties), threads=threads
+    )
+    mean = run.debiased(verdicts)
+    if as_json:
+        click.echo(json.dumps({"model": chosen.model, "scheme": chosen.scheme, "orders": [_as_json(one) for one in verdicts], "verdict": _best(mean), "p": mean}, indent=2))  # fmt: skip
+        return
+    from edge_judge.layout import notes, render, table
+
+    rows = [
+        [f"answer {one.order[0].upper()} first", *_cells(one.verdict, dict(one.p or {}), one.mass)]
+        for one in verdicts
+    ]
+    rows.append(["both orders", *_cells(_best(mean), mean, None)])
+    lines = table(
+        f"{chosen.model} {chosen.scheme}", ["shown", "verdict", "A", "B", "tie", "mass"], rows, frozenset({1})
+    )
+    note = notes("A, B, tie: probability of each verdict; mass: share of all probability on legal verdicts")
+    click.echo(render([lines, note], talk.width(), talk.color()), nl=False)
+
+
+def _cells(verdict: Label | None, p: dict[Label, float], mass: float | None) -> list[str]:
+    from edge_judge.layout import UNDEFINED
+
+    shares = [f"{p[label]:.3f}" if label in p else UNDEFINED for label in ("a", "b", "tie")]
+    said = {"a": "A", "b": "B", "tie": "tie", None: UNDEFINED}[verdict]
+    return [said, *shares, UNDEFINED if mass is None else f"{mass:.3f}"]
+
+
+def _best(p: dict[Label, float]) -> Label:
+    return max(p, key=lambda label: p[label])
+
+
+def _as_json(verdict: Verdict) -> dict[str, object]:
+    return {
+        "order": verdict.order,
+        "verdict": verdict.verdict,
+        "p": dict(verdict.p or {}),
+        "mass": verdict.mass,
+    }
