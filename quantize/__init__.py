@@ -10,6 +10,7 @@ Knows nothing about judging. Each module does one thing and imports only what st
     architectures  one file per family: names, hyperparameters, order of rows
     vocab          tokenizer files to GGUF token fields, chat template
     container      the GGUF header: written with gguf, read back with a reader of its own
+    imatrix        importance matrices
     schemes        scheme to type of every tensor, asked of llama.cpp itself
     pack           rows to quantized rows to their place in the GGUF
     verify         reopens the written file: header, tensor table, size, hash

@@ -16,10 +16,11 @@ from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from quantize import architectures, checkpoint, config, container, pack, schemes, verify
+from quantize import architectures, checkpoint, config, container, imatrix, pack, schemes, verify
 from quantize.architectures.blueprint import Blueprint, Field
 from quantize.checkpoint import Checkpoint
 from quantize.errors import CheckpointError, PackError
+from quantize.imatrix import Imatrix
 from quantize.vocab import read_vocabulary
 
 QUANTIZATION_VERSION = 2  # of ggml's block formats, GGML_QNT_VERSION
@@ -75,27 +76,35 @@ def quantize(
     provenance: Provenance | None = None,
     progress: Callable[[Progress], None] | None = None,
     threads: int | None = None,
+    importance: Path | None = None,
 ) -> Built:
-    """Build `out` from the checkpoint in `folder`. The same input gives the same bytes.
+    """Build `out` from the checkpoint in `folder`, weighted by an importance matrix file where one is given.
+
+    The same input gives the same bytes.
 
     Raises a QuantizeError that names what is wrong; then, and on an interrupt, `out` is what it was before.
     """
     settings = config.read(folder)
     blueprint = architectures.blueprint(settings)
-    planned = schemes.plan(blueprint, scheme)
-    schemes.require_imatrix(planned)
+    weighting = imatrix.read(importance) if importance is not None else None
+    planned = schemes.plan(blueprint, scheme, with_imatrix=weighting is not None)
+    if weighting is None:
+        schemes.require_imatrix(planned)
+    else:
+        schemes.require_weights(planned, weighting.columns)
     vocabulary = read_vocabulary(folder, blueprint.vocabulary)
     weights = checkpoint.open_folder(folder)
     check_sources(blueprint, weights)
     origin = provenance or Provenance()
     if origin.sha256 is None:
         origin = _with_hash(origin, weights, progress)
-    fields = (*general_fields(name, blueprint, planned, origin), *blueprint.fields, *vocabulary.fields())
+    general = general_fields(name, blueprint, planned, origin)
+    fields = (*general, *imatrix_fields(weighting), *blueprint.fields, *vocabulary.fields())
     with _published(out) as temporary:
         shapes = {target.name: target.shape for target in blueprint.targets}
         tensors = [(tensor, shapes[tensor], kind) for tensor, kind in planned.types]
         placed = container.write_header(temporary, blueprint.architecture, fields, tensors)
-        jobs = _jobs(blueprint, weights, placed)
+        jobs = _jobs(blueprint, weights, placed, weighting)
         _pack(jobs, temporary, progress, threads)
         verified = verify.verify(temporary, placed, tuple(field.key for field in fields))
     return Built(out, verified.sha256, verified.bytes, planned.scheme, planned.types)
@@ -127,6 +136,18 @@ def general_fields(
         *(Field(key, "string", text) for key, text in texts if text),
         Field("general.file_type", "uint32", planned.file_type),
         Field("general.quantization_version", "uint32", QUANTIZATION_VERSION),
+    )
+
+
+def imatrix_fields(weighting: Imatrix | None) -> tuple[Field, ...]:
+    """What llama-quantize notes about an importance matrix, and its hash; its name, but not where it lay."""
+    if weighting is None:
+        return ()
+    return (
+        Field("quantize.imatrix.file", "string", weighting.path.name),
+        Field("quantize.imatrix.entries_count", "uint32", len(weighting.columns)),
+        Field("quantize.imatrix.chunks_count", "uint32", weighting.chunks),
+        Field("edge_judge.imatrix.sha256", "string", verify.sha256(weighting.path)),
     )
 
 
@@ -164,9 +185,16 @@ def _ignored(name: str, blueprint: Blueprint) -> bool:
     return any(fnmatch.fnmatchcase(name, pattern) for pattern in blueprint.ignored)
 
 
-def _jobs(blueprint: Blueprint, weights: Checkpoint, placed: tuple[container.Placed, ...]) -> list[pack.Job]:
+def _jobs(
+    blueprint: Blueprint, weights: Checkpoint, placed: tuple[container.Placed, ...], weighting: Imatrix | None
+) -> list[pack.Job]:
     return [
-        pack.Job(target, None if target.constant is not None else weights.tensors[target.source], place)
+        pack.Job(
+            target,
+            None if target.constant is not None else weights.tensors[target.source],
+            place,
+            None if weighting is None else weighting.of(target.name, target.shape[-1]),
+        )
         for target, place in zip(blueprint.targets, placed, strict=True)
     ]
 

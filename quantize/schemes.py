@@ -13,7 +13,7 @@ import difflib
 import re
 import tempfile
 import threading
-from collections.abc import Iterator
+from collections.abc import Container, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -35,6 +35,8 @@ SCHEMES = {
 ALIASES = {"q5_k": "q5_k_m", "q4_k": "q4_k_m", "q3_k": "q3_k_m"}
 
 _PLANNED = re.compile(r"\[ *\d+/ *\d+\] +(\S+) +- \[[^\]]*\], type = +(\S+), size =[^\n]*?(?:\((\w+)\))?\n")
+# llama.cpp refuses, or aborts, without importances for these
+_NEED_WEIGHTS = frozenset(("IQ3_XXS", "IQ2_XXS", "IQ2_XS", "IQ2_S", "IQ1_M", "IQ1_S"))
 _guard = threading.Lock()
 
 
@@ -93,6 +95,17 @@ def require_imatrix(planned: Plan) -> None:
             f"scheme {planned.scheme} needs an importance matrix for this model",
             "make one with llama-imatrix and give it with --imatrix, or take iq4_xs, q3_k_s or q2_k",
         )
+
+
+def require_weights(planned: Plan, weighted: Container[str]) -> None:
+    """Raise ImatrixNeeded where an importance matrix lacks a tensor whose type makes no sense without one."""
+    for name, kind in planned.types:
+        needed = kind in _NEED_WEIGHTS or (kind == "Q2_K" and planned.scheme == "q2_k_s")
+        if needed and name not in ("token_embd.weight", "output.weight") and name not in weighted:
+            raise ImatrixNeeded(
+                f"the importance matrix lacks {name!r}, which {planned.scheme} packs as {kind.lower()}",
+                "was it measured with another model, or with too little text?",
+            )
 
 
 def file_bytes(blueprint: Blueprint, scheme: str) -> int:

@@ -73,7 +73,8 @@ def internlm2_logits(config: dict[str, Any], tensors: dict[str, np.ndarray], tok
     heads, groups = config["num_attention_heads"], config["num_key_value_heads"]
     dim, each = config["hidden_size"] // heads, heads // groups
     names = {
-        "tok_embeddings": "embed_tokens", "attention_norm": "input_layernorm", "attention.wo": "self_attn.o_proj",
+        "tok_embeddings": "embed_tokens", "attention_norm": "input_layernorm",
+        "attention.wo": "self_attn.o_proj",
         "ffn_norm": "post_attention_layernorm", "feed_forward.w1": "mlp.gate_proj",
         "feed_forward.w2": "mlp.down_proj", "feed_forward.w3": "mlp.up_proj",
     }  # fmt: skip

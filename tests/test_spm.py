@@ -1,7 +1,9 @@
-"""SentencePiece vocabularies: ids are those of the original tokenizer, and each family's oddities are kept."""
+"""SentencePiece vocabularies: the original tokenizer's ids, and each family's oddities."""
 
 import io
 import json
+import tempfile
+from pathlib import Path
 
 import pytest
 from checkpoints import llama_config, make_checkpoint, write_weights
@@ -72,10 +74,7 @@ def test_pieces_scores_and_types_are_those_sentencepiece_reports():
     assert ours.pieces[theirs.piece_to_id("<role>")].type == TokenType.USER_DEFINED
 
 
-def read_model_bytes(data, folder=[]):  # noqa: B006
-    import tempfile
-    from pathlib import Path
-
+def read_model_bytes(data):
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / "tokenizer.model"
         path.write_bytes(data)
@@ -188,30 +187,29 @@ def test_chatglm_appends_its_specials_and_stops_at_the_next_role(tmp_path):
 
 
 def hf_tokenizer(model_bytes):
-    """A tokenizer.json as transformers makes one from a SentencePiece BPE model: merges by score, no scores."""
+    """A tokenizer.json as transformers makes one from a SentencePiece BPE model, without scores."""
     model = read_model_bytes(model_bytes)
     vocab = {piece.text.decode(): i for i, piece in enumerate(model.pieces)}
     found = []
     for text, i in vocab.items():
         for cut in range(1, len(text)):
             if model.pieces[i].type == 1 and text[:cut] in vocab and text[cut:] in vocab:
-                found.append(
-                    (
-                        -model.pieces[i].score,
-                        vocab[text[:cut]],
-                        vocab[text[cut:]],
-                        f"{text[:cut]} {text[cut:]}",
-                    )
-                )
-    normalizer = [
+                left, right = text[:cut], text[cut:]
+                found.append((-model.pieces[i].score, vocab[left], vocab[right], f"{left} {right}"))
+    steps = [
         {"type": "Prepend", "prepend": "▁"},
         {"type": "Replace", "pattern": {"String": " "}, "content": "▁"},
     ]
+    specials = [{"id": i, "content": t, "special": True} for i, t in enumerate(("<unk>", "<s>", "</s>"))]
+    bpe = {"type": "BPE", "unk_token": "<unk>", "byte_fallback": True, "vocab": vocab}
     return {
-        "version": "1.0", "added_tokens": [{"id": i, "content": t, "special": True} for i, t in enumerate(("<unk>", "<s>", "</s>"))],
-        "normalizer": {"type": "Sequence", "normalizers": normalizer}, "pre_tokenizer": None, "post_processor": None,
-        "model": {"type": "BPE", "unk_token": "<unk>", "byte_fallback": True, "vocab": vocab, "merges": [m for *_, m in sorted(found)]},
-    }  # fmt: skip
+        "version": "1.0",
+        "added_tokens": specials,
+        "normalizer": {"type": "Sequence", "normalizers": steps},
+        "pre_tokenizer": None,
+        "post_processor": None,
+        "model": bpe | {"merges": [merge for *_, merge in sorted(found)]},
+    }
 
 
 def test_without_scores_the_order_of_merges_stands_in_for_them(tmp_path):
