@@ -109,11 +109,11 @@ def exceeds(comparison: Comparison, points: float) -> bool:
 
 
 def mcnemar(lost: int, won: int) -> float:
-    """Two-sided exact p that lost and won trials are equally likely (McNemar 1947, binomial on the discordant
-    ones).
+    """Two-sided exact p of as many lost and won trials, were both equally likely (McNemar 1947).
 
-    1 where no trial is discordant. It takes trials as independent, so where verdicts are clustered it is the
-    more optimistic of the two; the interval of the drop is the one that knows the clusters.
+    The binomial test on the discordant trials; 1 where no trial is discordant. It takes trials as
+    independent, so where verdicts are clustered it is the more optimistic of the two; the interval of the
+    drop is the one that knows the clusters.
     """
     n = lost + won
     tail = sum(comb(n, count) for count in range(min(lost, won) + 1))

@@ -24,8 +24,7 @@ AGREEMENT_IN_PAPER = frozenset({"auto-j"})  # every other published figure is an
 
 
 def score(benchmark: Benchmark, verdicts: Iterable[Verdict], identity: Identity) -> Score:
-    """Every figure of a run, complete or not. Raises RunError for a verdict that is on no pair of the
-    benchmark.
+    """Every figure of a run, complete or not. Raises RunError for a verdict on no pair of it.
 
     Rates are shares in [0, 1], with k and n. The figures under `strict`:
 
@@ -35,16 +34,14 @@ def score(benchmark: Benchmark, verdicts: Iterable[Verdict], identity: Identity)
     position_bias      see `_position_bias`; in [-1, 1], not a rate
     tie_rate           ties among all verdicts
     format_errors      missing verdicts among all verdicts
-    debiased_accuracy  of the verdict from the mean of both orders' probabilities, over votes on pairs that
-    have
-                       them in both (after the balanced position calibration of Wang et al. 2023,
-                       arXiv:2305.17926). Equal maxima are a tie where ties are legal, else no verdict.
+    debiased_accuracy  of the verdict from the mean of both orders' probabilities, over votes on pairs with
+                       both (after the balanced position calibration of Wang et al. 2023,
+                       arXiv:2305.17926). Equal maxima are a tie.
     macro_f1           the unweighted mean of F1 over the labels that occur among the votes; in [0, 1]
     kappa              agreement with the votes beyond chance (Cohen 1960), a missing verdict being a category
                        of its own; in [-1, 1]
     brier              squared distance of p from the vote, summed over the labels (Brier 1950); in [0, 2]
-    ece                expected calibration error: distance of the greatest p from the share of right
-    verdicts,
+    ece                expected calibration error: the greatest p against the share of right verdicts,
                        in 10 bins of equal width (Naeini et al. 2015, AAAI); in [0, 1]
     mean_mass          the mean share of all probability that lay on legal verdicts; in [0, 1]
 
@@ -59,7 +56,7 @@ def score(benchmark: Benchmark, verdicts: Iterable[Verdict], identity: Identity)
         grammar=identity.grammar,
         pairs=len(set(table.pair.tolist())),
         verdicts=len(table.pair),
-        strict=_strict(table, benchmark.ties),
+        strict=_strict(table),
         paper=_paper(table, benchmark.name),
     )
 
@@ -102,7 +99,7 @@ def _right(table: Tally, rows: Codes, verdict: Codes) -> Figure:
     return rate(verdict[place] == label, table.cluster[rows][place])
 
 
-def _strict(table: Tally, ties: bool) -> dict[str, Figure]:
+def _strict(table: Tally) -> dict[str, Figure]:
     bootstrap = Bootstrap(table.groups)
     forward, backward = table.twice()
     first, second = table.verdict[forward], table.verdict[backward]
@@ -114,7 +111,7 @@ def _strict(table: Tally, ties: bool) -> dict[str, Figure]:
         "position_bias": _position_bias(table, bootstrap),
         "tie_rate": rate(table.verdict == TIE, table.cluster),
         "format_errors": rate(table.verdict == NONE, table.cluster),
-        "debiased_accuracy": _debiased(table, ties),
+        "debiased_accuracy": _debiased(table),
         **_over_confusions(table, bootstrap),
         **_calibration(table, bootstrap),
         "mean_mass": _mean_mass(table, bootstrap),
@@ -139,8 +136,7 @@ def _where(keep: Flags, verdict: Codes, otherwise: int = NONE) -> Codes:
 
 
 def _position_bias(table: Tally, bootstrap: Bootstrap) -> Figure:
-    """Share of verdicts for the answer shown first minus share for the one shown second: 1 is always the
-    first.
+    """Share of verdicts for the answer shown first minus share for the one shown second; 0 is none.
 
     Over pairs judged in both orders, ties and missing verdicts counting in the denominator: only there does a
     judge without the bias get 0 whatever the labels are, because every verdict that survives the swap
@@ -158,7 +154,7 @@ def _position_bias(table: Tally, bootstrap: Bootstrap) -> Figure:
     return bootstrap.figure(columns, table.cluster[rows], mean, (-1.0, 1.0))
 
 
-def _debiased(table: Tally, ties: bool) -> Figure:
+def _debiased(table: Tally) -> Figure:
     import numpy as np
 
     forward, backward = table.twice()
@@ -168,7 +164,7 @@ def _debiased(table: Tally, ties: bool) -> Figure:
     if not len(rows):
         return Figure(None)
     alone = (both == both.max(axis=1, keepdims=True)).sum(axis=1) == 1
-    return _right(table, rows, np.where(alone, both.argmax(axis=1), TIE if ties else NONE))
+    return _right(table, rows, np.where(alone, both.argmax(axis=1), TIE))
 
 
 def _over_confusions(table: Tally, bootstrap: Bootstrap) -> dict[str, Figure]:

@@ -99,8 +99,7 @@ def published_json(comparison: PublishedComparison) -> dict[str, object]:
 
 
 def scores_table(rows: Sequence[ScoreRow], *, width: int = 80, color: bool = False) -> str:
-    """Runs as `eval` shows them: how right, how steady and, where one was published, how far from that
-    figure.
+    """Runs as `eval` shows them: how right, how steady and, where there is one, the published figure.
 
     width: columns; color: False gives plain text without any escape code.
     """
@@ -116,11 +115,11 @@ def scores_table(rows: Sequence[ScoreRow], *, width: int = 80, color: bool = Fal
 
 
 def ladder_table(comparisons: Sequence[Comparison], *, width: int = 80, color: bool = False) -> str:
-    """Runs against their baseline as `compare` and `demo` show them: a ladder for each benchmark, baseline
-    first.
+    """Runs against their baseline as `compare` and `demo` show them: one ladder for each benchmark.
 
-    A run compared with itself is the baseline's row and gets no second one. width: columns; below 106 what a
-    run costs stands in a table of its own; color: False gives plain text without any escape code.
+    The baseline comes first. A run compared with itself is the baseline's row and gets no second one. width:
+    columns; below 106 what a run costs stands in a table of its own; color: False gives plain text without
+    any escape code.
     """
     parts: list[RenderableType] = []
     for _, group in groupby(comparisons, key=_setting):

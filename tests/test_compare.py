@@ -72,6 +72,12 @@ def test_a_probability_written_as_zero_leaves_the_divergence_finite() -> None:
     assert found.kld.value is not None and 5 < found.kld.value < 15
 
 
+def test_verdicts_are_paired_by_pair_and_order_however_they_are_sorted() -> None:
+    judged = random_benchmark(1, 30)
+    before, after = run(random_verdicts(1, judged), "f16"), random_verdicts(2, judged)
+    assert compare(judged, run(after[::-1]), before) == compare(judged, run(after), before)
+
+
 def test_only_verdicts_that_both_runs_have_are_paired() -> None:
     found = compare(HAND, run(AFTER.verdicts[:3]), BEFORE)
     assert (found.pairs, found.verdicts) == (2, 3)

@@ -29,6 +29,14 @@ def test_trials_that_are_each_their_own_cluster_get_plain_wilson(hits: list[bool
     assert (figure.low, figure.high) == pytest.approx(wilson(sum(hits) / len(hits), len(hits)))
 
 
+def test_few_clusters_leave_few_degrees_of_freedom() -> None:
+    values, clusters = np.array([1.0, 1, 0, 1, 0, 0]), np.array([0, 0, 1, 1, 2, 2])
+    between = (1**2 + 0**2 + 1**2) / 6**2 * 3 / 2  # sums of each cluster's distances from the mean, 1/2
+    alone = 6 * 0.25 / (6 * 5)
+    expected = 6 / (between / alone) * (2.570582 / 4.302653) ** 2
+    assert effective_size(values, clusters) == pytest.approx(expected, rel=1e-5)
+
+
 def test_trials_told_twice_count_once() -> None:
     hits = np.array([True, False, True, True, False, True, True, False, True, True])
     once = rate(hits, np.arange(10))

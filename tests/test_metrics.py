@@ -196,10 +196,21 @@ def test_the_mean_of_both_orders_undoes_a_position_bias() -> None:
     assert (figures["accuracy"].value, figures["debiased_accuracy"].value) == (0.5, 1.0)
 
 
-def test_probabilities_that_cancel_are_a_tie_where_ties_are_legal_and_else_no_verdict() -> None:
+def test_probabilities_that_cancel_are_a_tie() -> None:
     even = [Verdict("0", "ab", "a", {"a": 0.75, "b": 0.25}), Verdict("0", "ba", "b", {"a": 0.25, "b": 0.75})]
     assert strict(benchmark("tie"), even)["debiased_accuracy"].value == 1.0
     assert strict(benchmark("a", ties=False), even)["debiased_accuracy"].value == 0.0
+
+
+def test_the_interval_of_a_small_calibration_error_reaches_to_both_sides_of_it() -> None:
+    chance = random.Random(1)
+    judged = benchmark(*["a" if chance.random() < 0.55 + place % 9 / 20 else "b" for place in range(900)])
+    sure = [0.55 + place % 9 / 20 for place in range(900)]  # right as often as it says
+    given = [Verdict(str(place), "ab", "a", {"a": p, "b": 1 - p}) for place, p in enumerate(sure)]
+    figure = strict(judged, given)["ece"]
+    assert figure.value is not None and figure.low is not None and figure.high is not None
+    assert figure.value < 0.05
+    assert min(figure.value - figure.low, figure.high - figure.value) > 0.25 * (figure.high - figure.low)
 
 
 def test_calibration_error_by_hand() -> None:

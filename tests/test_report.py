@@ -61,6 +61,12 @@ def test_tables_fit_their_width_and_cut_no_figure(width: int) -> None:
         assert {word for word in figures_in(unlimited) if word not in LONG} <= set(figures_in(text))
 
 
+def test_where_there_is_too_little_room_a_name_is_folded_and_a_figure_is_not() -> None:
+    row = judge(LONG, right=False)
+    for width in (80, 66):
+        assert interval(row.score.strict["accuracy"], percent) in scores_table([row], width=width)
+
+
 def test_a_row_of_scores_holds_accuracy_baselines_and_behaviour() -> None:
     judged = Benchmark(
         "toy",
