@@ -3,8 +3,10 @@
 Knows nothing about judging. Each module does one thing and imports only what stands above it here:
 
     errors         the error tree
+    digest         the sha256 of a file
     lock           models.lock and the list of files built on this machine
-    source         where a checkpoint's bytes come from
+    prompts        the prompt a judge was trained on, from the file that published it
+    source         where bytes come from: a pinned revision of a hub, one file at a time
     checkpoint     the tensors of a checkpoint, as memory-mapped rows
     config         config.json with errors that name the field and the file
     architectures  one file per family: names, hyperparameters, order of rows
@@ -14,5 +16,7 @@ Knows nothing about judging. Each module does one thing and imports only what st
     schemes        scheme to type of every tensor, asked of llama.cpp itself
     pack           rows to quantized rows to their place in the GGUF
     verify         reopens the written file: header, tensor table, size, hash
-    build          all of the above, published atomically
+    metadata       the keys that say what a GGUF is and where it comes from
+    build          a checkpoint folder -> a verified GGUF, published atomically
+    remote         a published model -> a verified GGUF, one shard at a time
 """

@@ -8,43 +8,29 @@ judging, and prints nothing.
 from __future__ import annotations
 
 import fnmatch
-import hashlib
 import os
 import tempfile
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
 
 from quantize import architectures, checkpoint, config, container, imatrix, pack, schemes, verify
-from quantize.architectures.blueprint import Blueprint, Field
-from quantize.checkpoint import Checkpoint
+from quantize.architectures.blueprint import Blueprint, Field, Target
+from quantize.checkpoint import Checkpoint, Tensor
+from quantize.container import Placed
+from quantize.digest import combined, sha256
 from quantize.errors import CheckpointError, PackError
 from quantize.imatrix import Imatrix
-from quantize.vocab import read_vocabulary
+from quantize.metadata import Provenance, general_fields, imatrix_fields
+from quantize.vocab import Vocabulary, read_vocabulary
 
-QUANTIZATION_VERSION = 2  # of ggml's block formats, GGML_QNT_VERSION
-
-
-@dataclass(frozen=True, slots=True)
-class Provenance:
-    """Where a checkpoint comes from, for the GGUF's metadata. What is None is left out.
-
-    `sha256` stands for all weight files (see `weights_sha256`); without it, it is computed. `tool` is the
-    name and version of the program that builds, `prompt` the prompt the model was trained to judge with.
-    """
-
-    repo: str | None = None
-    commit: str | None = None
-    license: str | None = None
-    sha256: str | None = None
-    tool: str | None = None
-    prompt: str | None = None
+__all__ = ["Built", "Counter", "Progress", "Provenance", "quantize"]
 
 
 @dataclass(frozen=True, slots=True)
 class Progress:
-    """How far a build is: `stage` is hash, pack or verify; bytes are those of the GGUF's tensors."""
+    """How far a build is: `stage` is hash, fetch or pack; bytes are those of the GGUF's tensors."""
 
     stage: str
     tensor: str
@@ -80,152 +66,144 @@ def quantize(
 ) -> Built:
     """Build `out` from the checkpoint in `folder`, weighted by an importance matrix file where one is given.
 
-    The same input gives the same bytes.
-
-    Raises a QuantizeError that names what is wrong; then, and on an interrupt, `out` is what it was before.
+    The same input gives the same bytes. Raises a QuantizeError that names what is wrong; then, and on an
+    interrupt, `out` is what it was before.
     """
-    settings = config.read(folder)
-    blueprint = architectures.blueprint(settings)
+    blueprint = architectures.blueprint(config.read(folder))
     weighting = imatrix.read(importance) if importance is not None else None
+    planned = plan(blueprint, scheme, weighting)
+    vocabulary = read_vocabulary(folder, blueprint.vocabulary)
+    weights = checkpoint.open_folder(folder)
+    check_sources(blueprint, weights.tensors, folder, blueprint.targets)
+    origin = provenance or Provenance()
+    if origin.sha256 is None:
+        origin = _with_hash(origin, weights, progress)
+    keys = fields(name, blueprint, planned, origin, weighting, vocabulary)
+    with _published(out) as temporary:
+        header = start(temporary, blueprint, planned, keys)
+        todo = jobs(blueprint, weights.tensors, header, weighting, blueprint.targets)
+        pack.write_tensors(todo, temporary, threads=threads, done=Counter(header, progress))
+        sync_file(temporary)
+        verified = verify.verify(temporary, header, tuple(field.key for field in keys))
+    return Built(out, verified.sha256, verified.bytes, planned.scheme, planned.types)
+
+
+def plan(blueprint: Blueprint, scheme: str, weighting: Imatrix | None) -> schemes.Plan:
+    """The type of every tensor; raises ImatrixNeeded where the scheme needs importances that are not there."""
     planned = schemes.plan(blueprint, scheme, with_imatrix=weighting is not None)
     if weighting is None:
         schemes.require_imatrix(planned)
     else:
         schemes.require_weights(planned, weighting.columns)
-    vocabulary = read_vocabulary(folder, blueprint.vocabulary)
-    weights = checkpoint.open_folder(folder)
-    check_sources(blueprint, weights)
-    origin = provenance or Provenance()
-    if origin.sha256 is None:
-        origin = _with_hash(origin, weights, progress)
-    general = general_fields(name, blueprint, planned, origin)
-    fields = (*general, *imatrix_fields(weighting), *blueprint.fields, *vocabulary.fields())
-    with _published(out) as temporary:
-        shapes = {target.name: target.shape for target in blueprint.targets}
-        tensors = [(tensor, shapes[tensor], kind) for tensor, kind in planned.types]
-        placed = container.write_header(temporary, blueprint.architecture, fields, tensors)
-        jobs = _jobs(blueprint, weights, placed, weighting)
-        _pack(jobs, temporary, progress, threads)
-        verified = verify.verify(temporary, placed, tuple(field.key for field in fields))
-    return Built(out, verified.sha256, verified.bytes, planned.scheme, planned.types)
+    return planned
 
 
-def general_fields(
-    name: str, blueprint: Blueprint, planned: schemes.Plan, origin: Provenance
+def fields(
+    name: str,
+    blueprint: Blueprint,
+    planned: schemes.Plan,
+    origin: Provenance,
+    weighting: Imatrix | None,
+    vocabulary: Vocabulary,
 ) -> tuple[Field, ...]:
-    """The GGUF's general.* keys a llama.cpp user expects, and ours under edge_judge.*; no time, no path."""
-    from gguf import size_label
-
-    count = blueprint.parameters
-    url = f"https://huggingface.co/{origin.repo}" if origin.repo else None
-    texts = (
-        ("general.type", "model"),
-        ("general.name", name),
-        ("general.size_label", size_label(count, count, 0, 0)),
-        ("general.license", origin.license),
-        ("general.source.url", url and origin.commit and f"{url}/tree/{origin.commit}"),
-        ("general.source.repo_url", url),
-        ("edge_judge.scheme", planned.scheme),
-        ("edge_judge.source.repo", origin.repo),
-        ("edge_judge.source.commit", origin.commit),
-        ("edge_judge.source.sha256", origin.sha256),
-        ("edge_judge.tool", origin.tool),
-        ("edge_judge.prompt", origin.prompt),
-    )
-    return (
-        *(Field(key, "string", text) for key, text in texts if text),
-        Field("general.file_type", "uint32", planned.file_type),
-        Field("general.quantization_version", "uint32", QUANTIZATION_VERSION),
-    )
+    """Every key of the GGUF, in the order they are written."""
+    general = general_fields(name, blueprint, planned, origin)
+    return (*general, *imatrix_fields(weighting), *blueprint.fields, *vocabulary.fields())
 
 
-def imatrix_fields(weighting: Imatrix | None) -> tuple[Field, ...]:
-    """What llama-quantize notes about an importance matrix, and its hash; its name, but not where it lay."""
-    if weighting is None:
-        return ()
-    return (
-        Field("quantize.imatrix.file", "string", weighting.path.name),
-        Field("quantize.imatrix.entries_count", "uint32", len(weighting.columns)),
-        Field("quantize.imatrix.chunks_count", "uint32", weighting.chunks),
-        Field("edge_judge.imatrix.sha256", "string", verify.sha256(weighting.path)),
-    )
+def start(path: Path, blueprint: Blueprint, planned: schemes.Plan, keys: tuple[Field, ...]) -> tuple[Placed, ...]:
+    """Write the header of the GGUF and make room for its tensors; tells where each belongs."""
+    shapes = {target.name: target.shape for target in blueprint.targets}
+    tensors = [(name, shapes[name], kind) for name, kind in planned.types]
+    return container.write_header(path, blueprint.architecture, keys, tensors)
 
 
-def weights_sha256(hashes: Iterable[tuple[str, str]]) -> str:
-    """One sha256 for several weight files: that of the lines "hash  name", sorted by name, as sha256sum
-    prints them.
+def check_sources(blueprint: Blueprint, tensors: Mapping[str, Tensor], where: Path, targets: Sequence[Target]) -> None:
+    """Check that a folder, or one shard, holds what these targets need, and nothing the GGUF has no place for.
+
+    A tensor that nobody asks for is no detail: the model would run without it, and be wrong. Raises
+    CheckpointError naming the tensor.
     """
-    lines = [f"{digest}  {name}\n" for name, digest in sorted(hashes)]
-    return hashlib.sha256("".join(lines).encode()).hexdigest()
-
-
-def check_sources(blueprint: Blueprint, weights: Checkpoint) -> None:
-    """Raise CheckpointError where a tensor is missing or misshapen, or where one is left that the GGUF cannot
-    hold.
-
-    A tensor that nobody asks for is no detail: the model would run without it, and be wrong.
-    """
-    used = set()
-    for target in blueprint.targets:
+    for target in targets:
         if target.constant is None:
-            weights.tensor(target.source, target.source_shape)
-            used.add(target.source)
-    tied = {"lm_head.weight"} if not any(t.name == "output.weight" for t in blueprint.targets) else set()
-    left = [n for n in weights.tensors if n not in used | tied and not _ignored(n, blueprint)]
+            checkpoint.pick(tensors, target.source, target.source_shape, where)
+    used = {target.source for target in blueprint.targets}
+    if not any(target.name == "output.weight" for target in blueprint.targets):
+        used.add("lm_head.weight")  # a tied head is a copy of the embedding
+    left = [name for name in tensors if name not in used and not _ignored(name, blueprint)]
     if left:
+        more = f" (nor have {len(left) - 1} others)" if len(left) > 1 else ""
         raise CheckpointError(
-            f"tensor {left[0]!r} in {weights.tensors[left[0]].path} has no place in a GGUF "
-            f"of architecture {blueprint.architecture}"
-            + (f" (nor have {len(left) - 1} others)" if len(left) > 1 else ""),
+            f"tensor {left[0]!r} in {tensors[left[0]].path} has no place in a GGUF "
+            f"of architecture {blueprint.architecture}{more}",
             "does config.json belong to these weights?",
         )
+
+
+def jobs(
+    blueprint: Blueprint,
+    tensors: Mapping[str, Tensor],
+    header: tuple[Placed, ...],
+    weighting: Imatrix | None,
+    targets: Sequence[Target],
+) -> list[pack.Job]:
+    """What is to be written for these targets, in file order."""
+    wanted = {target.name for target in targets}
+    return [
+        pack.Job(
+            target,
+            None if target.constant is not None else tensors[target.source],
+            place,
+            None if weighting is None else weighting.of(target.name, target.shape[-1]),
+        )
+        for target, place in zip(blueprint.targets, header, strict=True)
+        if target.name in wanted
+    ]
+
+
+class Counter:
+    """Counts what is written and tells whoever wants to know."""
+
+    def __init__(self, header: tuple[Placed, ...], progress: Callable[[Progress], None] | None) -> None:
+        self._sizes = {placed.name: placed.bytes for placed in header}
+        self._total, self._progress = sum(self._sizes.values()), progress
+        self._bytes = self._tensors = 0
+
+    def __call__(self, job: pack.Job) -> None:
+        """One more tensor is written."""
+        self.skip([job.target])
+        self.stage("pack", job.target.name)
+
+    def skip(self, targets: Sequence[Target]) -> None:
+        """These were written before."""
+        self._bytes += sum(self._sizes[target.name] for target in targets)
+        self._tensors += len(targets)
+
+    def stage(self, stage: str, what: str) -> None:
+        """Tell what is done now, and how far the whole is."""
+        if self._progress is not None:
+            self._progress(Progress(stage, what, self._tensors, len(self._sizes), self._bytes, self._total))
+
+
+def sync_file(path: Path) -> None:
+    """Make what was written to a file last through a power cut."""
+    with path.open("rb+") as stream:
+        os.fsync(stream.fileno())
 
 
 def _ignored(name: str, blueprint: Blueprint) -> bool:
     return any(fnmatch.fnmatchcase(name, pattern) for pattern in blueprint.ignored)
 
 
-def _jobs(
-    blueprint: Blueprint, weights: Checkpoint, placed: tuple[container.Placed, ...], weighting: Imatrix | None
-) -> list[pack.Job]:
-    return [
-        pack.Job(
-            target,
-            None if target.constant is not None else weights.tensors[target.source],
-            place,
-            None if weighting is None else weighting.of(target.name, target.shape[-1]),
-        )
-        for target, place in zip(blueprint.targets, placed, strict=True)
-    ]
-
-
-def _pack(
-    jobs: list[pack.Job], out: Path, progress: Callable[[Progress], None] | None, threads: int | None
-) -> None:
-    total, done, tensors = sum(job.placed.bytes for job in jobs), 0, 0
-
-    def count(job: pack.Job) -> None:
-        nonlocal done, tensors
-        done, tensors = done + job.placed.bytes, tensors + 1
-        if progress is not None:
-            progress(Progress("pack", job.target.name, tensors, len(jobs), done, total))
-
-    pack.write_tensors(jobs, out, threads=threads, done=count)
-    with out.open("rb+") as stream:
-        os.fsync(stream.fileno())
-
-
-def _with_hash(
-    origin: Provenance, weights: Checkpoint, progress: Callable[[Progress], None] | None
-) -> Provenance:
+def _with_hash(origin: Provenance, weights: Checkpoint, progress: Callable[[Progress], None] | None) -> Provenance:
     total, before = sum(path.stat().st_size for path in weights.files), 0
     hashes = []
     for path in weights.files:
         if progress is not None:
             progress(Progress("hash", path.name, 0, len(weights.tensors), before, total))
-        hashes.append((path.name, verify.sha256(path)))
+        hashes.append((path.name, sha256(path)))
         before += path.stat().st_size
-    return replace(origin, sha256=weights_sha256(hashes))
+    return replace(origin, sha256=combined(hashes))
 
 
 @contextmanager
@@ -246,7 +224,7 @@ def _published(out: Path) -> Iterator[Path]:
     except BaseException:
         Path(name).unlink(missing_ok=True)
         raise
-    _sync_folder(out.parent)
+    sync_folder(out.parent)
 
 
 def _umask() -> int:
@@ -255,7 +233,7 @@ def _umask() -> int:
     return mask
 
 
-def _sync_folder(folder: Path) -> None:
+def sync_folder(folder: Path) -> None:
     """Make a rename last through a power cut, where the system lets a folder be synced."""
     if os.name == "posix":
         handle = os.open(folder, os.O_RDONLY)

@@ -58,15 +58,11 @@ class Tensor:
         if len(steps) == 1 and self.strides is not None:
             steps = (steps[0], 1)
         if len(steps) != 2:
-            raise CheckpointError(
-                f"tensor {self.name!r} in {self.path} has {len(steps)} dimensions, expected 1 or 2"
-            )
+            raise CheckpointError(f"tensor {self.name!r} in {self.path} has {len(steps)} dimensions, expected 1 or 2")
         span = (rows - 1) * steps[0] + (width - 1) * steps[1] + 1
         flat = np.memmap(self.path, DTYPES[self.dtype], mode="r", offset=self.offset, shape=(span,))
         strides = (steps[0] * flat.itemsize, steps[1] * flat.itemsize)
-        return TensorRows(
-            np.lib.stride_tricks.as_strided(flat, (rows, width), strides, writeable=False), self.dtype
-        )
+        return TensorRows(np.lib.stride_tricks.as_strided(flat, (rows, width), strides, writeable=False), self.dtype)
 
 
 class TensorRows:
@@ -97,19 +93,17 @@ class Checkpoint:
     files: tuple[Path, ...]
     tensors: Mapping[str, Tensor]
 
-    def tensor(self, name: str, shape: tuple[int, ...]) -> Tensor:
-        """The tensor of that name; raises CheckpointError where it is missing or has another shape."""
-        found = self.tensors.get(name)
-        if found is None:
-            raise CheckpointError(
-                f"tensor {name!r} is missing from {self.folder}", "is every weight file there?"
-            )
-        if found.shape != shape:
-            raise CheckpointError(
-                f"tensor {name!r} in {found.path} has shape {list(found.shape)}, "
-                f"config.json makes it {list(shape)}"
-            )
-        return found
+
+def pick(tensors: Mapping[str, Tensor], name: str, shape: tuple[int, ...], where: Path) -> Tensor:
+    """The tensor of that name; raises CheckpointError where it is missing or has another shape."""
+    found = tensors.get(name)
+    if found is None:
+        raise CheckpointError(f"tensor {name!r} is missing from {where}", "is every weight file there?")
+    if found.shape != shape:
+        raise CheckpointError(
+            f"tensor {name!r} in {found.path} has shape {list(found.shape)}, config.json makes it {list(shape)}"
+        )
+    return found
 
 
 def row_shape(shape: tuple[int, ...]) -> tuple[int, int]:
@@ -132,9 +126,7 @@ def open_folder(folder: Path) -> Checkpoint:
     for path in files:
         for tensor in open_file(path):
             if tensor.name in tensors:
-                raise CheckpointError(
-                    f"tensor {tensor.name!r} is both in {tensors[tensor.name].path} and in {path}"
-                )
+                raise CheckpointError(f"tensor {tensor.name!r} is both in {tensors[tensor.name].path} and in {path}")
             tensors[tensor.name] = tensor
     _check_placement(folder, placement, tensors)
     return Checkpoint(folder, files, tensors)
@@ -152,18 +144,14 @@ def weight_files(folder: Path) -> tuple[tuple[Path, ...], dict[str, str]]:
     if len(found) == 1:
         return (found[0],), {}
     if found:
-        raise CheckpointError(
-            f"{folder} holds {len(found)} safetensors files and no {INDEXES[0]}", "fetch it too"
-        )
+        raise CheckpointError(f"{folder} holds {len(found)} safetensors files and no {INDEXES[0]}", "fetch it too")
     raise CheckpointError(f"{folder} holds no weights: expected {' or '.join(SINGLES)}, or their index")
 
 
 def open_file(path: Path) -> tuple[Tensor, ...]:
     """The tensors of one weight file. Raises CheckpointError as `open_folder` does."""
     if not path.is_file():
-        raise CheckpointError(
-            f"weight file {path} is missing", "fetch the checkpoint again, with all its shards"
-        )
+        raise CheckpointError(f"weight file {path} is missing", "fetch the checkpoint again, with all its shards")
     if path.suffix == ".bin":
         table = torch_file.read_table(path)
         return tuple(Tensor(e.name, e.dtype, e.shape, path, e.offset, e.strides) for e in table)
@@ -188,6 +176,4 @@ def read_index(path: Path) -> dict[str, str]:
 def _check_placement(folder: Path, placement: Mapping[str, str], tensors: Mapping[str, Tensor]) -> None:
     for name, file in placement.items():
         if name not in tensors:
-            raise CheckpointError(
-                f"the index of {folder} puts tensor {name!r} in {file}, which does not hold it"
-            )
+            raise CheckpointError(f"the index of {folder} puts tensor {name!r} in {file}, which does not hold it")

@@ -34,9 +34,7 @@ class Config:
         if name is None:
             return self._missing(names, "a whole number", default)
         if isinstance(value, bool) or not isinstance(value, int) or value < at_least:
-            raise ConfigError(
-                f"{self.origin}: {name!r} is {value!r}, expected a whole number from {at_least}"
-            )
+            raise ConfigError(f"{self.origin}: {name!r} is {value!r}, expected a whole number from {at_least}")
         return value
 
     def number(self, *names: str, default: float | None = None) -> float:
@@ -44,12 +42,7 @@ class Config:
         name, value = self._first(names)
         if name is None:
             return self._missing(names, "a number", default)
-        if (
-            isinstance(value, bool)
-            or not isinstance(value, int | float)
-            or not math.isfinite(value)
-            or value <= 0
-        ):
+        if isinstance(value, bool) or not isinstance(value, int | float) or not math.isfinite(value) or value <= 0:
             raise ConfigError(f"{self.origin}: {name!r} is {value!r}, expected a number above zero")
         return float(value)
 

@@ -66,9 +66,7 @@ def tensor_bytes(shape: tuple[int, ...], ggml_type: str) -> int:
 
     block, size = GGML_QUANT_SIZES[GGMLQuantizationType[ggml_type]]
     if shape[-1] % block:
-        raise PackError(
-            f"a row of {shape[-1]} numbers is no multiple of the {block} that {ggml_type} packs together"
-        )
+        raise PackError(f"a row of {shape[-1]} numbers is no multiple of the {block} that {ggml_type} packs together")
     return math.prod(shape) // block * size
 
 
@@ -94,9 +92,7 @@ def write_header(
             else:
                 writer.add_key_value(field.key, field.value, value_type)
         for name, shape, kind, size in table:
-            writer.add_tensor_info(
-                name, shape, np.dtype(np.float32), size, raw_dtype=GGMLQuantizationType[kind]
-            )
+            writer.add_tensor_info(name, shape, np.dtype(np.float32), size, raw_dtype=GGMLQuantizationType[kind])
         writer.write_header_to_file()
         writer.write_kv_data_to_file()
         writer.write_ti_data_to_file()
@@ -130,9 +126,7 @@ class _Reader:
         if magic != b"GGUF" or version != 3:
             raise VerifyError(f"{self.path} is not a GGUF file of version 3")
         if tensor_count > self.size // 24 or key_count > self.size // 13:
-            raise VerifyError(
-                f"{self.path} claims {tensor_count} tensors and {key_count} keys in {self.size} bytes"
-            )
+            raise VerifyError(f"{self.path} claims {tensor_count} tensors and {key_count} keys in {self.size} bytes")
         keys: list[str] = []
         values: dict[str, int | float | bool | str] = {}
         for _ in range(key_count):

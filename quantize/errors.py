@@ -7,6 +7,7 @@ Knows nothing about how an error is shown: the library raises, the command line 
     ├── LockError                 models.lock is missing, malformed, or contradicts what was found
     │   └── UnknownModel          no model of that name; the nearest names are in the hint
     ├── SourceError               the bytes of a checkpoint cannot be had
+    │   └── SourceInterrupted     ... now; what is done is kept, and the same call goes on from it
     ├── CheckpointError           a weight file is missing, cut short, inconsistent or hostile
     ├── ConfigError               config.json lacks a field or holds one that cannot be right
     │   └── UnsupportedArchitecture   a model family this package does not know
@@ -37,6 +38,10 @@ class UnknownModel(LockError):
 
 class SourceError(QuantizeError):
     """The bytes of a checkpoint cannot be had."""
+
+
+class SourceInterrupted(SourceError):
+    """The bytes of a checkpoint cannot be had now; what is done is kept, and the same call goes on from it."""
 
 
 class CheckpointError(QuantizeError):

@@ -34,12 +34,16 @@ class WeightFile:
 
 @dataclass(frozen=True, slots=True)
 class PromptSource:
-    """Where the prompt that a judge was trained on is published: a literal in a Python file at a commit."""
+    """Where the prompt that a judge was trained on is published: a literal in a Python file at a commit.
+
+    The literal is found by the name it is assigned to, or by its own sha256; `sha256` is that of the file.
+    """
 
     repo: str
     commit: str
     path: str
-    literal: str
+    literal: str | None = None
+    literal_sha256: str | None = None
     sha256: str | None = None
 
 
@@ -97,9 +101,7 @@ class Lock:
                 return model
         known = [model.name for model in self.models]
         near = difflib.get_close_matches(name.lower(), known, n=3, cutoff=0.4) or known
-        raise UnknownModel(
-            f"unknown model {name!r} in {self.path}", f"known names near it: {', '.join(near)}"
-        )
+        raise UnknownModel(f"unknown model {name!r} in {self.path}", f"known names near it: {', '.join(near)}")
 
     def find_built(self, model: str, scheme: str) -> BuiltFile | None:
         """The record of the file built for that model and scheme, if there is one."""
@@ -112,9 +114,7 @@ def shipped_path() -> Path:
     for folder in (here, here.parent):
         if (folder / FILE_NAME).is_file():
             return folder / FILE_NAME
-    raise LockError(
-        f"{FILE_NAME} is missing: looked in {here} and {here.parent}", "install the package again"
-    )
+    raise LockError(f"{FILE_NAME} is missing: looked in {here} and {here.parent}", "install the package again")
 
 
 def read(path: Path | None = None) -> Lock:
@@ -251,7 +251,8 @@ def _prompt(entry: _Entry) -> PromptSource:
         repo=entry.need("repo", str),
         commit=entry.need("commit", str),
         path=entry.need("path", str),
-        literal=entry.need("literal", str),
+        literal=entry.want("literal", str),
+        literal_sha256=entry.want("literal_sha256", str),
         sha256=entry.want("sha256", str),
     )
 

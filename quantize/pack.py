@@ -51,24 +51,23 @@ def write_tensors(
     not fit the type, and where the file cannot be written; the file is then unfinished.
     """
     workers = threads or os.cpu_count() or 1
-    with out.open("r+b") as stream, ThreadPoolExecutor(workers, "pack") as pool:
-        lock = threading.Lock()
-        for job in jobs:
-            _write_tensor(job, stream, lock, pool, workers)
-            if done is not None:
-                done(job)
+    try:
+        with out.open("r+b") as stream, ThreadPoolExecutor(workers, "pack") as pool:
+            lock = threading.Lock()
+            for job in jobs:
+                _write_tensor(job, stream, lock, pool, workers)
+                if done is not None:
+                    done(job)
+    except OSError as problem:
+        raise PackError(f"cannot write {out}: {problem.strerror or problem}", "is there room on the disk?") from problem
 
 
-def _write_tensor(
-    job: Job, stream: IO[bytes], lock: threading.Lock, pool: ThreadPoolExecutor, workers: int
-) -> None:
+def _write_tensor(job: Job, stream: IO[bytes], lock: threading.Lock, pool: ThreadPoolExecutor, workers: int) -> None:
     rows = _source_rows(job)
     pending: set[Future[None]] = set()
     try:
         for span in _blocks(job.target.shape):
-            if (
-                len(pending) > workers
-            ):  # keep the queue short: an interrupt should not wait for a whole tensor
+            if len(pending) > workers:  # keep the queue short: an interrupt should not wait for a whole tensor
                 finished, pending = wait(pending, return_when=FIRST_COMPLETED)
                 for future in finished:
                     future.result()
@@ -118,15 +117,9 @@ def _write_block(
     packed = quantize_rows(values.reshape(-1, width), job.placed.ggml_type, job.weights, job.target.name)
     row_bytes = packed.nbytes * width // values.size
     first_row = 0 if len(job.target.shape) == 1 else span.start
-    try:
-        with lock:
-            stream.seek(job.placed.offset + first_row * row_bytes)
-            stream.write(packed.data)
-    except OSError as problem:
-        raise PackError(
-            f"cannot write tensor {job.target.name!r}: {problem.strerror or problem}",
-            "is there room on the disk?",
-        ) from problem
+    with lock:
+        stream.seek(job.placed.offset + first_row * row_bytes)
+        stream.write(packed.data)
 
 
 def quantize_rows(

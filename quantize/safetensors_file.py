@@ -48,8 +48,7 @@ def read_header(path: Path) -> tuple[Entry, ...]:
             length = int.from_bytes(stream.read(8), "little")
             if size < 8 or length > min(size - 8, MAX_HEADER_BYTES):
                 raise CheckpointError(
-                    f"{path} is no whole safetensors file: "
-                    f"its header should take {length} bytes, the file has {size}",
+                    f"{path} is no whole safetensors file: its header should take {length} bytes, the file has {size}",
                     "it was cut short or is something else; fetch it again",
                 )
             header = stream.read(length)
@@ -67,9 +66,7 @@ def _parse(path: Path, header: bytes, data_bytes: int) -> list[Entry]:
         raise CheckpointError(f"the header of {path} is not valid JSON: {problem}") from problem
     if not isinstance(table, dict):
         raise CheckpointError(f"the header of {path} is a {type(table).__name__}, expected an object")
-    entries = [
-        _entry(path, name, value, data_bytes) for name, value in table.items() if name != "__metadata__"
-    ]
+    entries = [_entry(path, name, value, data_bytes) for name, value in table.items() if name != "__metadata__"]
     return sorted(entries, key=lambda e: (e.offset, e.bytes))
 
 
@@ -87,13 +84,9 @@ def _entry(path: Path, name: str, value: object, data_bytes: int) -> Entry:
     shape: Any = value.get("shape")
     span: Any = value.get("data_offsets")
     if not isinstance(dtype, str) or dtype not in ITEM_BYTES:
-        raise CheckpointError(
-            f"{path}: tensor {name!r} has dtype {dtype!r}, expected one of {', '.join(ITEM_BYTES)}"
-        )
+        raise CheckpointError(f"{path}: tensor {name!r} has dtype {dtype!r}, expected one of {', '.join(ITEM_BYTES)}")
     if not _naturals(shape):
-        raise CheckpointError(
-            f"{path}: tensor {name!r} has shape {shape!r}, expected a list of whole numbers"
-        )
+        raise CheckpointError(f"{path}: tensor {name!r} has shape {shape!r}, expected a list of whole numbers")
     if not _naturals(span) or len(span) != 2 or span[0] > span[1]:
         raise CheckpointError(f"{path}: tensor {name!r} has data_offsets {span!r}, expected [begin, end]")
     if span[1] > data_bytes:
@@ -117,9 +110,7 @@ def _check_cover(path: Path, entries: list[Entry], data_bytes: int) -> None:
     end = 0
     for entry in entries:
         if entry.offset < end:
-            raise CheckpointError(
-                f"{path}: tensor {entry.name!r} overlaps another one at byte {entry.offset}"
-            )
+            raise CheckpointError(f"{path}: tensor {entry.name!r} overlaps another one at byte {entry.offset}")
         if entry.offset > end:
             raise CheckpointError(f"{path}: bytes {end} to {entry.offset} of the data belong to no tensor")
         end = entry.offset + entry.bytes

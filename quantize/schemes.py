@@ -74,12 +74,8 @@ def plan(blueprint: Blueprint, scheme: str, *, with_imatrix: bool = False) -> Pl
     types = {name: (new or old).upper() for name, old, new in _PLANNED.findall(log)}
     missing = [t.name for t in blueprint.targets if t.name not in types]
     if status != 0 or missing:
-        reason = next(
-            (line.strip() for line in log.splitlines() if "failed to quantize" in line), "no reason given"
-        )
-        raise SchemeError(
-            f"llama.cpp does not plan {scheme} for this {blueprint.architecture} model: {reason}"
-        )
+        reason = next((line.strip() for line in log.splitlines() if "failed to quantize" in line), "no reason given")
+        raise SchemeError(f"llama.cpp does not plan {scheme} for this {blueprint.architecture} model: {reason}")
     return Plan(
         scheme,
         SCHEMES[scheme],

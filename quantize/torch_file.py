@@ -77,9 +77,7 @@ def read_table(path: Path) -> tuple[Strided, ...]:
 
 def _table(path: Path, archive: zipfile.ZipFile, stream: IO[bytes]) -> tuple[Strided, ...]:
     entries = {info.filename: info for info in archive.infolist()}
-    description = next(
-        (name for name in entries if name.count("/") == 1 and name.endswith("/data.pkl")), None
-    )
+    description = next((name for name in entries if name.count("/") == 1 and name.endswith("/data.pkl")), None)
     if description is None or len(entries) != len(archive.infolist()):
         raise CheckpointError(f"{path} is not a torch checkpoint: expected one data.pkl and every name once")
     root = description.removesuffix("data.pkl")
@@ -111,14 +109,8 @@ class _Locator:
         info = self.entries.get(name)
         if info is None:
             raise CheckpointError(f"{self.path} lacks its entry {name!r}")
-        if (
-            info.compress_type != zipfile.ZIP_STORED
-            or info.file_size != info.compress_size
-            or info.flag_bits & 1
-        ):
-            raise CheckpointError(
-                f"{self.path}: entry {name!r} is compressed or encrypted, expected it stored"
-            )
+        if info.compress_type != zipfile.ZIP_STORED or info.file_size != info.compress_size or info.flag_bits & 1:
+            raise CheckpointError(f"{self.path}: entry {name!r} is compressed or encrypted, expected it stored")
         header = _read(self.stream, info.header_offset, 30)
         if len(header) != 30 or header[:4] != b"PK\x03\x04":
             raise CheckpointError(f"{self.path}: entry {name!r} is not where the archive says")
@@ -130,9 +122,7 @@ class _Locator:
 
     def storage(self, reference: object) -> _Storage:
         if not isinstance(reference, tuple) or len(reference) != 5 or reference[0] != "storage":
-            raise CheckpointError(
-                f"{self.path} refers to something that is no storage: {str(reference)[:80]}"
-            )
+            raise CheckpointError(f"{self.path} refers to something that is no storage: {str(reference)[:80]}")
         kind, key, elements = reference[1], reference[2], reference[4]
         if not isinstance(kind, _StorageKind) or not isinstance(key, str) or type(elements) is not int:
             raise CheckpointError(f"{self.path} describes a storage in an unknown way: {str(reference)[:80]}")
@@ -150,11 +140,7 @@ class _StorageKind:
 
 def _rebuild_tensor(storage: object, first: object, shape: object, strides: object, *_: object) -> _View:
     lists = (shape, strides)
-    if (
-        not isinstance(storage, _Storage)
-        or type(first) is not int
-        or not all(isinstance(n, tuple) for n in lists)
-    ):
+    if not isinstance(storage, _Storage) or type(first) is not int or not all(isinstance(n, tuple) for n in lists):
         raise pickle.UnpicklingError("a tensor is described in an unknown way")
     return _View(storage, first, tuple(shape), tuple(strides))  # type: ignore[arg-type]
 
@@ -210,8 +196,6 @@ def _checked(path: Path, name: str, view: _View) -> Strided:
         raise CheckpointError(f"{path}: tensor {name!r} has shape {view.shape} and strides {view.strides}")
     last = view.first + sum((n - 1) * stride for n, stride in zip(view.shape, view.strides, strict=True))
     if math.prod(view.shape) and last >= view.storage.elements:
-        raise CheckpointError(
-            f"{path}: tensor {name!r} reaches element {last} of a storage of {view.storage.elements}"
-        )
+        raise CheckpointError(f"{path}: tensor {name!r} reaches element {last} of a storage of {view.storage.elements}")
     offset = view.storage.offset + view.first * view.storage.item_bytes
     return Strided(name, view.storage.dtype, view.shape, view.strides, offset)

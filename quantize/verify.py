@@ -6,15 +6,12 @@ took no part in writing it.
 
 from __future__ import annotations
 
-import hashlib
-from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
 from quantize.container import Header, Placed, read_header
+from quantize.digest import sha256
 from quantize.errors import VerifyError
-
-_CHUNK = 4 << 20
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,21 +41,6 @@ def check_size(path: Path, header: Header) -> None:
             f"{path} has {size} bytes, its tensor table makes it {header.end}",
             "it was cut short; build or fetch it again" if size < header.end else None,
         )
-
-
-def sha256(path: Path, seen: Callable[[int], None] | None = None) -> str:
-    """The sha256 of a file, in hex; `seen` is told the bytes read so far."""
-    digest, total = hashlib.sha256(), 0
-    try:
-        with path.open("rb") as stream:
-            while chunk := stream.read(_CHUNK):
-                digest.update(chunk)
-                total += len(chunk)
-                if seen is not None:
-                    seen(total)
-    except OSError as problem:
-        raise VerifyError(f"cannot read {path}: {problem.strerror or problem}") from problem
-    return digest.hexdigest()
 
 
 def _check_table(path: Path, header: Header, expected: tuple[Placed, ...]) -> None:

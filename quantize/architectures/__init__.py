@@ -26,16 +26,11 @@ def blueprint(config: Config) -> Blueprint:
     """
     declared = config.fields.get("architectures")
     name = declared[0] if isinstance(declared, list) and declared else None
-    make = (
-        BY_CLASS.get(str(name))
-        if name is not None
-        else BY_MODEL_TYPE.get(str(config.fields.get("model_type")))
-    )
+    make = BY_CLASS.get(str(name)) if name is not None else BY_MODEL_TYPE.get(str(config.fields.get("model_type")))
     if make is None:
         found = name if name is not None else config.fields.get("model_type")
         raise UnsupportedArchitecture(
-            f"{config.origin}: architecture {found!r} is not supported, "
-            f"expected one of {', '.join(sorted(BY_CLASS))}",
+            f"{config.origin}: architecture {found!r} is not supported, expected one of {', '.join(sorted(BY_CLASS))}",
             "a ready GGUF of it can be used as it is",
         )
     return make(config)

@@ -27,9 +27,7 @@ class Field:
 
     key: str
     kind: str
-    value: (
-        int | float | bool | str | tuple[int, ...] | tuple[float, ...] | tuple[str, ...] | tuple[bytes, ...]
-    )
+    value: int | float | bool | str | tuple[int, ...] | tuple[float, ...] | tuple[str, ...] | tuple[bytes, ...]
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -60,9 +58,7 @@ class Blueprint:
     fields: tuple[Field, ...]
     targets: tuple[Target, ...]
     vocabulary: int
-    ignored: tuple[str, ...] = field(
-        default=("*.rotary_emb.inv_freq", "*.attention.masked_bias", "*.attention.bias")
-    )
+    ignored: tuple[str, ...] = field(default=("*.rotary_emb.inv_freq", "*.attention.masked_bias", "*.attention.bias"))
 
     @property
     def parameters(self) -> int:
@@ -133,13 +129,9 @@ class Shape:
                 f"{config.origin}: {self.heads} heads cannot share {self.kv_heads} key-value heads evenly"
             )
         if "head_dim" not in config.fields and self.hidden % self.heads:
-            raise ConfigError(
-                f"{config.origin}: hidden_size {self.hidden} is no multiple of {self.heads} heads"
-            )
+            raise ConfigError(f"{config.origin}: hidden_size {self.hidden} is no multiple of {self.heads} heads")
         if self.head_dim % 2:
-            raise ConfigError(
-                f"{config.origin}: a head of {self.head_dim} dimensions cannot be rotated in pairs"
-            )
+            raise ConfigError(f"{config.origin}: a head of {self.head_dim} dimensions cannot be rotated in pairs")
         if self.layers > MAX_LAYERS:
             raise ConfigError(f"{config.origin}: {self.layers} layers, llama.cpp takes at most {MAX_LAYERS}")
 

@@ -69,10 +69,7 @@ def _block(shape: Shape, order: dict[str, NDArray[np.int64]], i: int) -> list[Ta
     wide, narrow = (shape.feed_forward, shape.hidden), (shape.hidden, shape.feed_forward)
     return [
         same(here + "attn_norm.weight", there + "attention_norm.weight", (shape.hidden,)),
-        *(
-            picked(f"{here}{name}.weight", there + "attention.wqkv.weight", fused, rows)
-            for name, rows in order.items()
-        ),
+        *(picked(f"{here}{name}.weight", there + "attention.wqkv.weight", fused, rows) for name, rows in order.items()),
         same(
             here + "attn_output.weight",
             there + "attention.wo.weight",

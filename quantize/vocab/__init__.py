@@ -33,9 +33,7 @@ def read_vocabulary(folder: Path, rows: int) -> Vocabulary:
     if isinstance(model, dict) and bpe:
         return _from_merges(folder, document, model, rows)
     if document:
-        raise VocabularyError(
-            f"{folder / 'tokenizer.json'} is not a BPE tokenizer, the only kind supported here"
-        )
+        raise VocabularyError(f"{folder / 'tokenizer.json'} is not a BPE tokenizer, the only kind supported here")
     raise VocabularyError(
         f"{folder} has neither tokenizer.json nor tokenizer.model",
         "fetch the checkpoint's tokenizer files too",
@@ -63,9 +61,7 @@ def _sentencepiece(folder: Path, document: dict[str, Any], rows: int) -> Vocabul
         special = chatglm_special(special, ids)
     elif family == "internlm2" and "<|im_end|>" in ids:
         special = special.with_role("eos", ids["<|im_end|>"])
-    return spm.from_model(
-        model, added, rows, str(path), special, "chatglm-spm" if family == "chatglm" else "default"
-    )
+    return spm.from_model(model, added, rows, str(path), special, "chatglm-spm" if family == "chatglm" else "default")
 
 
 def _from_merges(folder: Path, document: dict[str, Any], model: dict[str, Any], rows: int) -> Vocabulary:

@@ -73,17 +73,13 @@ def token_table(
         i: Any = entry.get("id")
         text = entry["content"]
         _place(tokens, i, text, origin)
-        types[i] = (
-            TokenType.CONTROL if entry.get("special") or looks_special(text) else TokenType.USER_DEFINED
-        )
+        types[i] = TokenType.CONTROL if entry.get("special") or looks_special(text) else TokenType.USER_DEFINED
     return tuple(f"[PAD{i}]".encode() if t is None else t for i, t in enumerate(tokens)), tuple(types)
 
 
 def looks_special(text: str) -> bool:
     """Whether an added token is a control token by its look, although it is not declared one."""
-    return (text.startswith("<|") and text.endswith("|>")) or (
-        text.startswith("<｜") and text.endswith("｜>")
-    )
+    return (text.startswith("<|") and text.endswith("|>")) or (text.startswith("<｜") and text.endswith("｜>"))
 
 
 def pre_tokenizer_name(section: object, ignore_merges: bool, origin: str) -> str:

@@ -61,9 +61,7 @@ class Vocabulary:
         """Raise VocabularyError where llama.cpp would refuse or abort: another number of tokens than the
         model's embedding has rows, two tokens with one text, a special id that is no token."""
         if len(self.tokens) != rows:
-            raise VocabularyError(
-                f"{origin} gives {len(self.tokens)} tokens, the model's embedding has {rows} rows"
-            )
+            raise VocabularyError(f"{origin} gives {len(self.tokens)} tokens, the model's embedding has {rows} rows")
         seen: dict[bytes, int] = {}
         for i, token in enumerate(self.tokens):
             if token in seen:
@@ -71,9 +69,7 @@ class Vocabulary:
             seen[token] = i
         for role, i in self.special.ids:
             if not 0 <= i < rows:
-                raise VocabularyError(
-                    f"{origin}: the {role} token has id {i}, expected one from 0 to {rows - 1}"
-                )
+                raise VocabularyError(f"{origin}: the {role} token has id {i}, expected one from 0 to {rows - 1}")
         return self
 
     def fields(self) -> tuple[Field, ...]:
@@ -88,9 +84,7 @@ class Vocabulary:
             fields.append(Field("tokenizer.ggml.merges", "string", self.merges))
         if self.scores:
             fields.append(Field("tokenizer.ggml.scores", "float32", self.scores))
-        fields += [
-            Field(f"tokenizer.ggml.{_ROLE_KEYS[r]}_token_id", "uint32", i) for r, i in self.special.ids
-        ]
+        fields += [Field(f"tokenizer.ggml.{_ROLE_KEYS[r]}_token_id", "uint32", i) for r, i in self.special.ids]
         for key, flag in (
             ("add_bos_token", self.special.add_bos),
             ("add_eos_token", self.special.add_eos),

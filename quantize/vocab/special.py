@@ -56,9 +56,7 @@ def read_special(
         # before tokenizer_config.json listed tokens, transformers let this file decide, and models rely on it
         settings |= optional_object(folder / "special_tokens_map.json")
     config = optional_object(folder / "config.json")
-    found = {
-        role: i for role in ROLES if (i := _role(role, settings, config, ids)) is not None and 0 <= i < rows
-    }
+    found = {role: i for role in ROLES if (i := _role(role, settings, config, ids)) is not None and 0 <= i < rows}
     found |= _further_ends(folder, found, ids, rows)
     template = chat_template(folder, settings)
     first, last = _wrapping(post_processor)
@@ -75,9 +73,7 @@ def chatglm_special(special: SpecialTokens, ids: Mapping[str, int]) -> SpecialTo
     [gMASK]sop.
     """
     ends = special.with_role("eot", ids["<|user|>"]).with_role("eom", ids["<|observation|>"])
-    return replace(
-        ends, add_bos=False, add_eos=False, chat_template=special.chat_template or CHATGLM_TEMPLATE
-    )
+    return replace(ends, add_bos=False, add_eos=False, chat_template=special.chat_template or CHATGLM_TEMPLATE)
 
 
 def token_text(value: object) -> str | None:
@@ -91,9 +87,7 @@ def chat_template(folder: Path, settings: Mapping[str, Any]) -> str | None:
     """The default chat template: from tokenizer_config.json, else from chat_template.jinja."""
     value = settings.get("chat_template")
     if isinstance(value, list):  # several named templates
-        value = next(
-            (t.get("template") for t in value if isinstance(t, dict) and t.get("name") == "default"), None
-        )
+        value = next((t.get("template") for t in value if isinstance(t, dict) and t.get("name") == "default"), None)
     if value is None and (folder / "chat_template.jinja").is_file():
         value = (folder / "chat_template.jinja").read_text("utf-8")
     if value is not None and not isinstance(value, str):
@@ -103,9 +97,7 @@ def chat_template(folder: Path, settings: Mapping[str, Any]) -> str | None:
     return value
 
 
-def _role(
-    role: str, settings: Mapping[str, Any], config: Mapping[str, Any], ids: Mapping[str, int]
-) -> int | None:
+def _role(role: str, settings: Mapping[str, Any], config: Mapping[str, Any], ids: Mapping[str, int]) -> int | None:
     text = token_text(settings.get(f"{role}_token"))
     if text is not None and text in ids:
         return ids[text]
@@ -113,9 +105,7 @@ def _role(
     return value if type(value) is int else None
 
 
-def _further_ends(
-    folder: Path, found: Mapping[str, int], ids: Mapping[str, int], rows: int
-) -> dict[str, int]:
+def _further_ends(folder: Path, found: Mapping[str, int], ids: Mapping[str, int], rows: int) -> dict[str, int]:
     """End-of-generation tokens beside eos that llama.cpp would not recognise by their text: at most two
     roles.
     """

@@ -48,18 +48,14 @@ def from_model(
 ) -> Vocabulary:
     """The vocabulary of a tokenizer.model; ids up to `rows` that nothing uses are marked unused."""
     if len(model.pieces) > rows:
-        raise VocabularyError(
-            f"{origin} has {len(model.pieces)} pieces, the model's embedding has {rows} rows"
-        )
+        raise VocabularyError(f"{origin} has {len(model.pieces)} pieces, the model's embedding has {rows} rows")
     tokens: list[bytes] = [piece.text for piece in model.pieces]
     types = [_piece_type(piece.text, piece.type) for piece in model.pieces]
     scores = [piece.score for piece in model.pieces]
     for i, kind in enumerate(types):
         if kind == TokenType.USER_DEFINED:  # llama.cpp looks for these before it marks blanks
             tokens[i] = tokens[i].replace(BLANK.encode(), b" ")
-    return _filled(
-        tokens, types, scores, added, rows, origin, pre, special, model.add_dummy_prefix, model.normalizer
-    )
+    return _filled(tokens, types, scores, added, rows, origin, pre, special, model.add_dummy_prefix, model.normalizer)
 
 
 def from_tokenizer_json(
@@ -136,9 +132,9 @@ def _filled(
         if not (same and types[token.id] == TokenType.UNKNOWN):
             types[token.id] = TokenType.CONTROL if token.control else TokenType.USER_DEFINED
         scores[token.id] = lowest
-    return Vocabulary(
-        "llama", pre, tuple(tokens), tuple(types), special, (), tuple(scores), prefix, normalizer
-    ).check(rows, origin)
+    return Vocabulary("llama", pre, tuple(tokens), tuple(types), special, (), tuple(scores), prefix, normalizer).check(
+        rows, origin
+    )
 
 
 def _piece_type(text: bytes, kind: int) -> int:
@@ -166,9 +162,7 @@ def _dummy_prefix(document: Mapping[str, Any], origin: str) -> bool:
         replaced = steps[-1]
         if replaced.get("content") == BLANK and replaced.get("pattern") == {"String": " "}:
             return len(kinds) == 2
-    raise VocabularyError(
-        f"{origin} treats blanks in another way than SentencePiece does", "use a ready GGUF"
-    )
+    raise VocabularyError(f"{origin} treats blanks in another way than SentencePiece does", "use a ready GGUF")
 
 
 def _steps(section: object, inner: str) -> list[Mapping[str, Any]]:
@@ -185,7 +179,5 @@ def _note(found: dict[int, Added], i: object, text: object, special: bool, rows:
     if type(i) is not int or i < 0 or not isinstance(text, str):
         raise VocabularyError(f"{path}: added token {json.dumps(text)} with id {i!r} is malformed")
     if i >= rows:
-        raise VocabularyError(
-            f"{path}: token {text!r} has id {i}, the model's embedding has only {rows} rows"
-        )
+        raise VocabularyError(f"{path}: token {text!r} has id {i}, the model's embedding has only {rows} rows")
     found[i] = Added(i, text, special or looks_special(text))
