@@ -1,92 +1,44 @@
-"""GBNF, the grammar notation of llama.cpp, read and matched without a model.
+"""The language of a GBNF grammar, without a model.
 
-Knows: rules, literals, character classes, groups, alternatives and repetitions, as llama.cpp's grammars/README.md
-describes them; whether a text belongs to the language, and all of its texts where there are finitely many.
+Knows: whether a text belongs to the language, and all of its texts where there are finitely many.
 Does not know: verdicts, tokens, files.
 """
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
 from typing import TypeAlias
 
 from edge_judge.errors import GrammarError
+from edge_judge.notation import Chars, Choice, Node, Repeat, Rule, Series, read
 
-
-@dataclass(frozen=True, slots=True)
-class Chars:
-    """One character out of inclusive code-point ranges, or out of all others."""
-
-    ranges: tuple[tuple[int, int], ...]
-    negated: bool = False
-
-    def admits(self, character: str) -> bool:
-        code = ord(character)
-        return any(low <= code <= high for low, high in self.ranges) != self.negated
-
-
-@dataclass(frozen=True, slots=True)
-class Rule:
-    name: str
-
-
-@dataclass(frozen=True, slots=True)
-class Series:
-    parts: tuple[Node, ...]
-
-
-@dataclass(frozen=True, slots=True)
-class Choice:
-    options: tuple[Node, ...]
-
-
-@dataclass(frozen=True, slots=True)
-class Repeat:
-    part: Node
-    least: int
-    most: int | None  # None: any number
-
-
-Node: TypeAlias = Chars | Rule | Series | Choice | Repeat
-
-_TOKEN = re.compile(
-    r"""\s*(?:\#[^\n]*\s*)*(?:
-        (?P<define>[a-zA-Z0-9-]+\s*::=) | (?P<name>[a-zA-Z0-9-]+)
-      | "(?P<literal>(?:\\.|[^"\\])*)" | \[(?P<class>\^?(?:\\.|[^\]\\])*)\]
-      | \{(?P<bounds>\d+(?:,\d*)?)\} | (?P<sign>[.()|*+?]) | (?P<end>\Z))""",
-    re.VERBOSE,
-)
-_ESCAPE = re.compile(r"\\(?:x([0-9a-fA-F]{2})|u([0-9a-fA-F]{4})|U([0-9a-fA-F]{8})|(.))|(.)", re.DOTALL)
-_SIGNS = {"n": "\n", "t": "\t", "r": "\r"}
-_COUNTS: dict[str, tuple[int, int | None]] = {"*": (0, None), "+": (1, None), "?": (0, 1)}
+__all__ = ["Node", "matches", "parse", "texts"]
 
 
 def parse(text: str) -> Mapping[str, Node]:
-    """The rules of a grammar by name. Raises GrammarError for what is not GBNF, or has no root."""
-    rules = _Reader(text).rules()
+    """The rules of a grammar by name. Raises GrammarError for what llama.cpp would not take as a grammar."""
+    rules = read(text)
     if "root" not in rules:
         raise GrammarError("the grammar has no rule named root", "begin it with: root ::= …")
-    missing = {name for node in rules.values() for name in _names(node)} - set(rules)
-    if missing:
+    used = {part.name for node in rules.values() for part in _nodes(node) if isinstance(part, Rule)}
+    if missing := used - set(rules):
         raise GrammarError(f"the grammar uses rules it does not define: {', '.join(sorted(missing))}")
+    _refuse_endless(rules)
     return rules
 
 
 def matches(rules: Mapping[str, Node], text: str) -> bool:
     """Whether the whole text belongs to the language of `root`."""
-    return len(text) in _Matcher(rules, text).ends(rules["root"], 0)
+    stacks = _heads(rules, {(rules["root"], None)})
+    for character in text:
+        stacks = _heads(rules, {stack[1] for stack in stacks if stack and _admits(stack[0], character)})
+    return None in stacks
 
 
 def texts(rules: Mapping[str, Node], limit: int = 1000) -> list[str] | None:
     """Every text of the language, shortest first; None where there are more than `limit`."""
-    found: dict[str, None] = {}
     try:
-        for text in _texts(rules, rules["root"], limit, 0):
-            found[text] = None
-            if len(found) > limit:
-                return None
+        found = _language(rules, Rule("root"), limit, ())
     except _TooManyError:
         return None
     return sorted(found, key=lambda text: (len(text), text))
@@ -96,198 +48,145 @@ class _TooManyError(Exception):
     pass
 
 
-def _texts(rules: Mapping[str, Node], node: Node, limit: int, depth: int) -> Iterator[str]:
-    if depth > 100:  # a rule that contains itself
-        raise _TooManyError
+def _language(rules: Mapping[str, Node], node: Node, limit: int, within: tuple[str, ...]) -> set[str]:
+    """Every text of a node inside the rules `within`. No part of a language has more texts than the whole."""
     match node:
         case Chars(ranges, negated):
             if negated or sum(high - low + 1 for low, high in ranges) > limit:
                 raise _TooManyError
-            yield from (chr(code) for low, high in ranges for code in range(low, high + 1))
+            return {chr(code) for low, high in ranges for code in range(low, high + 1)}
         case Rule(name):
-            yield from _texts(rules, rules[name], limit, depth + 1)
+            if name in within:
+                raise _TooManyError
+            return _language(rules, rules[name], limit, (*within, name))
         case Choice(options):
-            for option in options:
-                yield from _texts(rules, option, limit, depth + 1)
+            return _few(limit, *(_language(rules, option, limit, within) for option in options))
+        case Series(parts):
+            found = {""}
+            for part in parts:
+                found = _joined(found, _language(rules, part, limit, within), limit)
+            return found
         case Repeat(part, least, most):
             if most is None:
                 raise _TooManyError
-            for count in range(least, most + 1):
-                yield from _texts(rules, Series((part,) * count), limit, depth + 1)
+            one = _language(rules, part, limit, within) if most else set[str]()
+            found, row = set(), {""}
+            for count in range(most + 1):
+                row = _joined(row, one, limit) if count else row
+                found = _few(limit, found, row) if count >= least else found
+            return found
+
+
+def _joined(heads: set[str], tails: set[str], limit: int) -> set[str]:
+    return _few(limit, *({head + tail for tail in tails} for head in heads))
+
+
+def _few(limit: int, *sets: set[str]) -> set[str]:
+    """Their union, as long as it is not too large."""
+    found = set[str]()
+    for texts in sets:
+        found |= texts
+        if len(found) > limit:
+            raise _TooManyError
+    return found
+
+
+_Stack: TypeAlias = "tuple[Node, _Stack] | None"  # what is still to come, the nearest first
+
+
+def _heads(rules: Mapping[str, Node], stacks: set[_Stack]) -> set[_Stack]:
+    """The same futures, each opened until it begins with a character, or nothing more is to come."""
+    heads, seen, todo = set[_Stack](), set[_Stack](), list(stacks)
+    while todo:
+        stack = todo.pop()
+        if stack in seen:
+            continue
+        seen.add(stack)
+        if stack is None or isinstance(stack[0], Chars):
+            heads.add(stack)
+        else:
+            todo += _opened(rules, *stack)
+    return heads
+
+
+def _opened(rules: Mapping[str, Node], node: Node, rest: _Stack) -> list[_Stack]:
+    match node:
+        case Rule(name):
+            return [(rules[name], rest)]
+        case Choice(options):
+            return [(option, rest) for option in options]
         case Series(parts):
-            if not parts:
-                yield ""
-                return
-            for head in _texts(rules, parts[0], limit, depth + 1):
-                for tail in _texts(rules, Series(parts[1:]), limit, depth + 1):
-                    yield head + tail
+            for part in reversed(parts):
+                rest = (part, rest)
+            return [rest]
+        case Repeat(part, least, most):
+            again = Repeat(part, max(least - 1, 0), most and most - 1)
+            return ([] if least else [rest]) + ([] if most == 0 else [(part, (again, rest))])
+        case Chars():
+            return [(node, rest)]
 
 
-class _Matcher:
-    """Where a node can end when it begins at a place: sets of places, remembered."""
-
-    def __init__(self, rules: Mapping[str, Node], text: str) -> None:
-        self.rules, self.text = rules, text
-        self.known: dict[tuple[str, int], frozenset[int]] = {}
-        self.open: set[tuple[str, int]] = set()
-
-    def ends(self, node: Node, start: int) -> frozenset[int]:
-        match node:
-            case Chars():
-                fits = start < len(self.text) and node.admits(self.text[start])
-                return frozenset((start + 1,)) if fits else frozenset()
-            case Rule(name):
-                return self._rule(name, start)
-            case Choice(options):
-                return frozenset().union(*(self.ends(option, start) for option in options))
-            case Series(parts):
-                places = frozenset((start,))
-                for part in parts:
-                    places = self._after(part, places)
-                return places
-            case Repeat(part, least, most):
-                return self._repeated(part, least, most, start)
-
-    def _after(self, part: Node, places: frozenset[int]) -> frozenset[int]:
-        return frozenset().union(*(self.ends(part, place) for place in places)) if places else places
-
-    def _rule(self, name: str, start: int) -> frozenset[int]:
-        key = (name, start)
-        if key in self.known:
-            return self.known[key]
-        if key in self.open:
-            raise GrammarError(
-                f"the rule {name} begins with itself", "llama.cpp refuses left recursion as well"
-            )
-        self.open.add(key)
-        self.known[key] = self.ends(self.rules[name], start)
-        self.open.discard(key)
-        return self.known[key]
-
-    def _repeated(self, part: Node, least: int, most: int | None, start: int) -> frozenset[int]:
-        reached, places, count = set[int](), frozenset((start,)), 0
-        while places:
-            if count >= least:
-                fresh = places - reached
-                reached |= fresh
-                places = fresh
-            if count == most:
-                break
-            places, count = self._after(part, places), count + 1
-        return frozenset(reached)
+def _admits(node: Node, character: str) -> bool:
+    return isinstance(node, Chars) and node.admits(character)
 
 
-def _names(node: Node) -> Iterator[str]:
+def _refuse_endless(rules: Mapping[str, Node]) -> None:
+    """Raise GrammarError for what could be opened for ever: a rule that can begin with itself, a part that can be
+    empty and is repeated without end. llama.cpp refuses them as well (the latter in its plainer forms).
+    """
+    empty: set[str] = set()
+    while fresh := {name for name, node in rules.items() if _can_be_empty(node, empty)} - empty:
+        empty |= fresh
+    first = {name: set(_beginnings(node, empty)) for name, node in rules.items()}
+    for name in rules:
+        reached, todo = set[str](), first[name]
+        while todo:
+            reached |= todo
+            todo = {further for rule in todo for further in first[rule]} - reached
+        if name in reached:
+            raise GrammarError(f"the rule {name} can begin with itself", "say it with a repetition: * or +")
+        for part in _nodes(rules[name]):
+            if isinstance(part, Repeat) and part.most is None and _can_be_empty(part.part, empty):
+                raise GrammarError(f"the rule {name} repeats without end what can be empty")
+
+
+def _can_be_empty(node: Node, empty: set[str]) -> bool:
+    match node:
+        case Chars():
+            return False
+        case Rule(name):
+            return name in empty
+        case Choice(options):
+            return any(_can_be_empty(option, empty) for option in options)
+        case Series(parts):
+            return all(_can_be_empty(part, empty) for part in parts)
+        case Repeat(part, least):
+            return least == 0 or _can_be_empty(part, empty)
+
+
+def _beginnings(node: Node, empty: set[str]) -> Iterator[str]:
+    """The rules that can stand at the beginning of a node."""
     match node:
         case Rule(name):
             yield name
+        case Choice(options):
+            for option in options:
+                yield from _beginnings(option, empty)
+        case Series(parts):
+            for part in parts:
+                yield from _beginnings(part, empty)
+                if not _can_be_empty(part, empty):
+                    return
+        case Repeat(part):
+            yield from _beginnings(part, empty)
+
+
+def _nodes(node: Node) -> Iterator[Node]:
+    """A node and all that it is made of."""
+    yield node
+    match node:
         case Series(parts) | Choice(parts):
             for part in parts:
-                yield from _names(part)
+                yield from _nodes(part)
         case Repeat(part):
-            yield from _names(part)
-
-
-class _Reader:
-    """Recursive descent over the tokens of a grammar file."""
-
-    def __init__(self, text: str) -> None:
-        self.tokens = list(self._tokens(text))
-        self.at = 0
-
-    def _tokens(self, text: str) -> Iterator[tuple[str, str]]:
-        place = 0
-        while True:
-            found = _TOKEN.match(text, place)
-            if found is None or found.lastgroup is None:
-                line = text.count("\n", 0, place) + 1
-                raise GrammarError(f"line {line}: not GBNF: {text[place : place + 30].strip()!r}")
-            yield found.lastgroup, found[found.lastgroup]
-            if found.lastgroup == "end":
-                return
-            place = found.end()
-
-    def rules(self) -> dict[str, Node]:
-        rules: dict[str, Node] = {}
-        while self.tokens[self.at][0] != "end":
-            kind, text = self.tokens[self.at]
-            if kind != "define":
-                raise GrammarError(f"expected a rule (name ::= …), found {text!r}")
-            self.at += 1
-            rules[text.removesuffix("::=").strip()] = self._choice()
-        return rules
-
-    def _choice(self) -> Node:
-        options = [self._series()]
-        while self.tokens[self.at] == ("sign", "|"):
-            self.at += 1
-            options.append(self._series())
-        return options[0] if len(options) == 1 else Choice(tuple(options))
-
-    def _series(self) -> Node:
-        parts: list[Node] = []
-        while (part := self._part()) is not None:
-            parts.append(part)
-        return Series(tuple(parts))
-
-    def _part(self) -> Node | None:
-        kind, text = self.tokens[self.at]
-        part: Node
-        if kind == "name":
-            part = Rule(text)
-        elif kind == "literal":
-            part = Series(tuple(Chars(((code, code),)) for code in _codes(text)))
-        elif kind == "class":
-            part = _class(text)
-        elif (kind, text) == ("sign", "."):
-            part = Chars((), negated=True)
-        elif (kind, text) == ("sign", "("):
-            self.at += 1
-            part = self._choice()
-            if self.tokens[self.at] != ("sign", ")"):
-                raise GrammarError("a group is not closed: expected )")
-        else:
-            return None
-        self.at += 1
-        return self._counted(part)
-
-    def _counted(self, part: Node) -> Node:
-        kind, text = self.tokens[self.at]
-        if kind == "sign" and text in _COUNTS:
-            least, most = _COUNTS[text]
-        elif kind == "bounds":
-            low, comma, high = text.partition(",")
-            least, most = int(low), (int(high) if high else None) if comma else int(low)
-        else:
-            return part
-        self.at += 1
-        return Repeat(part, least, most)
-
-
-def _codes(text: str) -> list[int]:
-    return [code for code, _ in _signs(text)]
-
-
-def _signs(text: str) -> Iterator[tuple[int, bool]]:
-    """Code points of a literal's or class's inside, and whether each was escaped."""
-    for found in _ESCAPE.finditer(text):
-        number = found[1] or found[2] or found[3]
-        if number:
-            yield int(number, 16), True
-        elif found[4]:
-            yield ord(_SIGNS.get(found[4], found[4])), True
-        else:
-            yield ord(found[5]), False
-
-
-def _class(text: str) -> Chars:
-    negated = text.startswith("^")
-    signs = list(_signs(text.removeprefix("^")))
-    ranges: list[tuple[int, int]] = []
-    while signs:
-        low = high = signs.pop(0)[0]
-        if len(signs) > 1 and signs[0] == (ord("-"), False):
-            high = signs[1][0]
-            del signs[:2]
-        ranges.append((low, high))
-    return Chars(tuple(ranges), negated)
+            yield from _nodes(part)

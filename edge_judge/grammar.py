@@ -79,7 +79,10 @@ def read(name: str, text: str) -> Grammar:
             raise GrammarError(
                 f"grammar {name}: no line '# {key}: …'", "a grammar says what it is in its comments"
             )
-    rules = gbnf.parse(text)
+    try:
+        rules = gbnf.parse(text)
+    except GrammarError as error:
+        raise GrammarError(f"grammar {name}: {error}", error.hint) from error
     legal = gbnf.texts(rules) if said["kind"] != ["free"] else None
     verdicts = (
         None if legal is None else {legal_text: _mark_in(name, legal_text, marks) for legal_text in legal}
@@ -99,34 +102,38 @@ def verdict(grammar: Grammar, text: str, answers: Iterable[str] = ()) -> Label |
     """The verdict that a text gives, in the order shown; None where it gives none.
 
     Under a grammar the whole text must belong to it, whatever engine wrote it. Without one the last mark counts,
-    unless the judge quotes it: between quotation marks, in a quoted line, or together with words that stand beside
-    the same mark in one of `answers`.
+    unless the judge quotes it: between quotation marks (over lines too), in a quoted line, or together with words
+    that stand beside the same mark in one of `answers`.
     """
-    text = text.strip()
     if not grammar.free and not gbnf.matches(grammar.rules, text):
         return None
     return _last_mark(text, grammar.marks, tuple(answers))
 
 
 def _last_mark(text: str, marks: Mapping[Label, str], answers: tuple[str, ...]) -> Label | None:
-    found: dict[int, Label] = {}
-    for label, mark in marks.items():
-        for match in re.finditer(re.escape(mark), text):
-            if not _quoted(text, match.start(), match.end(), answers):
-                found[match.start()] = label
-    return found[max(found)] if found else None
+    labels = {mark: label for label, mark in marks.items()}
+    longest_first = sorted(labels, key=len, reverse=True)  # a mark inside a longer one is not a mark
+    last = None
+    for match in re.finditer("|".join(map(re.escape, longest_first)), text):
+        if not _quoted(text, match.start(), match.end(), answers):
+            last = labels[match[0]]
+    return last
 
 
 def _quoted(text: str, start: int, end: int, answers: tuple[str, ...]) -> bool:
     line_start = text.rfind("\n", 0, start) + 1
     line_end = (text + "\n").index("\n", end)
-    before, after = text[line_start:start], text[end:line_end]
+    before, mark, after = text[line_start:start], text[start:end], text[end:line_end]
     if before.lstrip().startswith(">"):
         return True
-    if any(_open(before, left, right) and right in after for left, right in _QUOTES):
+    if any(_open(text[:start], left, right) and right in text[end:] for left, right in _QUOTES):
         return True
-    mark, left, right = text[start:end], before[-_CONTEXT:].lstrip(), after[:_CONTEXT].rstrip()
-    beside = [context for context in (left + mark, mark + right) if len(context) > len(mark)]
+    sides = before[-_CONTEXT:].lstrip(), after[:_CONTEXT].rstrip()
+    beside = [
+        context
+        for side, context in zip(sides, (sides[0] + mark, mark + sides[1]), strict=True)
+        if any(character.isalnum() for character in side)  # punctuation alone is no copy
+    ]
     return any(context in answer for context in beside for answer in answers)
 
 
