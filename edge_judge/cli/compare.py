@@ -27,9 +27,7 @@ if TYPE_CHECKING:
     )
 )
 @click.argument("runs", nargs=-1, type=click.Path(path_type=Path, file_okay=False))
-@click.option(
-    "--baseline", default="f16", show_default=True, help="A scheme, `published`, or the folder of a run."
-)
+@click.option("--baseline", default="f16", show_default=True, help="A scheme, `published`, or the folder of a run.")
 @click.option(
     "--max-drop",
     type=click.FloatRange(min=0),
@@ -101,9 +99,7 @@ def _baseline(path: Path, run: Run, named: str) -> Run:
     if Path(named, "run.json").exists():
         return store.read_run(Path(named))
     if Path(named).name != named:
-        raise RunError(
-            f"{named}: no run there", "--baseline takes a scheme, `published`, or the folder of a run"
-        )
+        raise RunError(f"{named}: no run there", "--baseline takes a scheme, `published`, or the folder of a run")
     if named.lower() not in schemes.SCHEMES:
         raise UsageError(f"unknown baseline '{named}'", nearest(named, ["published", *schemes.SCHEMES]))
     sibling = path.parent.parent / named.lower() / path.name
@@ -135,18 +131,12 @@ def _against_published(runs: list[Run], data: Path | None, max_drop: float | Non
         beside.append(published.against_published(score, row))
         rows.append(ScoreRow(score, metrics.baselines(benchmark), None, beside[-1]))
     if not rows:
-        raise RunError(
-            "none of these runs has a published figure", "see results/published.csv for those that have"
-        )
+        raise RunError("none of these runs has a published figure", "see results/published.csv for those that have")
     if as_json:
         click.echo(json.dumps([published_json(one) for one in beside], indent=2))
     else:
         click.echo(scores_table(rows, width=talk.width(), color=talk.color()))
-    lost = [
-        one
-        for one in beside
-        if max_drop is not None and one.difference is not None and -one.difference > max_drop
-    ]
+    lost = [one for one in beside if max_drop is not None and one.difference is not None and -one.difference > max_drop]
     _judge_drops([f"{one.row.model} on {one.benchmark}" for one in lost], max_drop)
 
 

@@ -32,15 +32,22 @@ def list_sources(data: Path | None, as_json: bool) -> None:
     sources = list(benchmarks.REGISTRY.values())
     states = {source.name: benchmarks.verify(source, data).state for source in sources}
     if as_json:
-        rows = [{"name": one.name, "votes": one.rows, "ties": one.ties, "licence": one.licence, "url": one.url, "state": states[one.name]} for one in sources]  # fmt: skip
+        rows = [
+            {
+                "name": one.name,
+                "votes": one.rows,
+                "ties": one.ties,
+                "licence": one.licence,
+                "url": one.url,
+                "state": states[one.name],
+            }
+            for one in sources
+        ]
         click.echo(json.dumps(rows, indent=2))
         return
     from edge_judge.layout import render, table
 
-    cells = [
-        [one.name, str(one.rows), "yes" if one.ties else "no", one.licence, states[one.name]]
-        for one in sources
-    ]
+    cells = [[one.name, str(one.rows), "yes" if one.ties else "no", one.licence, states[one.name]] for one in sources]
     click.echo(
         render(
             [table("Benchmarks", ["name", "votes", "ties", "licence", "file"], cells)],
@@ -60,9 +67,7 @@ def pull(names: tuple[str, ...], data: Path | None) -> None:
 
     for source in _sources(names):
         found = pulled(source, data)
-        talk.note(
-            f"{source.name}: {'downloaded' if found.fresh else 'already there'}, sha256 {found.sha256[:16]}…"
-        )
+        talk.note(f"{source.name}: {'downloaded' if found.fresh else 'already there'}, sha256 {found.sha256[:16]}…")
         click.echo(found.path)
 
 

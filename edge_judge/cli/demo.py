@@ -45,9 +45,7 @@ def demo(results: Path | None, as_json: bool) -> None:
     plain = baselines(benchmark)
     click.echo(
         "Without a model: "
-        + ", ".join(
-            f"{name.replace('_', ' ')} {100 * (figure.value or 0):.1f} %" for name, figure in plain.items()
-        )
+        + ", ".join(f"{name.replace('_', ' ')} {100 * (figure.value or 0):.1f} %" for name, figure in plain.items())
     )
     talk.note(f"{time.monotonic() - start:.0f} s; the runs are in {kept}")
 

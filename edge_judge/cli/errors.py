@@ -26,11 +26,7 @@ def fail(message: str, hint: str | None, code: int) -> NoReturn:
 
 def style(text: str, color: str) -> str:
     """Coloured for a person at a terminal who has not set NO_COLOR."""
-    return (
-        click.style(text, fg=color, bold=True)
-        if sys.stderr.isatty() and "NO_COLOR" not in os.environ
-        else text
-    )
+    return click.style(text, fg=color, bold=True) if sys.stderr.isatty() and "NO_COLOR" not in os.environ else text
 
 
 class Commands(click.Group):
@@ -47,9 +43,7 @@ class Commands(click.Group):
         except OSError as error:
             if error.filename is None:
                 raise
-            fail(
-                f"{error.filename}: {error.strerror}", "check that the path exists and may be written", FAILED
-            )
+            fail(f"{error.filename}: {error.strerror}", "check that the path exists and may be written", FAILED)
         except KeyboardInterrupt:
             fail(
                 "interrupted",

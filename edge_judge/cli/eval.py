@@ -65,9 +65,20 @@ ORDERS = {"both": ("ab", "ba"), "given": ("ab",)}
 @options.results
 @options.as_json
 def evaluate(
-    model: str, scheme: str | None, gguf: Path | None, threads: int | None, grammar: str, names: tuple[str, ...],
-    order: str, ties: str, limit: int | None, fresh: bool, data: Path | None, results: Path, as_json: bool,
-) -> None:  # fmt: skip
+    model: str,
+    scheme: str | None,
+    gguf: Path | None,
+    threads: int | None,
+    grammar: str,
+    names: tuple[str, ...],
+    order: str,
+    ties: str,
+    limit: int | None,
+    fresh: bool,
+    data: Path | None,
+    results: Path,
+    as_json: bool,
+) -> None:
     """Judge the pairs of a benchmark and score the verdicts.
 
     The same command again goes on where it was stopped.

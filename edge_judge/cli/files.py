@@ -8,17 +8,21 @@ from __future__ import annotations
 
 import hashlib
 import os
-from dataclasses import replace
+from collections.abc import Callable
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from edge_judge import __version__
 from edge_judge.errors import ModelError
 from edge_judge.records import Judge
+from quantize import digest
 
 if TYPE_CHECKING:
+    from quantize.build import Built, Progress
     from quantize.lock import BuiltFile, LockedModel
 
+TOOL = f"edge-judge {__version__}"
 SHIPPED = {"pocket": Path(__file__).parent.parent / "pocket" / "checkpoint"}
 
 
@@ -35,7 +39,7 @@ def models_folder() -> Path:
 def judge_for(model: str, scheme: str | None, gguf: Path | None) -> Judge:
     """The judge that the options name. Raises ModelError when it is not built here."""
     if gguf is not None:
-        return Judge(gguf.stem, scheme or "gguf", gguf, sha256(gguf), str(gguf.name))
+        return Judge(gguf.stem, scheme or "gguf", gguf, digest.sha256(gguf), str(gguf.name))
     from quantize import lock, schemes
 
     wanted = schemes.canonical(scheme or "f16")
@@ -68,38 +72,65 @@ def build_shipped(model: LockedModel, scheme: str) -> BuiltFile:
             f"{model.name} {scheme} is not built on this machine",
             f"edge-judge quantize {model.name} {scheme} builds it; {_built_names(model.name)}",
         )
-    return build(SHIPPED[model.local], model.name, scheme, model.license)
+    return build_folder(SHIPPED[model.local], model.name, scheme, Options(license=model.license))
 
 
-def build(folder: Path, name: str, scheme: str, license: str | None, out: Path | None = None) -> BuiltFile:
-    """Quantize a checkpoint folder and record the file, unless `out` puts it elsewhere."""
-    from quantize import build as builder
+@dataclass(frozen=True, slots=True)
+class Options:
+    """How to build. out: somewhere else than the models folder; then the file is not recorded."""
+
+    license: str | None = None
+    out: Path | None = None
+    imatrix: Path | None = None
+    keep_source: bool = False
+    progress: Callable[[Progress], None] | None = None
+
+
+def build_folder(folder: Path, name: str, scheme: str, options: Options) -> BuiltFile:
+    """Quantize the checkpoint in a folder."""
+    from quantize import build
+
+    origin = build.Provenance(license=options.license, tool=TOOL)
+    target = _target(name, scheme, options)
+    built = build.quantize(
+        folder, scheme, target, name=name, provenance=origin, progress=options.progress, importance=options.imatrix
+    )
+    return _record(name, built, checkpoint_source(folder), options)
+
+
+def build_published(model: LockedModel, scheme: str, options: Options) -> BuiltFile:
+    """Quantize a model from the Hub, one shard at a time."""
+    from quantize import remote
+    from quantize.source import Hub
+
+    how = remote.Options(TOOL, options.keep_source, options.imatrix, progress=options.progress)
+    built = remote.quantize(Hub(), model, scheme, _target(model.name, scheme, options), how)
+    return _record(model.name, built, f"{model.repo}@{model.commit}", options)
+
+
+def _target(name: str, scheme: str, options: Options) -> Path:
+    target = options.out or models_folder() / name / f"{name}-{scheme}.gguf"
+    target.parent.mkdir(parents=True, exist_ok=True)
+    return target
+
+
+def _record(name: str, built: Built, source: str, options: Options) -> BuiltFile:
     from quantize import lock
 
-    target = out or models_folder() / name / f"{name}-{scheme}.gguf"
-    target.parent.mkdir(parents=True, exist_ok=True)
-    source = checkpoint_source(folder)
-    provenance = builder.Provenance(license=license, tool=f"edge-judge {__version__}", sha256=None)
-    built = builder.quantize(folder, scheme, target, name=name, provenance=provenance)
-    record = lock.BuiltFile(name, built.scheme, str(target), built.sha256, built.bytes, source)
-    if out is None:
-        record = replace(record, file=str(target.relative_to(models_folder())))
+    record = lock.BuiltFile(name, built.scheme, str(built.path), built.sha256, built.bytes, source)
+    if options.out is None:
+        record = replace(record, file=built.path.relative_to(models_folder()).as_posix())
         lock.record_built(models_folder(), record)
     return record
 
 
 def checkpoint_source(folder: Path) -> str:
     """What a local checkpoint is: a hash over its configuration, tokenizer and weights."""
-    digest = hashlib.sha256()
+    whole = hashlib.sha256()
     for path in sorted(folder.iterdir()):
         if path.suffix in {".json", ".safetensors", ".bin", ".model", ".jinja"}:
-            digest.update(path.name.encode() + b"\0" + bytes.fromhex(sha256(path)))
-    return f"{folder.name}:{digest.hexdigest()[:16]}"
-
-
-def sha256(path: Path) -> str:
-    with path.open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()
+            whole.update(path.name.encode() + b"\0" + bytes.fromhex(digest.sha256(path)))
+    return f"{folder.name}:{whole.hexdigest()[:16]}"
 
 
 def _built_names(model: str) -> str:

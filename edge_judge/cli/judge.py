@@ -25,8 +25,16 @@ from edge_judge.records import Label, Pair, Verdict
 @click.option("--no-ties", is_flag=True, help="Decide for one of the two.")
 @options.as_json
 def judge(
-    model: str, scheme: str | None, gguf: Path | None, threads: int | None, question: str, a: str, b: str, no_ties: bool, as_json: bool
-) -> None:  # fmt: skip
+    model: str,
+    scheme: str | None,
+    gguf: Path | None,
+    threads: int | None,
+    question: str,
+    a: str,
+    b: str,
+    no_ties: bool,
+    as_json: bool,
+) -> None:
     """Judge one pair of answers in both orders, with the probability of each verdict."""
     from edge_judge import grammar, run
 
@@ -34,18 +42,17 @@ def judge(
         raise UsageError("--question is empty: expected the instruction that both answers were given")
     pair = Pair("pair", question, a, b)
     chosen = judge_for(model, scheme, gguf)
-    verdicts = run.decide(
-        pair, chosen, run.Protocol(grammar.load("pairwise"), ties=not no_ties), threads=threads
-    )
+    verdicts = run.decide(pair, chosen, run.Protocol(grammar.load("pairwise"), ties=not no_ties), threads=threads)
     mean = run.debiased(verdicts)
     if as_json:
-        click.echo(json.dumps({"model": chosen.model, "scheme": chosen.scheme, "orders": [_as_json(one) for one in verdicts], "verdict": _best(mean), "p": mean}, indent=2))  # fmt: skip
+        orders = [_as_json(one) for one in verdicts]
+        found = {"model": chosen.model, "scheme": chosen.scheme, "orders": orders, "verdict": _best(mean), "p": mean}
+        click.echo(json.dumps(found, indent=2))
         return
     from edge_judge.layout import notes, render, table
 
     rows = [
-        [f"answer {one.order[0].upper()} first", *_cells(one.verdict, dict(one.p or {}), one.mass)]
-        for one in verdicts
+        [f"answer {one.order[0].upper()} first", *_cells(one.verdict, dict(one.p or {}), one.mass)] for one in verdicts
     ]
     rows.append(["both orders", *_cells(_best(mean), mean, None)])
     lines = table(

@@ -11,9 +11,7 @@ from edge_judge.errors import EdgeJudgeError
 
 
 @click.command(epilog=options.example("edge-judge lock", "edge-judge lock --check"))
-@click.option(
-    "--check", is_flag=True, help="Hash the files built here, and fail if one is not what was recorded."
-)
+@click.option("--check", is_flag=True, help="Hash the files built here, and fail if one is not what was recorded.")
 @options.as_json
 def lock(check: bool, as_json: bool) -> None:
     """Show where each known model comes from, or check the files built on this machine."""
@@ -22,30 +20,37 @@ def lock(check: bool, as_json: bool) -> None:
         return
     from quantize import lock as locks
 
-    known = locks.read()
     rows = [
-        {"model": one.name, "source": one.repo or one.local, "commit": one.commit, "files": len(one.files), "hashed": sum(file.sha256 is not None for file in one.files), "licence": one.license, "gated": one.gated}
-        for one in known.models
-    ]  # fmt: skip
+        {
+            "model": one.name,
+            "source": one.repo or one.local,
+            "commit": one.commit,
+            "files": len(one.files),
+            "hashed": sum(file.sha256 is not None for file in one.files),
+            "licence": one.license,
+            "gated": one.gated,
+        }
+        for one in locks.read().models
+    ]
     if as_json:
         click.echo(json.dumps(rows, indent=2))
         return
     for row in rows:
-        commit = str(row["commit"] or "ships with the package")[:12]
+        commit = str(row["commit"] or "in the package")[:14]
+        known = f"{row['hashed']}/{row['files']} hashes"
         gated = ", gated" if row["gated"] else ""
-        click.echo(
-            f"{row['model']:13} {row['source']!s:38} {commit:22} {row['hashed']}/{row['files']} hashes, {row['licence']}{gated}"
-        )
+        click.echo(f"{row['model']:13} {row['source']:38} {commit:15} {known:11} {row['licence']}{gated}")
 
 
 def _check(as_json: bool) -> None:
+    from quantize import digest
     from quantize import lock as locks
 
     folder = files.models_folder()
     rows = []
     for record in locks.read_built(folder).built:
         path = folder / record.file
-        state = "missing" if not path.exists() else "ok" if files.sha256(path) == record.sha256 else "changed"
+        state = "missing" if not path.exists() else "ok" if digest.sha256(path) == record.sha256 else "changed"
         rows.append({"model": record.model, "scheme": record.scheme, "state": state, "path": str(path)})
     if as_json:
         click.echo(json.dumps(rows, indent=2))
@@ -57,6 +62,4 @@ def _check(as_json: bool) -> None:
     changed = [row for row in rows if row["state"] != "ok"]
     if changed:
         wrong = ", ".join(f"{row['model']} {row['scheme']} ({row['state']})" for row in changed)
-        raise EdgeJudgeError(
-            f"not what was recorded when it was built: {wrong}", "edge-judge quantize builds it again"
-        )
+        raise EdgeJudgeError(f"not what was recorded when it was built: {wrong}", "edge-judge quantize builds it again")

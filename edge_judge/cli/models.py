@@ -69,15 +69,11 @@ def entry(model: LockedModel, memory: int) -> Entry:
     if model.local is not None:
         settings = config.read(files.SHIPPED[model.local])
     else:
-        settings = config.Config(
-            {**model.config, "architectures": [model.model_class]}, f"models.lock: {model.name}"
-        )
+        settings = config.Config({**model.config, "architectures": [model.model_class]}, f"models.lock: {model.name}")
     blueprint = architectures.blueprint(settings)
     sizes = {scheme: schemes.file_bytes(blueprint, scheme) for scheme in SHOWN}
     fits = next((scheme for scheme in SHOWN if sizes[scheme] + SPARE <= memory), None)
-    built = [
-        record.scheme for record in lock.read_built(files.models_folder()).built if record.model == model.name
-    ]
+    built = [record.scheme for record in lock.read_built(files.models_folder()).built if record.model == model.name]
     parameters = model.parameters or blueprint.parameters
     return Entry(model.name, parameters, model.license, model.repo, sizes, fits, sorted(built))
 

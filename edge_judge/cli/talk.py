@@ -7,10 +7,14 @@ import shutil
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from typing import TYPE_CHECKING
 
 import click
 
 from edge_judge.records import Progress
+
+if TYPE_CHECKING:
+    from quantize.build import Progress as Built
 
 
 def note(text: str) -> None:
@@ -33,6 +37,27 @@ def size(count: float) -> str:
             return f"{count:.3g} {unit}"
         count /= 1000
     return f"{count:.2f} GB"
+
+
+@contextmanager
+def building(title: str) -> Iterator[Callable[[Built], None]]:
+    """A bar over the bytes of a GGUF that is being made."""
+    if not sys.stderr.isatty():
+        yield lambda _: None
+        return
+    from rich.console import Console
+    from rich.progress import BarColumn, DownloadColumn, TextColumn, TimeRemainingColumn
+    from rich.progress import Progress as Bar
+
+    columns = (TextColumn("{task.description}"), BarColumn(None), DownloadColumn(), TimeRemainingColumn())
+    with Bar(*columns, console=Console(stderr=True), transient=True) as bar:
+        task = bar.add_task(title, total=None)
+
+        def show(now: Built) -> None:
+            said = f"{title} · {now.stage} · tensor {now.tensors_done}/{now.tensors}"
+            bar.update(task, total=now.bytes, completed=now.bytes_done, description=said)
+
+        yield show
 
 
 @contextmanager

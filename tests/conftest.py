@@ -1,0 +1,50 @@
+"""What several tests share: the command line as a process of its own, and a folder of built models."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+Edge = Callable[..., "subprocess.CompletedProcess[str]"]
+
+
+@pytest.fixture(scope="session")
+def models(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The folder for GGUF files, so that the pocket judge is built once a scheme."""
+    return tmp_path_factory.mktemp("models")
+
+
+@pytest.fixture(scope="session")
+def environment(models: Path) -> dict[str, str]:
+    kept = {name: value for name, value in os.environ.items() if not name.startswith("EDGE_JUDGE_")}
+    return {**kept, "EDGE_JUDGE_MODELS": str(models), "COLUMNS": "100", "NO_COLOR": "1"}
+
+
+@pytest.fixture
+def edge(environment: dict[str, str], tmp_path: Path) -> Edge:
+    """Run edge-judge in an empty folder."""
+
+    def run(*arguments: object, **variables: str) -> subprocess.CompletedProcess[str]:
+        command = [sys.executable, "-c", "from edge_judge.cli import main; main()", *map(str, arguments)]
+        return subprocess.run(
+            command, cwd=tmp_path, env={**environment, **variables}, capture_output=True, text=True, timeout=300
+        )
+
+    return run
+
+
+def fails(done: subprocess.CompletedProcess[str], code: int, *words: str) -> None:
+    """One error line that says `words`, at most one hint, no traceback, nothing on stdout."""
+    lines = done.stderr.strip().splitlines()
+    errors = [line for line in lines if line.startswith("error: ")]
+    assert done.returncode == code, done.stderr
+    assert len(errors) == 1 and "Traceback" not in done.stderr, done.stderr
+    assert lines[-1].startswith(("error: ", "hint: ")), done.stderr
+    for word in words:
+        assert word in done.stderr, done.stderr
+    assert done.stdout == ""

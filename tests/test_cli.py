@@ -1,0 +1,159 @@
+"""The other commands, and what all of them have in common."""
+
+from __future__ import annotations
+
+import json
+import re
+import shutil
+from pathlib import Path
+
+import pytest
+from conftest import Edge, fails
+
+from edge_judge import pocket
+
+COMMANDS = ["demo", "models", "quantize", "eval", "compare", "judge", "data", "lock"]
+
+
+@pytest.mark.parametrize("command", COMMANDS)
+def test_every_command_has_help_that_ends_with_an_example(edge: Edge, command: str) -> None:
+    done = edge(command, "--help")
+    assert done.returncode == 0
+    assert f"edge-judge {command}" in done.stdout.split("Example:")[1]
+
+
+def test_help_lists_every_command(edge: Edge) -> None:
+    listed = re.findall(r"^  ([a-z]+)  +\S", edge("--help").stdout, re.MULTILINE)
+    assert sorted(listed) == sorted(COMMANDS)
+
+
+def test_a_mistyped_command_is_answered_with_the_nearest(edge: Edge) -> None:
+    fails(edge("evl"), 2, "eval")
+
+
+# ---- quantize ---------------------------------------------------------------------------------------------
+
+
+def test_quantize_prints_the_path_of_a_verified_file_and_records_it(edge: Edge, models: Path) -> None:
+    done = edge("quantize", "pocket", "Q4_K_M")
+    assert done.stdout.strip() == str(models / "pocket" / "pocket-q4_k_m.gguf")
+    assert "pocket q4_k_m" in edge("lock", "--check").stdout
+    built = {entry["name"]: entry["built"] for entry in json.loads(edge("models", "--json").stdout)}
+    assert "q4_k_m" in built["pocket"]
+
+
+def test_a_local_folder_can_be_quantized_and_then_judge(edge: Edge, tmp_path: Path) -> None:
+    shutil.copytree(pocket.CHECKPOINT, tmp_path / "my-judge")
+    assert edge("quantize", "my-judge", "q6_k").returncode == 0
+    done = edge("eval", "--model", "my-judge", "--scheme", "q6_k", "--limit", 3, "--json")
+    assert json.loads(done.stdout)[0]["model"] == "my-judge"
+
+
+def test_out_puts_the_file_elsewhere(edge: Edge, tmp_path: Path) -> None:
+    done = edge("quantize", "pocket", "q8_0", "--out", "here.gguf")
+    assert done.stdout.strip() == "here.gguf" and (tmp_path / "here.gguf").read_bytes()[:4] == b"GGUF"
+
+
+def test_unknown_models_and_schemes_are_answered_with_the_nearest(edge: Edge) -> None:
+    fails(edge("quantize", "qwen1.5-14", "q4_k_m"), 2, "qwen1.5-14b")
+    fails(edge("quantize", "pocket", "q4_k_l"), 2, "q4_k_m")
+
+
+@pytest.mark.parametrize(
+    ("spoil", "words"),
+    [
+        (lambda folder: (folder / "model.safetensors").unlink(), ["safetensors"]),
+        (lambda folder: (folder / "model.safetensors").write_bytes(b"\x10\0\0\0"), ["model.safetensors"]),
+        (lambda folder: _cut(folder / "model.safetensors"), ["model.safetensors"]),
+        (
+            lambda folder: (folder / "config.json").write_text('{"architectures": ["Qwen2ForCausalLM"]}'),
+            ["config.json"],
+        ),
+        (lambda folder: (folder / "config.json").unlink(), ["config.json"]),
+        (lambda folder: (folder / "tokenizer.json").unlink(), ["tokenizer"]),
+    ],
+)
+def test_a_spoilt_checkpoint_is_refused_and_nothing_is_written(edge: Edge, tmp_path: Path, spoil, words) -> None:  # type: ignore[no-untyped-def]
+    folder = tmp_path / "spoilt"
+    shutil.copytree(pocket.CHECKPOINT, folder)
+    spoil(folder)
+    fails(edge("quantize", "spoilt", "q4_k_m", "--out", "out.gguf"), 1, *words)
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["spoilt"]
+
+
+def _cut(path: Path) -> None:
+    path.write_bytes(path.read_bytes()[:-1000])
+
+
+# ---- compare ----------------------------------------------------------------------------------------------
+
+
+def test_compare_says_what_quantization_cost_and_max_drop_decides_the_exit_code(edge: Edge) -> None:
+    for scheme in ("f16", "q2_k"):
+        assert edge("eval", "--scheme", scheme, "--limit", 100).returncode == 0
+    done = edge("compare")
+    assert done.returncode == 0 and "q2_k" in done.stdout and "f16" in done.stdout
+    rows = {row["scheme"]: row for row in json.loads(edge("compare", "--json").stdout)}
+    drop = rows["q2_k"]["drop"]["value"]
+    assert rows["f16"]["drop"]["value"] == 0
+    assert set(rows["q2_k"]["flips"]) == {"right_to_wrong", "wrong_to_right", "wrong_to_wrong"}
+    for points in (0.0, abs(drop) + 1):
+        expected = 3 if drop > points else 0
+        assert edge("compare", "--max-drop", points).returncode == expected
+
+
+def test_compare_without_runs_or_with_a_strange_baseline_says_what_to_do(edge: Edge, tmp_path: Path) -> None:
+    fails(edge("compare"), 1, "no complete run", "eval")
+    edge("eval", "--limit", 3, "--scheme", "q8_0")
+    fails(edge("compare"), 1, "no f16 run", "--scheme f16")
+    fails(edge("compare", "--baseline", "f61"), 2, "f16")
+    fails(edge("compare", "--baseline", "published"), 1, "published")
+
+
+def test_runs_under_other_prompts_are_not_compared(edge: Edge, tmp_path: Path) -> None:
+    for scheme in ("f16", "q8_0"):
+        edge("eval", "--limit", 3, "--scheme", scheme)
+    path = tmp_path / "results/pocket/pocket/q8_0/pairwise/run.json"
+    path.write_text(path.read_text().replace('"prompt_sha256": "', '"prompt_sha256": "0'))
+    fails(edge("compare"), 1, "prompt_sha256")
+
+
+# ---- judge, data, lock, demo ------------------------------------------------------------------------------
+
+
+def test_judge_decides_one_pair_in_both_orders(edge: Edge) -> None:
+    pair = ["--question", "Repeat these words: dog cat", "--a", "dog cat", "--b", "cat dog"]
+    found = json.loads(edge("judge", *pair, "--json").stdout)
+    assert [order["order"] for order in found["orders"]] == ["ab", "ba"]
+    assert sum(found["p"].values()) == pytest.approx(1)
+    table = edge("judge", *pair).stdout
+    assert "answer A first" in table and "both orders" in table
+    fails(edge("judge", "--question", " ", "--a", "x", "--b", "y"), 2, "--question")
+
+
+def test_data_tells_what_is_here(edge: Edge, tmp_path: Path) -> None:
+    states = {row["name"]: row["state"] for row in json.loads(edge("data", "list", "--data", ".", "--json").stdout)}
+    assert states["pocket"] == "ok" and states["pandalm"] == "missing"
+    (tmp_path / "pandalm").mkdir()
+    (tmp_path / "pandalm" / "testset-v1.json").write_text("[]")
+    changed = edge("data", "verify", "pandalm", "--data", ".")
+    assert changed.returncode == 1 and "changed" in changed.stderr
+    fails(edge("data", "pull", "pandalmm"), 2, "pandalm")
+
+
+def test_lock_check_finds_a_file_that_has_changed(edge: Edge, tmp_path: Path) -> None:
+    own = {"EDGE_JUDGE_MODELS": str(tmp_path / "own")}
+    edge("quantize", "pocket", "q2_k", **own)
+    assert edge("lock", "--check", **own).returncode == 0
+    path = tmp_path / "own" / "pocket" / "pocket-q2_k.gguf"
+    path.write_bytes(path.read_bytes()[:-1] + b"\0")
+    done = edge("lock", "--check", **own)
+    assert done.returncode == 1 and "changed" in done.stdout and "q2_k" in done.stderr
+
+
+def test_the_demo_prints_the_ladder(edge: Edge) -> None:
+    done = edge("demo", "--results", "mine")
+    assert done.returncode == 0, done.stderr
+    for scheme in ("f16", "q8_0", "q6_k", "q4_k_m", "q3_k_m", "q2_k"):
+        assert scheme in done.stdout
+    assert "Without a model: always first" in done.stdout

@@ -1,0 +1,180 @@
+"""edge-judge eval, as a person or a script uses it."""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+from conftest import Edge, fails
+
+RUN = Path("results/pocket/pocket/f16/pairwise")
+EVAL = [sys.executable, "-c", "from edge_judge.cli import main; main()", "eval"]
+
+
+def lines_of(path: Path) -> int:
+    return path.read_bytes().count(b"\n") if path.exists() else 0
+
+
+def test_without_options_it_judges_the_pocket_benchmark_with_the_pocket_judge(edge: Edge, tmp_path: Path) -> None:
+    done = edge("eval", "--grammar", "pairwise", "--limit", 40)
+    assert done.returncode == 0, done.stderr
+    for word in ("pocket", "accuracy", "format", "bias", "verdicts"):
+        assert word in done.stdout
+    assert {path.name for path in (tmp_path / RUN).iterdir()} == {"run.json", "verdicts.jsonl", "score.json"}
+
+
+def test_json_holds_every_figure_with_its_interval(edge: Edge) -> None:
+    done = edge("eval", "--limit", 30, "--json")
+    (score,) = json.loads(done.stdout)
+    assert score["verdicts"] == 60 and score["scheme"] == "f16"
+    assert set(score["strict"]["accuracy"]) == {"value", "low", "high", "k", "n"}
+    assert score["strict"]["format_errors"]["value"] == 0
+    names = {"accuracy", "agreement", "consistency", "position_bias", "tie_rate", "format_errors", "debiased_accuracy"}
+    assert names <= set(score["strict"])
+
+
+def test_a_verdict_line_has_the_documented_fields_and_probabilities_that_sum_to_one(edge: Edge, tmp_path: Path) -> None:
+    edge("eval", "--limit", 10)
+    for line in (tmp_path / RUN / "verdicts.jsonl").read_text().splitlines():
+        verdict = json.loads(line)
+        assert set(verdict) == {"id", "order", "verdict", "p", "text", "mass"}
+        assert sum(verdict["p"].values()) == pytest.approx(1)
+        assert verdict["verdict"] == max(verdict["p"], key=verdict["p"].get)
+        assert 0 < verdict["mass"] <= 1 + 1e-9
+
+
+def test_without_a_grammar_some_answers_break_the_format_and_with_one_none_does(edge: Edge) -> None:
+    free = json.loads(edge("eval", "--grammar", "none", "--limit", 60, "--json").stdout)[0]
+    held = json.loads(edge("eval", "--grammar", "pairwise", "--limit", 60, "--json").stdout)[0]
+    assert free["strict"]["format_errors"]["value"] > 0
+    assert held["strict"]["format_errors"]["value"] == 0
+
+
+def test_a_run_that_was_killed_and_resumed_scores_as_one_that_never_was(
+    edge: Edge, environment: dict[str, str], tmp_path: Path
+) -> None:
+    whole = edge("eval", "--results", "whole")
+    assert whole.returncode == 0, whole.stderr
+    kept = tmp_path / "killed" / RUN.relative_to("results")
+    with subprocess.Popen([*EVAL, "--results", "killed"], cwd=tmp_path, env=environment) as process:
+        while lines_of(kept / "verdicts.jsonl") < 300 and process.poll() is None:
+            time.sleep(0.005)
+        process.send_signal(signal.SIGKILL)
+    reached = lines_of(kept / "verdicts.jsonl")
+    assert 0 < reached < 1200 and not (kept / "score.json").exists()
+    with (kept / "verdicts.jsonl").open("ab") as file:
+        file.write(b'{"id": "torn')  # what a kill in mid-write leaves
+    again = edge("eval", "--results", "killed")
+    assert again.returncode == 0, again.stderr
+    assert lines_of(kept / "verdicts.jsonl") == 1200
+    expected = (tmp_path / "whole" / RUN.relative_to("results") / "score.json").read_text()
+    assert (kept / "score.json").read_text() == expected
+
+
+@pytest.mark.skipif(os.name != "posix", reason="signals")
+def test_ctrl_c_leaves_a_run_that_can_be_resumed_and_says_how(environment: dict[str, str], tmp_path: Path) -> None:
+    with subprocess.Popen(EVAL, cwd=tmp_path, env=environment, stderr=subprocess.PIPE, text=True) as process:
+        while lines_of(tmp_path / RUN / "verdicts.jsonl") < 100 and process.poll() is None:
+            time.sleep(0.005)
+        process.send_signal(signal.SIGINT)
+        assert process.stderr is not None
+        said = process.stderr.read()
+    assert process.returncode == 130
+    assert "error: interrupted" in said and "hint: " in said and "Traceback" not in said
+    assert not (tmp_path / RUN / "score.json").exists()
+
+
+def test_a_complete_run_is_read_back_and_not_judged_again(edge: Edge, tmp_path: Path) -> None:
+    edge("eval", "--limit", 10)
+    before = (tmp_path / RUN / "verdicts.jsonl").stat().st_mtime_ns
+    edge("eval", "--limit", 10)
+    assert (tmp_path / RUN / "verdicts.jsonl").stat().st_mtime_ns == before
+
+
+def test_a_larger_limit_goes_on_and_a_smaller_one_takes_nothing_away(edge: Edge, tmp_path: Path) -> None:
+    edge("eval", "--limit", 5)
+    edge("eval", "--limit", 10)
+    assert lines_of(tmp_path / RUN / "verdicts.jsonl") == 20
+    (few,) = json.loads(edge("eval", "--limit", 5, "--json").stdout)
+    assert few["verdicts"] == 10
+    assert json.loads((tmp_path / RUN / "score.json").read_text())["verdicts"] == 20
+
+
+def test_a_run_begun_under_other_settings_is_refused_with_the_difference_named(edge: Edge) -> None:
+    edge("eval", "--limit", 5)
+    fails(edge("eval", "--limit", 5, "--order", "given"), 1, "order was both, is given", "--fresh")
+    assert edge("eval", "--limit", 5, "--order", "given", "--fresh").returncode == 0
+
+
+def test_a_file_of_ones_own_is_a_benchmark(edge: Edge, tmp_path: Path) -> None:
+    rows = [{"question": "Name two fruits.", "a": "apple pear", "b": "apple", "label": "a"}]
+    (tmp_path / "mine.jsonl").write_text("\n".join(map(json.dumps, rows)) + "\n")
+    (score,) = json.loads(edge("eval", "--benchmark", "mine.jsonl", "--json").stdout)
+    assert score["benchmark"] == "mine" and score["verdicts"] == 2
+    (tmp_path / "plain.csv").write_text("question,a,b\nName a fruit.,apple,hammer\n")
+    (score,) = json.loads(edge("eval", "--benchmark", "plain.csv", "--json").stdout)
+    assert score["strict"]["accuracy"]["value"] is None  # nobody labelled it
+
+
+def test_real_benchmark_files_are_judged(edge: Edge) -> None:
+    data = Path(__file__).parent.parent.parent / "shared" / "data"
+    if not data.is_dir():
+        pytest.skip("the published benchmark files are not here")
+    done = edge(
+        "eval", "--benchmark", "llmbar-natural", "--benchmark", "pandalm", "--limit", 3, "--data", data, "--json"
+    )
+    assert [score["benchmark"] for score in json.loads(done.stdout)] == ["llmbar-natural", "pandalm"]
+
+
+@pytest.mark.parametrize(
+    ("arguments", "code", "words"),
+    [
+        (["--model", "pockett"], 2, ["pocket"]),
+        (["--model", "qwen1.5-14b", "--scheme", "q4_k_m"], 1, ["edge-judge quantize qwen1.5-14b q4_k_m"]),
+        (["--scheme", "q4_k_x"], 2, ["q4_k_m"]),
+        (["--grammar", "pairwize"], 2, ["pairwise"]),
+        (["--benchmark", "llmbar-naturel"], 2, ["llmbar-natural"]),
+        (["--limit", "0"], 2, ["--limit"]),
+        (["--gguf", "nothing.gguf"], 2, ["nothing.gguf"]),
+        (["--benchmark", "auto-j", "--data", "."], 1, ["auto-j", "data pull"]),
+        (["--colour"], 2, ["--colour"]),
+    ],
+)
+def test_wrong_input_gets_one_error_and_leaves_nothing(
+    edge: Edge, tmp_path: Path, arguments: list[str], code: int, words: list[str]
+) -> None:
+    fails(edge("eval", *arguments), code, *words)
+    assert not (tmp_path / "results").exists()
+
+
+@pytest.mark.parametrize(
+    ("content", "words"),
+    [
+        ('{"question": "q", "a": "x", "b": "y"}\n{"question": \n', ["mine.jsonl:2"]),
+        ('{"question": "q", "a": "x"}\n', ["mine.jsonl:1", "b"]),
+        ("", ["mine.jsonl"]),
+    ],
+)
+def test_a_broken_file_is_named_with_its_line(edge: Edge, tmp_path: Path, content: str, words: list[str]) -> None:
+    (tmp_path / "mine.jsonl").write_text(content)
+    fails(edge("eval", "--benchmark", "mine.jsonl"), 1, *words)
+    assert not (tmp_path / "results").exists()
+
+
+def test_a_file_that_is_no_gguf_is_refused(edge: Edge, tmp_path: Path) -> None:
+    (tmp_path / "odd.gguf").write_bytes(b"not a model")
+    fails(edge("eval", "--gguf", "odd.gguf"), 1, "odd.gguf")
+
+
+def test_a_gguf_file_of_ones_own_can_judge(edge: Edge, tmp_path: Path, models: Path) -> None:
+    edge("quantize", "pocket", "q8_0")
+    shutil.copy(models / "pocket" / "pocket-q8_0.gguf", tmp_path / "mine.gguf")
+    (score,) = json.loads(edge("eval", "--gguf", "mine.gguf", "--limit", 5, "--json").stdout)
+    assert (score["model"], score["scheme"]) == ("mine", "gguf")
