@@ -42,14 +42,25 @@ class Ballot:
 
     def count(self, log_p: Mapping[tuple[Tokens, int], float]) -> tuple[dict[Label, float], float]:
         """(p, mass), from the log-probability of each (tokens so far, next token): p sums to 1 over the labels."""
+        logs = {path: sum(log_p[path[:at], token] for at, token in enumerate(path)) for path in self.paths}
+        top = max(logs.values())
+        if top == -math.inf:  # every legal verdict is impossible
+            labels = dict.fromkeys(self.paths.values(), 0.0)
+            return dict.fromkeys(labels, 1 / len(labels)), 0.0
+        chance = {path: math.exp(value - top) for path, value in logs.items()}  # of the likeliest one
         share: dict[Label, float] = {}
         for path, label in self.paths.items():
-            steps = sum(log_p[path[:at], token] for at, token in enumerate(path))
-            share[label] = share.get(label, 0.0) + math.exp(steps)
-        mass = math.fsum(share.values())
-        if mass == 0.0:  # every legal verdict is beyond what a float can tell from impossible
-            return dict.fromkeys(share, 1 / len(share)), 0.0
-        return {label: value / mass for label, value in share.items()}, mass
+            longer = math.fsum(chance[other] for other in self._goes_on(path))
+            share[label] = share.get(label, 0.0) + max(chance[path] - longer, 0.0)
+        total = math.fsum(share.values())
+        return {label: value / total for label, value in share.items()}, math.exp(top) * total
+
+    def _goes_on(self, path: Tokens) -> list[Tokens]:
+        """The next longer paths that begin with this one: who writes "10" has not said "1"."""
+        longer = [other for other in self.paths if len(other) > len(path) and other[: len(path)] == path]
+        return [
+            one for one in longer if not any(len(other) < len(one) and one[: len(other)] == other for other in longer)
+        ]
 
 
 def ballot(texts: Sequence[tuple[Tokens, Label]]) -> Ballot:

@@ -225,9 +225,10 @@ def _counted(
     plans = _todo(plan.blocks(queries, BLOCK), questions, work, len(paths.stems))
 
     reads = max(len(stem) for stem in paths.stems) + 1
+    found: dict[int, dict[tuple[Tokens, int], float]] = {}  # a question's stems can lie in two blocks
     with model.reading(plans, reads) as evaluator:
         for part in plans:
-            yield from _count_part(evaluator, part, paths, questions, done)
+            yield from _count_part(evaluator, part, paths, questions, found, done)
 
 
 def _ballot(model: Model, protocol: Protocol) -> Ballot:
@@ -251,9 +252,9 @@ def _count_part(
     part: Plan,
     paths: Ballot,
     questions: Sequence[Question],
+    found: dict[int, dict[tuple[Tokens, int], float]],
     done: Callable[[int], None],
 ) -> Iterator[Verdict]:
-    found: dict[int, dict[tuple[Tokens, int], float]] = {}
     for query, read, logits in evaluator.read(part, done):
         index, stem = divmod(query, len(paths.stems))
         tokens, so_far = paths.wanted(stem, read), paths.stems[stem][:read]
