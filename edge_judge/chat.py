@@ -34,7 +34,9 @@ def chat_format(template: str, *, bos: str, eos: str) -> ChatFormat:
     def refuse(message: str) -> None:
         raise TemplateError(message)
 
-    environment = ImmutableSandboxedEnvironment(trim_blocks=True, lstrip_blocks=True)
+    environment = ImmutableSandboxedEnvironment(
+        trim_blocks=True, lstrip_blocks=True, extensions=["jinja2.ext.loopcontrols"]
+    )
     environment.globals["raise_exception"] = refuse
     environment.globals["strftime_now"] = lambda form: date(2024, 1, 1).strftime(form)  # a run must not age
     try:
@@ -44,7 +46,7 @@ def chat_format(template: str, *, bos: str, eos: str) -> ChatFormat:
             bos_token=bos,
             eos_token=eos,
         )
-    except (TemplateError, TypeError, ValueError) as error:
+    except Exception as error:  # somebody else's program can fail in any way
         raise ModelError(f"the model's chat template cannot be rendered: {error}") from error
     parts = text.split(_CONTENT)
     if len(parts) != 2:

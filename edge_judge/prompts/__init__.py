@@ -14,7 +14,8 @@ from pathlib import Path
 from typing import Any
 
 FOLDER = Path(__file__).parent
-_HEADING = re.compile(r"^(\s*)(#+ *(?:instruction|answer [ab]|verdict)\b)", re.IGNORECASE | re.MULTILINE)
+_LINE = r"(^|[\r\v\f\x1c-\x1e\x85\u2028\u2029])"  # all that may pass for the beginning of a line
+_HEADING = re.compile(_LINE + r"(\s*)(#+\s*(?:instruction|answer\s+[ab]|verdict)\b)", re.IGNORECASE | re.MULTILINE)
 
 
 def protocols() -> list[str]:
@@ -39,7 +40,7 @@ def fill(protocol: str, question: str, first: str, second: str, *, ties: bool) -
     (as Markdown does), so that an answer cannot end its section and open another.
     """
     values = {"question": question, "a": first, "b": second}
-    shown = {name: _HEADING.sub(r"\1\\\2", text.strip()) for name, text in values.items()}
+    shown = {name: _HEADING.sub(r"\1\2\\\3", text.strip()) for name, text in values.items()}
     return str(_template(protocol).render(ties=ties, **shown)).strip()
 
 

@@ -1,0 +1,109 @@
+"""Chat templates: other people's programs, rendered around a user's message without trusting them."""
+
+import pytest
+from checkpoints import CHATML
+
+from edge_judge.chat import ChatFormat, chat_format
+from edge_judge.errors import ModelError
+
+LLAMA_2 = """
+{%- if messages[0]['role'] == 'system' %}
+    {%- set system = messages[0]['content'] %}
+    {%- set messages = messages[1:] %}
+{%- endif %}
+{%- for message in messages %}
+    {%- if (message['role'] == 'user') != (loop.index0 % 2 == 0) %}
+        {{- raise_exception('roles must take turns') }}
+    {%- endif %}
+    {%- if message['role'] == 'user' %}
+        {{- bos_token + '[INST] ' + message['content'].strip() + ' [/INST]' }}
+    {%- else %}
+        {{- ' ' + message['content'] + ' ' + eos_token }}
+    {%- endif %}
+{%- endfor %}"""
+
+
+def formatted(template):
+    return chat_format(template, bos="<s>", eos="</s>")
+
+
+def test_chatml_puts_the_message_between_its_turns():
+    expected = ChatFormat("<|im_start|>user\n", "<|im_end|>\n<|im_start|>assistant\n")
+    assert formatted(CHATML.replace("assistant\n", "{{ 'assistant\\n' }}")) == expected
+
+
+def test_a_line_end_at_the_very_end_of_a_template_belongs_to_its_file_not_to_the_prompt():
+    assert CHATML.endswith("assistant\n")
+    assert formatted(CHATML).after == "<|im_end|>\n<|im_start|>assistant"
+
+
+def test_a_template_may_have_a_system_line_of_its_own_and_ask_for_the_answer():
+    template = (
+        "{% for m in messages %}{% if loop.first and m.role != 'system' %}<|im_start|>system\nBe good.<|im_end|>\n"
+        "{% endif %}<|im_start|>{{ m.role }}\n{{ m.content }}<|im_end|>\n{% endfor %}"
+        "{% if add_generation_prompt %}<|im_start|>assistant\n{% endif %}"
+    )
+    found = formatted(template)
+    assert found.before == "<|im_start|>system\nBe good.<|im_end|>\n<|im_start|>user\n"
+    assert found.after.endswith("<|im_start|>assistant\n")
+
+
+def test_a_llama_2_template_knows_the_models_first_token_and_strips_only_space():
+    assert formatted(LLAMA_2) == ChatFormat("<s>[INST] ", " [/INST]")
+
+
+def test_block_lines_leave_no_trace_as_in_the_library_templates_are_written_for():
+    template = (
+        "{% for m in messages %}\n    {% if m.role == 'user' %}\nU: {{ m.content }}\n    {% endif %}\n{% endfor %}\nA:"
+    )
+    assert formatted(template) == ChatFormat("U: ", "\nA:")
+
+
+def test_a_loop_may_be_left_early():
+    assert formatted("{% for m in messages %}<{{ m.content }}>{% break %}{% endfor %}") == ChatFormat("<", ">")
+
+
+def test_the_date_in_a_prompt_is_the_same_on_every_day():
+    found = formatted("{{ strftime_now('%d %b %Y') }}|{{ messages[0].content }}")
+    assert found.before == "01 Jan 2024|"
+
+
+@pytest.mark.parametrize(
+    "template",
+    [
+        "{% for m in messages %}{{ m.content }}",
+        "{{ messages[0].content | no_such_filter }}",
+        "{{ messages[0].content.no.such.thing }}",
+        "{{ messages[7].content }}{{ missing() }}",
+        "{{ raise_exception('only a system message') }}",
+        "{{ 1 / 0 }}{{ messages[0].content }}",
+        "{% for i in range(10 ** 9) %}{{ i }}{% endfor %}",
+        "{{ messages[0].content + 1 }}",
+        "{% macro again() %}{{ again() }}{% endmacro %}{{ again() }}",
+        "{% include 'elsewhere' %}{{ messages[0].content }}",
+    ],
+)
+def test_a_template_that_fails_in_whatever_way_is_the_models_error(template):
+    with pytest.raises(ModelError, match="chat template cannot be rendered"):
+        formatted(template)
+
+
+@pytest.mark.parametrize(
+    "template",
+    [
+        "{{ ''.__class__.__mro__[1].__subclasses__() }}{{ messages[0].content }}",
+        "{{ raise_exception.__globals__.os }}{{ messages[0].content }}",
+        "{{ cycler.__init__.__globals__.os.system('true') }}{{ messages[0].content }}",
+        "{{ messages.append(1) }}{{ messages[0].content }}",
+        "{{ '{0.__class__.__init__.__globals__}'.format(messages) }}{{ messages[0].content }}",
+    ],
+)
+def test_a_template_cannot_reach_out_of_its_sandbox(template):
+    with pytest.raises(ModelError, match="cannot be rendered"):
+        formatted(template)
+
+
+@pytest.mark.parametrize(("template", "times"), [("hello", 0), ("{{ messages[0].content * 2 }}", 2)])
+def test_a_message_must_be_shown_exactly_once(template, times):
+    with pytest.raises(ModelError, match=f"shows the user's message {times} times, not once"):
+        formatted(template)
