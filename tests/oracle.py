@@ -9,13 +9,13 @@ import numpy as np
 
 
 def llama_quantize(
-    source: Path, out: Path, file_type: int, imatrix: dict[str, np.ndarray] | None = None
+    source: Path, out: Path, file_type: int, imatrix: dict[str, np.ndarray] | None = None, threads: int = 1
 ) -> None:
     """What llama-quantize does."""
     import llama_cpp
 
     parameters = llama_cpp.llama_model_quantize_default_params()
-    parameters.ftype, parameters.nthread = file_type, 1
+    parameters.ftype, parameters.nthread = file_type, threads
     if imatrix:
         data = llama_cpp.llama_model_imatrix_data
         pointer = ctypes.POINTER(ctypes.c_float)
@@ -33,10 +33,7 @@ def gguf_tensors(path: Path) -> dict[str, tuple[str, tuple[int, ...], bytes]]:
     """Type, shape and bytes of every tensor, read with the gguf package."""
     from gguf import GGUFReader
 
-    return {
-        t.name: (t.tensor_type.name, tuple(map(int, t.shape)), t.data.tobytes())
-        for t in GGUFReader(path).tensors
-    }
+    return {t.name: (t.tensor_type.name, tuple(map(int, t.shape)), t.data.tobytes()) for t in GGUFReader(path).tensors}
 
 
 def gguf_values(path: Path) -> dict[str, object]:
