@@ -56,16 +56,17 @@ class RunFolder:
             finally:
                 run.close()
         finally:
+            (path / ".lock").unlink(missing_ok=True)  # while it is held: later it may be another's
             lock.release()
-            (path / ".lock").unlink(missing_ok=True)
 
     def _begin(self, fresh: bool) -> None:
         if fresh:
             for name in FILES:
                 (self.path / name).unlink(missing_ok=True)
-        known = _json(self.path / "run.json")
-        if known is None:
-            (self.path / "verdicts.jsonl").unlink(missing_ok=True)
+        known = _run_json(self.path)
+        if known is None:  # what else is here belongs to no run
+            for name in FILES:
+                (self.path / name).unlink(missing_ok=True)
             write_json(self.path / "run.json", {**asdict(self.identity), "settings": dict(self.settings)})
             return
         differing = differences(known["settings"], self.settings)
@@ -102,8 +103,11 @@ class RunFolder:
             self._lines = None
 
     def measured(self) -> Measured | None:
-        found = (_json(self.path / "run.json") or {}).get("measured")
-        return Measured(**found) if found else None
+        found = (_run_json(self.path) or {}).get("measured")
+        try:
+            return Measured(**found) if found else None
+        except TypeError as error:
+            raise RunError(f"{self.path / 'run.json'}: measured: {error}", "--fresh begins the run anew") from error
 
     def reopen(self) -> None:
         """More verdicts are to come: the run is not complete any more."""
@@ -111,7 +115,7 @@ class RunFolder:
 
     def complete(self, measured: Measured, size: int, score: Mapping[str, Any]) -> None:
         """What was measured, then the score: from here on the run is complete."""
-        known = _json(self.path / "run.json") or {}
+        known = _run_json(self.path) or {}
         write_json(self.path / "run.json", {**known, "gguf_bytes": size, "measured": asdict(measured)})
         write_json(self.path / "score.json", score)
 
@@ -122,12 +126,15 @@ def folder(results: Path, identity: Identity) -> Path:
 
 def read_run(path: Path) -> Run:
     """A complete run from its folder. Raises RunError for a folder that is none, or is not complete."""
-    known = _json(path / "run.json")
+    known = _run_json(path)
     if known is None:
         raise RunError(f"{path}: no run there (no run.json)", "edge-judge eval makes one")
     if not (path / "score.json").exists():
         raise RunError(f"{path}: this run is not complete", "the same edge-judge eval command resumes it")
-    identity = Identity(*(known[name] for name in ("benchmark", "model", "scheme", "grammar")))
+    names = ("benchmark", "model", "scheme", "grammar")
+    if missing := [name for name in (*names, "gguf_bytes") if name not in known]:
+        raise RunError(f"{path / 'run.json'}: no {' and no '.join(missing)}", "--fresh begins the run anew")
+    identity = Identity(*(known[name] for name in names))
     run = RunFolder(path, identity, known["settings"])
     return Run(identity, known["settings"], run.measured(), tuple(run.verdicts()), known["gguf_bytes"])
 
@@ -166,15 +173,16 @@ def write_json(path: Path, content: Mapping[str, Any]) -> None:
         temporary.unlink(missing_ok=True)
 
 
-def _json(path: Path) -> dict[str, Any] | None:
+def _run_json(folder: Path) -> dict[str, Any] | None:
+    path = folder / "run.json"
     if not path.exists():
         return None
     try:
         content = json.loads(path.read_text(encoding="utf-8"))
     except ValueError as error:
         raise RunError(f"{path} is not JSON: {error}", "--fresh begins the run anew") from error
-    if not isinstance(content, dict):
-        raise RunError(f"{path}: expected a JSON object", "--fresh begins the run anew")
+    if not isinstance(content, dict) or not isinstance(content.get("settings"), dict):
+        raise RunError(f"{path}: expected a JSON object with settings", "--fresh begins the run anew")
     return content
 
 
