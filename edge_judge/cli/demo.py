@@ -24,9 +24,9 @@ def demo(results: Path | None, as_json: bool) -> None:
     from edge_judge import benchmarks, grammar
     from edge_judge.cli.eval import judged
     from edge_judge.compare import compare
+    from edge_judge.judging import Protocol
     from edge_judge.metrics import baselines
     from edge_judge.report import comparison_json, ladder_table
-    from edge_judge.run import Protocol
 
     start = time.monotonic()
     benchmark, protocol = benchmarks.load("pocket"), Protocol(grammar.load("pairwise"))

@@ -16,8 +16,8 @@ from edge_judge.errors import DataError
 from edge_judge.records import Benchmark, Judge, Run, Score
 
 if TYPE_CHECKING:
+    from edge_judge.judging import Protocol
     from edge_judge.report import ScoreRow
-    from edge_judge.run import Protocol
 
 PUBLISHED = "published.csv"
 ORDERS = {"both": ("ab", "ba"), "given": ("ab",)}
@@ -84,9 +84,9 @@ def evaluate(
     The same command again goes on where it was stopped.
     """
     from edge_judge import grammar as grammars
+    from edge_judge.judging import Protocol
     from edge_judge.records import ORDERS as ALL
     from edge_judge.report import score_json, scores_table
-    from edge_judge.run import Protocol
 
     shape = grammars.load(grammar)
     chosen = load_all(names, data)

@@ -60,7 +60,7 @@ def find_built(model: str, scheme: str) -> BuiltFile | None:
     if not path.exists() or path.stat().st_size != known.bytes:
         return None
     shipped = SHIPPED.get(model)
-    if shipped is not None and known.source != checkpoint_source(shipped):
+    if shipped is not None and known.source != checkpoint_source(model, shipped):
         return None  # built from other weights than those that ship now
     return known
 
@@ -95,7 +95,7 @@ def build_folder(folder: Path, name: str, scheme: str, options: Options) -> Buil
     built = build.quantize(
         folder, scheme, target, name=name, provenance=origin, progress=options.progress, importance=options.imatrix
     )
-    return _record(name, built, checkpoint_source(folder), options)
+    return _record(name, built, checkpoint_source(name, folder), options)
 
 
 def build_published(model: LockedModel, scheme: str, options: Options) -> BuiltFile:
@@ -124,13 +124,13 @@ def _record(name: str, built: Built, source: str, options: Options) -> BuiltFile
     return record
 
 
-def checkpoint_source(folder: Path) -> str:
+def checkpoint_source(name: str, folder: Path) -> str:
     """What a local checkpoint is: a hash over its configuration, tokenizer and weights."""
     whole = hashlib.sha256()
     for path in sorted(folder.iterdir()):
         if path.suffix in {".json", ".safetensors", ".bin", ".model", ".jinja"}:
             whole.update(path.name.encode() + b"\0" + bytes.fromhex(digest.sha256(path)))
-    return f"{folder.name}:{whole.hexdigest()[:16]}"
+    return f"{name}:{whole.hexdigest()[:16]}"
 
 
 def _built_names(model: str) -> str:

@@ -36,14 +36,16 @@ def judge(
     as_json: bool,
 ) -> None:
     """Judge one pair of answers in both orders, with the probability of each verdict."""
-    from edge_judge import grammar, run
+    from edge_judge import grammar, judging
 
     if not question.strip():
         raise UsageError("--question is empty: expected the instruction that both answers were given")
     pair = Pair("pair", question, a, b)
     chosen = judge_for(model, scheme, gguf)
-    verdicts = run.decide(pair, chosen, run.Protocol(grammar.load("pairwise"), ties=not no_ties), threads=threads)
-    mean = run.debiased(verdicts)
+    verdicts = judging.decide(
+        pair, chosen, judging.Protocol(grammar.load("pairwise"), ties=not no_ties), threads=threads
+    )
+    mean = judging.debiased(verdicts)
     if as_json:
         orders = [_as_json(one) for one in verdicts]
         found = {"model": chosen.model, "scheme": chosen.scheme, "orders": orders, "verdict": _best(mean), "p": mean}
