@@ -9,6 +9,8 @@ from __future__ import annotations
 
 import ctypes
 import math
+import os
+from collections import Counter
 from collections.abc import Callable, Container, Iterator, Mapping, Sequence
 from contextlib import closing, contextmanager
 from dataclasses import dataclass
@@ -90,7 +92,7 @@ class Model:
 
     def tokens(self, text: str, *, control: bool) -> Tokens:
         """Token ids of a text; control tokens are recognised only where `control` says so."""
-        raw = text.encode()
+        raw = text.encode(errors="replace")  # half a surrogate pair cannot be written
         room = len(raw) + 8
         buffer = (ctypes.c_int32 * room)()
         count = llama.llama_tokenize(self._vocab, raw, len(raw), buffer, room, False, control)
@@ -152,7 +154,8 @@ class Model:
     def reading(self, plans: Sequence[Plan], reads: int) -> Iterator[Evaluator]:
         """An evaluator with room for these plans, whose queries have at most `reads` reads each."""
         longest = max((plan.longest for plan in plans), default=0)
-        with closing(Evaluator(self, longest + CELLS, MEMBERS + 1, MEMBERS * max(reads, 1))) as evaluator:
+        outputs = max((_outputs(plan) for plan in plans), default=0)
+        with closing(Evaluator(self, longest + CELLS, MEMBERS + 1, max(outputs, reads))) as evaluator:
             yield evaluator
 
     @contextmanager
@@ -171,7 +174,7 @@ class Evaluator:
         params.n_ctx = -(-cells // 256) * 256
         params.n_batch, params.n_ubatch = CELLS, MICRO
         params.n_seq_max = sequences
-        params.n_outputs_max = min(outputs, CELLS)
+        params.n_outputs_max = max(min(outputs, CELLS), sequences)  # fewer than sequences: llama.cpp aborts
         params.n_threads = params.n_threads_batch = model.threads
         params.kv_unified = True
         params.no_perf = True
@@ -221,24 +224,25 @@ class Evaluator:
                     begun[place[read.query]] = _best(self._logits(read.cell))
             last = places[-1]
             if last in begun and (last % GROUP == GROUP - 1 or last == len(place) - 1):
-                for index, tokens in self._go_on(plan, begun, limit, done):
+                for index, tokens, ended in self._go_on(plan, begun, limit, done):
                     twins = plan.reads[index, len(plan.sequences[index]) - 1]
-                    text, ended = self.model.text(tokens), len(tokens) < limit
+                    text = self.model.text(tokens)
                     yield from (Written(query, text, len(tokens), ended) for query, _ in twins)
                 begun = {}
 
     def _go_on(
         self, plan: Plan, begun: Mapping[int, int], limit: int, done: Callable[[int], None]
-    ) -> Iterator[tuple[int, list[int]]]:
-        """(place in the plan, tokens written), as each answer ends or is cut off."""
+    ) -> Iterator[tuple[int, list[int], bool]]:
+        """(place in the plan, tokens written, whether it ended by itself), as each answer ends or is cut off."""
         written: dict[int, list[int]] = {place: [] for place in begun}
         following = dict(begun)
         while following:
             for place, token in list(following.items()):
-                if self.model.ends(token) or len(written[place]) == limit:
+                ended = self.model.ends(token)
+                if ended or len(written[place]) == limit:
                     del following[place]
                     llama.llama_memory_seq_rm(self._memory, 1 + place % GROUP, -1, -1)
-                    yield place, written[place]
+                    yield place, written[place], ended
                 else:
                     written[place].append(token)
             live = list(following)
@@ -295,6 +299,13 @@ def _room(plan: Plan, limit: int) -> int:
     return 2 * plan.longest + widest + GROUP * limit
 
 
+def _outputs(plan: Plan) -> int:
+    """The most tokens of a window whose probabilities are wanted. llama.cpp aborts the process beyond its limit."""
+    wanted = Counter(sequence for sequence, _ in plan.reads)
+    counts = [wanted[index] for index in range(len(plan.sequences))]
+    return max((sum(counts[start : start + MEMBERS]) for start in range(len(counts))), default=0)
+
+
 def _best(logits: Logits) -> int:
     return int(logits.argmax())
 
@@ -315,4 +326,5 @@ def physical_cores() -> int:
     """Cores this process may use, hyper-threads not counted."""
     import psutil
 
-    return max(1, min(psutil.cpu_count(logical=False) or 1, len(psutil.Process().cpu_affinity())))
+    allowed = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
+    return max(1, min(psutil.cpu_count(logical=False) or 1, allowed or 1))
