@@ -1,0 +1,66 @@
+"""The network that the pocket judge is trained with, and what it is taught."""
+
+from __future__ import annotations
+
+from itertools import islice
+
+import pytest
+
+torch = pytest.importorskip("torch", reason="torch is only needed to train the pocket judge")
+
+from edge_judge.pocket import tasks, tokenizer, train  # noqa: E402
+from edge_judge.pocket.network import Pocket, Shape  # noqa: E402
+
+
+@pytest.fixture(scope="module")
+def maker() -> train.Maker:
+    return train.Maker(tokenizer.train_tokenizer(train.SEED))
+
+
+def test_a_shared_prefix_changes_nothing_but_the_time_it_takes() -> None:
+    torch.manual_seed(0)
+    model = Pocket(Shape(vocab=50, hidden=64, ff=96, layers=3, heads=4)).eval()
+    for weight in model.parameters():
+        torch.nn.init.normal_(weight, std=0.2)
+    prefix, pairs = torch.randint(50, (7,)), torch.randint(50, (3, 5))
+    whole = torch.cat((prefix[1:].expand(3, -1), pairs), 1)
+    with torch.no_grad():
+        shared, alone = model(prefix, pairs), model(prefix[:1], whole)[:, 6:]
+    assert torch.allclose(shared, alone, atol=1e-5)
+
+
+def test_what_is_learned_stands_where_the_answer_stands(maker: train.Maker) -> None:
+    for pair in islice(tasks.pairs(3, "train"), 300):
+        example = maker.example(pair, ties=True, free=False)
+        right = [answer.text[slice(*answer.core)] for answer in (pair.a, pair.b) if answer.right]
+        learned = maker.tokenizer.decode([example.ids[at + 1] for at in example.cores])
+        assert learned.replace(" ", "") == "".join(right).replace(" ", "")
+        assert [called for _, called in example.ends] == [pair.a.right, pair.b.right]
+        asked = maker.tokenizer.decode(example.ids[: example.letter + 2], skip_special_tokens=False)
+        assert asked.endswith(f"[[{train.VERDICTS[pair.label]}")
+
+
+def test_the_prefix_and_the_example_are_the_prompt_the_product_asks(maker: train.Maker) -> None:
+    from edge_judge import prompts
+
+    pair = next(tasks.pairs(5, "train"))
+    content = prompts.fill("pairwise", pair.question, pair.a.text, pair.b.text, ties=True)
+    chat = f"{tokenizer.START}user\n{content}{tokenizer.STOP}\n{tokenizer.START}assistant\n"
+    example = maker.example(pair, ties=True, free=False)
+    assert [*maker.prefixes[True], *example.ids[: example.letter]] == maker.tokenizer.encode(chat).ids
+
+
+def test_a_few_steps_lower_every_loss(maker: train.Maker) -> None:
+    torch.manual_seed(0)
+    model = Pocket(Shape(vocab=maker.tokenizer.get_vocab_size(), layers=1))
+    probe = torch.nn.Linear(256, 2)
+    batch = next(maker.batches(1, lambda: False))
+    optimizer = torch.optim.AdamW([*model.parameters(), *probe.parameters()], lr=3e-3)
+    found = []
+    for _ in range(12):
+        losses = train.losses(model, probe, batch)
+        found.append({name: loss.item() for name, loss in losses.items()})
+        sum(losses.values()).backward()
+        optimizer.step()
+        optimizer.zero_grad()
+    assert all(found[-1][name] < found[0][name] for name in found[0])
