@@ -1,0 +1,122 @@
+"""Who may import whom: data flows one way, and heavy libraries are met in few places."""
+
+import ast
+import subprocess
+import sys
+from collections.abc import Iterator
+from graphlib import TopologicalSorter
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parent.parent
+
+# A room imports only what stands above it. A package is one room.
+ROOMS = [
+    "errors", "records",
+    "prompts", "pocket", "benchmarks",
+    "notation", "gbnf", "grammar",
+    "plan", "ballot", "chat", "engine", "judging",
+    "memory", "store", "run",
+    "intervals", "tally", "metrics", "published", "compare",
+    "layout", "report",
+    "cli",
+]  # fmt: skip
+
+# The only files that may import a library.
+HOMES = {
+    "click": {"edge_judge/cli/*.py"},
+    "llama_cpp": {
+        "edge_judge/engine.py", "edge_judge/grammar.py", "edge_judge/run.py", "quantize/schemes.py", "quantize/pack.py",
+    },
+    "torch": {"edge_judge/pocket/train.py", "edge_judge/pocket/network.py"},
+    "quantize": {"quantize/**/*.py", "edge_judge/run.py", "edge_judge/cli/*.py"},
+    "edge_judge": {"edge_judge/**/*.py"},
+}  # fmt: skip
+
+FILES = sorted(path for package in ("edge_judge", "quantize") for path in (ROOT / package).rglob("*.py"))
+HEAVY = ("llama_cpp", "numpy", "pandas", "rich", "scipy", "jinja2", "huggingface_hub", "torch", "gguf", "tokenizers")
+
+
+def module(path: Path) -> str:
+    parts = path.relative_to(ROOT).with_suffix("").parts
+    return ".".join(parts[:-1] if parts[-1] == "__init__" else parts)
+
+
+MODULES = {module(path) for path in FILES}
+
+
+def imports(path: Path) -> Iterator[str]:
+    """The modules that a file imports anywhere, also inside functions; what is no module of ours by its full name."""
+    for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+        if isinstance(node, ast.Import):
+            yield from (name.name for name in node.names)
+        elif isinstance(node, ast.ImportFrom):
+            assert node.level == 0, f"{path}: relative imports hide what they reach"
+            for name in node.names:
+                full = f"{node.module}.{name.name}"
+                yield full if full in MODULES else str(node.module)
+
+
+@pytest.mark.parametrize("library", HOMES)
+def test_a_library_is_imported_only_where_it_is_at_home(library):
+    homes = {path for pattern in HOMES[library] for path in ROOT.glob(pattern)}
+    guests = {path for path in FILES if any(name.split(".")[0] == library for name in imports(path))}
+    assert {str(path.relative_to(ROOT)) for path in guests - homes} == set()
+
+
+def test_a_room_imports_only_what_stands_above_it():
+    wrong = []
+    for path in FILES:
+        here = module(path).split(".")
+        if here[0] != "edge_judge" or len(here) == 1:
+            continue
+        for name in imports(path):
+            there = name.split(".")
+            if there[0] == "edge_judge" and len(there) > 1 and there[1] != here[1]:
+                if ROOMS.index(there[1]) > ROOMS.index(here[1]):
+                    wrong.append(f"{'.'.join(here)} imports {name}")
+    assert wrong == []
+
+
+def test_the_list_of_rooms_is_complete():
+    assert sorted(ROOMS) == sorted({name.split(".")[1] for name in MODULES if name.startswith("edge_judge.")})
+
+
+def test_no_module_imports_itself_by_a_detour():
+    graph = {module(path): {name for name in imports(path) if name in MODULES} - {module(path)} for path in FILES}
+    order = list(TopologicalSorter(graph).static_order())  # raises CycleError
+    assert set(order) == MODULES
+
+
+def test_a_run_asks_llama_cpp_for_its_version_only():
+    tree = ast.parse((ROOT / "edge_judge/run.py").read_text(encoding="utf-8"))
+    assert "llama_cpp" not in {name.name for node in tree.body if isinstance(node, ast.Import) for name in node.names}
+    used = {
+        node.attr
+        for node in ast.walk(tree)
+        if isinstance(node, ast.Attribute) and isinstance(node.value, ast.Name) and node.value.id == "llama_cpp"
+    }
+    assert used <= {"__version__"}
+
+
+def loaded_by(program: str) -> set[str]:
+    """The heavy libraries that a Python program has loaded when it ends."""
+    program = f"import sys\n{program}\nprint('loaded:', *(name for name in {HEAVY} if name in sys.modules))"
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True, cwd=ROOT)
+    _, said, names = done.stdout.rpartition("loaded:")
+    assert said
+    return set(names.split())
+
+
+def test_importing_the_command_line_and_asking_for_help_load_nothing_heavy():
+    assert loaded_by("import numpy") == {"numpy"}
+    assert loaded_by("import edge_judge.cli") == set()
+    assert loaded_by("from edge_judge.cli import main\nmain(['--help'])") == set()
+    assert loaded_by("from edge_judge.cli import main\nmain(['eval', '--help'])") == set()
+
+
+def test_quantize_works_without_edge_judge():
+    program = "import sys, quantize.build; print([name for name in sys.modules if name.startswith('edge_judge')])"
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True, cwd=ROOT)
+    assert done.stdout.strip() == "[]"
