@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import ctypes
+from functools import lru_cache
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -55,7 +57,12 @@ def llama_logits(path: Path, tokens: list[int]) -> np.ndarray:
 
 def llama_tokens(path: Path, text: str, *, special: bool) -> list[int]:
     """Token ids from llama.cpp's own tokenizer."""
+    model = _vocabulary(path, path.stat().st_mtime_ns)
+    return model.tokenize(text.encode(), add_bos=False, special=special)
+
+
+@lru_cache(maxsize=2)
+def _vocabulary(path: Path, _: int) -> Any:
     import llama_cpp
 
-    model = llama_cpp.Llama(str(path), vocab_only=True, verbose=False)
-    return model.tokenize(text.encode(), add_bos=False, special=special)
+    return llama_cpp.Llama(str(path), vocab_only=True, verbose=False)

@@ -1,0 +1,113 @@
+"""models.lock against a hub: what is not as it was pinned, and the hashes and sizes that are still missing.
+
+Only the hub's metadata is asked for, no weights. Knows nothing about files built on this machine.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from quantize.errors import LockError, SourceError, SourceInterrupted
+from quantize.lock import LockedModel, read, replace_text
+from quantize.source import Hub, RemoteFile
+
+
+@dataclass(frozen=True, slots=True)
+class Finding:
+    """Something about a model: `state` is ok, filled, missing, changed, moved or refused; `detail` says what."""
+
+    model: str
+    state: str
+    detail: str
+    file: str | None = None
+
+    @property
+    def wrong(self) -> bool:
+        """Whether a build of this model would fail, or give something else than was pinned."""
+        return self.state in ("missing", "changed", "refused")
+
+
+def check(hub: Hub, models: tuple[LockedModel, ...]) -> tuple[Finding, ...]:
+    """Compare what is pinned with what the hub has. A branch that moved on is told, and is not wrong.
+
+    Raises SourceInterrupted where the hub cannot be reached.
+    """
+    findings: list[Finding] = []
+    for model in models:
+        if model.repo is None or model.commit is None:
+            continue
+        listing = _listing(hub, model, findings)
+        if listing is not None:
+            found = [_compare(model, file.name, file.sha256, listing) for file in model.files]
+            findings += [f for f in found if f is not None] or [Finding(model.name, "ok", f"as pinned, {model.commit}")]
+            head = hub.commit(model.repo)
+            if head != model.commit:
+                findings.append(Finding(model.name, "moved", f"its main branch is at {head} now"))
+    return tuple(findings)
+
+
+def fill(hub: Hub, path: Path) -> tuple[Finding, ...]:
+    """Write the hashes and sizes the hub tells into a models.lock, where they are missing; nothing else changes.
+
+    Raises LockError where one is there and differs: a pin is never moved silently.
+    """
+    import tomlkit
+
+    known = read(path)
+    document = tomlkit.parse(path.read_text("utf-8"))
+    findings: list[Finding] = []
+    for model in known.models:
+        if model.repo is None:
+            continue
+        listing = _listing(hub, model, findings)
+        if listing is None:
+            continue
+        table: Any = document["models"]
+        for entry in table[model.name].get("files", []):
+            found = listing.get(str(entry["name"]))
+            if found is None:
+                findings.append(Finding(model.name, "missing", "the hub has no such file", str(entry["name"])))
+            elif _fill_entry(model, entry, found):
+                findings.append(Finding(model.name, "filled", f"sha256 {found.sha256}", found.name))
+    text = tomlkit.dumps(document)
+    if text != path.read_text("utf-8"):
+        replace_text(path, text)
+    return tuple(findings)
+
+
+def _listing(hub: Hub, model: LockedModel, findings: list[Finding]) -> Mapping[str, RemoteFile] | None:
+    try:
+        return hub.listing(str(model.repo), str(model.commit), model.acceptance)
+    except SourceInterrupted:
+        raise
+    except SourceError as problem:
+        findings.append(Finding(model.name, "refused", str(problem)))
+        return None
+
+
+def _compare(model: LockedModel, name: str, pinned: str | None, listing: Mapping[str, RemoteFile]) -> Finding | None:
+    found = listing.get(name)
+    if found is None:
+        return Finding(model.name, "missing", "the hub has no such file", name)
+    if pinned and found.sha256 and pinned != found.sha256:
+        return Finding(model.name, "changed", f"sha256 {found.sha256}, pinned {pinned}", name)
+    return None
+
+
+def _fill_entry(model: LockedModel, entry: Any, found: RemoteFile) -> bool:
+    """Add what is missing in one file's table; tells whether something was."""
+    changed = False
+    for key, value in (("sha256", found.sha256), ("bytes", found.bytes)):
+        if value is None:
+            continue
+        if key in entry and entry[key] != value:
+            raise LockError(
+                f"{found.name} of {model.repo} has {key} {value}, models.lock pins {entry[key]}",
+                "the hub serves another file at the pinned commit; find out why before anything is changed",
+            )
+        changed = changed or key not in entry
+        entry[key] = value
+    return changed
