@@ -7,6 +7,8 @@ Knows nothing about judging. Each module does one thing and imports only what st
     lock           models.lock and the list of files built on this machine
     prompts        the prompt a judge was trained on, from the file that published it
     source         where bytes come from: a pinned revision of a hub, one file at a time
+    safetensors_file, torch_file
+                   the table of contents of one weight file, read without trusting it
     checkpoint     the tensors of a checkpoint, as memory-mapped rows
     config         config.json with errors that name the field and the file
     architectures  one file per family: names, hyperparameters, order of rows

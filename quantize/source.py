@@ -1,4 +1,4 @@
-"""Where the bytes of a model come from: a folder that is already there, or a pinned revision of a hub.
+"""Where the bytes of a published model come from: a pinned revision of a hub.
 
 One file at a time, through huggingface_hub: its resume, its Xet, its tokens. What was in its cache before is used
 from there and left alone. Knows nothing about what is inside a file.
@@ -14,7 +14,7 @@ from pathlib import Path
 
 from quantize.digest import sha256
 from quantize.errors import SourceError, SourceInterrupted
-from quantize.lock import LockedModel, PromptSource
+from quantize.lock import PromptSource
 from quantize.prompts import read_prompt
 
 CODE_HOST = "https://raw.githubusercontent.com"
@@ -129,13 +129,6 @@ class Hub:
         if source.sha256 not in (None, hashlib.sha256(data).hexdigest()):
             raise SourceError(f"{url} is not the file that models.lock pins", "its sha256 differs; nothing was used")
         return read_prompt(data.decode("utf-8", "replace"), source)
-
-
-def folder_of(model: LockedModel, folder: Path | None) -> Path:
-    """The checkpoint folder of a model that ships with the project; raises SourceError where it is missing."""
-    if folder is not None and folder.is_dir():
-        return folder
-    raise SourceError(f"the checkpoint folder of {model.name} is missing: {folder}", "install the package again")
 
 
 @contextmanager
