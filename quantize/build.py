@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import fnmatch
 import os
+import shutil
 import tempfile
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -25,6 +26,8 @@ from quantize.imatrix import Imatrix
 from quantize.metadata import Provenance, general_fields, imatrix_fields
 from quantize.vocab import Vocabulary, read_vocabulary
 
+SLACK_BYTES = 64 << 20
+MEMORY_BYTES = 256 << 20
 __all__ = ["Built", "Counter", "Progress", "Provenance", "quantize"]
 
 
@@ -80,6 +83,7 @@ def quantize(
         origin = _with_hash(origin, weights, progress)
     keys = fields(name, blueprint, planned, origin, weighting, vocabulary)
     with _published(out) as temporary:
+        check_room(out.parent, schemes.planned_bytes(blueprint, planned))
         header = start(temporary, blueprint, planned, keys)
         todo = jobs(blueprint, weights.tensors, header, weighting, blueprint.targets)
         pack.write_tensors(todo, temporary, threads=threads, done=Counter(header, progress))
@@ -185,6 +189,30 @@ class Counter:
             self._progress(Progress(stage, what, self._tensors, len(self._sizes), self._bytes, self._total))
 
 
+def check_room(folder: Path, need: int) -> None:
+    """Refuse before the first byte what would fail in the middle: too little disk (bytes needed) or memory."""
+    import psutil
+
+    need += SLACK_BYTES
+    free = shutil.disk_usage(folder).free
+    if free < need:
+        raise PackError(
+            f"{folder} has {free / 1e9:.1f} GB free, this build needs {need / 1e9:.1f} GB",
+            "free some space, take a smaller scheme, or build on another disk with --out",
+        )
+    available = psutil.virtual_memory().available
+    if available < MEMORY_BYTES:
+        raise PackError(
+            f"{available / 1e9:.1f} GB of memory are available, a build needs {MEMORY_BYTES / 1e9:.1f} GB",
+            "close other programs",
+        )
+
+
+def unwritable(folder: Path, problem: OSError) -> PackError:
+    """The error for an output folder that cannot be written to."""
+    return PackError(f"cannot write in {folder}: {problem.strerror or problem}", "is there room on the disk?")
+
+
 def sync_file(path: Path) -> None:
     """Make what was written to a file last through a power cut."""
     with path.open("rb+") as stream:
@@ -215,14 +243,16 @@ def _published(out: Path) -> Iterator[Path]:
         out.parent.mkdir(parents=True, exist_ok=True)
         handle, name = tempfile.mkstemp(dir=out.parent, prefix=f".{out.name}.", suffix=".part")
     except OSError as problem:
-        raise PackError(f"cannot write in {out.parent}: {problem.strerror or problem}") from problem
+        raise unwritable(out.parent, problem) from problem
     os.close(handle)
     try:
         yield Path(name)
         os.chmod(name, 0o666 & ~_umask())
         os.replace(name, out)
-    except BaseException:
+    except BaseException as problem:
         Path(name).unlink(missing_ok=True)
+        if isinstance(problem, OSError):
+            raise unwritable(out.parent, problem) from problem
         raise
     sync_folder(out.parent)
 

@@ -31,8 +31,6 @@ SMALL_FILES = (
     "config.json", "generation_config.json", "tokenizer.json", "tokenizer.model", "tokenizer_config.json",
     "special_tokens_map.json", "added_tokens.json", "chat_template.jinja", *checkpoint.INDEXES,
 )  # fmt: skip
-SLACK_BYTES = 64 << 20
-MEMORY_BYTES = 700 << 20
 
 
 @dataclass(frozen=True, slots=True)
@@ -125,7 +123,8 @@ def _prepare(
     planned = build.plan(blueprint, scheme, weighting)
     _fetch_small(hub, model, listing, source, *SMALL_FILES)
     shards = _shards(model, listing, source, blueprint)
-    _check_room(out, sum(container.tensor_bytes(*t) for t in _shapes(blueprint, planned)), shards)
+    largest = max((shard.file.bytes or 0 for shard in shards), default=0)
+    build.check_room(out.parent, schemes.planned_bytes(blueprint, planned) + largest)
     vocabulary = read_vocabulary(source, blueprint.vocabulary)
     hashes = [(s.file.name, s.file.sha256) for s in shards if s.file.sha256 is not None]
     origin = Provenance(
@@ -138,11 +137,6 @@ def _prepare(
     work = _Work(model, blueprint, planned, shards, header, tuple(f.key for f in fields), weighting, folder)
     _take_up(work)
     return work
-
-
-def _shapes(blueprint: Blueprint, planned: schemes.Plan) -> list[tuple[tuple[int, ...], str]]:
-    shapes = {target.name: target.shape for target in blueprint.targets}
-    return [(shapes[name], kind) for name, kind in planned.types]
 
 
 def _fetch_small(hub: Hub, model: LockedModel, listing: Mapping[str, RemoteFile], source: Path, *names: str) -> None:
@@ -194,25 +188,6 @@ def _expected(model: LockedModel, file: RemoteFile) -> RemoteFile:
     return replace(file, sha256=locked or file.sha256)
 
 
-def _check_room(out: Path, result: int, shards: tuple[_Shard, ...]) -> None:
-    """Refuse before the first shard what would fail in the middle."""
-    import psutil
-
-    need = result + max((s.file.bytes or 0 for s in shards), default=0) + SLACK_BYTES
-    free = shutil.disk_usage(out.parent).free
-    if free < need:
-        raise PackError(
-            f"{out.parent} has {free / 1e9:.1f} GB free, this build needs {need / 1e9:.1f} GB",
-            "free some space, take a smaller scheme, or build on another disk with --out",
-        )
-    available = psutil.virtual_memory().available
-    if available < MEMORY_BYTES:
-        raise PackError(
-            f"{available / 1e9:.1f} GB of memory are available, a build needs {MEMORY_BYTES / 1e9:.1f} GB",
-            "close other programs",
-        )
-
-
 def _write_shards(hub: Hub, work: _Work, options: Options) -> None:
     done = _journal(work)
     count = build.Counter(work.header, options.progress)
@@ -249,15 +224,17 @@ def _workshop(out: Path) -> Iterator[Path]:
     try:
         folder.mkdir(parents=True, exist_ok=True)
     except OSError as problem:
-        raise PackError(f"cannot write in {out.parent}: {problem.strerror or problem}") from problem
+        raise build.unwritable(out.parent, problem) from problem
     try:
         with FileLock(str(folder / "guard"), timeout=0):
             try:
                 yield folder
             except SourceInterrupted:
                 raise
-            except Exception:
+            except Exception as problem:
                 shutil.rmtree(folder, ignore_errors=True)
+                if isinstance(problem, OSError):
+                    raise build.unwritable(out.parent, problem) from problem
                 raise
             shutil.rmtree(folder, ignore_errors=True)
     except Timeout as problem:

@@ -105,11 +105,14 @@ def require_weights(planned: Plan, weighted: Container[str]) -> None:
 
 
 def file_bytes(blueprint: Blueprint, scheme: str) -> int:
-    """The bytes of all tensors of a model under a scheme: the size of the GGUF but for its header and
-    vocabulary.
-    """
+    """The bytes of all tensors of a model under a scheme: the size of the GGUF but for its header and vocabulary."""
+    return planned_bytes(blueprint, plan(blueprint, scheme))
+
+
+def planned_bytes(blueprint: Blueprint, planned: Plan) -> int:
+    """The bytes of all tensors of a plan."""
     shapes = {target.name: target.shape for target in blueprint.targets}
-    return sum(container.tensor_bytes(shapes[name], kind) for name, kind in plan(blueprint, scheme).types)
+    return sum(container.tensor_bytes(shapes[name], kind) for name, kind in planned.types)
 
 
 def _write_stub(path: Path, blueprint: Blueprint) -> None:

@@ -197,8 +197,7 @@ def test_a_configuration_that_is_not_the_locked_one_is_refused(desk):
 
 
 def test_too_little_room_is_told_before_the_first_shard(desk, monkeypatch):
-    full = SimpleNamespace(disk_usage=lambda _: SimpleNamespace(free=1000), rmtree=shutil.rmtree)
-    monkeypatch.setattr(remote, "shutil", full)
+    monkeypatch.setattr(build, "shutil", SimpleNamespace(disk_usage=lambda _: SimpleNamespace(free=1000)))
     with pytest.raises(PackError, match="0.0 GB free, this build needs 0.1 GB"):
         build_it(desk)
     assert shards(desk) == [] and left(desk) == []
@@ -218,7 +217,7 @@ def test_a_disk_that_fills_up_leaves_nothing(desk, monkeypatch, tmp_path):
     if subprocess.run(["mount", "-t", "tmpfs", "-o", "size=1m", "tmpfs", desk.folder], capture_output=True).returncode:
         pytest.skip("mounting is not allowed here")
     try:
-        monkeypatch.setattr(remote, "_check_room", lambda *_: None)
+        monkeypatch.setattr(build, "check_room", lambda *_: None)
         with pytest.raises((PackError, SourceError), match="[Nn]o (space|room)"):
             build_it(desk, scheme="f32")
         assert left(desk) == []
