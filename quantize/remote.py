@@ -31,6 +31,7 @@ SMALL_FILES = (
     "config.json", "generation_config.json", "tokenizer.json", "tokenizer.model", "tokenizer_config.json",
     "special_tokens_map.json", "added_tokens.json", "chat_template.jinja", *checkpoint.INDEXES,
 )  # fmt: skip
+_UNFINISHED = "unfinished.gguf"
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,7 +66,7 @@ class _Work:
 
     @property
     def partial(self) -> Path:
-        return self.folder / "unfinished.gguf"
+        return self.folder / _UNFINISHED
 
 
 def quantize(hub: Hub, model: LockedModel, scheme: str, out: Path, options: Options | None = None) -> Built:
@@ -124,7 +125,7 @@ def _prepare(
     _fetch_small(hub, model, listing, source, *SMALL_FILES)
     shards = _shards(model, listing, source, blueprint)
     largest = max((shard.file.bytes or 0 for shard in shards), default=0)
-    build.check_room(out.parent, schemes.planned_bytes(blueprint, planned) + largest)
+    build.check_room(out.parent, schemes.planned_bytes(blueprint, planned) + largest - _occupied(folder))
     vocabulary = read_vocabulary(source, blueprint.vocabulary)
     hashes = [(s.file.name, s.file.sha256) for s in shards if s.file.sha256 is not None]
     origin = Provenance(
@@ -137,6 +138,12 @@ def _prepare(
     work = _Work(model, blueprint, planned, shards, header, tuple(f.key for f in fields), weighting, folder)
     _take_up(work)
     return work
+
+
+def _occupied(folder: Path) -> int:
+    """The disk space that an earlier, unfinished build already takes: it is not needed twice."""
+    unfinished = folder / _UNFINISHED
+    return getattr(unfinished.stat(), "st_blocks", 0) * 512 if unfinished.exists() else 0
 
 
 def _fetch_small(hub: Hub, model: LockedModel, listing: Mapping[str, RemoteFile], source: Path, *names: str) -> None:

@@ -52,7 +52,7 @@ def read_special(
     type.
     """
     settings = optional_object(folder / "tokenizer_config.json")
-    if "added_tokens_decoder" not in settings and not (folder / "tokenizer.json").is_file():
+    if "added_tokens_decoder" not in settings:
         # before tokenizer_config.json listed tokens, transformers let this file decide, and models rely on it
         settings |= optional_object(folder / "special_tokens_map.json")
     config = optional_object(folder / "config.json")
