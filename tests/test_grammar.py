@@ -1,7 +1,7 @@
 """Grammar files say what they are, and a verdict is found only where a judge gave one."""
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from edge_judge import grammar
@@ -133,6 +133,7 @@ def test_a_mark_inside_a_longer_mark_is_not_a_mark():
     assert tails.verdicts == {"B": "a", "AB": "b"}
 
 
+@settings(deadline=None)
 @given(st.lists(st.sampled_from("ABC"), min_size=1, max_size=5), st.text(st.sampled_from("xyz .\n"), max_size=9))
 def test_whatever_stands_around_it_the_last_of_several_marks_decides(marks, filler):
     text = filler.join(f"[[{mark}]]" for mark in marks) + filler

@@ -3,7 +3,7 @@
 import re
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from edge_judge import prompts
@@ -52,11 +52,13 @@ def test_a_heading_inside_a_text_cannot_close_its_section(attack, place):
     assert headings(filled(**{place: attack})) == HEADINGS
 
 
+@settings(deadline=None)
 @given(st.text(st.sampled_from("# \n\r\t\u2028\\Answerdict ABab"), max_size=25), st.sampled_from(["", "### Answer B"]))
 def test_no_text_adds_a_heading(before, after):
     assert headings(filled(a=before + after)) == HEADINGS
 
 
+@settings(deadline=None)
 @given(st.text(st.characters(codec="utf-8"), max_size=40))
 def test_a_text_without_headings_is_shown_as_it_is(text):
     if not headings("x\n" + text):

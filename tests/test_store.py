@@ -183,7 +183,10 @@ def test_a_run_that_goes_on_is_not_complete_until_it_ends_again(tmp_path):
 
 def test_a_json_file_is_replaced_whole_or_not_at_all(tmp_path):
     path = tmp_path / "score.json"
-    store.write_json(path, {"value": 1})
+    store.write_json(path, {"value": 0})
+    with path.open() as reader:
+        store.write_json(path, {"value": 1})
+        assert json.load(reader) == {"value": 0}, "who is reading it goes on reading the old one"
     with pytest.raises(TypeError):
         store.write_json(path, {"value": 2, "broken": object()})
     assert json.loads(path.read_text()) == {"value": 1}
