@@ -108,6 +108,16 @@ def build_published(model: LockedModel, scheme: str, options: Options) -> BuiltF
     return _record(model.name, built, f"{model.repo}@{model.commit}", options)
 
 
+def take_ready(repo: str, name: str, options: Options) -> BuiltFile:
+    """Take a ready-made GGUF of a Hub repository, pinned to its commit and hashed."""
+    from quantize import ready
+    from quantize.source import Hub
+
+    model = repo.rpartition("/")[2].lower()
+    built, commit = ready.fetch(Hub(), repo, name, options.out or models_folder() / model / Path(name).name)
+    return _record(model, built, f"{repo}@{commit}", options)
+
+
 def _target(name: str, scheme: str, options: Options) -> Path:
     target = options.out or models_folder() / name / f"{name}-{scheme}.gguf"
     target.parent.mkdir(parents=True, exist_ok=True)

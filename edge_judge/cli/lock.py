@@ -1,4 +1,4 @@
-"""edge-judge lock: what models.lock knows, and whether the files built here are still what was recorded."""
+"""edge-judge lock: where models come from, and what no longer is as it was recorded."""
 
 from __future__ import annotations
 
@@ -6,18 +6,31 @@ import json
 
 import click
 
-from edge_judge.cli import files, options
-from edge_judge.errors import EdgeJudgeError
+from edge_judge.cli import files, options, talk
+from edge_judge.errors import EdgeJudgeError, UsageError
 
 
 @click.command(epilog=options.example("edge-judge lock", "edge-judge lock --check"))
-@click.option("--check", is_flag=True, help="Hash the files built here, and fail if one is not what was recorded.")
+@click.option(
+    "--check", is_flag=True, help="Fail if a file built here, or a model on the Hub, is not what was recorded."
+)
+@click.option(
+    "--fill", is_flag=True, help="Write the hashes and sizes that models.lock lacks, from the Hub's metadata."
+)
 @options.as_json
-def lock(check: bool, as_json: bool) -> None:
-    """Show where each known model comes from, or check the files built on this machine."""
+def lock(check: bool, fill: bool, as_json: bool) -> None:
+    """Show where each known model comes from; check that, and the files built on this machine."""
+    if check and fill:
+        raise UsageError("--check and --fill together", "check first; then fill what is missing")
     if check:
         _check(as_json)
-        return
+    elif fill:
+        _fill(as_json)
+    else:
+        _show(as_json)
+
+
+def _show(as_json: bool) -> None:
     from quantize import lock as locks
 
     rows = [
@@ -42,24 +55,56 @@ def lock(check: bool, as_json: bool) -> None:
         click.echo(f"{row['model']:13} {row['source']:38} {commit:15} {known:11} {row['licence']}{gated}")
 
 
+def _fill(as_json: bool) -> None:
+    from quantize import lock as locks
+    from quantize import relock
+    from quantize.source import Hub
+
+    found = relock.fill(Hub(), locks.shipped_path())
+    _tell([[one.model, one.state, one.file or "", one.detail] for one in found], as_json)
+
+
 def _check(as_json: bool) -> None:
+    from quantize import lock as locks
+    from quantize import relock
+    from quantize.errors import SourceInterrupted
+    from quantize.source import Hub
+
+    rows, wrong = _built_here()
+    try:
+        found = relock.check(Hub(), locks.read().models)
+    except SourceInterrupted:
+        talk.note("the Hub could not be reached: only the files built here were checked")
+        found = ()
+    rows += [[one.model, one.state, one.file or "", one.detail] for one in found]
+    wrong += [f"{one.model} ({one.state} on the Hub)" for one in found if one.wrong]
+    _tell(rows, as_json)
+    if wrong:
+        raise EdgeJudgeError(f"not what was recorded: {', '.join(wrong)}", "edge-judge quantize builds a file again")
+
+
+def _built_here() -> tuple[list[list[str]], list[str]]:
+    """A row for each file built on this machine, and the names of those that have changed."""
     from quantize import digest
     from quantize import lock as locks
 
     folder = files.models_folder()
-    rows = []
+    rows, wrong = [], []
     for record in locks.read_built(folder).built:
         path = folder / record.file
         state = "missing" if not path.exists() else "ok" if digest.sha256(path) == record.sha256 else "changed"
-        rows.append({"model": record.model, "scheme": record.scheme, "state": state, "path": str(path)})
+        rows.append([record.model, state, record.scheme, str(path)])
+        if state != "ok":
+            wrong.append(f"{record.model} {record.scheme} ({state})")
+    return rows, wrong
+
+
+def _tell(rows: list[list[str]], as_json: bool) -> None:
     if as_json:
-        click.echo(json.dumps(rows, indent=2))
-    else:
-        for row in rows:
-            click.echo(f"{row['state']:8} {row['model']} {row['scheme']:8} {row['path']}")
-        if not rows:
-            click.echo(f"nothing is built in {folder}")
-    changed = [row for row in rows if row["state"] != "ok"]
-    if changed:
-        wrong = ", ".join(f"{row['model']} {row['scheme']} ({row['state']})" for row in changed)
-        raise EdgeJudgeError(f"not what was recorded when it was built: {wrong}", "edge-judge quantize builds it again")
+        keys = ("model", "state", "file", "detail")
+        click.echo(json.dumps([dict(zip(keys, row, strict=True)) for row in rows], indent=2))
+        return
+    for model, state, file, detail in rows:
+        click.echo(f"{state:8} {model:13} {file:12} {detail}")
+    if not rows:
+        click.echo("nothing is built here, and nothing was told by the Hub")
