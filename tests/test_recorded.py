@@ -1,0 +1,55 @@
+"""The runs that are committed under results/, and what the README says of them."""
+
+from __future__ import annotations
+
+import json
+import re
+from pathlib import Path
+
+import pytest
+from conftest import Edge
+
+from edge_judge import __version__, benchmarks, metrics, store
+from edge_judge.report import score_json
+
+ROOT = Path(__file__).parent.parent
+RECORDED = ROOT / "results" / __version__
+README = (ROOT / "README.md").read_text(encoding="utf-8")
+LADDER = ("f16", "q8_0", "q6_k", "q4_k_m", "q3_k_m", "q2_k")
+RUNS = store.find_runs(RECORDED)
+
+
+def test_the_ladder_of_this_version_is_recorded() -> None:
+    schemes = {path.parent.name for path in RUNS if path.name == "pairwise"}
+    assert schemes == set(LADDER)
+
+
+@pytest.mark.parametrize("path", RUNS, ids=lambda path: f"{path.parent.name}-{path.name}")
+def test_a_recorded_score_follows_from_the_recorded_verdicts(path: Path) -> None:
+    run = store.read_run(path)
+    benchmark = benchmarks.load(run.identity.benchmark)
+    judged = {verdict.id for verdict in run.verdicts}
+    assert run.settings["benchmark_sha256"] == benchmark.sha256
+    assert judged <= {pair.id for pair in benchmark.pairs}
+    score = score_json(metrics.score(benchmark, run.verdicts, run.identity))
+    recorded = json.loads((path / "score.json").read_text())
+    assert json.loads(json.dumps(score)) == recorded
+
+
+def test_the_readme_shows_the_recorded_ladder_as_compare_prints_it(edge: Edge) -> None:
+    paths = [RECORDED / "pocket" / "pocket" / scheme / "pairwise" for scheme in LADDER]
+    printed = edge("compare", *paths, COLUMNS="110").stdout
+    for line in printed.splitlines()[: len(LADDER) + 4]:
+        assert f"    {line}".rstrip() in README, line
+
+
+def test_the_first_thirty_lines_of_the_readme_say_what_it_is_and_show_it() -> None:
+    top = "\n".join(README.splitlines()[:30])
+    for word in ("quantize qwen1.5-14b q4_k_m", "eval --grammar pairwise", "edge-judge demo", "q2_k"):
+        assert word in top
+    assert max(map(len, README.splitlines())) <= 130
+
+
+def test_the_readme_names_every_command(edge: Edge) -> None:
+    listed = re.findall(r"^  ([a-z]+)  +\S", edge("--help").stdout, re.MULTILINE)
+    assert listed and all(f"`edge-judge {command}" in README for command in listed)
