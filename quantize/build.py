@@ -45,9 +45,7 @@ class Progress:
 
 @dataclass(frozen=True, slots=True)
 class Built:
-    """A finished GGUF: where it is, its hash (hex) and size in bytes, its scheme, the ggml type of each
-    tensor.
-    """
+    """A finished GGUF: where it is, its hash (hex) and size in bytes, its scheme, the ggml type of each tensor."""
 
     path: Path
     sha256: str
@@ -236,9 +234,7 @@ def _with_hash(origin: Provenance, weights: Checkpoint, progress: Callable[[Prog
 
 @contextmanager
 def _published(out: Path) -> Iterator[Path]:
-    """A temporary file beside `out` that takes its name when the block succeeds, and vanishes when it does
-    not.
-    """
+    """A temporary file beside `out` that takes its name when the block succeeds, and vanishes when it does not."""
     try:
         out.parent.mkdir(parents=True, exist_ok=True)
         handle, name = tempfile.mkstemp(dir=out.parent, prefix=f".{out.name}.", suffix=".part")

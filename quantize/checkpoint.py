@@ -41,9 +41,7 @@ class Tensor:
     strides: tuple[int, ...] | None = None
 
     def map(self) -> TensorRows:
-        """The tensor's rows, memory-mapped. Raises CheckpointError for a dtype that is not a float of 16 or
-        32 bits.
-        """
+        """The tensor's rows, memory-mapped. Raises CheckpointError for a dtype that is not a float of 16 or 32 bits."""
         import numpy as np
 
         if self.dtype not in DTYPES:
@@ -73,9 +71,7 @@ class TensorRows:
         self._dtype = dtype
 
     def float32(self, rows: slice | NDArray[np.int64]) -> NDArray[np.float32]:
-        """Those rows as a fresh C-ordered float32 array (rows, width). Exact: every source value is a
-        float32.
-        """
+        """Those rows as a fresh C-ordered float32 array (rows, width). Exact: every source value is a float32."""
         import numpy as np
 
         block = self._raw[rows]
@@ -107,9 +103,7 @@ def pick(tensors: Mapping[str, Tensor], name: str, shape: tuple[int, ...], where
 
 
 def row_shape(shape: tuple[int, ...]) -> tuple[int, int]:
-    """(rows, width) of a tensor; a vector counts as rows of width 1, so that an order of rows applies to it
-    too.
-    """
+    """(rows, width) of a tensor; a vector counts as rows of width 1, so that an order of rows applies to it too."""
     return (shape[0], math.prod(shape[1:])) if shape else (1, 1)
 
 

@@ -27,9 +27,7 @@ class Config:
     origin: str
 
     def integer(self, *names: str, default: int | None = None, at_least: int = 1) -> int:
-        """The first of these fields that is there, a whole number; raises ConfigError without one or a
-        default.
-        """
+        """The first of these fields that is there, a whole number; raises ConfigError without one or a default."""
         name, value = self._first(names)
         if name is None:
             return self._missing(names, "a whole number", default)

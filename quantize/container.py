@@ -27,9 +27,7 @@ _MAX_DIMENSIONS = 4
 
 @dataclass(frozen=True, slots=True)
 class Placed:
-    """One tensor of a GGUF: shape with rows first, ggml type in upper case, and where its bytes lie in the
-    file.
-    """
+    """One tensor of a GGUF: shape with rows first, ggml type in upper case, and where its bytes lie in the file."""
 
     name: str
     shape: tuple[int, ...]
@@ -59,9 +57,7 @@ def padded(offset: int) -> int:
 
 
 def tensor_bytes(shape: tuple[int, ...], ggml_type: str) -> int:
-    """How many bytes a tensor of that ggml type takes; rows are whole blocks. Raises KeyError for no such
-    type.
-    """
+    """How many bytes a tensor of that ggml type takes; rows are whole blocks. Raises KeyError for no such type."""
     from gguf import GGML_QUANT_SIZES, GGMLQuantizationType
 
     block, size = GGML_QUANT_SIZES[GGMLQuantizationType[ggml_type]]
@@ -76,9 +72,7 @@ def write_header(
     fields: Iterable[Field],
     tensors: Iterable[tuple[str, tuple[int, ...], str]],
 ) -> tuple[Placed, ...]:
-    """Start a GGUF file: the header, then a hole of the size of the tensor data. Returns where each tensor
-    goes.
-    """
+    """Start a GGUF file: the header, then a hole of the size of the tensor data. Returns where each tensor goes."""
     import numpy as np
     from gguf import GGMLQuantizationType, GGUFValueType, GGUFWriter
 

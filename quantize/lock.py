@@ -74,9 +74,7 @@ class LockedModel:
 
 @dataclass(frozen=True, slots=True)
 class BuiltFile:
-    """A GGUF built on this machine. `file` is its name in the folder; `source` the commit or hash it came
-    from.
-    """
+    """A GGUF built on this machine. `file` is its name in the folder; `source` the commit or hash it came from."""
 
     model: str
     scheme: str
@@ -118,9 +116,7 @@ def shipped_path() -> Path:
 
 
 def read(path: Path | None = None) -> Lock:
-    """Read a models.lock; without a path, the one that ships. Raises LockError naming the entry and the
-    field.
-    """
+    """Read a models.lock; without a path, the one that ships. Raises LockError naming the entry and the field."""
     path = shipped_path() if path is None else path
     document = _parse(path)
     models = _table(document, "models", path)

@@ -158,9 +158,7 @@ def quantize_rows(
 
 @cache
 def _ggml() -> ctypes.CDLL:
-    """libggml-base, which ships inside llama_cpp. A ctypes call releases the interpreter lock: threads do
-    run.
-    """
+    """libggml-base, which ships inside llama_cpp. A ctypes call releases the interpreter lock: threads do run."""
     import llama_cpp
 
     name = {"win32": "ggml-base.dll", "darwin": "libggml-base.dylib"}.get(sys.platform, "libggml-base.so")

@@ -25,9 +25,7 @@ ITEM_BYTES = {
 
 @dataclass(frozen=True, slots=True)
 class Entry:
-    """One tensor of the file: its dtype as the file names it, its shape, and where in the file its bytes
-    begin.
-    """
+    """One tensor of the file: its dtype as the file names it, its shape, and where in the file its bytes begin."""
 
     name: str
     dtype: str

@@ -21,9 +21,7 @@ MAX_LAYERS = 512
 
 @dataclass(frozen=True, slots=True)
 class Field:
-    """One GGUF key with its value; `kind` is a lower-case GGUF value type (uint32, float32, bool, string
-    ...).
-    """
+    """One GGUF key with its value; `kind` is a lower-case GGUF value type (uint32, float32, bool, string ...)."""
 
     key: str
     kind: str

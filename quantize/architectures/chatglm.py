@@ -61,9 +61,7 @@ def _grouped(config: Config) -> bool:
 
 
 def _refuse_variants(config: Config) -> None:
-    """A variant that llama.cpp's chatglm graph does not compute must not become a file that runs and is
-    wrong.
-    """
+    """A variant that llama.cpp's chatglm graph does not compute must not become a file that runs and is wrong."""
     for name, expected in (
         ("rmsnorm", True),
         ("post_layer_norm", True),

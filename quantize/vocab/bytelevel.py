@@ -83,9 +83,7 @@ def looks_special(text: str) -> bool:
 
 
 def pre_tokenizer_name(section: object, ignore_merges: bool, origin: str) -> str:
-    """llama.cpp's name for a pre-tokenizer section of tokenizer.json; raises VocabularyError where it has
-    none.
-    """
+    """llama.cpp's name for a pre-tokenizer section of tokenizer.json; raises VocabularyError where it has none."""
     cuts = _cuts(section, origin)
     for name, reference in _references().items():
         if reference.pre_tokenize_str(PROBE) == cuts:

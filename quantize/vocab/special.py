@@ -69,9 +69,7 @@ def read_special(
 
 
 def chatglm_special(special: SpecialTokens, ids: Mapping[str, int]) -> SpecialTokens:
-    """ChatGLM3 ends a turn with the role that speaks next, writes no bos, and starts a prompt with
-    [gMASK]sop.
-    """
+    """ChatGLM3 ends a turn with the role that speaks next, writes no bos, and starts a prompt with [gMASK]sop."""
     ends = special.with_role("eot", ids["<|user|>"]).with_role("eom", ids["<|observation|>"])
     return replace(ends, add_bos=False, add_eos=False, chat_template=special.chat_template or CHATGLM_TEMPLATE)
 
@@ -106,9 +104,7 @@ def _role(role: str, settings: Mapping[str, Any], config: Mapping[str, Any], ids
 
 
 def _further_ends(folder: Path, found: Mapping[str, int], ids: Mapping[str, int], rows: int) -> dict[str, int]:
-    """End-of-generation tokens beside eos that llama.cpp would not recognise by their text: at most two
-    roles.
-    """
+    """End-of-generation tokens beside eos that llama.cpp would not recognise by their text: at most two roles."""
     ends = optional_object(folder / "generation_config.json").get("eos_token_id")
     known = {ids[text] for text in KNOWN_ENDS if text in ids} | {found.get("eos")}
     listed = ends if isinstance(ends, list) else []

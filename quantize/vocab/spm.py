@@ -11,7 +11,7 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -55,7 +55,9 @@ def from_model(
     for i, kind in enumerate(types):
         if kind == TokenType.USER_DEFINED:  # llama.cpp looks for these before it marks blanks
             tokens[i] = tokens[i].replace(BLANK.encode(), b" ")
-    return _filled(tokens, types, scores, added, rows, origin, pre, special, model.add_dummy_prefix, model.normalizer)
+    prefix = model.add_dummy_prefix
+    draft = Vocabulary("llama", pre, tuple(tokens), tuple(types), special, (), tuple(scores), prefix, model.normalizer)
+    return _filled(draft, added, rows, origin)
 
 
 def from_tokenizer_json(
@@ -78,13 +80,12 @@ def from_tokenizer_json(
     scores = [-float(ranks.get(text, len(merges))) for text in texts]
     tokens = [text.encode() for text in texts]
     prefix = _dummy_prefix(document, origin)
-    return _filled(tokens, types, scores, added, rows, origin, "default", special, prefix, None)
+    draft = Vocabulary("llama", "default", tuple(tokens), tuple(types), special, (), tuple(scores), prefix)
+    return _filled(draft, added, rows, origin)
 
 
 def added_tokens(folder: Path, rows: int) -> tuple[Added, ...]:
-    """The tokens that added_tokens.json, tokenizer_config.json and tokenizer.json add, the later ones
-    winning.
-    """
+    """The tokens that added_tokens.json, tokenizer_config.json and tokenizer.json add; the later file wins."""
     found: dict[int, Added] = {}
     for text, i in _object(folder / "added_tokens.json").items():
         _note(found, i, text, False, rows, folder / "added_tokens.json")
@@ -102,39 +103,25 @@ def added_tokens(folder: Path, rows: int) -> tuple[Added, ...]:
 
 
 def chatglm_added(pieces: int) -> tuple[Added, ...]:
-    """The nine special tokens that ChatGLM3's tokenizer puts behind its SentencePiece vocabulary, in its
-    order.
-    """
+    """The nine special tokens that ChatGLM3's tokenizer puts behind its pieces, in its order."""
     return tuple(Added(pieces + i, text, True) for i, text in enumerate(CHATGLM_SPECIALS))
 
 
-def _filled(
-    tokens: list[bytes],
-    types: list[int],
-    scores: list[float],
-    added: tuple[Added, ...],
-    rows: int,
-    origin: str,
-    pre: str,
-    special: SpecialTokens,
-    prefix: bool,
-    normalizer: str | None,
-) -> Vocabulary:
-    lowest = min(scores, default=0.0) - 1.0
-    for i in range(len(tokens), rows):
-        tokens.append(f"[PAD{i}]".encode())
-        types.append(TokenType.UNUSED)
-        scores.append(lowest)
+def _filled(draft: Vocabulary, added: tuple[Added, ...], rows: int, origin: str) -> Vocabulary:
+    """The vocabulary with as many tokens as the model has rows, and the added ones in their places."""
+    gap = range(len(draft.tokens), rows)
+    lowest = min(draft.scores, default=0.0) - 1.0
+    tokens = [*draft.tokens, *(f"[PAD{i}]".encode() for i in gap)]
+    types = [*draft.types, *(TokenType.UNUSED for _ in gap)]
+    scores = [*draft.scores, *(lowest for _ in gap)]
     for token in added:
         same = tokens[token.id] == token.text.encode()
         text = token.text if token.control else token.text.replace(BLANK, " ")
         tokens[token.id] = text.encode()
-        if not (same and types[token.id] == TokenType.UNKNOWN):
+        if not (same and types[token.id] == TokenType.UNKNOWN):  # what stands for the unknown keeps that part
             types[token.id] = TokenType.CONTROL if token.control else TokenType.USER_DEFINED
         scores[token.id] = lowest
-    return Vocabulary("llama", pre, tuple(tokens), tuple(types), special, (), tuple(scores), prefix, normalizer).check(
-        rows, origin
-    )
+    return replace(draft, tokens=tuple(tokens), types=tuple(types), scores=tuple(scores)).check(rows, origin)
 
 
 def _piece_type(text: bytes, kind: int) -> int:
@@ -148,9 +135,7 @@ def _text_type(text: str, unknown: object) -> int:
 
 
 def _dummy_prefix(document: Mapping[str, Any], origin: str) -> bool:
-    """Whether a text gets a blank in front, from the normalizer or the pre-tokenizer that imitates
-    SentencePiece.
-    """
+    """Whether a text gets a blank in front, from the normalizer or the pre-tokenizer that imitates SentencePiece."""
     steps = _steps(document.get("normalizer"), "normalizers")
     cutter = document.get("pre_tokenizer")
     kinds = [step.get("type") for step in steps]

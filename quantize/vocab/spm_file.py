@@ -29,9 +29,7 @@ class Piece:
 
 @dataclass(frozen=True, slots=True)
 class SentencePieceModel:
-    """The pieces by id, whether a text gets a blank in front, and the normalizer's name unless it does
-    nothing.
-    """
+    """The pieces by id, whether a text gets a blank in front, and the normalizer's name unless it does nothing."""
 
     pieces: tuple[Piece, ...]
     add_dummy_prefix: bool
