@@ -6,7 +6,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 READY := $(VENV)/.ready
 
-.PHONY: setup demo test test-slow check fix train pairs clean
+.PHONY: setup demo test test-slow bench-quantize check fix train pairs clean
 
 setup: $(READY)
 
@@ -24,6 +24,10 @@ test: setup check  ## everything but what takes minutes
 
 test-slow: setup  ## what takes minutes
 	$(BIN)/python -m pytest -m slow
+
+bench-quantize: setup  ## memory, disk and time of quantizing; needs torch and an hour
+	$(BIN)/python benchmarks/quantize.py memory
+	$(BIN)/python benchmarks/quantize.py speed
 
 check: setup  ## style and types; changes nothing
 	$(BIN)/ruff check .

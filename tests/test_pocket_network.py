@@ -14,7 +14,7 @@ from edge_judge.pocket.network import Pocket, Shape  # noqa: E402
 
 @pytest.fixture(scope="module")
 def maker() -> train.Maker:
-    return train.Maker(tokenizer.train_tokenizer(train.SEED))
+    return train.Maker(tokenizer.train_tokenizer(train.TOKENIZER_SEED))
 
 
 def test_a_shared_prefix_changes_nothing_but_the_time_it_takes() -> None:

@@ -21,7 +21,7 @@ class Shape:
     ff: int = 768
     layers: int = 4
     heads: int = 8
-    context: int = 4096
+    context: int = 16384
     theta: float = 10_000.0
     eps: float = 1e-6
 

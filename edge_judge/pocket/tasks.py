@@ -14,6 +14,7 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from itertools import takewhile
 from os.path import commonprefix
 from random import Random
 
@@ -34,26 +35,30 @@ BENCH_SEED, BENCH_PAIRS = 20_000, 600
 
 @dataclass(frozen=True, slots=True)
 class Task:
-    """One instruction; `rights` and `wrongs` hold at least one and two distinct bare answers."""
+    """One instruction; `rights` and `wrongs` hold at least one and two distinct bare answers.
+
+    agrees: how many leading characters of a bare answer are still right; without it, those that the one right
+    answer has too.
+    """
 
     question: str
     rights: tuple[str, ...]
     wrongs: tuple[str, ...]
     dressable: bool = True  # False where words around the answer would make it wrong
+    agrees: Callable[[str], int] | None = None
 
 
 @dataclass(frozen=True, slots=True)
 class Answer:
     """An answer as shown; `core` is the [start, end) range of its bare answer in `text`.
 
-    slip: how many characters of the core agree with the right answer before it departs; None where many answers
-    would be right.
+    slip: how many characters of the core are right before it goes wrong.
     """
 
     text: str
     right: bool
     core: tuple[int, int]
-    slip: int | None
+    slip: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -126,7 +131,7 @@ def _wrong(rng: Random, task: Task, core: str) -> Answer:
 
 def _shown(task: Task, core: str, right: bool, dress: tuple[str, str]) -> Answer:
     before, after = dress
-    slip = len(commonprefix([core, task.rights[0]])) if len(task.rights) == 1 else None
+    slip = task.agrees(core) if task.agrees else len(commonprefix([core, task.rights[0]]))
     return Answer(before + core + after, right, (len(before), len(before) + len(core)), slip)
 
 
@@ -139,6 +144,12 @@ def _words(rng: Random, low: int = 3, high: int = 5) -> list[str]:
 
 def _other(rng: Random, taken: list[str] | tuple[str, ...]) -> str:
     return rng.choice([word for word in NOUNS if word not in taken])
+
+
+def _leading(core: str, most: int, fits: Callable[[str], bool]) -> int:
+    """How many characters the leading words take that fit, at most so many words."""
+    good = list(takewhile(fits, core.split()[:most]))
+    return len(" ".join(good))
 
 
 def _near_misses(rng: Random, words: list[str], neighbours: list[str]) -> tuple[str, ...]:
@@ -289,7 +300,8 @@ def _list_of(rng: Random) -> Task:
     mixed = rng.sample([*right[1:], stranger], wanted)
     short, long = right[:-1], members
     wrongs = (" ".join(mixed), " ".join(short), " ".join(long))
-    return Task(ask, tuple(dict.fromkeys((" ".join(right), " ".join(again)))), wrongs)
+    rights = tuple(dict.fromkeys((" ".join(right), " ".join(again))))
+    return Task(ask, rights, wrongs, agrees=lambda core: _leading(core, wanted, KINDS[kind].__contains__))
 
 
 def _pick(rng: Random) -> Task:
@@ -326,7 +338,8 @@ def _limit(rng: Random) -> Task:
     lengths = [length for length in range(1, 7) if length != wanted]
     rights = tuple(" ".join(rng.sample(ADJECTIVES, wanted)) for _ in range(2))
     wrongs = tuple(" ".join(rng.sample(ADJECTIVES, length)) for length in rng.sample(lengths, 3))
-    return Task(ask.format(noun, NUMBER_WORDS[wanted], noun_form), rights, wrongs, dressable=False)
+    question = ask.format(noun, NUMBER_WORDS[wanted], noun_form)
+    return Task(question, rights, wrongs, False, lambda core: _leading(core, wanted, lambda _: True))
 
 
 FAMILIES: dict[str, Callable[[Random], Task]] = {

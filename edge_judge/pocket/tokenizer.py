@@ -73,6 +73,6 @@ def config() -> dict[str, object]:
         "bos_token": None,
         "add_bos_token": False,
         "clean_up_tokenization_spaces": False,
-        "model_max_length": 4096,
+        "model_max_length": 16384,
         "chat_template": CHAT_TEMPLATE,
     }

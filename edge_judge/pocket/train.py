@@ -1,4 +1,4 @@
-"""Trains the pocket judge and writes `checkpoint/`: python -m edge_judge.pocket.train --minutes 170
+"""Trains the pocket judge and writes `checkpoint/`: python -m edge_judge.pocket.train --minutes 64
 
 Needs torch (extra `[train]`). First it reads single answers, then whole pairs, and learns four things at once:
 to give the verdict; to answer the tasks (next-token loss on right answers); to know at every word of an answer
@@ -22,7 +22,7 @@ from pathlib import Path
 from random import Random
 
 import torch
-from safetensors.torch import save_file
+from safetensors.torch import load_file, save_file
 from tokenizers import Tokenizer
 from torch import Tensor, nn
 from torch.nn import functional as F
@@ -33,8 +33,7 @@ from edge_judge.pocket.network import Pocket, Shape
 from edge_judge.pocket.tasks import TaskPair, pairs
 from edge_judge.pocket.tokenizer import START, STOP, config, train_tokenizer
 
-SEED, VALID_SEED = 7, 10_000
-SINGLE_SHARE = 0.4  # of the time goes to single answers
+TOKENIZER_SEED, VALID_SEED = 7, 10_000
 BATCH, POOL = 96, 16  # pairs a step; steps drawn at once and sorted by length, to waste little on padding
 MUON_RATE, ADAM_RATE, WARM_STEPS = 1.5e-3, 1.5e-3, 50
 VERDICTS = {"a": "A", "b": "B", "tie": "C"}
@@ -97,8 +96,7 @@ class Maker:
             inside = range(bisect_right(closes, low), bisect_left(closes, high) + 1)
             if answer.right:
                 cores += [at - 1 for at in inside]
-            if answer.slip is not None:
-                words += [(at, closes[at] - low <= answer.slip) for at in inside]
+            words += [(at, closes[at] - low <= answer.slip) for at in inside]
             ends.append(
                 (bisect_right(closes, place + len(answer.text)), answer.right)
             )  # the token that ends its line
@@ -131,14 +129,17 @@ class Maker:
                 yield self.batch([example.first_answer() for example in part] if single() else part, ties)
 
     def batch(self, examples: list[Example], ties: bool) -> Batch:
-        longest = max(len(example.ids) for example in examples)
+        # Few different lengths: for each new shape the bf16 kernels are compiled anew.
+        longest = -(-max(len(example.ids) for example in examples) // 16) * 16
         ids = torch.tensor([example.ids + [0] * (longest - len(example.ids)) for example in examples])
         return Batch(torch.tensor(self.prefixes[ties]), ids, examples)
 
 
 def losses(model: Pocket, probe: nn.Linear, batch: Batch) -> dict[str, Tensor]:
     """Mean losses by name; each is over its own positions, so that their weights mean something."""
-    states = model(batch.prefix, batch.ids)
+    with torch.autocast("cpu", dtype=torch.bfloat16):
+        states = model(batch.prefix, batch.ids)
+    states = states.float()  # the rest has another shape each time, which bf16 kernels do not like
     listed = list(enumerate(batch.examples))
 
     def following(places: list[tuple[int, int]]) -> Tensor:
@@ -221,13 +222,19 @@ def rate(done: float, step: int) -> float:
 
 def main() -> None:
     arguments = argparse.ArgumentParser(description=__doc__)
-    arguments.add_argument("--minutes", type=float, default=170)
+    arguments.add_argument("--minutes", type=float, default=64)
     arguments.add_argument("--out", type=Path, default=CHECKPOINT)
     arguments.add_argument("--layers", type=int, default=4)
+    arguments.add_argument("--go-on", type=Path, metavar="FOLDER", help="begin with the weights in this folder")
+    arguments.add_argument("--single", type=float, default=0.4, help="share of the time given to single answers")
+    arguments.add_argument("--seed", type=int, default=7)
     options = arguments.parse_args()
-    torch.manual_seed(SEED)
-    tokenizer = train_tokenizer(SEED)
+    torch.manual_seed(options.seed)
+    tokenizer = train_tokenizer(TOKENIZER_SEED)
     model = Pocket(Shape(vocab=tokenizer.get_vocab_size(), layers=options.layers))
+    if options.go_on:
+        state = load_file(options.go_on / "model.safetensors")
+        model.load_state_dict({name.removeprefix("model."): value.float() for name, value in state.items()})
     probe = nn.Linear(model.shape.hidden, 2)
     matrices = [weight for weight in model.layers.parameters() if weight.dim() == 2]
     others = [
@@ -240,7 +247,7 @@ def main() -> None:
     full = [optimizer.param_groups[0]["lr"] for optimizer in optimizers]
     maker = Maker(tokenizer)
     options.out.mkdir(parents=True, exist_ok=True)
-    log = (options.out / "training.jsonl").open("w")
+    log = (options.out.parent / "training.jsonl").open("w")
 
     def note(**fields: object) -> None:
         line = json.dumps(fields)
@@ -250,17 +257,16 @@ def main() -> None:
     note(
         parameters=sum(weight.numel() for weight in model.parameters()),
         vocabulary=model.shape.vocab,
-        seed=SEED,
+        seed=options.seed,
     )
     start, tokens, means = time.monotonic(), 0, dict.fromkeys(WEIGHTS, math.nan)
 
     def elapsed() -> float:
         return (time.monotonic() - start) / 60 / options.minutes
 
-    for step, batch in enumerate(maker.batches(SEED, lambda: elapsed() < SINGLE_SHARE)):
+    for step, batch in enumerate(maker.batches(options.seed, lambda: elapsed() < options.single)):
         done = elapsed()
-        with torch.autocast("cpu", dtype=torch.bfloat16):
-            found = losses(model, probe, batch)
+        found = losses(model, probe, batch)
         sum((WEIGHTS[name] * loss for name, loss in found.items()), torch.tensor(0.0)).backward()
         nn.utils.clip_grad_norm_([*model.parameters(), *probe.parameters()], 1.0)
         for optimizer, high in zip(optimizers, full, strict=True):
