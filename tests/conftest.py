@@ -30,7 +30,7 @@ def edge(environment: dict[str, str], tmp_path: Path) -> Edge:
     """Run edge-judge in an empty folder."""
 
     def run(*arguments: object, **variables: str) -> subprocess.CompletedProcess[str]:
-        command = [sys.executable, "-c", "from edge_judge.cli import main; main()", *map(str, arguments)]
+        command = [sys.executable, "-m", "edge_judge", *map(str, arguments)]
         return subprocess.run(
             command, cwd=tmp_path, env={**environment, **variables}, capture_output=True, text=True, timeout=300
         )

@@ -15,7 +15,7 @@ import pytest
 from conftest import Edge, fails
 
 RUN = Path("results/pocket/pocket/f16/pairwise")
-EVAL = [sys.executable, "-c", "from edge_judge.cli import main; main()", "eval"]
+EVAL = [sys.executable, "-m", "edge_judge", "eval"]
 
 
 def lines_of(path: Path) -> int:

@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import json
+import subprocess
+import sys
 import time
 from pathlib import Path
 
 import click
 
-from edge_judge.cli import files, options, talk
+from edge_judge.cli import options, talk
+from edge_judge.records import Identity
 
 LADDER = ("f16", "q8_0", "q6_k", "q4_k_m", "q3_k_m", "q2_k")
 
@@ -21,22 +24,18 @@ def demo(results: Path | None, as_json: bool) -> None:
 
     Needs no network and no download. The runs are judged anew each time.
     """
-    from edge_judge import benchmarks, grammar
-    from edge_judge.cli.eval import judged
+    from edge_judge import benchmarks, store
     from edge_judge.compare import compare
-    from edge_judge.judging import Protocol
     from edge_judge.metrics import baselines
     from edge_judge.report import comparison_json, ladder_table
 
     start = time.monotonic()
-    benchmark, protocol = benchmarks.load("pocket"), Protocol(grammar.load("pairwise"))
-    kept = results or _cache()
+    benchmark, kept = benchmarks.load("pocket"), results or _cache()
     runs = []
     for scheme in LADDER:
-        judge = files.judge_for("pocket", scheme, None)
-        _, run = judged(benchmark, judge, protocol, kept, fresh=True)
-        talk.note(f"{scheme:7} {talk.size(run.bytes):>8}, {len(run.verdicts)} verdicts")
-        runs.append(run)
+        _judge(scheme, kept)
+        runs.append(store.read_run(store.folder(kept, Identity("pocket", "pocket", scheme, "pairwise"))))
+        talk.note(f"{scheme:7} {talk.size(runs[-1].bytes):>8}, {len(runs[-1].verdicts)} verdicts")
     comparisons = [compare(benchmark, run, runs[0]) for run in runs]
     if as_json:
         click.echo(json.dumps([comparison_json(one) for one in comparisons], indent=2))
@@ -48,6 +47,14 @@ def demo(results: Path | None, as_json: bool) -> None:
         + ", ".join(f"{name.replace('_', ' ')} {100 * (figure.value or 0):.1f} %" for name, figure in plain.items())
     )
     talk.note(f"{time.monotonic() - start:.0f} s; the runs are in {kept}")
+
+
+def _judge(scheme: str, results: Path) -> None:
+    """`edge-judge eval` in a process of its own: its peak of memory is that of one run."""
+    command = [sys.executable, "-m", "edge_judge", "eval", "--scheme", scheme, "--results", str(results), "--fresh"]
+    done = subprocess.run(command, stdout=subprocess.DEVNULL, check=False)
+    if done.returncode:
+        raise SystemExit(done.returncode)  # it has said why
 
 
 def _cache() -> Path:

@@ -13,14 +13,13 @@ from edge_judge import benchmarks
 from edge_judge.cli import options, talk
 from edge_judge.cli.files import judge_for
 from edge_judge.errors import DataError
-from edge_judge.records import Benchmark, Judge, Run, Score
+from edge_judge.records import ORDERS, Benchmark, Judge, Run, Score
 
 if TYPE_CHECKING:
     from edge_judge.judging import Protocol
     from edge_judge.report import ScoreRow
 
 PUBLISHED = "published.csv"
-ORDERS = {"both": ("ab", "ba"), "given": ("ab",)}
 
 
 @click.command(
@@ -47,7 +46,7 @@ ORDERS = {"both": ("ab", "ba"), "given": ("ab",)}
 )
 @click.option(
     "--order",
-    type=click.Choice(list(ORDERS)),
+    type=click.Choice(["both", "given"]),
     default="both",
     show_default=True,
     help="Both orders of the answers, or only the given one.",
@@ -85,7 +84,6 @@ def evaluate(
     """
     from edge_judge import grammar as grammars
     from edge_judge.judging import Protocol
-    from edge_judge.records import ORDERS as ALL
     from edge_judge.report import score_json, scores_table
 
     shape = grammars.load(grammar)
@@ -94,7 +92,7 @@ def evaluate(
     rows = []
     for benchmark in chosen:
         part = replace(benchmark, pairs=benchmark.pairs[:limit])
-        protocol = Protocol(shape, ALL if order == "both" else ALL[:1], ties == "allow" or benchmark.ties)
+        protocol = Protocol(shape, ORDERS if order == "both" else ORDERS[:1], ties == "allow" or benchmark.ties)
         rows.append(row(part, judge, protocol, results, fresh=fresh, threads=threads))
     if as_json:
         click.echo(json.dumps([score_json(found.score) for found in rows], indent=2))
