@@ -107,7 +107,11 @@ class Lock:
 
 
 def shipped_path() -> Path:
-    """The models.lock that ships with the project: beside this module, or at the root of the source tree."""
+    """The models.lock in force: the one EDGE_JUDGE_LOCK names, or that which ships with the project, beside this
+    module or at the root of the source tree.
+    """
+    if named := os.environ.get("EDGE_JUDGE_LOCK"):
+        return Path(named)
     here = Path(__file__).resolve().parent
     for folder in (here, here.parent):
         if (folder / FILE_NAME).is_file():

@@ -7,9 +7,10 @@ from there and left alone. Knows nothing about what is inside a file.
 from __future__ import annotations
 
 import errno
+import os
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from quantize.digest import sha256
@@ -49,7 +50,7 @@ class Hub:
 
     endpoint: str | None = None
     cache: Path | None = None
-    code_host: str = CODE_HOST
+    code_host: str = field(default_factory=lambda: os.environ.get("EDGE_JUDGE_GITHUB", CODE_HOST))
 
     def commit(self, repo: str, revision: str = "main") -> str:
         """The commit that a branch, a tag or a commit of a repository is. Raises SourceError as `listing` does."""
