@@ -12,7 +12,7 @@ from __future__ import annotations
 
 import json
 import os
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import asdict
 from pathlib import Path
@@ -40,6 +40,7 @@ class RunFolder:
         from filelock import FileLock, Timeout
 
         path = folder(results, identity)
+        made = [one for one in (path, *path.parents) if not one.exists()]
         path.mkdir(parents=True, exist_ok=True)
         lock = FileLock(path / ".lock")
         try:
@@ -53,10 +54,14 @@ class RunFolder:
             run._begin(fresh)
             try:
                 yield run
+            except BaseException:  # Ctrl-C too
+                run._forget_if_nothing_was_reached()
+                raise
             finally:
                 run.close()
         finally:
             (path / ".lock").unlink(missing_ok=True)  # while it is held: later it may be another's
+            _remove_empty(made)
             lock.release()
 
     def _begin(self, fresh: bool) -> None:
@@ -102,12 +107,20 @@ class RunFolder:
             self._lines.close()
             self._lines = None
 
+    def _forget_if_nothing_was_reached(self) -> None:
+        """A run that ends before its first verdict (its model cannot be loaded, say) leaves nothing behind."""
+        if not any((self.path / name).exists() for name in ("verdicts.jsonl", "score.json")):
+            (self.path / "run.json").unlink(missing_ok=True)
+
     def measured(self) -> Measured | None:
         found = (_run_json(self.path) or {}).get("measured")
         try:
-            return Measured(**found) if found else None
+            measured = Measured(**found) if found else None
         except TypeError as error:
             raise RunError(f"{self.path / 'run.json'}: measured: {error}", "--fresh begins the run anew") from error
+        if measured and not all(_is_number(value) for name, value in asdict(measured).items() if name != "machine"):
+            raise RunError(f"{self.path / 'run.json'}: measured: expected numbers", "--fresh begins the run anew")
+        return measured
 
     def reopen(self) -> None:
         """More verdicts are to come: the run is not complete any more."""
@@ -134,6 +147,9 @@ def read_run(path: Path) -> Run:
     names = ("benchmark", "model", "scheme", "grammar")
     if missing := [name for name in (*names, "gguf_bytes") if name not in known]:
         raise RunError(f"{path / 'run.json'}: no {' and no '.join(missing)}", "--fresh begins the run anew")
+    if not all(isinstance(known[name], str) for name in names) or not _is_number(known["gguf_bytes"]):
+        wanted = f"{', '.join(names)} as text and gguf_bytes as a number"
+        raise RunError(f"{path / 'run.json'}: expected {wanted}", "--fresh begins the run anew")
     identity = Identity(*(known[name] for name in names))
     run = RunFolder(path, identity, known["settings"])
     return Run(identity, known["settings"], run.measured(), tuple(run.verdicts()), known["gguf_bytes"])
@@ -192,6 +208,32 @@ def _verdict(file: Path, number: int, line: bytes) -> Verdict:
         verdict = Verdict(**fields)
     except (ValueError, TypeError) as error:
         raise RunError(f"{file}:{number}: not a verdict: {error}", "--fresh begins the run anew") from error
-    if verdict.order not in ORDERS or verdict.verdict not in (*LABELS, None):
+    if not _is_whole(verdict):
         raise RunError(f"{file}:{number}: not a verdict: {line[:60]!r}", "--fresh begins the run anew")
     return verdict
+
+
+def _is_whole(verdict: Verdict) -> bool:
+    """Whether each field is of its kind: a file may have been edited, and figures are computed from it."""
+    p: object = verdict.p
+    return (
+        isinstance(verdict.id, str)
+        and verdict.order in ORDERS
+        and verdict.verdict in (*LABELS, None)
+        and (p is None or (isinstance(p, dict) and all(k in LABELS and _is_number(v) for k, v in p.items())))
+        and (verdict.text is None or isinstance(verdict.text, str))
+        and (verdict.mass is None or _is_number(verdict.mass))
+    )
+
+
+def _is_number(value: object) -> bool:
+    return isinstance(value, (int, float)) and not isinstance(value, bool)
+
+
+def _remove_empty(folders: Iterable[Path]) -> None:
+    """Those of the folders, innermost first, that hold nothing."""
+    for one in folders:
+        try:
+            one.rmdir()
+        except OSError:  # not empty, and so are those around it
+            return

@@ -5,6 +5,7 @@ import os
 import signal
 import subprocess
 import sys
+from dataclasses import asdict
 
 import pytest
 from hypothesis import HealthCheck, given, settings
@@ -231,3 +232,35 @@ def test_a_folder_without_a_run_is_an_error():
 
     with pytest.raises(RunError, match="no run there"):
         store.read_run(Path("nowhere"))
+
+
+@pytest.mark.parametrize(
+    "field, value",
+    [("id", [1]), ("p", [1]), ("p", {"c": 1}), ("p", {"a": "x"}), ("mass", "x"), ("text", 3), ("verdict", [])],
+)
+def test_a_verdict_with_a_field_of_another_kind_is_named_with_its_line(tmp_path, field, value):
+    file = filled(tmp_path) / "verdicts.jsonl"
+    lines = file.read_text(encoding="utf-8").split("\n")
+    lines[1] = json.dumps({**json.loads(lines[1]), field: value})
+    file.write_text("\n".join(lines), encoding="utf-8")
+    with begin(tmp_path) as run, pytest.raises(RunError, match="verdicts.jsonl:2: not a verdict"):
+        run.verdicts()
+
+
+@pytest.mark.parametrize(
+    "change", [{"benchmark": [1]}, {"gguf_bytes": "x"}, {"measured": {**asdict(COST), "wall_seconds": "x"}}]
+)
+def test_a_run_whose_facts_are_of_another_kind_is_refused(tmp_path, change):
+    with begin(tmp_path) as run:
+        run.append(VERDICTS[0])
+        run.complete(COST, 1, {})
+    file = store.folder(tmp_path, WHO) / "run.json"
+    file.write_text(json.dumps({**json.loads(file.read_text()), **change}))
+    with pytest.raises(RunError, match="run.json"):
+        store.read_run(file.parent)
+
+
+def test_a_run_that_ends_before_its_first_verdict_leaves_nothing(tmp_path):
+    with pytest.raises(ZeroDivisionError), begin(tmp_path / "new"):
+        raise ZeroDivisionError
+    assert list(tmp_path.iterdir()) == []
