@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import json
+import os
 import re
 import shutil
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -25,6 +28,25 @@ def test_every_command_has_help_that_ends_with_an_example(edge: Edge, command: s
 def test_help_lists_every_command(edge: Edge) -> None:
     listed = re.findall(r"^  ([a-z]+)  +\S", edge("--help").stdout, re.MULTILINE)
     assert sorted(listed) == sorted(COMMANDS)
+
+
+@pytest.mark.parametrize("command", [[], ["data"]])
+def test_a_group_of_commands_alone_is_answered_with_its_help(edge: Edge, command: list[str]) -> None:
+    done = edge(*command)
+    assert done.returncode == 2 and done.stdout == ""
+    assert done.stderr.startswith("Usage: ") and "\nCommands:\n" in done.stderr
+
+
+def test_tables_go_nowhere_where_stdout_is_closed(environment: dict[str, str], tmp_path: Path) -> None:
+    closed = f"{sys.executable} -m edge_judge models >&-"
+    done = subprocess.run(["sh", "-c", closed], cwd=tmp_path, env=environment, capture_output=True, text=True)
+    assert (done.returncode, done.stderr) == (0, "")
+
+
+def test_a_broken_record_of_built_files_is_told_before_anything_is_built(edge: Edge, tmp_path: Path) -> None:
+    (tmp_path / "models.lock").write_text("built = [")
+    fails(edge("quantize", "pocket", "q2_k", EDGE_JUDGE_MODELS="."), 1, "models.lock")
+    assert [path.name for path in tmp_path.iterdir()] == ["models.lock"]
 
 
 def test_a_mistyped_command_is_answered_with_the_nearest(edge: Edge) -> None:
@@ -52,6 +74,12 @@ def test_a_local_folder_can_be_quantized_and_then_judge(edge: Edge, tmp_path: Pa
 def test_out_puts_the_file_elsewhere(edge: Edge, tmp_path: Path) -> None:
     done = edge("quantize", "pocket", "q8_0", "--out", "here.gguf")
     assert done.stdout.strip() == "here.gguf" and (tmp_path / "here.gguf").read_bytes()[:4] == b"GGUF"
+
+
+def test_out_never_replaces_what_is_no_file(edge: Edge, tmp_path: Path) -> None:
+    os.mkfifo(tmp_path / "pipe")
+    fails(edge("quantize", "pocket", "q4_0", "--out", "pipe"), 2, "pipe")
+    assert (tmp_path / "pipe").is_fifo()
 
 
 def test_unknown_models_and_schemes_are_answered_with_the_nearest(edge: Edge) -> None:
@@ -116,6 +144,18 @@ def test_runs_under_other_prompts_are_not_compared(edge: Edge, tmp_path: Path) -
     path = tmp_path / "results/pocket/pocket/q8_0/pairwise/run.json"
     path.write_text(path.read_text().replace('"prompt_sha256": "', '"prompt_sha256": "0'))
     fails(edge("compare"), 1, "prompt_sha256")
+
+
+def test_runs_over_different_numbers_of_pairs_are_compared_over_those_they_share(edge: Edge) -> None:
+    edge("eval", "--limit", 12)
+    edge("eval", "--scheme", "q8_0", "--limit", 5)
+    done = edge("compare", "--json")
+    assert done.returncode == 0, done.stderr
+    assert {row["scheme"]: row["pairs"] for row in json.loads(done.stdout)} == {"f16": 12, "q8_0": 5}
+
+
+def test_a_limit_that_is_not_a_number_is_no_limit_and_is_refused(edge: Edge) -> None:
+    fails(edge("compare", "--max-drop", "nan"), 2, "--max-drop")
 
 
 # ---- judge, data, lock, demo ------------------------------------------------------------------------------

@@ -171,6 +171,33 @@ def test_a_broken_file_is_named_with_its_line(edge: Edge, tmp_path: Path, conten
 def test_a_file_that_is_no_gguf_is_refused(edge: Edge, tmp_path: Path) -> None:
     (tmp_path / "odd.gguf").write_bytes(b"not a model")
     fails(edge("eval", "--gguf", "odd.gguf"), 1, "odd.gguf")
+    assert not (tmp_path / "results").exists()
+
+
+def test_a_model_that_cannot_be_loaded_takes_nothing_from_a_run_that_was_begun(edge: Edge, tmp_path: Path) -> None:
+    edge("eval", "--limit", 2)
+    before = (tmp_path / RUN / "verdicts.jsonl").read_bytes()
+    (tmp_path / "odd.gguf").write_bytes(b"not a model")
+    fails(edge("eval", "--gguf", "odd.gguf"), 1, "odd.gguf")
+    assert (tmp_path / RUN / "verdicts.jsonl").read_bytes() == before
+    assert [path.name for path in (tmp_path / "results/pocket").iterdir()] == ["pocket"]
+
+
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="needs /dev/full, a file with no room")
+def test_a_table_that_finds_no_room_is_one_error_and_the_run_is_kept(
+    environment: dict[str, str], tmp_path: Path
+) -> None:
+    with Path("/dev/full").open("w") as full:
+        done = subprocess.run(
+            [*EVAL, "--limit", "2"], cwd=tmp_path, env=environment, stdout=full, stderr=subprocess.PIPE, text=True
+        )
+    assert done.returncode == 1 and "Traceback" not in done.stderr, done.stderr
+    assert done.stderr.startswith("error: cannot write")
+    assert (tmp_path / RUN / "score.json").exists()
+
+
+def test_more_threads_than_llama_cpp_knows_are_wrong_usage(edge: Edge) -> None:
+    fails(edge("eval", "--threads", 100_000), 2, "--threads")
 
 
 def test_a_gguf_file_of_ones_own_can_judge(edge: Edge, tmp_path: Path, models: Path) -> None:

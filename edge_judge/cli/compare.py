@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from dataclasses import replace
+from math import isnan
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -51,6 +52,8 @@ def compare(
     """
     from edge_judge import store
 
+    if max_drop is not None and isnan(max_drop):  # no drop exceeds it: a gate that never closes
+        raise UsageError("--max-drop is not a number", "say for example: --max-drop 2")
     paths = list(runs) or store.find_runs(results)
     if not paths:
         raise RunError(f"{results}: no complete run there", "edge-judge eval makes one")
@@ -68,11 +71,10 @@ def _against_run(
     from edge_judge.compare import exceeds
     from edge_judge.report import comparison_json, ladder_table
 
-    benchmarks: dict[str, Benchmark] = {}
     comparisons: list[Comparison] = []
     for path, run in found:
-        benchmark = benchmarks.setdefault(run.identity.benchmark, _benchmark(run, data))
-        comparisons.append(compared(benchmark, run, _baseline(path, run, baseline)))
+        # cut anew for each run: two runs may have judged different numbers of a benchmark's pairs
+        comparisons.append(compared(_benchmark(run, data), run, _baseline(path, run, baseline)))
     comparisons.sort(
         key=lambda one: (
             one.run.identity.benchmark,
@@ -148,7 +150,7 @@ def _benchmark(run: Run, data: Path | None) -> Benchmark:
     if name not in benchmarks.REGISTRY:
         name = str(run.settings.get("benchmark_source", name))
     benchmark = benchmarks.load(name, data)
-    if benchmark.sha256 != run.settings["benchmark_sha256"]:
+    if benchmark.sha256 != run.settings.get("benchmark_sha256"):
         raise RunError(
             f"{name}: the benchmark's file is another one than the run judged",
             "edge-judge eval --fresh judges it",

@@ -5,6 +5,7 @@ Exit codes: 0 done; 1 failed; 2 wrong usage; 3 compared, and the drop is larger 
 
 from __future__ import annotations
 
+import errno
 import os
 import sys
 from typing import Any, NoReturn
@@ -14,6 +15,7 @@ import click
 from edge_judge.errors import EdgeJudgeError, UsageError, nearest
 
 FAILED, WRONG_USAGE, TOO_MUCH_LOST, INTERRUPTED = 1, 2, 3, 130
+NO_ROOM = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EFBIG})  # said by a write, which knows no file's name
 
 
 def fail(message: str, hint: str | None, code: int) -> NoReturn:
@@ -41,6 +43,9 @@ class Commands(click.Group):
             wrong = isinstance(error, (UsageError, UnknownModel, UnknownScheme))
             fail(str(error), error.hint, WRONG_USAGE if wrong else FAILED)
         except OSError as error:
+            if error.filename is None and error.errno in NO_ROOM:
+                hint = "make room: nothing reached so far is lost, the same command goes on from here"
+                fail(f"cannot write: {error.strerror}", hint, FAILED)
             if error.filename is None:
                 raise
             fail(f"{error.filename}: {error.strerror}", "check that the path exists and may be written", FAILED)
@@ -54,6 +59,9 @@ class Commands(click.Group):
     def main(self, *args: Any, **kwargs: Any) -> Any:
         try:
             return super().main(*args, **{**kwargs, "standalone_mode": False})
+        except click.exceptions.NoArgsIsHelpError as error:
+            click.echo(error.format_message(), err=True)  # nothing was said wrong: the help, as it is laid out
+            raise SystemExit(WRONG_USAGE) from None
         except click.UsageError as error:
             where = error.ctx.command_path if error.ctx else "edge-judge"
             fail(error.format_message(), f"{where} --help tells what can be said", WRONG_USAGE)

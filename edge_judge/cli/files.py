@@ -119,6 +119,10 @@ def take_ready(repo: str, name: str, options: Options) -> BuiltFile:
 
 
 def _target(name: str, scheme: str, options: Options) -> Path:
+    from quantize import lock
+
+    if options.out is None:
+        lock.read_built(models_folder())  # refuses a broken record before the work, not after it
     target = options.out or models_folder() / name / f"{name}-{scheme}.gguf"
     target.parent.mkdir(parents=True, exist_ok=True)
     return target

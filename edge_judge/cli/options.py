@@ -30,7 +30,8 @@ model = click.option(
 )
 scheme = click.option("--scheme", help="Its quantization scheme.  [default: f16]")
 gguf = click.option("--gguf", type=FILE, help="Judge with this GGUF file instead.")
-threads = click.option("--threads", type=click.IntRange(min=1), help="Threads.  [default: physical cores]")
+# llama.cpp aborts the process above its own maximum (GGML_MAX_N_THREADS)
+threads = click.option("--threads", type=click.IntRange(min=1, max=512), help="Threads.  [default: physical cores]")
 
 
 def judge(function: Function) -> Function:

@@ -39,6 +39,8 @@ def quantize(
     MODEL is a name in models.lock, the folder of a Hugging Face checkpoint, or a repository on the Hub.
     Prints the file's path.
     """
+    if out is not None and out.exists() and not out.is_file():  # a rename would put the file in a device's place
+        raise UsageError(f"{out}: no ordinary file, so it will not be replaced", "--out takes the name of a file")
     how = files.Options(out=out, imatrix=imatrix, keep_source=keep_source)
     if gguf_file is not None:
         built = files.take_ready(model, gguf_file, how)

@@ -27,6 +27,8 @@ def width() -> int:
 
 
 def color() -> bool:
+    if sys.stdout is None:  # closed by the caller: there is nobody to print for
+        return False
     return sys.stdout.isatty() and "NO_COLOR" not in os.environ
 
 
