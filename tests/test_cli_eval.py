@@ -196,6 +196,16 @@ def test_a_table_that_finds_no_room_is_one_error_and_the_run_is_kept(
     assert (tmp_path / RUN / "score.json").exists()
 
 
+def test_a_run_stays_below_the_results_folder_whatever_its_file_and_scheme_are_called(
+    edge: Edge, tmp_path: Path, models: Path
+) -> None:
+    edge("quantize", "pocket", "q8_0")
+    shutil.copy(models / "pocket" / "pocket-q8_0.gguf", tmp_path / "...gguf")
+    fails(edge("eval", "--gguf", "...gguf", "--scheme", "../../../up", "--limit", 1), 2, "--scheme")
+    assert edge("eval", "--gguf", "...gguf", "--limit", 1).returncode == 0
+    assert (tmp_path / "results/pocket/gguf/gguf/pairwise/score.json").exists()
+
+
 def test_more_threads_than_llama_cpp_knows_are_wrong_usage(edge: Edge) -> None:
     fails(edge("eval", "--threads", 100_000), 2, "--threads")
 

@@ -8,13 +8,14 @@ from __future__ import annotations
 
 import hashlib
 import os
+import re
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from edge_judge import __version__
-from edge_judge.errors import ModelError
+from edge_judge.errors import ModelError, UsageError
 from edge_judge.records import Judge
 from quantize import digest
 
@@ -39,7 +40,10 @@ def models_folder() -> Path:
 def judge_for(model: str, scheme: str | None, gguf: Path | None) -> Judge:
     """The judge that the options name. Raises ModelError when it is not built here."""
     if gguf is not None:
-        return Judge(gguf.stem, scheme or "gguf", gguf, digest.sha256(gguf), str(gguf.name))
+        called = scheme or "gguf"
+        if not re.fullmatch(r"\w[\w.-]*", called):  # it becomes a folder's name under results/
+            raise UsageError(f"--scheme '{called}' cannot name a folder", "letters, digits and . _ - only, like q4_k_m")
+        return Judge(gguf.stem.strip(".") or "gguf", called, gguf, digest.sha256(gguf), str(gguf.name))
     from quantize import lock, schemes
 
     wanted = schemes.canonical(scheme or "f16")
