@@ -28,7 +28,7 @@ if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
 
-BLOCK_BYTES = 8 << 20  # of float32; a worker holds about three of these
+BLOCK_BYTES = 4 << 20  # of float32; a worker holds about three of these
 _FLOAT_P = ctypes.POINTER(ctypes.c_float)
 
 

@@ -135,7 +135,7 @@ def compare_keys(ours, theirs):
 
 
 @pytest.mark.parametrize(("dtype", "shards", "binary"), VARIANTS)
-@pytest.mark.parametrize("case", ["llama-mha-bias", "internlm2"])
+@pytest.mark.parametrize("case", ["llama-mha-bias", "qwen2", "internlm2", "chatglm"])
 def test_half_precision_files_are_those_of_the_converter(case, dtype, shards, binary, tmp_path):
     model = make(tmp_path / "model", case, dtype, shards, binary)
     for kind in ("f16", "bf16"):
@@ -144,7 +144,7 @@ def test_half_precision_files_are_those_of_the_converter(case, dtype, shards, bi
         assert gguf_tensors(ours) == gguf_tensors(theirs)
 
 
-@pytest.mark.parametrize("case", ["llama-gqa", "chatglm"])
+@pytest.mark.parametrize("case", ["llama-gqa", "qwen2", "internlm2", "chatglm"])
 def test_one_pass_gives_what_the_official_two_steps_give(case, tmp_path):
     model = make(tmp_path / "model", case, "bf16", 2, False)
     wide = convert(model, tmp_path / "wide.gguf", "bf16", case)
