@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING
 from edge_judge.errors import RunError
 from edge_judge.intervals import Bootstrap, mean, paired_difference, rate
 from edge_judge.records import Benchmark, Figure, Identity, Run
+from edge_judge.store import PLACES
 from edge_judge.tally import Tally, tally
 
 if TYPE_CHECKING:
@@ -154,7 +155,7 @@ def _deciding(run: Run) -> Iterator[tuple[str, object]]:
 
 def _flat(settings: Mapping[str, object], path: str) -> Iterator[tuple[str, object]]:
     for name, value in settings.items():
-        if name in WEIGHTS or name in COVERAGE:
+        if name in WEIGHTS | COVERAGE | PLACES:
             continue
         if isinstance(value, Mapping):
             yield from _flat(value, f"{path}.{name}")

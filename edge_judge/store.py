@@ -21,6 +21,7 @@ from typing import IO, Any, Self
 from edge_judge.errors import RunError
 from edge_judge.records import LABELS, ORDERS, Identity, Measured, Run, Verdict
 
+PLACES = frozenset({"benchmark_source"})  # where a file lay decides nothing: its hash does
 FILES = ("run.json", "verdicts.jsonl", "score.json")
 
 
@@ -162,7 +163,7 @@ def find_runs(results: Path) -> list[Path]:
 
 def differences(old: Mapping[str, Any], new: Mapping[str, Any]) -> list[str]:
     """One phrase for each setting that differs."""
-    keys = sorted(old.keys() | new.keys())
+    keys = sorted((old.keys() | new.keys()) - PLACES)
     return [
         f"{key} was {_brief(old.get(key))}, is {_brief(new.get(key))}"
         for key in keys

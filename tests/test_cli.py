@@ -138,6 +138,15 @@ def test_compare_without_runs_or_with_a_strange_baseline_says_what_to_do(edge: E
     fails(edge("compare", "--baseline", "published"), 1, "published")
 
 
+def test_a_run_whose_benchmark_is_gone_does_not_hide_the_others(edge: Edge, tmp_path: Path) -> None:
+    (tmp_path / "mine.csv").write_text("question,a,b,label\nName a fruit.,apple,hammer,a\n")
+    edge("eval", "--benchmark", "mine.csv", "--benchmark", "pocket", "--limit", 3)
+    (tmp_path / "mine.csv").unlink()
+    done = edge("compare")
+    assert done.returncode == 0 and "pocket" in done.stdout and "mine left out" in done.stderr
+    fails(edge("compare", "results/mine/pocket/f16/pairwise"), 1, "mine.csv")
+
+
 def test_runs_under_other_prompts_are_not_compared(edge: Edge, tmp_path: Path) -> None:
     for scheme in ("f16", "q8_0"):
         edge("eval", "--limit", 3, "--scheme", scheme)

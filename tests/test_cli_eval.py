@@ -113,6 +113,13 @@ def test_a_run_begun_under_other_settings_is_refused_with_the_difference_named(e
     assert edge("eval", "--limit", 5, "--order", "given", "--fresh").returncode == 0
 
 
+def test_where_a_file_of_ones_own_lies_does_not_matter(edge: Edge, tmp_path: Path) -> None:
+    (tmp_path / "mine.csv").write_text("question,a,b\nName a fruit.,apple,hammer\n")
+    assert edge("eval", "--benchmark", "mine.csv").returncode == 0
+    again = edge("eval", "--benchmark", tmp_path / "mine.csv")
+    assert again.returncode == 0, again.stderr
+
+
 def test_a_file_of_ones_own_is_a_benchmark(edge: Edge, tmp_path: Path) -> None:
     rows = [{"question": "Name two fruits.", "a": "apple pear", "b": "apple", "label": "a"}]
     (tmp_path / "mine.jsonl").write_text("\n".join(map(json.dumps, rows)) + "\n")

@@ -12,7 +12,7 @@ import click
 
 from edge_judge.cli import options, talk
 from edge_judge.cli.errors import TOO_MUCH_LOST
-from edge_judge.errors import RunError, UsageError, nearest
+from edge_judge.errors import DataError, RunError, UsageError, nearest
 from edge_judge.records import Benchmark, Run
 
 if TYPE_CHECKING:
@@ -58,6 +58,10 @@ def compare(
     if not paths:
         raise RunError(f"{results}: no complete run there", "edge-judge eval makes one")
     found = [(path, store.read_run(path)) for path in paths]
+    if not runs:  # nobody asked for these by name: one that cannot be scored now must not hide the others
+        found = [(path, run) for path, run in found if _can_be_scored(run, data)]
+    if not found:
+        raise RunError(f"{results}: no run there whose benchmark is here", "--data names the folder of the files")
     if baseline == "published":
         _against_published([run for _, run in found], data, max_drop, as_json)
     else:
@@ -157,6 +161,15 @@ def _benchmark(run: Run, data: Path | None) -> Benchmark:
         )
     seen = {verdict.id for verdict in run.verdicts}
     return replace(benchmark, pairs=tuple(pair for pair in benchmark.pairs if pair.id in seen))
+
+
+def _can_be_scored(run: Run, data: Path | None) -> bool:
+    try:
+        _benchmark(run, data)
+    except DataError as error:
+        talk.note(f"{run.identity.benchmark} left out: {error}")
+        return False
+    return True
 
 
 def _judge_drops(lost: list[str], max_drop: float | None) -> None:
