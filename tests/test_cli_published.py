@@ -56,3 +56,26 @@ def test_without_a_way_to_the_hub_the_error_says_that_the_download_is_missing(ed
     done = edge("quantize", "qwen1.5-14b", "q4_k_m", EDGE_JUDGE_MODELS=str(tmp_path / "models"), **nowhere)
     fails(done, 1, "Qwen/Qwen1.5-14B-Chat", "download")
     assert not list(tmp_path.rglob("*.gguf"))
+
+
+def test_lock_fills_what_the_hub_tells_and_moves_no_pin(edge: Edge, tmp_path: Path) -> None:
+    known = lock.read().model("qwen1.5-7b")
+    assert known.repo is not None and known.commit is not None
+    published = small("qwen1.5-7b", tmp_path / "published")
+    path = own_lock(tmp_path)
+    document = tomlkit.parse(path.read_text("utf-8"))
+    for name in set(document["models"]) - {"qwen1.5-7b"}:  # type: ignore[call-overload]
+        del document["models"][name]  # type: ignore[union-attr]
+    files = tomlkit.aot()
+    for shard in sorted(published.glob("*.safetensors")):
+        files.append(tomlkit.item({"name": shard.name}))
+    document["models"]["qwen1.5-7b"]["files"] = files  # type: ignore[index]
+    path.write_text(tomlkit.dumps(document), "utf-8")
+    own = {"EDGE_JUDGE_LOCK": str(path), "HF_HOME": str(tmp_path / "hub")}
+    with serving(Shelf({(known.repo, known.commit): published})) as url:
+        done = edge("lock", HF_ENDPOINT=url, **own)
+    assert done.returncode == 0 and "2/2 hashes" in done.stdout, done.stdout + done.stderr
+    filled = lock.read(path).model("qwen1.5-7b")
+    assert filled.commit == known.commit and all(file.sha256 and file.bytes for file in filled.files)
+    again = edge("lock", HF_ENDPOINT="http://127.0.0.1:9", **own)
+    assert again.returncode == 0 and "could not be reached" in again.stderr and "2/2 hashes" in again.stdout

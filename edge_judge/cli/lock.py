@@ -7,26 +7,21 @@ import json
 import click
 
 from edge_judge.cli import files, options, talk
-from edge_judge.errors import EdgeJudgeError, UsageError
+from edge_judge.errors import EdgeJudgeError
 
 
 @click.command(epilog=options.example("edge-judge lock", "edge-judge lock --check"))
-@click.option(
-    "--check", is_flag=True, help="Fail if a file built here, or a model on the Hub, is not what was recorded."
-)
-@click.option(
-    "--fill", is_flag=True, help="Write the hashes and sizes that models.lock lacks, from the Hub's metadata."
-)
+@click.option("--check", is_flag=True, help="Change nothing; fail if something is not what was recorded.")
 @options.as_json
-def lock(check: bool, fill: bool, as_json: bool) -> None:
-    """Show where each known model comes from; check that, and the files built on this machine."""
-    if check and fill:
-        raise UsageError("--check and --fill together", "check first; then fill what is missing")
+def lock(check: bool, as_json: bool) -> None:
+    """Show where each known model comes from, filling in the hashes and sizes that the Hub tells.
+
+    A pin is never moved. With --check, compare models.lock with the Hub, and the files built here with their record.
+    """
     if check:
         _check(as_json)
-    elif fill:
-        _fill(as_json)
     else:
+        _fill()
         _show(as_json)
 
 
@@ -55,13 +50,17 @@ def _show(as_json: bool) -> None:
         click.echo(f"{row['model']:13} {row['source']:38} {commit:15} {known:11} {row['licence']}{gated}")
 
 
-def _fill(as_json: bool) -> None:
+def _fill() -> None:
     from quantize import lock as locks
     from quantize import relock
+    from quantize.errors import SourceInterrupted
     from quantize.source import Hub
 
-    found = relock.fill(Hub(), locks.shipped_path())
-    _tell([[one.model, one.state, one.file or "", one.detail] for one in found], as_json)
+    try:
+        for one in relock.fill(Hub(), locks.shipped_path()):
+            talk.note(f"{one.model}: {one.state} {one.file or ''} {one.detail}")
+    except SourceInterrupted:
+        talk.note("the Hub could not be reached: this is what is known already")
 
 
 def _check(as_json: bool) -> None:
