@@ -123,7 +123,7 @@ def mcnemar(lost: int, won: int) -> float:
 
 def _side(run: Run, accuracy: Figure) -> Side:
     measured = run.measured
-    speed = measured.verdicts / measured.wall_seconds * 60 if measured and measured.wall_seconds > 0 else None
+    speed = measured.verdicts_per_minute if measured else None
     return Side(run.identity, accuracy, run.bytes, speed, measured.peak_rss if measured else None)
 
 

@@ -134,6 +134,11 @@ class Measured:
     peak_rss: int
     machine: str
 
+    @property
+    def verdicts_per_minute(self) -> float | None:
+        """Loading the model included; None where no time was measured."""
+        return self.verdicts / self.wall_seconds * 60 if self.wall_seconds > 0 else None
+
 
 @dataclass(frozen=True, slots=True)
 class Score:

@@ -13,7 +13,7 @@ from edge_judge import benchmarks
 from edge_judge.cli import options, talk
 from edge_judge.cli.files import judge_for
 from edge_judge.errors import DataError
-from edge_judge.records import ORDERS, Benchmark, Judge, Run, Score
+from edge_judge.records import ORDERS, Benchmark, Judge
 
 if TYPE_CHECKING:
     from edge_judge.judging import Protocol
@@ -123,29 +123,8 @@ def row(
     threads: int | None = None,
 ) -> ScoreRow:
     """One run, begun, resumed or read back, as a row of the table."""
-    from edge_judge import metrics, published
-    from edge_judge.report import ScoreRow
-
-    score, run = judged(benchmark, judge, protocol, results, fresh=fresh, threads=threads)
-    known = published.find_published(published.read_published(published_csv()), judge.model, benchmark.name)
-    beside = published.against_published(score, known) if known else None
-    measured = run.measured
-    speed = measured.verdicts * 60 / measured.wall_seconds if measured and measured.wall_seconds else None
-    return ScoreRow(score, metrics.baselines(benchmark), speed, beside)
-
-
-def judged(
-    benchmark: Benchmark,
-    judge: Judge,
-    protocol: Protocol,
-    results: Path,
-    *,
-    fresh: bool,
-    threads: int | None = None,
-) -> tuple[Score, Run]:
-    """A run's score and the run. score.json is not replaced by one over fewer pairs than it has."""
-    from edge_judge import metrics, run, store
-    from edge_judge.report import score_json
+    from edge_judge import metrics, published, run, store
+    from edge_judge.report import ScoreRow, score_json
 
     identity, settings = run.identity(benchmark, judge, protocol), run.settings(benchmark, judge, protocol)
     with store.RunFolder.open(results, identity, settings, fresh=fresh) as kept:
@@ -153,10 +132,11 @@ def judged(
         with talk.progress(title) as show:
             verdicts, measured = run.evaluate(benchmark, judge, protocol, kept, show, threads=threads)
         score = metrics.score(benchmark, verdicts, identity)
-        size = judge.gguf.stat().st_size
-        if len(verdicts) == len(kept.verdicts()):
-            kept.complete(measured, size, score_json(score))
-        return score, Run(identity, settings, measured, tuple(verdicts), size)
+        if len(verdicts) == len(kept.verdicts()):  # never replaced by a score over fewer pairs
+            kept.complete(measured, judge.gguf.stat().st_size, score_json(score))
+    known = published.find_published(published.read_published(published_csv()), judge.model, benchmark.name)
+    beside = published.against_published(score, known) if known else None
+    return ScoreRow(score, metrics.baselines(benchmark), measured.verdicts_per_minute, beside)
 
 
 def published_csv() -> Path:
