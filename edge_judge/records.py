@@ -29,7 +29,8 @@ class Pair:
     """Two answers to one instruction.
 
     labels: the human verdicts it is scored against: one for most benchmarks, none where nobody judged, several
-    where each vote counts (MT-Bench). group: pairs that share one are one cluster when intervals are computed.
+    where each vote counts (MT-Bench). given: the order in which each of these votes saw the answers, where that
+    is not always "ab". group: pairs that share one are one cluster when intervals are computed.
     """
 
     id: str
@@ -39,6 +40,7 @@ class Pair:
     labels: tuple[Label, ...] = ()
     group: str = ""
     reference: str | None = None
+    given: tuple[Order, ...] = ()
 
     @property
     def cluster(self) -> str:
@@ -66,7 +68,7 @@ class Verdict:
 
     verdict: None means that no valid verdict was given; it is never a tie. p: probability of each legal verdict,
     summing to 1. mass: the share of all probability that lay on legal verdicts. text: what the judge wrote, or
-    the verdict's text where it was read from probabilities.
+    the verdict's text where it was read from probabilities. cut: whether an answer was shortened to fit.
     """
 
     id: str
@@ -75,6 +77,7 @@ class Verdict:
     p: Mapping[Label, float] | None = None
     text: str | None = None
     mass: float | None = None
+    cut: bool = False
 
 
 @dataclass(frozen=True, slots=True)

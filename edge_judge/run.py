@@ -36,7 +36,7 @@ def settings(benchmark: Benchmark, judge_: Judge, protocol: Protocol) -> dict[st
         "benchmark_source": benchmark.source,
         "benchmark_sha256": benchmark.sha256,
         "prompt": protocol.grammar.prompt,
-        "prompt_sha256": prompts.sha256(protocol.grammar.prompt),
+        "prompt_sha256": prompts.sha256(prompts.source(protocol.grammar.prompt)),
         "grammar_sha256": protocol.grammar.sha256,
         "order": "both" if len(protocol.orders) == 2 else "given",
         "ties": protocol.ties,

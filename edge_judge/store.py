@@ -100,6 +100,8 @@ class RunFolder:
         if self._lines is None:
             self._lines = (self.path / "verdicts.jsonl").open("a", encoding="utf-8")
         fields = {name: getattr(verdict, name) for name in ("id", "order", "verdict", "p", "text", "mass")}
+        if verdict.cut:
+            fields["cut"] = True
         self._lines.write(json.dumps(fields, ensure_ascii=False) + "\n")
         self._lines.flush()
 
@@ -224,6 +226,7 @@ def _is_whole(verdict: Verdict) -> bool:
         and (p is None or (isinstance(p, dict) and all(k in LABELS and _is_number(v) for k, v in p.items())))
         and (verdict.text is None or isinstance(verdict.text, str))
         and (verdict.mass is None or _is_number(verdict.mass))
+        and isinstance(verdict.cut, bool)
     )
 
 

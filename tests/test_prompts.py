@@ -88,5 +88,5 @@ def test_every_protocol_can_be_listed_read_and_named_by_a_hash_of_its_file():
 
     for name in prompts.protocols():
         data = (prompts.FOLDER / f"{name}.txt").read_bytes()
-        assert prompts.sha256(name) == hashlib.sha256(data).hexdigest()
+        assert prompts.sha256(prompts.source(name)) == hashlib.sha256(data).hexdigest()
         assert prompts.source(name).encode() == data

@@ -1,21 +1,24 @@
 """The words a judge reads: one template per judging protocol, filled with one pair.
 
-Knows: the template files beside it, and how to keep what an answer says inside that answer.
-Does not know: chat templates, tokens or models (the engine wraps a prompt in the model's own chat format),
-nor in which order a pair is shown (the caller decides what stands first).
+Knows: the template files beside it, how a prompt that a judge was trained on is filled in, and how to keep what an
+answer says inside that answer.
+Does not know: chat templates, tokens or models (the engine wraps a prompt in the model's own chat format), where
+a trained-in prompt comes from, nor in which order a pair is shown (the caller decides what stands first).
 """
 
 from __future__ import annotations
 
 import hashlib
 import re
+from collections.abc import Mapping
 from functools import cache
 from pathlib import Path
 from typing import Any
 
 FOLDER = Path(__file__).parent
 _LINE = r"(^|[\r\v\f\x1c-\x1e\x85\u2028\u2029])"  # all that may pass for the beginning of a line
-_HEADING = re.compile(_LINE + r"(\s*)(#+\s*(?:instruction|answer\s+[ab]|verdict)\b)", re.IGNORECASE | re.MULTILINE)
+_NO_HEADING = re.compile(r"\w|\{|-(?:\s|$)|$")  # words, fields, items of a list: headings begin with a sign
+_FIELD = re.compile(r"\{\{.*?\}\}|\{%.*?%\}|\{\w+\}")
 
 
 def protocols() -> list[str]:
@@ -28,25 +31,73 @@ def source(protocol: str) -> str:
     return (FOLDER / f"{protocol}.txt").read_text(encoding="utf-8")
 
 
-def sha256(protocol: str) -> str:
-    """Hash of a protocol's template: part of what decides a run's outcome."""
-    return hashlib.sha256(source(protocol).encode()).hexdigest()
+def sha256(text: str) -> str:
+    """Hash of a template's text: part of what decides a run's outcome."""
+    return hashlib.sha256(text.encode()).hexdigest()
 
 
-def fill(protocol: str, question: str, first: str, second: str, *, ties: bool) -> str:
-    """The text a judge is asked, with `first` as answer A and `second` as answer B.
+def fill(
+    protocol: str,
+    question: str,
+    a: str,
+    b: str = "",
+    *,
+    ties: bool,
+    reference: str | None = None,
+    criteria: tuple[str, ...] = (),
+) -> str:
+    """The text a judge is asked, with `a` shown first. A protocol that looks at one answer shows only `a`.
 
     A line inside the texts that looks like one of the template's own headings is escaped with a backslash
     (as Markdown does), so that an answer cannot end its section and open another.
     """
-    values = {"question": question, "a": first, "b": second}
-    shown = {name: _HEADING.sub(r"\1\2\\\3", text.strip()) for name, text in values.items()}
-    return str(_template(protocol).render(ties=ties, **shown)).strip()
+    text = source(protocol)
+    shown = {"question": question, "a": a, "b": b, "reference": reference or ""}
+    values = {name: escape(text, value) for name, value in shown.items()}
+    return str(_template(text).render(ties=ties, criteria=criteria, **values)).strip()
+
+
+def fill_trained(template: str, fields: Mapping[str, str], question: str, a: str, b: str) -> str:
+    """The prompt that a judge was trained on, with its `{fields}` filled in.
+
+    fields: the name of each field -> "question", "a" or "b". Each field is filled once, from left to right, so a
+    field's name inside a text stays text. Sections are kept apart as in `fill`.
+    """
+    values = {"question": question, "a": a, "b": b}
+    shown = {name: escape(template, values[meant]) for name, meant in fields.items()}
+    return re.sub(r"\{(\w+)\}", lambda match: shown.get(match[1], match[0]), template)
+
+
+def escape(template: str, text: str) -> str:
+    """The text, with a backslash before whatever could pass for one of the template's headings."""
+    headings = _headings(template)
+    return headings.sub(r"\1\2\\\3", text.strip()) if headings else text.strip()
 
 
 @cache
-def _template(protocol: str) -> Any:
+def _headings(template: str) -> re.Pattern[str] | None:
+    """Finds the template's headings in a text: lines (up to their first field) that begin with a sign."""
+    beginnings = [_FIELD.split(line)[0].strip() for line in template.splitlines()]
+    headings = sorted({line for line in beginnings if not _NO_HEADING.match(line)}, key=len, reverse=True)
+    if not headings:
+        return None
+    return re.compile(f"{_LINE}(\\s*)({'|'.join(map(_alike, headings))})", re.IGNORECASE | re.MULTILINE)
+
+
+def _alike(heading: str) -> str:
+    """An expression for a heading and what looks like it: other spaces, more or fewer of a repeated sign."""
+    parts = [part[0] for part in re.finditer(r"\w+|([^\w\s])\1*", heading.rstrip(": "))]
+    found = ""
+    for before, part in zip(["", *parts], parts, strict=False):
+        word = part[0].isalnum()
+        gap = r"\s+" if word and before[-1:].isalnum() else r"\s*"
+        found += (gap if before else "") + (re.escape(part) if word else re.escape(part[0]) + "+")
+    return found + (r"\b" if parts[-1][-1].isalnum() else "")
+
+
+@cache
+def _template(text: str) -> Any:
     # Imported here: `edge-judge --help` must not pay for a template engine.
     from jinja2 import Environment, StrictUndefined
 
-    return Environment(undefined=StrictUndefined, autoescape=False).from_string(source(protocol))
+    return Environment(undefined=StrictUndefined, autoescape=False, trim_blocks=True).from_string(text)
