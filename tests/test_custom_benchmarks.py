@@ -79,6 +79,32 @@ def test_parquet_is_read_like_jsonl(tmp_path: Path) -> None:
         benchmarks.load(write(tmp_path, "PAR1", "broken.parquet"))
 
 
+def test_parquet_has_the_column_rules_of_the_other_formats(tmp_path: Path) -> None:
+    pyarrow = pytest.importorskip("pyarrow", reason="reading parquet is optional: pip install pyarrow")
+    parquet = pytest.importorskip("pyarrow.parquet")
+    path = tmp_path / "mine.parquet"
+    good = {"question": "Q", "a": "x", "b": "y"}
+
+    def load(*rows: dict[str, object]) -> tuple[Pair, ...]:
+        parquet.write_table(pyarrow.Table.from_pylist(list(rows)), path)
+        return benchmarks.load(path).pairs
+
+    full: dict[str, object] = {**good, "id": 7, "label": "tie", "reference": "", "group": 3, "more": 0.5}
+    assert load(full) == (Pair("7", "Q", "x", "y", ("tie",), "3"),)
+    for row, message in (
+        ({**good, "Label": "a"}, r"mine\.parquet, row 1: column 'Label', expected 'label'"),
+        ({"question": "Q", "a": "x"}, "row 1: no column 'b'"),
+        ({**good, "a": None}, "row 1: column 'a' is null, expected text"),
+        ({**good, "label": 1}, "row 1: column 'label' is 1, expected one of a, b, tie"),
+        ({**good, "question": " "}, "row 1: column 'question' is empty"),
+    ):
+        with pytest.raises(DataError, match=message):
+            load(row)
+    with pytest.raises(DataError, match="no pairs in it"):
+        parquet.write_table(pyarrow.table({"question": [], "a": [], "b": []}), path)
+        benchmarks.load(path)
+
+
 def test_a_line_separator_inside_a_json_string_does_not_end_the_line(tmp_path: Path) -> None:
     path = write(tmp_path, '{"question": "one\u2028two", "a": "\x85", "b": "."}\n')
     assert benchmarks.load(path).pairs[0].question == "one\u2028two"
@@ -189,6 +215,14 @@ BAD_TABLES = {
 def test_a_bad_table_is_refused_with_its_line(tmp_path: Path, table: str, message: str) -> None:
     with pytest.raises(DataError, match=message):
         benchmarks.load(write(tmp_path, table, "mine.csv"))
+
+
+def test_several_broken_rows_are_told_by_the_first_and_a_count_of_the_others(tmp_path: Path) -> None:
+    bad = '{"question": "", "a": "x", "b": "y"}\n'
+    with pytest.raises(DataError, match=r"mine\.jsonl:2: .*; 2 more rows are broken$"):
+        benchmarks.load(write(tmp_path, GOOD + bad + GOOD + bad * 2))
+    with pytest.raises(DataError, match=r"mine\.jsonl:1: .*; at least 2 more rows are broken$"):
+        benchmarks.load(write(tmp_path, bad * 2 + "not JSON\n" + bad))
 
 
 @pytest.mark.parametrize(

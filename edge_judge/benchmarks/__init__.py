@@ -2,6 +2,8 @@
 
     autoj, pandalm, llmbar, mtbench, pocket    one published benchmark each: its source, its rows, its reader
     custom                                     a user's JSONL, CSV or parquet file
+    rubric                                     criteria to judge by, a file of the same formats
+    check                                      what a user's file holds, counted
     rows                                       the file formats
     source                                     the record of a source, the data folder, the hashes
     pull                                       downloads into the data folder

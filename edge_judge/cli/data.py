@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import unicodedata
+from collections.abc import Sequence
 from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -14,14 +16,19 @@ from edge_judge.cli import options, talk
 from edge_judge.errors import DataError
 
 if TYPE_CHECKING:
+    from rich.console import RenderableType
+
     from edge_judge.benchmarks import Source
+    from edge_judge.benchmarks.check import Contents
+    from edge_judge.benchmarks.rubric import Rubric
 
 NAMES = click.argument("names", nargs=-1)
+FIGURES = 48  # columns that a table needs beside the names and ids of a file's own, which may have any length
 
 
 @click.group(epilog=options.example("edge-judge data pull llmbar-natural", "edge-judge data verify"))
 def data() -> None:
-    """List, download and verify the benchmark files."""
+    """List, download and verify the benchmark files, and check one of your own."""
 
 
 @data.command("list", epilog=options.example("edge-judge data list"))
@@ -90,6 +97,83 @@ def verify(names: tuple[str, ...], data: Path | None, as_json: bool) -> None:
         )
     if names and any(check.state == "missing" for check in checks):
         raise DataError("not all of these files are here", "edge-judge data pull NAME downloads one")
+
+
+@data.command(epilog=options.example("edge-judge data check pairs.jsonl", "edge-judge data check rubric.csv --json"))
+@click.argument("files", nargs=-1, required=True, metavar="FILE...", type=click.Path(path_type=Path))
+@options.as_json
+def check(files: tuple[Path, ...], as_json: bool) -> None:
+    """Tell what was understood of a benchmark or a rubric of your own, and what looks like a mistake in it."""
+    from edge_judge.benchmarks.check import Contents, look, remarks
+
+    published = frozenset(benchmarks.names())
+    found = [(path, look(path, published)) for path in files]
+    if as_json:
+        click.echo(json.dumps([_as_json(path, one) for path, one in found], indent=2))
+    else:
+        from edge_judge.layout import render
+
+        parts = [part for _, one in found for part in _shown(one)]
+        click.echo(render(parts, talk.width(), talk.color()), nl=False)
+    for path, one in found:
+        for remark in remarks(one) if isinstance(one, Contents) else ():
+            talk.note(_plain(f"{path}: {remark}"))
+
+
+def _as_json(path: Path, found: Contents | Rubric) -> dict[str, object]:
+    from edge_judge.benchmarks.rubric import Rubric
+
+    kind = "rubric" if isinstance(found, Rubric) else "benchmark"
+    return {"file": str(path), "kind": kind, **asdict(found)}
+
+
+def _shown(found: Contents | Rubric) -> list[RenderableType]:
+    from edge_judge.benchmarks.rubric import Rubric
+    from edge_judge.layout import UNDEFINED, notes, table
+
+    if isinstance(found, Rubric):
+        lines = [[f"{number}. {_plain(text)}"] for number, text in enumerate(found.criteria, start=1)]
+        return [table(f"Rubric {_cut(found.name)}", ["criterion"], lines)]
+    given = [[column, UNDEFINED if rows is None else f"{rows:,}"] for column, rows in found.columns.items()]
+    parts = [
+        table(f"Benchmark {_cut(found.name)}", ["", "found", "where"], _facts(found)),
+        table("", ["column", "rows"], given),
+    ]
+    if found.ignored:
+        parts.append(notes(f"ignored: {', '.join(_plain(column) for column in found.ignored)}"))
+    return parts
+
+
+def _facts(found: Contents) -> Sequence[Sequence[str]]:
+    counted = [
+        ("identical answers", found.identical_answers),
+        ("exact duplicates", found.duplicates),
+        ("empty answers", found.empty_answers),
+    ]
+    longest = [("longest question", found.longest_question), ("longest answer", found.longest_answer)]
+    return [
+        ["format", found.format, ""],
+        ["pairs", f"{found.pairs:,}", ""],
+        ["clusters", f"{found.clusters:,}", ""],
+        *([f"labelled {label}", f"{count:,}", ""] for label, count in found.labels.items()),
+        ["ties allowed", "yes" if found.ties else "no", ""],
+        *([f"{what}, characters", f"{one.characters:,}", _cut(one.id)] for what, one in longest),
+        *([what, f"{one.count:,}", _cut(one.first or "")] for what, one in counted),
+    ]
+
+
+def _plain(text: str) -> str:
+    """One line without control characters: what a file says must not move a terminal's cursor."""
+    hidden = ("Cc", "Cs", "Zl", "Zp")
+    return "".join(ascii(sign)[1:-1] if unicodedata.category(sign) in hidden else sign for sign in text)
+
+
+def _cut(text: str) -> str:
+    from rich.text import Text
+
+    shown = Text(_plain(text))  # which knows that some signs are two columns wide
+    shown.truncate(max(talk.width() - FIGURES, 8), overflow="ellipsis")
+    return shown.plain
 
 
 def _sources(names: tuple[str, ...]) -> list[Source]:
