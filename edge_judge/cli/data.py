@@ -103,7 +103,7 @@ def verify(names: tuple[str, ...], data: Path | None, as_json: bool) -> None:
 @click.argument("files", nargs=-1, required=True, metavar="FILE...", type=click.Path(path_type=Path))
 @options.as_json
 def check(files: tuple[Path, ...], as_json: bool) -> None:
-    """Tell what was understood of a benchmark or a rubric of your own, and what looks like a mistake in it."""
+    """Tell what a benchmark or rubric of your own holds. What looks like a mistake is noted, and is no error."""
     from edge_judge.benchmarks.check import Contents, look, remarks
 
     published = frozenset(benchmarks.names())
