@@ -15,7 +15,7 @@ ROOT = Path(__file__).parent.parent
 ROOMS = [
     "errors", "records",
     "prompts", "pocket", "benchmarks",
-    "notation", "gbnf", "grammar",
+    "notation", "gbnf", "grammar", "regular",
     "plan", "ballot", "chat", "engine", "judging",
     "memory", "store", "run",
     "intervals", "tally", "metrics", "published", "compare",
@@ -30,12 +30,17 @@ HOMES = {
         "edge_judge/engine.py", "edge_judge/grammar.py", "edge_judge/run.py", "quantize/schemes.py", "quantize/pack.py",
     },
     "torch": {"edge_judge/pocket/train.py", "edge_judge/pocket/network.py"},
+    "outlines": {"edge_judge/regular.py"},
+    "outlines_core": {"edge_judge/regular.py"},
     "quantize": {"quantize/**/*.py", "edge_judge/run.py", "edge_judge/cli/*.py"},
     "edge_judge": {"edge_judge/**/*.py"},
 }  # fmt: skip
 
 FILES = sorted(path for package in ("edge_judge", "quantize") for path in (ROOT / package).rglob("*.py"))
-HEAVY = ("llama_cpp", "numpy", "pandas", "rich", "scipy", "jinja2", "huggingface_hub", "torch", "gguf", "tokenizers")
+HEAVY = (
+    "llama_cpp", "numpy", "pandas", "rich", "scipy", "jinja2", "huggingface_hub", "torch", "gguf", "tokenizers",
+    "outlines", "outlines_core",
+)  # fmt: skip
 
 
 def module(path: Path) -> str:
