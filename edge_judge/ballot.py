@@ -1,4 +1,4 @@
-"""A finite set of legal verdict texts, as questions to a model that needs to write nothing.
+"""A finite set of legal texts (verdicts, scores), as questions to a model that needs to write nothing.
 
 Each legal text is cut where no other verdict is possible any more; what remains are a few token paths that hang on
 the end of a prompt. One evaluation of the prompt and the forced tokens gives the probability of each path, hence
@@ -9,20 +9,22 @@ Knows: tokens as integers, the arithmetic of probabilities. Does not know: model
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Hashable, Mapping, Sequence
 from dataclasses import dataclass
+from typing import Generic, TypeVar
 
 from edge_judge.plan import Query, Tokens
-from edge_judge.records import Label
+
+Choice = TypeVar("Choice", bound=Hashable)  # what a text stands for: a verdict, a score
 
 
 @dataclass(frozen=True, slots=True)
-class Ballot:
+class Ballot(Generic[Choice]):
     """paths: the shortest token paths that decide for a verdict. stems: what must be evaluated after a prompt, so
     that every step of every path can be read; steps: path → the (stem, read) whose probabilities each token has.
     """
 
-    paths: Mapping[Tokens, Label]
+    paths: Mapping[Tokens, Choice]
     stems: tuple[Tokens, ...]
 
     def queries(self, prompt: Tokens) -> list[Query]:
@@ -40,7 +42,7 @@ class Ballot:
         begun = self.stems[stem][:read]
         return sorted({path[read] for path in self.paths if len(path) > read and path[:read] == begun})
 
-    def count(self, log_p: Mapping[tuple[Tokens, int], float]) -> tuple[dict[Label, float], float]:
+    def count(self, log_p: Mapping[tuple[Tokens, int], float]) -> tuple[dict[Choice, float], float]:
         """(p, mass), from the log-probability of each (tokens so far, next token): p sums to 1 over the labels."""
         logs = {path: sum(log_p[path[:at], token] for at, token in enumerate(path)) for path in self.paths}
         top = max(logs.values())
@@ -48,7 +50,7 @@ class Ballot:
             labels = dict.fromkeys(self.paths.values(), 0.0)
             return dict.fromkeys(labels, 1 / len(labels)), 0.0
         chance = {path: math.exp(value - top) for path, value in logs.items()}  # of the likeliest one
-        share: dict[Label, float] = {}
+        share: dict[Choice, float] = {}
         for path, label in self.paths.items():
             longer = math.fsum(chance[other] for other in self._goes_on(path))
             share[label] = share.get(label, 0.0) + max(chance[path] - longer, 0.0)
@@ -63,9 +65,9 @@ class Ballot:
         ]
 
 
-def ballot(texts: Sequence[tuple[Tokens, Label]]) -> Ballot:
-    """The ballot of legal texts, given as the tokens of each and the verdict it gives."""
-    paths: dict[Tokens, Label] = {}
+def ballot(texts: Sequence[tuple[Tokens, Choice]]) -> Ballot[Choice]:
+    """The ballot of legal texts, given as the tokens of each and what it stands for."""
+    paths: dict[Tokens, Choice] = {}
     for tokens, label in texts:
         for length in range(1, len(tokens) + 1):
             stem = tokens[:length]
@@ -75,3 +77,10 @@ def ballot(texts: Sequence[tuple[Tokens, Label]]) -> Ballot:
     needed = {path[:-1] for path in paths}
     stems = [stem for stem in needed if not any(other[: len(stem)] == stem for other in needed - {stem})]
     return Ballot(paths, tuple(sorted(stems)))
+
+
+def common_start(paths: Sequence[Tokens]) -> Tokens:
+    """The tokens with which all paths begin; at least one of each is left over."""
+    shortest = min(map(len, paths)) - 1
+    same = next((at for at in range(shortest) if len({path[at] for path in paths}) > 1), shortest)
+    return paths[0][:same]

@@ -9,9 +9,17 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from datetime import date
+from pathlib import Path
 
-from edge_judge.errors import ModelError
+from edge_judge.errors import ModelError, UsageError
 
+# For files without a template of their own: what models are commonly trained on, said as templates.
+NAMED = {
+    "chatml": "{% for m in messages %}<|im_start|>{{ m.role }}\n{{ m.content }}<|im_end|>\n{% endfor %}"
+    "<|im_start|>assistant\n",
+    "llama-2": "{{ bos_token }}{% for m in messages %}[INST] {{ m.content }} [/INST]{% endfor %}",
+    "plain": "{% for m in messages %}{{ m.content }}{% endfor %}",
+}
 _CONTENT = "\ue000\ue001\ue000"  # private-use characters: no template and no prompt writes them
 
 
@@ -21,6 +29,16 @@ class ChatFormat:
 
     before: str
     after: str
+
+
+def named(name: str) -> str:
+    """A template by its name, or out of a file. Raises UsageError where it is neither."""
+    if name in NAMED:
+        return NAMED[name]
+    try:
+        return Path(name).read_text(encoding="utf-8")
+    except (OSError, ValueError):
+        raise UsageError(f"no chat template '{name}'", f"known: {', '.join(NAMED)}; or a file with one") from None
 
 
 def chat_format(template: str, *, bos: str, eos: str) -> ChatFormat:

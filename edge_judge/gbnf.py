@@ -12,7 +12,7 @@ from typing import TypeAlias
 from edge_judge.errors import GrammarError
 from edge_judge.notation import Chars, Choice, Node, Repeat, Rule, Series, read
 
-__all__ = ["Node", "matches", "parse", "texts"]
+__all__ = ["Node", "Reader", "matches", "parse", "texts"]
 
 
 def parse(text: str) -> Mapping[str, Node]:
@@ -27,18 +27,44 @@ def parse(text: str) -> Mapping[str, Node]:
     return rules
 
 
-def matches(rules: Mapping[str, Node], text: str) -> bool:
-    """Whether the whole text belongs to the language of `root`."""
-    stacks = _heads(rules, {(rules["root"], None)})
-    for character in text:
-        stacks = _heads(rules, {stack[1] for stack in stacks if stack and _admits(stack[0], character)})
-    return None in stacks
+def matches(rules: Mapping[str, Node], text: str, start: str = "root") -> bool:
+    """Whether the whole text belongs to the language of a rule."""
+    reader = Reader(rules, start)
+    return reader.take(text) == len(text) and reader.whole
 
 
-def texts(rules: Mapping[str, Node], limit: int = 1000) -> list[str] | None:
-    """Every text of the language, shortest first; None where there are more than `limit`."""
+class Reader:
+    """Reads a text from left to right as one rule, a piece at a time."""
+
+    def __init__(self, rules: Mapping[str, Node], start: str = "root") -> None:
+        self._rules = rules
+        self._stacks = _heads(rules, {(rules[start], None)})
+
+    @property
+    def whole(self) -> bool:
+        """Whether what was read so far is a text of the language."""
+        return None in self._stacks
+
+    def copy(self) -> Reader:
+        """Another that has read as far."""
+        other = Reader.__new__(Reader)
+        other._rules, other._stacks = self._rules, self._stacks
+        return other
+
+    def take(self, text: str) -> int:
+        """Read on; how many characters of the piece could be read. What follows them is not part of the text."""
+        for count, character in enumerate(text):
+            rests = {stack[1] for stack in self._stacks if stack and _admits(stack[0], character)}
+            if not rests:
+                return count
+            self._stacks = _heads(self._rules, rests)
+        return len(text)
+
+
+def texts(rules: Mapping[str, Node], start: str = "root", limit: int = 1000) -> list[str] | None:
+    """Every text of a rule's language, shortest first; None where there are more than `limit`."""
     try:
-        found = _language(rules, Rule("root"), limit, ())
+        found = _language(rules, Rule(start), limit, ())
     except _TooManyError:
         return None
     return sorted(found, key=lambda text: (len(text), text))

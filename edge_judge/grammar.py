@@ -1,7 +1,17 @@
 """Grammars as files: what answer shape a judge is held to, and which verdict a text in that shape gives.
 
-A file under grammars/ says in its comments what it is (kind, prompt, the mark of each verdict, lines it accepts
-and rejects), so a new answer shape is one new file and no Python.
+A file under grammars/ says in its comments what it is, so a new answer shape is one new file and no Python:
+
+    kind        pairwise: finitely many texts, each a verdict. pointwise: finitely many texts, each a score of one
+                answer. reasoned: `root` is a fixed opening, if any, then the rule `reasoning`, then the rule `verdict`,
+                which has finitely many texts. free: the judge writes what it likes.
+    prompt      a template under prompts/, or `trained-in` for the one that came with the model
+    field NAME  what a trained-in prompt's {NAME} stands for: question, a or b
+    verdict a, verdict b, verdict tie   the mark that gives each verdict
+    reasoning   how many tokens the judge may reason for; bridge: words that join reasons that were cut off there
+                to the verdict, as a JSON string
+    schema      a JSON schema with the same language, for Outlines
+    accept, reject   lines that tests put to every engine; \n and \\ are written so
 
 Knows: those comments, and how to find the verdict in a text without falling for one that is quoted from an answer.
 Does not know: models, tokens, which order the answers were shown in.
@@ -10,33 +20,63 @@ Does not know: models, tokens, which order the answers were shown in.
 from __future__ import annotations
 
 import hashlib
+import json
 import re
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from os.path import commonprefix
 from pathlib import Path
 
-from edge_judge import gbnf
+from edge_judge import gbnf, prompts
 from edge_judge.errors import GrammarError, UsageError, nearest
+from edge_judge.notation import Rule, Series
 from edge_judge.records import LABELS, Label
 
-_COMMENT = re.compile(r"^# (kind|prompt|verdict a|verdict b|verdict tie|accept|reject): (.*)$", re.MULTILINE)
+KINDS = ("pairwise", "pointwise", "reasoned", "free")
+TRAINED_IN = "trained-in"
+_KEYS = "kind|prompt|field \\w+|verdict a|verdict b|verdict tie|reasoning|bridge|schema|accept|reject"
+_COMMENT = re.compile(rf"^# ({_KEYS}): (.*)$", re.MULTILINE)
 _QUOTES = (('"', '"'), ("`", "`"), ("\u201c", "\u201d"), ("\u00ab", "\u00bb"))
 _CONTEXT = 12  # characters beside a mark that, found in an answer too, make it a quotation
 
 
 @dataclass(frozen=True, slots=True)
+class Reasoned:
+    """A text that is an opening, reasons of at most `bound` tokens, and an ending.
+
+    endings: every text of the rule `verdict` and what it gives; bridge: joins reasons that were cut off to it.
+    """
+
+    opening: str
+    endings: Mapping[str, Label]
+    bound: int
+    bridge: str = ""
+    schema: str | None = None
+
+    @property
+    def forced(self) -> str:
+        """What every ending begins with."""
+        return commonprefix(list(self.endings))
+
+
+@dataclass(frozen=True, slots=True)
 class Grammar:
-    """marks: the text that gives each verdict; verdicts: every legal text, where there are finitely many."""
+    """marks: the text that gives each verdict. verdicts, scores: every legal text of a pairwise and of a pointwise
+    grammar; reasoned: the parts of a reasoned one; fields: those of a trained-in prompt. None or empty elsewhere.
+    """
 
     name: str
     kind: str
     prompt: str
     text: str
+    rules: Mapping[str, gbnf.Node]
     marks: Mapping[Label, str]
     accepts: tuple[str, ...]
     rejects: tuple[str, ...]
-    rules: Mapping[str, gbnf.Node]
-    verdicts: Mapping[str, Label] | None
+    verdicts: Mapping[str, Label] | None = None
+    scores: Mapping[str, int] | None = None
+    reasoned: Reasoned | None = None
+    fields: Mapping[str, str] = field(default_factory=dict)
 
     @property
     def sha256(self) -> str:
@@ -46,6 +86,11 @@ class Grammar:
     def free(self) -> bool:
         """Whether the judge writes what it likes."""
         return self.kind == "free"
+
+    @property
+    def trained_in(self) -> bool:
+        """Whether the prompt is the one that came with the model."""
+        return self.prompt == TRAINED_IN
 
 
 def folder() -> Path:
@@ -67,35 +112,93 @@ def load(name: str) -> Grammar:
 
 
 def read(name: str, text: str) -> Grammar:
-    """A grammar from its file's text."""
+    """A grammar from its file's text. Raises GrammarError, with the grammar's name, for one that is not whole."""
+    try:
+        return _read(name, text)
+    except GrammarError as error:
+        raise GrammarError(f"grammar {name}: {error}", error.hint) from error
+
+
+def _read(name: str, text: str) -> Grammar:
     said: dict[str, list[str]] = {}
     for key, value in _COMMENT.findall(text):
         said.setdefault(key, []).append(value)
-    marks: dict[Label, str] = {
-        label: said[f"verdict {label}"][0] for label in LABELS if f"verdict {label}" in said
-    }
-    for key in ("kind", "prompt", "verdict a", "verdict b"):
-        if key not in said:
-            raise GrammarError(
-                f"grammar {name}: no line '# {key}: …'", "a grammar says what it is in its comments"
-            )
-    try:
-        rules = gbnf.parse(text)
-    except GrammarError as error:
-        raise GrammarError(f"grammar {name}: {error}", error.hint) from error
-    legal = gbnf.texts(rules) if said["kind"] != ["free"] else None
-    verdicts = (
-        None if legal is None else {legal_text: _mark_in(name, legal_text, marks) for legal_text in legal}
+    kind, prompt = _said(said, "kind"), _said(said, "prompt")
+    if kind not in KINDS:
+        raise GrammarError(f"kind is '{kind}'", f"expected {', '.join(KINDS)}")
+    if prompt != TRAINED_IN and prompt not in prompts.protocols():
+        raise GrammarError(f"there is no prompt '{prompt}'", nearest(prompt, [*prompts.protocols(), TRAINED_IN]))
+    marks: dict[Label, str] = {label: said[f"verdict {label}"][0] for label in LABELS if f"verdict {label}" in said}
+    if kind != "pointwise":
+        _said(said, "verdict a"), _said(said, "verdict b")
+    rules = gbnf.parse(text)
+    return Grammar(
+        name,
+        kind,
+        prompt,
+        text,
+        rules,
+        marks,
+        accepts=tuple(map(_unescaped, said.get("accept", ()))),
+        rejects=tuple(map(_unescaped, said.get("reject", ()))),
+        verdicts=_finite(rules, "root", marks) if kind == "pairwise" else None,
+        scores=_scores(rules) if kind == "pointwise" else None,
+        reasoned=_reasoned(rules, marks, said) if kind == "reasoned" else None,
+        fields={key.removeprefix("field "): values[0] for key, values in said.items() if key.startswith("field ")},
     )
-    accepts, rejects = tuple(said.get("accept", ())), tuple(said.get("reject", ()))
-    return Grammar(name, said["kind"][0], said["prompt"][0], text, marks, accepts, rejects, rules, verdicts)
 
 
-def _mark_in(name: str, text: str, marks: Mapping[Label, str]) -> Label:
+def _said(said: Mapping[str, list[str]], key: str) -> str:
+    if key not in said:
+        raise GrammarError(f"no line '# {key}: …'", "a grammar says what it is in its comments")
+    return said[key][0]
+
+
+def _unescaped(line: str) -> str:
+    return re.sub(r"\\([n\\])", lambda match: "\n" if match[1] == "n" else "\\", line)
+
+
+def _finite(rules: Mapping[str, gbnf.Node], rule: str, marks: Mapping[Label, str]) -> dict[str, Label]:
+    """Every text of a rule, and the verdict it gives."""
+    return {text: _mark_in(text, marks) for text in _all(rules, rule)}
+
+
+def _all(rules: Mapping[str, gbnf.Node], rule: str) -> list[str]:
+    legal = gbnf.texts(rules, rule)
+    if legal is None:
+        raise GrammarError(f"the rule {rule} admits too many texts to count", "use one with a finite language")
+    return legal
+
+
+def _mark_in(text: str, marks: Mapping[Label, str]) -> Label:
     label = _last_mark(text, marks, ())
     if label is None:
-        raise GrammarError(f"grammar {name}: it admits {text!r}, which holds none of its verdicts")
+        raise GrammarError(f"it admits {text!r}, which holds none of its verdicts")
     return label
+
+
+def _scores(rules: Mapping[str, gbnf.Node]) -> dict[str, int]:
+    legal = _all(rules, "root")
+    if odd := [text for text in legal if not text.strip().isdigit()]:
+        raise GrammarError(f"it admits {odd[0]!r}, which is no score", "a score is a whole number")
+    return {text: int(text) for text in legal}
+
+
+def _reasoned(rules: Mapping[str, gbnf.Node], marks: Mapping[Label, str], said: Mapping[str, list[str]]) -> Reasoned:
+    root = rules["root"]
+    parts = root.parts if isinstance(root, Series) else ()
+    if tuple(parts[-2:]) != (Rule("reasoning"), Rule("verdict")):
+        raise GrammarError("root does not end with reasoning and verdict", "write: root ::= reasoning verdict")
+    opening = gbnf.texts({**rules, "opening": Series(parts[:-2])}, "opening")
+    if opening is None or len(opening) != 1:
+        raise GrammarError("what stands before the reasoning is not one fixed text")
+    bound, bridge = _said(said, "reasoning"), json.loads(said.get("bridge", ['""'])[0])
+    if not bound.isdigit() or int(bound) < 1:
+        raise GrammarError(f"reasoning is '{bound}'", "expected how many tokens it may take")
+    if not gbnf.matches(rules, bridge, "reasoning"):
+        raise GrammarError(f"its bridge {bridge!r} is no legal reasoning")
+    schema = said["schema"][0] if "schema" in said else None
+    return Reasoned(opening[0], _finite(rules, "verdict", marks), int(bound), bridge, schema)
 
 
 def verdict(grammar: Grammar, text: str, answers: Iterable[str] = ()) -> Label | None:
@@ -107,14 +210,27 @@ def verdict(grammar: Grammar, text: str, answers: Iterable[str] = ()) -> Label |
     """
     if not grammar.free and not gbnf.matches(grammar.rules, text):
         return None
+    if grammar.reasoned is not None:
+        fitting = [ending for ending in grammar.reasoned.endings if text.endswith(ending)]
+        return grammar.reasoned.endings[max(fitting, key=len)]
     return _last_mark(text, grammar.marks, tuple(answers))
+
+
+def quoted(text: str, mark: str, answers: Iterable[str]) -> bool:
+    """Whether a judge that has written `text`, and would now write `mark`, copies it from one of the answers."""
+    having = [answer for answer in answers if mark in answer]
+    line = text[text.rfind("\n") + 1 :]
+    if having and (line.lstrip().startswith(">") or any(_open(text, left, right) for left, right in _QUOTES)):
+        return True
+    beside = line[-_CONTEXT:].lstrip()
+    return any(map(str.isalnum, beside)) and any(beside + mark in answer for answer in having)
 
 
 def _last_mark(text: str, marks: Mapping[Label, str], answers: tuple[str, ...]) -> Label | None:
     labels = {mark: label for label, mark in marks.items()}
     longest_first = sorted(labels, key=len, reverse=True)  # a mark inside a longer one is not a mark
     last = None
-    for match in re.finditer("|".join(map(re.escape, longest_first)), text):
+    for match in re.finditer("|".join(map(re.escape, longest_first)), text) if labels else ():
         if not _quoted(text, match.start(), match.end(), answers):
             last = labels[match[0]]
     return last

@@ -1,7 +1,8 @@
-"""Pairs to verdicts: how a prompt is made of a pair, and how a verdict is read from a model.
+"""Pairs to verdicts: how a verdict is read from a model.
 
-Under a grammar with finitely many texts nothing is written: the probability of each legal verdict is read. Without
-one the judge writes what it likes, and the last mark that it did not quote counts.
+Where the legal texts are few nothing is written: the probability of each verdict, or of each score, is read. A judge
+that reasons first writes its reasons, and its verdict is read after them. Without a grammar it writes what it likes,
+and the last mark that it did not quote counts.
 Knows: protocols, plans, the engine. Does not know: files of results, figures.
 """
 
@@ -10,42 +11,16 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
-from edge_judge import grammar, plan, prompts
-from edge_judge.ballot import Ballot, ballot
-from edge_judge.engine import CELLS, Evaluator, Model, Written, log_probabilities
-from edge_judge.errors import GrammarError, ModelError
-from edge_judge.grammar import Grammar
+from edge_judge import engine, grammar, plan, scores, writing
+from edge_judge.ballot import Choice, ballot
+from edge_judge.engine import CELLS, Batching, Model
+from edge_judge.errors import GrammarError
 from edge_judge.plan import Plan, Query, Tokens
-from edge_judge.records import MIRROR, Judge, Label, Order, Pair, Verdict, undo
+from edge_judge.protocol import Protocol, Question
+from edge_judge.records import LABELS, Judge, Label, Pair, Verdict, undo
+from edge_judge.sheets import SPARE, Sheet, sheets
 
 BLOCK = 8 * CELLS  # tokens after which the cache is emptied: where an interrupted run is taken up
-LIMIT = 256  # tokens a judge may write without a grammar
-
-
-@dataclass(frozen=True, slots=True)
-class Protocol:
-    """How pairs are judged. ties: whether a tie may be given; limit: tokens written at most without a grammar."""
-
-    grammar: Grammar
-    orders: tuple[Order, ...] = ("ab", "ba")
-    ties: bool = True
-    limit: int = LIMIT
-
-    @property
-    def labels(self) -> tuple[Label, ...]:
-        return tuple(label for label in self.grammar.marks if self.ties or label != "tie")
-
-
-@dataclass(frozen=True, slots=True)
-class Question:
-    """A pair in one order."""
-
-    pair: Pair
-    order: Order
-
-    @property
-    def key(self) -> tuple[str, Order]:
-        return self.pair.id, self.order
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,28 +31,41 @@ class Watch:
     done: Callable[[int], None] = lambda _: None
 
 
+@dataclass(frozen=True, slots=True)
+class _Work:
+    """A run's questions, the prompts they take, and the blocks that are to be done."""
+
+    model: Model
+    protocol: Protocol
+    questions: Sequence[Question]
+    asked: Sequence[Sheet]
+    batching: Batching
+    watch: Watch
+
+
 def judge(
     model: Model,
     protocol: Protocol,
     questions: Sequence[Question],
     wanted: Callable[[Question], bool] = lambda _: True,
     watch: Watch = Watch(),
+    batching: Batching = Batching(),
 ) -> Iterator[Verdict]:
     """A verdict on each question, as it is reached. The work is done in blocks that come out the same whatever ran
     before them; a block in which no question is `wanted` is left out, the verdicts of all others are given again.
 
     Raises ModelError, before anything is evaluated, when prompts do not fit the model's context.
     """
-    asked = [model.prompt(_content(question, protocol)) for question in questions]
-    _check_room(model, asked, protocol)
-    reader = _written if protocol.grammar.free else _counted
-    return reader(model, protocol, questions, asked, wanted, watch)
+    work = _Work(model, protocol, questions, sheets(model, protocol, questions), batching, watch)
+    if protocol.limit:
+        return _written(work, wanted)
+    return _compared(work, wanted) if protocol.one_by_one else _counted(work, wanted)
 
 
 def decide(pair: Pair, judge_: Judge, protocol: Protocol, *, threads: int | None = None) -> list[Verdict]:
     """One pair, now: a verdict for each order, kept nowhere."""
     questions = [Question(pair, order) for order in protocol.orders]
-    with Model(judge_.gguf, threads=threads) as model:
+    with Model(judge_.gguf, threads=threads, chat=judge_.chat) as model:
         found = list(judge(model, protocol, questions))
     return sorted(found, key=lambda verdict: protocol.orders.index(verdict.order))
 
@@ -88,112 +76,109 @@ def debiased(verdicts: Sequence[Verdict]) -> dict[Label, float]:
     return {label: sum(p[label] for p in known) / len(known) for label in known[0]}
 
 
-def _content(question: Question, protocol: Protocol) -> str:
-    first, second = question.pair.shown(question.order)
-    return prompts.fill(protocol.grammar.prompt, question.pair.question, first, second, ties=protocol.ties)
-
-
-def _check_room(model: Model, asked: Sequence[Tokens], protocol: Protocol) -> None:
-    spare = protocol.limit if protocol.grammar.free else 16
-    too_long = sum(len(tokens) + spare > model.trained_context for tokens in asked)
-    if too_long:
-        raise ModelError(
-            f"{too_long} of {len(asked)} prompts do not fit the model's context of {model.trained_context} tokens "
-            f"(longest: {max(map(len, asked))})",
-            "judge a benchmark with shorter texts, or use a model with a longer context",
-        )
-
-
-# ---- verdicts from probabilities --------------------------------------------------------------------------
-
-
-def _counted(
-    model: Model,
-    protocol: Protocol,
-    questions: Sequence[Question],
-    asked: Sequence[Tokens],
-    wanted: Callable[[Question], bool],
-    watch: Watch,
-) -> Iterator[Verdict]:
-    """Verdicts under a grammar with finitely many texts: nothing is written, every probability is read."""
-    paths = _ballot(model, protocol)
-    queries = [query for prompt in asked for query in paths.queries(prompt)]
-    stems = len(paths.stems)
-    plans = _todo(plan.blocks(queries, BLOCK), lambda query: wanted(questions[query // stems]), watch)
-    reads = max(len(stem) for stem in paths.stems) + 1
-    found: dict[int, dict[tuple[Tokens, int], float]] = {}  # a question's stems can lie in two blocks
-    with model.reading(plans, reads) as evaluator:
-        for part in plans:
-            yield from _count_part(evaluator, part, paths, questions, found, watch.done)
-
-
-def _ballot(model: Model, protocol: Protocol) -> Ballot:
-    verdicts = protocol.grammar.verdicts
-    if verdicts is None:
-        raise GrammarError(
-            f"the grammar {protocol.grammar.name} admits too many texts to count",
-            "use one with a finite language",
-        )
-    return ballot(
-        [(model.tokens(text, control=False), label) for text, label in verdicts.items() if label in protocol.labels]
-    )
-
-
-def _count_part(
-    evaluator: Evaluator,
-    part: Plan,
-    paths: Ballot,
-    questions: Sequence[Question],
-    found: dict[int, dict[tuple[Tokens, int], float]],
-    done: Callable[[int], None],
-) -> Iterator[Verdict]:
-    for query, read, logits in evaluator.read(part, done):
-        index, stem = divmod(query, len(paths.stems))
-        tokens, so_far = paths.wanted(stem, read), paths.stems[stem][:read]
-        values = log_probabilities(logits, tokens)
-        log_p = found.setdefault(index, {})
-        log_p |= {(so_far, token): value for token, value in zip(tokens, values, strict=True)}
-        if len(log_p) == paths.size:
-            yield _verdict(questions[index], *paths.count(found.pop(index)))
-
-
-def _verdict(question: Question, shown: Mapping[Label, float], mass: float) -> Verdict:
-    best = max(shown, key=lambda label: shown[label])
-    p = {undo(question.order, label): value for label, value in shown.items()}
-    ordered = {label: p[label] for label in MIRROR if label in p}
-    return Verdict(question.pair.id, question.order, undo(question.order, best), ordered, None, mass)
-
-
-def _todo(plans: list[Plan], wanted: Callable[[int], bool], watch: Watch) -> list[Plan]:
-    """The blocks with a wanted query. Whole blocks, so that their outcome never depends on a restart."""
-    todo = [part for part in plans if any(wanted(query) for query in part.queries)]
-    watch.begin(todo)
+def _todo(work: _Work, plans: list[Plan], wanted: Callable[[Question], bool], stems: int = 1) -> list[Plan]:
+    """The blocks with a wanted question. Whole blocks, so that their outcome never depends on a restart."""
+    asked, questions = work.asked, work.questions
+    todo = [part for part in plans if any(wanted(questions[asked[query // stems].question]) for query in part.queries)]
+    work.watch.begin(todo)
     return todo
 
 
-# ---- verdicts from what the judge writes ------------------------------------------------------------------
+# ---- read from probabilities ------------------------------------------------------------------------------
 
 
-def _written(
-    model: Model,
-    protocol: Protocol,
-    questions: Sequence[Question],
-    asked: Sequence[Tokens],
-    wanted: Callable[[Question], bool],
-    watch: Watch,
-) -> Iterator[Verdict]:
-    """Verdicts of a judge that writes freely: the last mark it did not quote, or none."""
-    queries = [Query(tokens, (len(tokens) - 1,)) for tokens in asked]
-    plans = _todo(plan.blocks(queries, BLOCK), lambda query: wanted(questions[query]), watch)
-    with model.writing(plans, protocol.limit) as evaluator:
+def _counted(work: _Work, wanted: Callable[[Question], bool]) -> Iterator[Verdict]:
+    """Verdicts under a grammar whose texts are verdicts."""
+    verdicts = work.protocol.grammar.verdicts
+    if verdicts is None:
+        raise GrammarError(f"the grammar {work.protocol.grammar.name} has no verdicts to count")
+    legal = {text: label for text, label in verdicts.items() if label in work.protocol.labels}
+    for sheet, p, mass in _shares(work, legal, wanted):
+        yield _verdict(work, sheet, p, mass)
+
+
+def _compared(work: _Work, wanted: Callable[[Question], bool]) -> Iterator[Verdict]:
+    """Verdicts under a grammar whose texts are scores, from those of both answers."""
+    waiting: dict[int, tuple[Sheet, dict[int, float], float]] = {}
+    for sheet, p, mass in _shares(work, work.protocol.grammar.scores or {}, wanted):
+        if sheet.question not in waiting:
+            waiting[sheet.question] = sheet, p, mass
+            continue
+        other, q, more = waiting.pop(sheet.question)
+        first, second = (p, q) if sheet.part < other.part else (q, p)
+        shown, chances = scores.compare(first, second, work.protocol.labels)
+        question = work.questions[sheet.question]
+        rated = {undo(question.order, "a"): scores.expected(first), undo(question.order, "b"): scores.expected(second)}
+        verdict = undo(question.order, shown) if shown else None
+        text = f"a {rated['a']:.2f}, b {rated['b']:.2f}"
+        yield Verdict(*question.key, verdict, _undone(question, chances), text, (mass + more) / 2, sheet.cut)
+
+
+def _shares(
+    work: _Work, legal: Mapping[str, Choice], wanted: Callable[[Question], bool]
+) -> Iterator[tuple[Sheet, dict[Choice, float], float]]:
+    """Each prompt with the probability of each choice, summing to 1, and the mass on all of them."""
+    texts = [(work.model.tokens(text, control=False), choice) for text, choice in legal.items()]
+    paths = ballot(texts)
+    stems = len(paths.stems)
+    queries = [query for sheet in work.asked for query in paths.queries(sheet.tokens)]
+    plans = _todo(work, plan.blocks(queries, BLOCK), wanted, stems)
+    reads = max(len(stem) for stem in paths.stems) + 1
+    found: dict[int, dict[tuple[Tokens, int], float]] = {}  # a prompt's stems can lie in two blocks
+    with engine.reading(work.model, plans, reads, work.batching) as evaluator:
         for part in plans:
-            for written in evaluator.write(part, protocol.limit, watch.done):
-                yield _parsed(questions[written.query], protocol, written)
+            for query, read, logits in evaluator.read(part, work.watch.done):
+                index, stem = divmod(query, stems)
+                log_p = found.setdefault(index, {})
+                log_p |= writing.steps(paths, stem, read, logits)
+                if len(log_p) == paths.size:
+                    yield work.asked[index], *paths.count(found.pop(index))
 
 
-def _parsed(question: Question, protocol: Protocol, written: Written) -> Verdict:
-    texts = (question.pair.question, question.pair.a, question.pair.b)
-    shown = grammar.verdict(protocol.grammar, written.text, texts)
-    legal = shown if shown in protocol.labels else None
-    verdict = undo(question.order, legal) if legal else None
-    return Verdict(question.pair.id, question.order, verdict, None, written.text, None)
+def _verdict(work: _Work, sheet: Sheet, shown: Mapping[Label, float], mass: float, text: str | None = None) -> Verdict:
+    """The likeliest verdict, from the probabilities in the order shown."""
+    question = work.questions[sheet.question]
+    best = max(shown, key=lambda label: shown[label])
+    return Verdict(*question.key, undo(question.order, best), _undone(question, shown), text, mass, sheet.cut)
+
+
+def _undone(question: Question, shown: Mapping[Label, float]) -> dict[Label, float]:
+    p = {undo(question.order, label): value for label, value in shown.items()}
+    return {label: p[label] for label in LABELS if label in p}
+
+
+# ---- read from what the judge writes ----------------------------------------------------------------------
+
+
+def _written(work: _Work, wanted: Callable[[Question], bool]) -> Iterator[Verdict]:
+    """Verdicts of a judge that writes: reasons first, or whatever it likes."""
+    reasoned = work.protocol.grammar.reasoned
+    opening = work.model.tokens(reasoned.opening, control=False) if reasoned else ()
+    asked = [sheet.tokens + opening for sheet in work.asked]
+    plans = _todo(work, plan.blocks([Query(tokens, (len(tokens) - 1,)) for tokens in asked], BLOCK), wanted)
+    author: Callable[[int], writing.Free | writing.Reasoning] = _reasoning(work) if reasoned else _free(work)
+    reserve = work.protocol.limit + SPARE
+    with engine.writing(work.model, plans, reserve, work.batching) as evaluator:
+        for part in plans:
+            for query, written in evaluator.write(part, author, reserve, work.watch.done):
+                yield _parsed(work, work.asked[query], written)
+
+
+def _reasoning(work: _Work) -> Callable[[int], writing.Reasoning]:
+    desk = writing.desk(work.model, work.protocol.grammar, work.protocol.limit, work.protocol.labels)
+    return lambda query: writing.Reasoning(desk, work.asked[query].texts)
+
+
+def _free(work: _Work) -> Callable[[int], writing.Free]:
+    return lambda _: writing.Free(work.model, work.protocol.limit)
+
+
+def _parsed(work: _Work, sheet: Sheet, written: writing.Free | writing.Reasoning) -> Verdict:
+    """The verdict of what was written. It counts only if the whole text has the grammar's shape."""
+    question, shape = work.questions[sheet.question], work.protocol.grammar
+    shown = grammar.verdict(shape, written.text, sheet.texts)
+    if shown not in work.protocol.labels:
+        return Verdict(*question.key, None, None, written.text, None, sheet.cut)
+    if isinstance(written, writing.Reasoning):
+        return _verdict(work, sheet, written.p, written.mass, written.text)
+    return Verdict(*question.key, undo(question.order, shown), None, written.text, None, sheet.cut)

@@ -79,6 +79,14 @@ class Plan:
     def longest(self) -> int:
         return max(map(len, self.sequences), default=0)
 
+    def tree(self, places: Sequence[int]) -> int:
+        """Tokens in the prefix tree of some of the sequences, named by their places in ascending order."""
+        size = 0
+        for before, place in zip([-1, *places], places, strict=False):
+            common = min(self.shared[before + 1 : place + 1]) if before >= 0 else 0
+            size += len(self.sequences[place]) - common
+        return size
+
 
 def common_prefix(left: Sequence[int], right: Sequence[int]) -> int:
     """How many leading tokens agree."""
@@ -128,31 +136,39 @@ def make(queries: Sequence[Query], order: Sequence[int]) -> Plan:
     return Plan(tuple(sequences), tuple(shared), tuple(first_query), tuple(order), reads, alone)
 
 
-def windows(plan: Plan, cells: int, members: int, *, waves: bool = False) -> Iterator[Window]:
-    """The plan's walk in windows of at most `cells` tokens and `members` sequences.
+def windows(plan: Plan, cells: int, members: int) -> Iterator[Window]:
+    """The plan's whole walk in windows of at most `cells` tokens and `members` sequences."""
+    walk = Walk(plan)
+    while not walk.finished:
+        yield walk.take(cells, members)
 
-    A sequence that does not fit is cut, and goes on in the next window. With `waves`, a window never mixes
-    sequences of different groups of `members`, so that a whole group can stay in the cache and be continued.
-    """
-    window, builder = Window(trunk=0), _Path()
-    trunk = 0  # tokens of the last sequence that are in the cache when `window` begins
-    for index, tokens in enumerate(plan.sequences):
-        at = plan.shared[index]
-        full = len(window.members) == members or (waves and index % members == 0)
-        if window.members and full:
-            yield window
-            window, builder, trunk = Window(trunk=0), _Path(), len(plan.sequences[index - 1])
-        while True:
-            builder.join(window, plan.first_query[index], at, trunk)
-            room = min(len(tokens) - at, cells - len(window.cells))
-            builder.extend(window, plan, index, range(at, at + room))
-            at += room
-            if at == len(tokens):
-                break
-            yield window
-            window, builder, trunk = Window(trunk=0), _Path(), at
-    if window.members:
-        yield window
+
+class Walk:
+    """A way through a plan, window by window. A sequence that does not fit is cut, and goes on in the next one."""
+
+    def __init__(self, plan: Plan) -> None:
+        self._plan = plan
+        self.next = 0  # the first sequence that is not yet whole in the cache
+        self._at = 0  # how many of its tokens are, from itself or from the one before it
+        self._trunk = 0  # tokens of the sequence evaluated last
+
+    @property
+    def finished(self) -> bool:
+        return self.next == len(self._plan.sequences)
+
+    def take(self, cells: int, members: int) -> Window:
+        """The next window, of at most `cells` tokens (at least 1) and `members` sequences (at least 1)."""
+        plan, window, path, trunk = self._plan, Window(trunk=0), _Path(), self._trunk
+        while not self.finished and len(window.members) < members and len(window.cells) < cells:
+            tokens = plan.sequences[self.next]
+            path.join(window, plan.first_query[self.next], self._at, trunk)
+            room = min(len(tokens) - self._at, cells - len(window.cells))
+            path.extend(window, plan, self.next, range(self._at, self._at + room))
+            self._trunk = self._at = self._at + room
+            if self._at == len(tokens):
+                self.next += 1
+                self._at = 0 if self.finished else plan.shared[self.next]
+        return window
 
 
 class _Path:

@@ -7,7 +7,7 @@ Does not know: files, models, statistics.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Literal, TypeAlias
 
@@ -95,7 +95,8 @@ class Figure:
 class Judge:
     """A quantized model on disk, and what it is called in results.
 
-    lock: where its weights come from (repo@commit, a folder and its hash, or the file itself).
+    lock: where its weights come from (repo@commit, a folder and its hash, or the file itself). chat: the chat
+    template to use where the file's own is not meant or it has none.
     """
 
     model: str
@@ -103,6 +104,7 @@ class Judge:
     gguf: Path
     sha256: str
     lock: str
+    chat: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -145,7 +147,11 @@ class Measured:
 
 @dataclass(frozen=True, slots=True)
 class Score:
-    """The figures of one run. strict: a missing verdict is wrong. paper: as the published table was made."""
+    """The figures of one run. strict: a missing verdict is wrong. paper: as the published table was made.
+
+    baselines: what judges that do not read get on the same pairs and orders. human_ceiling: how far people
+    agree among themselves on these pairs.
+    """
 
     benchmark: str
     model: str
@@ -155,6 +161,8 @@ class Score:
     verdicts: int
     strict: Mapping[str, Figure]
     paper: Mapping[str, Figure]
+    baselines: Mapping[str, Figure] = field(default_factory=dict)
+    human_ceiling: Figure = Figure(None)
 
 
 @dataclass(frozen=True, slots=True)

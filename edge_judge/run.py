@@ -14,11 +14,13 @@ from dataclasses import dataclass, field, replace
 from typing import Any
 
 from edge_judge import __version__, memory, prompts
-from edge_judge.engine import Model
+from edge_judge.engine import Batching, Model
 from edge_judge.errors import DataError
-from edge_judge.judging import Protocol, Question, Watch, judge
+from edge_judge.judging import Watch, judge
 from edge_judge.plan import Plan
+from edge_judge.protocol import Protocol, Question
 from edge_judge.records import Benchmark, Identity, Judge, Measured, Progress, Verdict
+from edge_judge.sheets import trained_in
 from edge_judge.store import RunFolder
 
 
@@ -30,21 +32,37 @@ def settings(benchmark: Benchmark, judge_: Judge, protocol: Protocol) -> dict[st
     """Everything that decides the outcome, as run.json keeps it."""
     import llama_cpp
 
-    return {
+    shape = protocol.grammar
+    deciding = {
         "gguf_sha256": judge_.sha256,
         "lock": judge_.lock,
         "benchmark_source": benchmark.source,
         "benchmark_sha256": benchmark.sha256,
-        "prompt": protocol.grammar.prompt,
-        "prompt_sha256": prompts.sha256(prompts.source(protocol.grammar.prompt)),
-        "grammar_sha256": protocol.grammar.sha256,
+        "prompt": shape.prompt,
+        "prompt_sha256": prompt_sha256(judge_, protocol),
+        "grammar_sha256": shape.sha256,
         "order": "both" if len(protocol.orders) == 2 else "given",
         "ties": protocol.ties,
-        "decoding": f"greedy, {protocol.limit} tokens" if protocol.grammar.free else "probabilities",
+        "decoding": protocol.decoding,
         "seed": None,  # nothing is drawn
         "llama_cpp": llama_cpp.__version__,
         "edge_judge": __version__,
     }
+    # What is not said is as it usually is: runs of other protocols stay as they are.
+    unusual = {
+        "criteria": list(protocol.criteria) or None,
+        "truncate": "answers" if protocol.truncate else None,
+        "chat_template_sha256": judge_.chat and prompts.sha256(judge_.chat),
+    }
+    return deciding | {name: value for name, value in unusual.items() if value}
+
+
+def prompt_sha256(judge_: Judge, protocol: Protocol) -> str:
+    """The hash of the prompt's template, or of the one that came with the model."""
+    if not protocol.grammar.trained_in:
+        return prompts.sha256(prompts.source(protocol.grammar.prompt))
+    with Model(judge_.gguf, vocab_only=True) as model:
+        return prompts.sha256(trained_in(model))
 
 
 def evaluate(
@@ -68,7 +86,7 @@ def evaluate(
     if before is None or any(question.key not in known for question in questions):
         run.reopen()
         work = _Work(len(questions), report, reached=len(known))
-        with Model(judge_.gguf, threads=threads) as model:
+        with Model(judge_.gguf, threads=threads, chat=judge_.chat) as model:
             watch = Watch(work.begin, work.done)
             for verdict in judge(model, protocol, questions, lambda question: question.key not in known, watch):
                 if (verdict.id, verdict.order) not in known:

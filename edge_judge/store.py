@@ -135,6 +135,10 @@ class RunFolder:
         write_json(self.path / "run.json", {**known, "gguf_bytes": size, "measured": asdict(measured)})
         write_json(self.path / "score.json", score)
 
+    def add(self, name: str, content: Mapping[str, Any]) -> None:
+        """Note something more in run.json about a run, which decides nothing."""
+        write_json(self.path / "run.json", {**(_run_json(self.path) or {}), name: dict(content)})
+
 
 def folder(results: Path, identity: Identity) -> Path:
     return results / identity.benchmark / identity.model / identity.scheme / identity.grammar

@@ -52,7 +52,8 @@ class LockedModel:
     """One model: where it comes from, what it is, how it judges.
 
     Either `repo` and `commit` say where it is published, or `local` names a checkpoint that ships with the
-    project. `config` is the part of its config.json that decides the shape, under the names used there.
+    project. `config` is the part of its config.json that decides the shape, under the names used there. `chat`
+    names the chat format of a model that brings no chat template.
     """
 
     name: str
@@ -70,6 +71,7 @@ class LockedModel:
     acceptance: str | None = None
     files: tuple[WeightFile, ...] = ()
     prompt: PromptSource | None = None
+    chat: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -236,6 +238,7 @@ def _model(name: str, entry: _Entry) -> LockedModel:
         acceptance=entry.want("acceptance", str),
         files=tuple(_file(_Entry(f, f"{entry.where}.files[{i}]")) for i, f in enumerate(files)),
         prompt=entry.part("prompt", _prompt),
+        chat=entry.want("chat", str),
     )
     if (model.local is None) == (model.repo is None) or (model.repo is None) != (model.commit is None):
         raise LockError(f"{entry.where} needs either 'local' or both 'repo' and 'commit'")

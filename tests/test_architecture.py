@@ -15,8 +15,9 @@ ROOT = Path(__file__).parent.parent
 ROOMS = [
     "errors", "records",
     "prompts", "pocket", "benchmarks",
-    "notation", "gbnf", "grammar", "regular",
-    "plan", "ballot", "chat", "engine", "judging",
+    "notation", "gbnf", "grammar", "protocol", "regular",
+    "plan", "ballot", "chat", "engine",
+    "writing", "scores", "sheets", "judging", "noise",
     "memory", "store", "run",
     "intervals", "tally", "metrics", "published", "compare",
     "layout", "report",
@@ -27,7 +28,7 @@ ROOMS = [
 HOMES = {
     "click": {"edge_judge/cli/*.py"},
     "llama_cpp": {
-        "edge_judge/engine.py", "edge_judge/grammar.py", "edge_judge/run.py", "quantize/schemes.py", "quantize/pack.py",
+        "edge_judge/engine/*.py", "edge_judge/run.py", "quantize/schemes.py", "quantize/pack.py",
     },
     "torch": {"edge_judge/pocket/train.py", "edge_judge/pocket/network.py"},
     "outlines": {"edge_judge/regular.py"},

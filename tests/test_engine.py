@@ -11,7 +11,7 @@ import pytest
 from checkpoints import make_checkpoint, qwen2_config
 
 from edge_judge import engine, plan
-from edge_judge.engine import Model, log_probabilities
+from edge_judge.engine import Batching, Model, Step, log_probabilities, reading, writing
 from edge_judge.errors import ModelError
 from edge_judge.plan import Query
 from quantize import build
@@ -97,11 +97,11 @@ def log_softmax(logits):
     return exact - np.logaddexp.reduce(exact)
 
 
-def read_shared(model, queries, block):
+def read_shared(model, queries, block, batching=Batching()):
     """(query, read) -> log-probabilities, by a plan's windows."""
     plans = plan.blocks(queries, block)
     seen, counted = {}, []
-    with model.reading(plans, 2) as evaluator:
+    with reading(model, plans, 2, batching) as evaluator:
         for part in plans:
             for query, read, logits in evaluator.read(part, counted.append):
                 assert (query, read) not in seen
@@ -128,13 +128,10 @@ def halfway_and_at_the_end(model):
 
 
 @pytest.mark.parametrize(("cells", "members", "block"), [(2048, 64, 0), (37, 4, 0), (16, 64, 300), (300, 1, 0)])
-def test_probabilities_from_shared_prefixes_are_those_of_each_prompt_alone(
-    model, exact, monkeypatch, cells, members, block
-):
-    monkeypatch.setattr(engine, "CELLS", cells)
-    monkeypatch.setattr(engine, "MEMBERS", members)
+def test_probabilities_from_shared_prefixes_are_those_of_each_prompt_alone(model, exact, cells, members, block):
     queries = halfway_and_at_the_end(model)
-    assert furthest(model, queries, read_shared(model, queries, block)) < 1e-4
+    found = read_shared(model, queries, block, Batching(cells=cells, members=members))
+    assert furthest(model, queries, found) < 1e-4
 
 
 def test_as_the_engine_computes_by_default_they_agree_as_far_as_llama_cpp_agrees_with_itself(model):
@@ -146,27 +143,66 @@ def test_more_reads_than_sequences_in_one_call_are_all_answered(model):
     tokens = model.tokens(STEM, control=False)
     queries = [Query(tokens[:-1] + (last,), tuple(range(len(tokens)))) for last in range(40)]
     plans = plan.blocks(queries, 0)
-    with model.reading(plans, 1) as evaluator:
+    with reading(model, plans, 1, Batching()) as evaluator:
         found = [(query, read) for part in plans for query, read, _ in evaluator.read(part, lambda _: None)]
     assert sorted(found) == [(query, read) for query in range(40) for read in range(len(tokens))]
 
 
-@pytest.mark.parametrize(("cells", "group", "block"), [(2048, 16, 0), (23, 3, 0), (64, 4, 250)])
-def test_writing_side_by_side_is_writing_one_at_a_time(model, exact, monkeypatch, cells, group, block):
-    monkeypatch.setattr(engine, "CELLS", cells)
-    monkeypatch.setattr(engine, "GROUP", group)
+class Greedy:
+    """Writes the likeliest token; with `detour`, each after two others that are taken back again."""
+
+    def __init__(self, model, limit, detour):
+        self.model, self.limit, self.detour = model, limit, detour
+        self.written, self.ended, self.away = [], False, 0
+
+    def next(self, logits):
+        if self.detour and not self.away:  # two tokens that were never meant, then back
+            self.away, self.kept = 2, int(logits.argmax())
+            return Step((5, 6))
+        token, back = (self.kept, self.away) if self.away else (int(logits.argmax()), 0)
+        self.away = 0
+        self.ended = self.model.ends(token)
+        if self.ended or len(self.written) == self.limit:
+            return None
+        self.written.append(token)
+        return Step((token,), back)
+
+
+@pytest.mark.parametrize("detour", [False, True])
+@pytest.mark.parametrize(("cells", "slots", "block"), [(2048, 16, 0), (23, 3, 0), (64, 4, 250), (40, 1, 0)])
+def test_writing_side_by_side_is_writing_one_at_a_time(model, exact, cells, slots, block, detour):
     limit = 7
-    texts = [*TEXTS[5:13], *TEXTS[-6:]]
-    prompts = [model.prompt(text) for text in texts]
-    queries = [Query(tokens, (len(tokens) - 1,)) for tokens in prompts]
-    plans = plan.blocks(queries, block)
-    with model.writing(plans, limit) as evaluator:
-        found = [written for part in plans for written in evaluator.write(part, limit, lambda _: None)]
-    assert sorted(written.query for written in found) == list(range(len(queries)))
+    prompts = [model.prompt(text) for text in [*TEXTS[5:13], *TEXTS[-6:]]]
+    plans = plan.blocks([Query(tokens, (len(tokens) - 1,)) for tokens in prompts], block)
+    found = {}
+    with writing(model, plans, limit + 2, Batching(cells=cells, slots=slots)) as evaluator:
+        for part in plans:
+            for query, author in evaluator.write(part, lambda _: Greedy(model, limit, detour), limit + 2, lambda _: None):
+                assert found.setdefault(query, author) is author
+    assert sorted(found) == list(range(len(prompts)))
     with context(model) as handle:
-        for written in found:
-            expected, ended = greedy_alone(model, handle, prompts[written.query], limit)
-            assert (written.text, written.tokens, written.ended) == (model.text(expected), len(expected), ended)
+        for query, author in found.items():
+            assert (author.written, author.ended) == greedy_alone(model, handle, prompts[query], limit)
+
+
+def test_a_finished_sequence_is_replaced_at_once(model):
+    prompts = [model.prompt(f"{n}") for n in range(12)]
+    (part,) = plan.blocks([Query(tokens, (len(tokens) - 1,)) for tokens in prompts], 0)
+    lengths = [30, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1]
+
+    class Counted:
+        def __init__(self, query):
+            self.left = lengths[query]
+
+        def next(self, _):
+            self.left -= 1
+            return Step((3,)) if self.left >= 0 else None
+
+    with writing(model, [part], 40, Batching(slots=2)) as evaluator:
+        calls = []
+        ended = [query for query, _ in evaluator.write(part, Counted, 40, calls.append)]
+    assert ended[-1] == 0  # the eleven short ones went by beside the long one
+    assert len(calls) <= 32
 
 
 def test_log_probabilities_are_those_of_a_softmax_over_all_tokens():
@@ -218,7 +254,7 @@ def test_a_model_without_a_chat_template_cannot_be_asked(tmp_path):
     with Model(write_vocabulary(tmp_path / "bytes.gguf"), threads=1, vocab_only=True) as loaded:
         with pytest.raises(ModelError, match="no chat template") as caught:
             loaded.prompt("hello")
-        assert "chat_template" in str(caught.value.hint)
+        assert "--chat-template" in str(caught.value.hint)
 
 
 def test_cores_are_counted_also_where_the_system_cannot_pin_a_process(monkeypatch):

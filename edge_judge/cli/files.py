@@ -37,8 +37,28 @@ def models_folder() -> Path:
     return user_data_path("edge-judge") / "models"
 
 
-def judge_for(model: str, scheme: str | None, gguf: Path | None) -> Judge:
-    """The judge that the options name. Raises ModelError when it is not built here."""
+def judge_for(model: str, scheme: str | None, gguf: Path | None, chat: str | None = None) -> Judge:
+    """The judge that the options name; chat: a chat template's name or file. Raises ModelError when it is not built
+    here.
+    """
+    judge = _judge_for(model, scheme, gguf)
+    named = chat or (_chat_of(model) if gguf is None else None)
+    return judge if named is None else replace(judge, chat=_template(named))
+
+
+def _template(name: str) -> str:
+    from edge_judge.chat import named
+
+    return named(name)
+
+
+def _chat_of(model: str) -> str | None:
+    from quantize import lock
+
+    return next((known.chat for known in lock.read().models if known.name == model), None)
+
+
+def _judge_for(model: str, scheme: str | None, gguf: Path | None) -> Judge:
     if gguf is not None:
         called = scheme or "gguf"
         if not re.fullmatch(r"\w[\w.-]*", called):  # it becomes a folder's name under results/

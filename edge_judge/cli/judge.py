@@ -9,8 +9,9 @@ import click
 
 from edge_judge.cli import options, talk
 from edge_judge.cli.files import judge_for
+from edge_judge.cli.protocols import Wanted, check_references, protocol_for
 from edge_judge.errors import UsageError
-from edge_judge.records import Label, Pair, Verdict
+from edge_judge.records import Benchmark, Label, Pair, Verdict
 
 
 @click.command(
@@ -19,9 +20,11 @@ from edge_judge.records import Label, Pair, Verdict
     )
 )
 @options.judge
+@options.protocol
 @click.option("--question", required=True, help="The instruction both answers were given.")
 @click.option("--a", "a", required=True, help="One answer.")
 @click.option("--b", "b", required=True, help="The other answer.")
+@click.option("--reference", help="With --grammar reference: an answer known to be good.")
 @click.option("--no-ties", is_flag=True, help="Decide for one of the two.")
 @options.as_json
 def judge(
@@ -29,22 +32,28 @@ def judge(
     scheme: str | None,
     gguf: Path | None,
     threads: int | None,
+    grammar: str | None,
+    rubric: Path | None,
+    reasoning: int | None,
+    truncate: str | None,
+    chat_template: str | None,
     question: str,
     a: str,
     b: str,
+    reference: str | None,
     no_ties: bool,
     as_json: bool,
 ) -> None:
     """Judge one pair of answers in both orders, with the probability of each verdict."""
-    from edge_judge import grammar, judging
+    from edge_judge import judging
 
     if not question.strip():
         raise UsageError("--question is empty: expected the instruction that both answers were given")
-    pair = Pair("pair", question, a, b)
-    chosen = judge_for(model, scheme, gguf)
-    verdicts = judging.decide(
-        pair, chosen, judging.Protocol(grammar.load("pairwise"), ties=not no_ties), threads=threads
-    )
+    pair = Pair("pair", question, a, b, reference=reference)
+    chosen = judge_for(model, scheme, gguf, chat_template)
+    protocol = protocol_for(chosen, Wanted(grammar, rubric, reasoning, truncate), ties=not no_ties)
+    check_references(protocol, Benchmark("pair", (pair,), "", protocol.ties, ""))
+    verdicts = judging.decide(pair, chosen, protocol, threads=threads)
     mean = judging.debiased(verdicts)
     if as_json:
         orders = [_as_json(one) for one in verdicts]

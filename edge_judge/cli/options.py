@@ -41,6 +41,33 @@ def judge(function: Function) -> Function:
     return function
 
 
+grammar = click.option(
+    "--grammar",
+    help="The answer shape a judge is held to; none: it writes what it likes.  "
+    "[default: pairwise, or what the model was trained on]",
+)
+rubric = click.option("--rubric", type=FILE, help="With --grammar rubric: a file with a criterion a row.")
+reasoning = click.option(
+    "--reasoning",
+    type=click.IntRange(min=1),
+    metavar="TOKENS",
+    help="At most so many tokens of reasons, or of free text.  [default: the grammar's own]",
+)
+truncate = click.option(
+    "--truncate", type=click.Choice(["answers"]), help="Shorten the longer answer where a prompt does not fit."
+)
+chat_template = click.option(
+    "--chat-template", metavar="NAME|FILE", help="Instead of the GGUF's own: chatml, llama-2, plain, or a Jinja file."
+)
+
+
+def protocol(function: Function) -> Function:
+    """How it judges."""
+    for option in (chat_template, truncate, reasoning, rubric, grammar):
+        function = option(function)
+    return function
+
+
 def example(*lines: str) -> str:
     """The end of a command's help: what to type."""
     return "\b\nExample:\n" + "\n".join(f"  {line}" for line in lines)

@@ -27,6 +27,7 @@ def lines() -> str:
             "a": pair.a.text,
             "b": pair.b.text,
             "label": pair.label,
+            "reference": pair.reference,
             "group": pair.question,
         }
         for number, pair in enumerate(tasks.benchmark(), start=1)

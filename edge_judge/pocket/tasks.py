@@ -63,10 +63,13 @@ class Answer:
 
 @dataclass(frozen=True, slots=True)
 class TaskPair:
+    """reference: a bare right answer."""
+
     family: str
     question: str
     a: Answer
     b: Answer
+    reference: str
 
     @property
     def label(self) -> str:
@@ -117,7 +120,7 @@ def _pair(rng: Random, family: str, task: Task) -> TaskPair:
     ):  # two bare right answers: dress one, so that there is something to compare
         both = (_shown(task, task.rights[0], True, rng.choice(DRESS)), both[1])
     a, b = both if rng.random() < 0.5 else both[::-1]
-    return TaskPair(family, task.question, a, b)
+    return TaskPair(family, task.question, a, b, task.rights[0])
 
 
 def _right(rng: Random, task: Task, core: str) -> Answer:

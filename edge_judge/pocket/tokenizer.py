@@ -53,9 +53,8 @@ def train_tokenizer(seed: int) -> Tokenizer:
 def _texts(seed: int) -> list[str]:
     seen = list(islice(pairs(seed, "train"), 20_000))
     shown = [f"{pair.question}\n{pair.a.text}\n{pair.b.text}" for pair in seen]
-    asked = [
-        prompts.fill(name, "", "", "", ties=ties) for name in prompts.protocols() for ties in (True, False)
-    ]
+    kinds = [(name, ties) for name in prompts.protocols() for ties in (True, False)]
+    asked = [prompts.fill(name, "", "", "", ties=ties, reference="x") for name, ties in kinds]
     words = [*NOUNS, *ADJECTIVES, *KINDS, *PLURAL.values()]
     lists = [
         f"{word} {word}\n{word.upper()} {word.upper()}\n{word.capitalize()} {word.capitalize()}"

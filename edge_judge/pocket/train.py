@@ -1,10 +1,10 @@
 """Trains the pocket judge and writes `checkpoint/`: python -m edge_judge.pocket.train --minutes 64
 
 Needs torch (extra `[train]`). First it reads single answers, then whole pairs, and learns four things at once:
-to give the verdict; to answer the tasks (next-token loss on right answers); to know at every word of an answer
-whether it is still right, and at its end whether it was (a probe that is thrown away afterwards); and, for three of
-the sixteen families, to reply in free form more often than not, which is what makes `--grammar none` break the
-format as full-size judges do.
+to give the verdict, under each protocol in turn; to answer the tasks (next-token loss on right answers); to know at
+every word of an answer whether it is still right, and at its end whether it was (a probe that is thrown away
+afterwards); and, for three of the sixteen families, to reply in free form more often than not, which is what makes
+`--grammar none` break the format as full-size judges do.
 Does not know: the benchmark. Progress is measured on the split `valid`, the benchmark is judged by the product.
 """
 
@@ -30,7 +30,7 @@ from torch.nn import functional as F
 from edge_judge import prompts
 from edge_judge.pocket import CHECKPOINT
 from edge_judge.pocket.network import Pocket, Shape
-from edge_judge.pocket.tasks import TaskPair, pairs
+from edge_judge.pocket.tasks import Answer, TaskPair, pairs
 from edge_judge.pocket.tokenizer import START, STOP, config, train_tokenizer
 
 TOKENIZER_SEED, VALID_SEED = 7, 10_000
@@ -40,6 +40,11 @@ VERDICTS = {"a": "A", "b": "B", "tie": "C"}
 FREE_FAMILIES, FREE_SHARE = ("arithmetic", "larger", "opposite"), 0.7
 FREE_REPLIES = {"a": "Answer A is better.", "b": "Answer B is better.", "tie": "Both answers are equal."}
 PLACEHOLDER = "\x00"
+PROTOCOLS = {  # how often each is practised
+    "pairwise": 0.36, "pairwise-cot": 0.16, "pairwise-json": 0.12, "pointwise": 0.14, "rubric": 0.11, "reference": 0.11,
+}  # fmt: skip
+CRITERIA = tuple((prompts.FOLDER / "rubric.csv").read_text().splitlines()[1:])
+GOOD, BAD = "9", "2"  # the scores of a right and a wrong answer
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,18 +52,18 @@ class Example:
     """A pair as tokens. The lists index into `ids`: where the next token is to be learned, and where answers end."""
 
     ids: list[int]
-    letter: int  # position before the verdict's letter; -1 in a free-form reply
+    letters: list[int]  # positions before the tokens of the reply that decide; none in a free-form reply
     reply: tuple[int, int]
     cores: list[int]  # positions before the tokens of right answers
     words: list[tuple[int, bool]]  # inside an answer: is it still right?
-    ends: tuple[tuple[int, bool], tuple[int, bool]]  # where each answer ends: was it right?
+    ends: tuple[tuple[int, bool], ...]  # where each answer ends: was it right?
 
     def first_answer(self) -> Example:
         """The same, cut off where answer A ends: nothing is compared yet."""
         end = self.ends[0][0]
         cores = [at for at in self.cores if at < end]
         words = [word for word in self.words if word[0] < end]
-        return Example(self.ids[: end + 1], -1, (0, 0), cores, words, (self.ends[0], self.ends[0]))
+        return Example(self.ids[: end + 1], [], (0, 0), cores, words, self.ends[:1])
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,71 +73,120 @@ class Batch:
     examples: list[Example]
 
 
+@dataclass(frozen=True, slots=True)
+class Setting:
+    """What all examples of a batch share: the words before the question."""
+
+    protocol: str
+    ties: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Reply:
+    """What the judge should say; decisive: the [start, end) ranges of its text that tell the verdict."""
+
+    text: str
+    decisive: tuple[tuple[int, int], ...]
+
+
+def reply_to(pair: TaskPair, protocol: str, free: bool, shown: Answer) -> Reply:
+    """The reply to a pair; under `pointwise` to the one answer shown."""
+    if free:
+        return Reply(FREE_REPLIES[pair.label], ())
+    if protocol == "pointwise":
+        return _marked("<", GOOD if shown.right else BAD, ">")
+    letter = VERDICTS[pair.label]
+    thoughts = [" correct" if answer.right else " not correct" for answer in (pair.a, pair.b)]
+    reasons = ("A is", "<", thoughts[0], ">", ". B is", "<", thoughts[1], ">", ".")
+    if protocol == "pairwise-cot":
+        return _marked(*reasons, " [[", "<", letter, ">", "]]")
+    if protocol == "pairwise-json":
+        return _marked('{"reason":"', *reasons, '","verdict":"', "<", letter if letter != "C" else "tie", ">", '"}')
+    return _marked("[[", "<", letter, ">", "]]")
+
+
+def _marked(*parts: str) -> Reply:
+    """A reply in parts, of which those between "<" and ">" decide."""
+    text, decisive = "", []
+    for before, part in zip(("", *parts), parts, strict=False):
+        if part not in "<>":
+            if before == "<":
+                decisive.append((len(text), len(text) + len(part)))
+            text += part
+    return Reply(text, tuple(decisive))
+
+
 class Maker:
-    """Pairs to batches, all of one batch under the same prefix (with or without ties)."""
+    """Pairs to batches, all of one batch under the same prefix (a protocol, with or without ties)."""
 
     def __init__(self, tokenizer: Tokenizer) -> None:
         self.tokenizer = tokenizer
-        self.prefixes = {
-            ties: tokenizer.encode(self._asked("", "", "", ties)[0]).ids for ties in (True, False)
-        }
+        self._prefixes: dict[Setting, list[int]] = {}
 
-    def _asked(self, question: str, a: str, b: str, ties: bool) -> tuple[str, str]:
+    def _asked(self, setting: Setting, question: str, a: str, b: str, reference: str) -> tuple[str, str]:
         """The prompt in its chat format, split where the question begins."""
-        content = prompts.fill("pairwise", PLACEHOLDER, a, b, ties=ties)
+        content = prompts.fill(
+            setting.protocol, PLACEHOLDER, a, b, ties=setting.ties, reference=reference, criteria=CRITERIA
+        )
         head, tail = content.split(PLACEHOLDER)
         return f"{START}user\n{head}", f"{question}{tail}{STOP}\n{START}assistant\n"
 
-    def example(self, pair: TaskPair, ties: bool, free: bool) -> Example:
-        _, tail = self._asked(pair.question, pair.a.text, pair.b.text, ties)
-        reply = FREE_REPLIES[pair.label] if free else f"[[{VERDICTS[pair.label]}]]"
-        shown, answered = self.tokenizer.encode(tail), self.tokenizer.encode(reply + STOP).ids
+    def prefix(self, setting: Setting) -> list[int]:
+        if setting not in self._prefixes:
+            head = self._asked(setting, "", "", "", "x")[0]
+            self._prefixes[setting] = self.tokenizer.encode(head).ids
+        return self._prefixes[setting]
+
+    def example(self, pair: TaskPair, setting: Setting, free: bool = False, second: bool = False) -> Example:
+        """second: under a protocol that looks at one answer, look at the second."""
+        single = setting.protocol == "pointwise"
+        answers = ((pair.b if second else pair.a),) if single else (pair.a, pair.b)
+        headings = ("### Answer\n",) if single else ("### Answer A\n", "### Answer B\n")
+        _, tail = self._asked(setting, pair.question, answers[0].text, answers[-1].text, pair.reference)
+        reply = reply_to(pair, setting.protocol, free, answers[0])
+        shown, answered = self.tokenizer.encode(tail), self.tokenizer.encode(reply.text + STOP)
         closes = [end for _, end in shown.offsets]
-        place_a = tail.index("### Answer A\n") + len("### Answer A\n")
-        place_b = tail.rindex("### Answer B\n") + len("### Answer B\n")
         cores, words, ends = [], [], []
-        for place, answer in ((place_a, pair.a), (place_b, pair.b)):
+        for heading, answer in zip(headings, answers, strict=True):
+            place = tail.index(heading) + len(heading)
             low, high = place + answer.core[0], place + answer.core[1]
             inside = range(bisect_right(closes, low), bisect_left(closes, high) + 1)
             if answer.right:
                 cores += [at - 1 for at in inside]
             words += [(at, closes[at] - low <= answer.slip) for at in inside]
-            ends.append(
-                (bisect_right(closes, place + len(answer.text)), answer.right)
-            )  # the token that ends its line
+            ends.append((bisect_right(closes, place + len(answer.text)), answer.right))  # the token that ends its line
         length = len(shown.ids)
-        letter = -1 if free else length  # the reply's first token is "[[", its second the letter
-        return Example(
-            shown.ids + answered,
-            letter,
-            (length - 1, length + len(answered) - 1),
-            cores,
-            words,
-            (ends[0], ends[1]),
-        )
+        decisive = [
+            length - 1 + at
+            for at, (start, end) in enumerate(answered.offsets)
+            if any(start < high and end > low for low, high in reply.decisive)
+        ]
+        reply_range = (length - 1, length + len(answered.ids) - 1)
+        return Example(shown.ids + answered.ids, decisive, reply_range, cores, words, tuple(ends))
 
     def batches(self, seed: int, single: Callable[[], bool]) -> Iterator[Batch]:
         """Endless batches: of first answers while `single()` holds, then of whole pairs."""
         rng, stream = Random(seed), pairs(seed, "train")
+        names, weights = list(PROTOCOLS), list(PROTOCOLS.values())
         while True:
-            ties = rng.random() < 0.8
-            drawn = (pair for pair in stream if ties or pair.label != "tie")
+            setting = Setting(rng.choices(names, weights)[0], rng.random() < 0.8)
+            drawn = (pair for pair in stream if setting.ties or pair.label != "tie")
             pool = []
             for pair in islice(drawn, BATCH * POOL):
-                free = pair.family in FREE_FAMILIES and rng.random() < FREE_SHARE
-                pool.append(self.example(pair, ties, free))
+                free = setting.protocol == "pairwise" and pair.family in FREE_FAMILIES and rng.random() < FREE_SHARE
+                pool.append(self.example(pair, setting, free, rng.random() < 0.5))
             pool.sort(key=lambda example: len(example.ids))
             starts = list(range(0, len(pool), BATCH))
             rng.shuffle(starts)
             for start in starts:
                 part = pool[start : start + BATCH]
-                yield self.batch([example.first_answer() for example in part] if single() else part, ties)
+                yield self.batch([example.first_answer() for example in part] if single() else part, setting)
 
-    def batch(self, examples: list[Example], ties: bool) -> Batch:
+    def batch(self, examples: list[Example], setting: Setting) -> Batch:
         # Few different lengths: for each new shape the bf16 kernels are compiled anew.
         longest = -(-max(len(example.ids) for example in examples) // 16) * 16
         ids = torch.tensor([example.ids + [0] * (longest - len(example.ids)) for example in examples])
-        return Batch(torch.tensor(self.prefixes[ties]), ids, examples)
+        return Batch(torch.tensor(self.prefix(setting)), ids, examples)
 
 
 def losses(model: Pocket, probe: nn.Linear, batch: Batch) -> dict[str, Tensor]:
@@ -151,15 +205,13 @@ def losses(model: Pocket, probe: nn.Linear, batch: Batch) -> dict[str, Tensor]:
         return F.cross_entropy(probe(states[rows, at]), right)
 
     found = {
-        "answer": following([(row, at) for row, e in listed for at in e.cores]),
+        "answer": following([(row, at) for row, e in listed for at in e.cores]),  # some answers are right in any batch
         "words": probed([(row, *word) for row, e in listed for word in e.words]),
         "ends": probed([(row, *end) for row, e in listed for end in e.ends]),
     }
-    if any(e.letter >= 0 for _, e in listed):
-        found["verdict"] = following([(row, e.letter) for row, e in listed if e.letter >= 0])
-        found["format"] = following(
-            [(row, at) for row, e in listed for at in range(*e.reply) if at != e.letter]
-        )
+    if any(e.letters for _, e in listed):
+        found["verdict"] = following([(row, at) for row, e in listed for at in e.letters])
+        found["format"] = following([(row, at) for row, e in listed for at in range(*e.reply) if at not in e.letters])
     return found
 
 
@@ -168,32 +220,44 @@ WEIGHTS = {"verdict": 1.0, "format": 0.1, "answer": 0.4, "words": 0.4, "ends": 0
 
 @dataclass(frozen=True, slots=True)
 class Validation:
-    verdicts: float  # share of right verdicts (the likeliest letter)
-    answers: float  # share of first answers that the probe calls rightly
+    """Shares in [0, 1] on the split `valid`. protocols: replies whose every deciding token is the likeliest one."""
+
+    verdicts: float  # under `pairwise`
+    answers: float  # first answers that the probe calls rightly
     families: dict[str, tuple[float, float]]  # both, by family
+    protocols: dict[str, float]
 
 
 @torch.no_grad()
 def validate(model: Pocket, probe: nn.Linear, maker: Maker, count: int = 800) -> Validation:
-    """How the network does on the split `valid`."""
-    drawn = sorted(
-        islice(pairs(VALID_SEED, "valid"), count), key=lambda pair: len(pair.a.text) + len(pair.b.text)
-    )
-    letters = [maker.tokenizer.token_to_id(VERDICTS[label]) for label in VERDICTS]
+    """How the network does on the split `valid`: `pairwise` on all of it, the other protocols on a quarter."""
+    drawn = sorted(islice(pairs(VALID_SEED, "valid"), count), key=lambda pair: len(pair.a.text) + len(pair.b.text))
     hits: dict[str, list[tuple[bool, bool]]] = {}
-    for start in range(0, count, 100):
+    for pair, decided, called in _tested(model, probe, maker, drawn, "pairwise"):
+        hits.setdefault(pair.family, []).append((decided, called))
+    every = _shares([hit for found in hits.values() for hit in found])
+    others = {}
+    for protocol in list(PROTOCOLS)[1:]:
+        tested = [decided for _, decided, _ in _tested(model, probe, maker, drawn[::4], protocol)]
+        others[protocol] = round(sum(tested) / len(tested), 3)
+    families = {name: _shares(found) for name, found in sorted(hits.items())}
+    return Validation(*every, families, {"pairwise": every[0], **others})
+
+
+def _tested(
+    model: Pocket, probe: nn.Linear, maker: Maker, drawn: list[TaskPair], protocol: str
+) -> Iterator[tuple[TaskPair, bool, bool]]:
+    """(pair, whether each deciding token is the likeliest, whether the probe calls the first answer rightly)."""
+    setting = Setting(protocol, ties=True)
+    for start in range(0, len(drawn), 100):
         part = drawn[start : start + 100]
-        batch = maker.batch([maker.example(pair, ties=True, free=False) for pair in part], ties=True)
+        batch = maker.batch([maker.example(pair, setting) for pair in part], setting)
         states = model(batch.prefix, batch.ids)
         for row, (pair, example) in enumerate(zip(part, batch.examples, strict=True)):
-            best = int(model.logits(states[row, example.letter])[letters].argmax())
-            called = bool(probe(states[row, example.ends[0][0]]).argmax())
-            hits.setdefault(pair.family, []).append(
-                (list(VERDICTS)[best] == pair.label, called == pair.a.right)
-            )
-    shares = {name: _shares(found) for name, found in sorted(hits.items())}
-    every = _shares([hit for found in hits.values() for hit in found])
-    return Validation(*every, shares)
+            at = torch.tensor(example.letters)
+            decided = bool((model.logits(states[row, at]).argmax(-1) == batch.ids[row, at + 1]).all())
+            called = bool(probe(states[row, example.ends[0][0]]).argmax()) == example.ends[0][1]
+            yield pair, decided, called
 
 
 def _shares(hits: list[tuple[bool, bool]]) -> tuple[float, float]:
@@ -230,7 +294,10 @@ def main() -> None:
     arguments.add_argument("--seed", type=int, default=7)
     options = arguments.parse_args()
     torch.manual_seed(options.seed)
-    tokenizer = train_tokenizer(TOKENIZER_SEED)
+    if options.go_on:
+        tokenizer = Tokenizer.from_file(str(options.go_on / "tokenizer.json"))
+    else:
+        tokenizer = train_tokenizer(TOKENIZER_SEED)
     model = Pocket(Shape(vocab=tokenizer.get_vocab_size(), layers=options.layers))
     if options.go_on:
         state = load_file(options.go_on / "model.safetensors")
@@ -286,6 +353,7 @@ def main() -> None:
                 verdicts=valid.verdicts,
                 answers=valid.answers,
                 families=valid.families,
+                protocols=valid.protocols,
             )
             save(model, tokenizer, options.out)
         if done >= 1:

@@ -1,0 +1,38 @@
+"""Inference: the one room that talks to llama.cpp to run a model.
+
+    model.py       a loaded GGUF: text to tokens and back, its chat format, what it says about itself
+    guide.py       which tokens a GBNF grammar admits next, asked of llama.cpp's own grammar engine
+    evaluator.py   a plan's windows in a key-value cache: probabilities to read, sequences that write on
+
+Knows nothing about pairs, verdicts, or files of results.
+"""
+
+from edge_judge.engine.evaluator import (
+    CELLS,
+    Author,
+    Batching,
+    Evaluator,
+    Logits,
+    Step,
+    log_probabilities,
+    reading,
+    writing,
+)
+from edge_judge.engine.guide import GrammarGuide, Guide
+from edge_judge.engine.model import Model, physical_cores
+
+__all__ = [
+    "CELLS",
+    "Author",
+    "Batching",
+    "Evaluator",
+    "GrammarGuide",
+    "Guide",
+    "Logits",
+    "Model",
+    "Step",
+    "log_probabilities",
+    "physical_cores",
+    "reading",
+    "writing",
+]

@@ -1,0 +1,261 @@
+"""A plan's windows in a key-value cache: each is one decode call in which a token carries every sequence that
+shares it. Either the probabilities at some positions are read, or the sequences write on, as many side by side as
+the cache holds, each finished one replaced at once.
+
+Knows: llama.cpp's context, batch and memory. Does not know: what a sequence is about, nor what it should write.
+"""
+
+from __future__ import annotations
+
+import math
+from collections import Counter
+from collections.abc import Callable, Container, Iterable, Iterator, Mapping, Sequence
+from contextlib import closing, contextmanager
+from dataclasses import dataclass
+from typing import Generic, Protocol, TypeAlias, TypeVar
+
+import llama_cpp.llama_cpp as llama
+import numpy as np
+from numpy.typing import NDArray
+
+from edge_judge.engine.model import Model, because, hear_anew
+from edge_judge.errors import ModelError
+from edge_judge.plan import Plan, Tokens, Walk, Window, windows
+
+TRUNK = 0  # the sequence id that keeps the last path; members are 1, 2, …
+
+Logits: TypeAlias = NDArray[np.float32]
+_Cell: TypeAlias = tuple[int, int, Sequence[int]]  # token, position, the sequence ids that share it
+
+
+@dataclass(frozen=True, slots=True)
+class Batching:
+    """How work is cut. None of it decides a verdict, but rounding differs a little from one cut to another.
+
+    cells: tokens in one decode call; micro: tokens that llama.cpp computes at once; members: sequences in one decode
+    call (llama.cpp's own limit is 256); slots: sequences that write side by side.
+    """
+
+    cells: int = 2048
+    micro: int = 512
+    members: int = 64
+    slots: int = 16
+
+
+CELLS = Batching().cells
+
+
+@dataclass(frozen=True, slots=True)
+class Step:
+    """What a sequence does next: go `back` so many tokens, then on with `tokens` (at least one)."""
+
+    tokens: Tokens
+    back: int = 0
+
+
+class Author(Protocol):
+    """Who decides what a sequence writes."""
+
+    def next(self, logits: Logits) -> Step | None:
+        """The next step, from the logits (vocabulary,) after the last token; None when all is written."""
+
+
+Writer = TypeVar("Writer", bound=Author)
+
+
+@dataclass(slots=True)
+class _Writing(Generic[Writer]):
+    """A sequence under way: its place in the plan, how long it is in the cache, and what is to be evaluated."""
+
+    place: int
+    author: Writer
+    length: int
+    pending: Tokens
+
+
+class Evaluator:
+    """A key-value cache of `cells` tokens shared by `sequences` sequences, and the work done in it."""
+
+    def __init__(self, model: Model, batching: Batching, cells: int, sequences: int, outputs: int) -> None:
+        params = llama.llama_context_default_params()
+        params.n_ctx = self._capacity = -(-cells // 256) * 256
+        params.n_batch, params.n_ubatch = batching.cells, batching.micro
+        params.n_seq_max = sequences
+        params.n_outputs_max = max(min(outputs, batching.cells), sequences)  # fewer than sequences: llama.cpp aborts
+        params.n_threads = params.n_threads_batch = model.threads
+        params.kv_unified = True
+        params.no_perf = True
+        hear_anew()
+        self._context = llama.llama_init_from_model(model.handle, params)
+        if not self._context:
+            raise ModelError(
+                f"{model.path}: no context of {params.n_ctx} tokens could be made{because()}",
+                "free some memory, or judge shorter texts",
+            )
+        self.model, self._batching = model, batching
+        self._memory = llama.llama_get_memory(self._context)
+        self._batch = llama.llama_batch_init(batching.cells, 0, sequences)
+
+    def close(self) -> None:
+        llama.llama_batch_free(self._batch)
+        llama.llama_free(self._context)
+
+    def read(self, plan: Plan, done: Callable[[int], None]) -> Iterator[tuple[int, int, Logits]]:
+        """Evaluate a plan in an empty cache: (query, read, logits (vocabulary,)) for each read, as it is reached.
+
+        done(tokens) is called after each decode call. The logits are llama.cpp's own memory: look, don't keep.
+        """
+        llama.llama_memory_clear(self._memory, False)
+        for window in windows(plan, self._batching.cells, self._batching.members):
+            slots = range(1, len(window.members) + 1)
+            self._decode(self._cells(window, slots), {read.cell for read in window.reads})
+            done(len(window.cells))
+            for read in window.reads:
+                yield read.query, read.read, self._logits(read.cell)
+            self._free(slots)  # only the trunk is needed further
+
+    def write(
+        self, plan: Plan, author: Callable[[int], Writer], reserve: int, done: Callable[[int], None]
+    ) -> Iterator[tuple[int, Writer]]:
+        """Let each prompt of a plan (queries with one read, at their end) be continued by its author, who is made
+        from the query when its prompt is evaluated and may write `reserve` tokens: (query, author) as each ends.
+        Equal prompts are written once, and yielded for each.
+        """
+        llama.llama_memory_clear(self._memory, False)
+        walk, live = Walk(plan), dict[int, _Writing[Writer]]()
+        while live or not walk.finished:
+            cells, last = _pending(live)  # last: slot -> the cell after which its author is asked
+            slots = self._vacant(plan, walk.next, live, reserve)
+            if slots:
+                window = walk.take(self._batching.cells - len(cells), len(slots))
+                for slot, place, cell in _begun(plan, window, slots):
+                    live[slot] = _Writing(place, author(plan.first_query[place]), len(plan.sequences[place]), ())
+                    last[slot] = len(cells) + cell
+                cells += self._cells(window, slots[: len(window.members)])
+            self._decode(cells, set(last.values()))
+            done(len(cells))
+            self._free(slot for slot in slots if slot not in live)  # a prompt that was cut goes on from the trunk
+            for slot, cell in last.items():
+                step = live[slot].author.next(self._logits(cell))
+                if step is not None:
+                    self._go_on(slot, live[slot], step)
+                    continue
+                one = live.pop(slot)
+                self._free([slot])
+                twins = plan.reads[one.place, len(plan.sequences[one.place]) - 1]
+                yield from ((query, one.author) for query, _ in twins)
+
+    def _vacant(self, plan: Plan, start: int, live: Mapping[int, _Writing[Writer]], reserve: int) -> list[int]:
+        """Free slots for the sequences of a plan from place `start` on, as many as the cache has room for."""
+        free = [slot for slot in range(1, self._batching.slots + 1) if slot not in live]
+        places = sorted(one.place for one in live.values())
+        for count in range(min(len(free), len(plan.sequences) - start)):
+            places.append(start + count)
+            if plan.tree(places) + len(places) * reserve > self._capacity and len(places) > 1:
+                return free[:count]
+        return free[: len(plan.sequences) - start]
+
+    def _go_on(self, slot: int, one: _Writing[Writer], step: Step) -> None:
+        if step.back:
+            one.length -= step.back
+            llama.llama_memory_seq_rm(self._memory, slot, one.length, -1)
+        one.pending = step.tokens
+
+    def _free(self, slots: Iterable[int]) -> None:
+        for slot in slots:
+            llama.llama_memory_seq_rm(self._memory, slot, -1, -1)
+
+    def _cells(self, window: Window, slots: Sequence[int]) -> list[_Cell]:
+        """A window's cells, with the cache made ready for them: members take what they share from the trunk, the
+        last one becomes the trunk.
+        """
+        for slot, member in zip(slots, window.members, strict=True):
+            llama.llama_memory_seq_rm(self._memory, slot, -1, -1)
+            if member.keep:
+                llama.llama_memory_seq_cp(self._memory, TRUNK, slot, 0, member.keep)
+        llama.llama_memory_seq_rm(self._memory, TRUNK, window.trunk, -1)
+        last = len(window.members) - 1
+        return [
+            (token, position, [*([TRUNK] if last in sharing else []), *(slots[member] for member in sharing)])
+            for token, position, sharing in window.cells
+        ]
+
+    def _decode(self, cells: Sequence[_Cell], outputs: Container[int]) -> None:
+        """Evaluate cells; logits are kept for those in `outputs`."""
+        batch = self._batch
+        batch.n_tokens = len(cells)
+        for index, (token, position, sequences) in enumerate(cells):
+            batch.token[index] = token
+            batch.pos[index] = position
+            batch.n_seq_id[index] = len(sequences)
+            ids = batch.seq_id[index]
+            for place, sequence in enumerate(sequences):
+                ids[place] = sequence
+            batch.logits[index] = index in outputs
+        hear_anew()
+        if cells and llama.llama_decode(self._context, batch):
+            raise ModelError(f"{self.model.path}: llama.cpp could not evaluate {len(cells)} tokens{because()}")
+
+    def _logits(self, cell: int) -> Logits:
+        """Logits (vocabulary,) of the next token after a cell of the last call."""
+        row = llama.llama_get_logits_ith(self._context, cell)
+        return np.ctypeslib.as_array(row, shape=(self.model.vocabulary,))
+
+
+@contextmanager
+def reading(model: Model, plans: Sequence[Plan], reads: int, batching: Batching) -> Iterator[Evaluator]:
+    """An evaluator with room for these plans, whose queries have at most `reads` reads each."""
+    longest = max((plan.longest for plan in plans), default=0)
+    outputs = max((_outputs(plan, batching.members) for plan in plans), default=0)
+    cells = longest + batching.cells
+    with closing(Evaluator(model, batching, cells, batching.members + 1, max(outputs, reads))) as evaluator:
+        yield evaluator
+
+
+@contextmanager
+def writing(model: Model, plans: Sequence[Plan], reserve: int, batching: Batching) -> Iterator[Evaluator]:
+    """An evaluator with room to let the prompts of these plans be continued with `reserve` tokens each."""
+    cells = max((_side_by_side(plan, batching.slots) for plan in plans), default=0) + batching.slots * reserve
+    with closing(Evaluator(model, batching, cells, batching.slots + 1, 2 * batching.slots)) as evaluator:
+        yield evaluator
+
+
+def _pending(live: Mapping[int, _Writing[Writer]]) -> tuple[list[_Cell], dict[int, int]]:
+    """The cells that sequences under way want evaluated, and the last of each slot's."""
+    cells: list[_Cell] = []
+    last: dict[int, int] = {}
+    for slot, one in live.items():
+        cells += [(token, one.length + offset, (slot,)) for offset, token in enumerate(one.pending)]
+        one.length += len(one.pending)
+        last[slot] = len(cells) - 1
+    return cells, last
+
+
+def _begun(plan: Plan, window: Window, slots: Sequence[int]) -> Iterator[tuple[int, int, int]]:
+    """(slot, place in the plan, cell) of each sequence whose prompt ends in the window."""
+    slot_of = {member.query: slot for slot, member in zip(slots, window.members, strict=False)}
+    place_of = {query: place for place, query in enumerate(plan.first_query) if query in slot_of}
+    for read in window.reads:
+        if read.query in slot_of:
+            yield slot_of[read.query], place_of[read.query], read.cell
+
+
+def _side_by_side(plan: Plan, slots: int) -> int:
+    """Cells for the prompts of any so many sequences that follow one another."""
+    places = range(len(plan.sequences))
+    return max((plan.tree(places[start : start + slots]) for start in range(max(1, len(places) - slots + 1))))
+
+
+def _outputs(plan: Plan, members: int) -> int:
+    """The most tokens of a window whose probabilities are wanted. llama.cpp aborts the process beyond its limit."""
+    wanted = Counter(sequence for sequence, _ in plan.reads)
+    counts = [wanted[index] for index in range(len(plan.sequences))]
+    return max((sum(counts[start : start + members]) for start in range(len(counts))), default=0)
+
+
+def log_probabilities(logits: Logits, tokens: Sequence[int]) -> list[float]:
+    """Natural logarithms of the probabilities of some tokens, out of all tokens of the vocabulary."""
+    exact = logits.astype(np.float64)
+    top = float(exact.max())
+    total = top + math.log(float(np.exp(exact - top).sum()))
+    return [float(exact[token]) - total for token in tokens]

@@ -1,0 +1,161 @@
+"""A loaded GGUF: text to tokens and back, its chat format, what it says about itself.
+
+Knows: where control tokens may come from (the chat template's own words) and where not (everything else).
+Does not know: evaluation, grammars.
+"""
+
+from __future__ import annotations
+
+import ctypes
+import os
+from collections.abc import Sequence
+from functools import cached_property
+from pathlib import Path
+from types import TracebackType
+from typing import Any, Self
+
+import llama_cpp.llama_cpp as llama
+
+from edge_judge.chat import ChatFormat, chat_format
+from edge_judge.errors import ModelError
+from edge_judge.plan import Tokens
+
+_complaints: list[str] = []
+
+
+def _listen(level: int, text: bytes, _: object) -> None:
+    """llama.cpp's log goes nowhere, but its errors are kept for our own messages."""
+    if level >= 4:  # GGML_LOG_LEVEL_ERROR
+        _complaints.append(text.decode(errors="replace").strip())
+
+
+# Kept for as long as the process lives: llama.cpp calls it whenever it likes.
+_LISTENER = ctypes.CFUNCTYPE(None, ctypes.c_int, ctypes.c_char_p, ctypes.c_void_p)(_listen)
+
+
+def hear_anew() -> None:
+    """Forget llama.cpp's complaints so far."""
+    _complaints.clear()
+
+
+def because() -> str:
+    """llama.cpp's last complaint, in brackets."""
+    return f" ({_complaints[-1]})" if _complaints else ""
+
+
+class Model:
+    """A loaded GGUF. Use as a context manager; raises ModelError if llama.cpp cannot load it.
+
+    chat: the chat template to use instead of the file's own. vocab_only: no weights, so nothing can be evaluated.
+    """
+
+    def __init__(
+        self, path: Path, *, threads: int | None = None, chat: str | None = None, vocab_only: bool = False
+    ) -> None:
+        llama.llama_log_set(_LISTENER, ctypes.c_void_p(0))
+        llama.llama_backend_init()
+        hear_anew()
+        params = llama.llama_model_default_params()
+        params.vocab_only = vocab_only
+        params.n_gpu_layers = 999 if llama.llama_supports_gpu_offload() else 0
+        self.path = path
+        self.threads = threads or physical_cores()
+        self.handle = llama.llama_model_load_from_file(str(path).encode(), params)
+        if not self.handle:
+            raise ModelError(
+                f"{path}: llama.cpp cannot load it{because()}", "expected a GGUF file of a language model"
+            )
+        self.vocab = llama.llama_model_get_vocab(self.handle)
+        self.vocabulary = llama.llama_vocab_n_tokens(self.vocab)
+        self.trained_context = llama.llama_model_n_ctx_train(self.handle)
+        self._template = chat
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        llama.llama_model_free(self.handle)
+
+    def said(self, key: str) -> str | None:
+        """What the file's metadata has under a key, as text; None where it has nothing."""
+        size = llama.llama_model_meta_val_str(self.handle, key.encode(), None, 0)
+        if size < 0:
+            return None
+        buffer = ctypes.create_string_buffer(size + 1)
+        llama.llama_model_meta_val_str(self.handle, key.encode(), buffer, size + 1)
+        return buffer.value.decode(errors="replace")
+
+    # ---- text and tokens ----------------------------------------------------------------------------------
+
+    def tokens(self, text: str, *, control: bool) -> Tokens:
+        """Token ids of a text; control tokens are recognised only where `control` says so."""
+        raw = text.encode(errors="replace")  # half a surrogate pair cannot be written
+        room = len(raw) + 8
+        buffer = (ctypes.c_int32 * room)()
+        count = llama.llama_tokenize(self.vocab, raw, len(raw), buffer, room, False, control)
+        if count < 0:
+            raise ModelError(f"{self.path}: a text of {len(raw)} bytes could not be tokenized")
+        return tuple(buffer[:count])
+
+    def continued(self, text: str, *, control: bool = False) -> Tokens:
+        """Tokens of a text that stands inside another: SentencePiece must not put a space before it."""
+        if llama.llama_vocab_type(self.vocab) != llama.LLAMA_VOCAB_TYPE_SPM:
+            return self.tokens(text, control=control)
+        lead = self.tokens("\n", control=False)
+        whole = self.tokens("\n" + text, control=control)
+        return whole[len(lead) :] if whole[: len(lead)] == lead else self.tokens(text, control=control)
+
+    def text(self, tokens: Sequence[int]) -> str:
+        """The text of tokens; control tokens are left out, broken UTF-8 becomes the replacement character."""
+        return b"".join(map(self.piece, tokens)).decode(errors="replace")
+
+    def piece(self, token: int) -> bytes:
+        """The bytes that a token stands for; none for a control token."""
+        size = llama.llama_token_to_piece(self.vocab, token, self._buffer, len(self._buffer), 0, False)
+        return bytes(self._buffer.raw[: max(size, 0)])
+
+    @cached_property
+    def _buffer(self) -> Any:
+        return ctypes.create_string_buffer(1024)
+
+    def prompt(self, content: str) -> Tokens:
+        """A user message in the model's chat format. Nothing in `content` can become a control token."""
+        before = self.tokens(self._chat.before, control=True)
+        if llama.llama_vocab_get_add_bos(self.vocab) and before[:1] != (self._bos,):
+            before = (self._bos, *before)
+        return before + self.continued(content) + self.continued(self._chat.after, control=True)
+
+    @property
+    def _bos(self) -> int:
+        return int(llama.llama_vocab_bos(self.vocab))
+
+    @cached_property
+    def _chat(self) -> ChatFormat:
+        template = self._template
+        if template is None:
+            own = llama.llama_model_chat_template(self.handle, None)
+            template = own.decode() if own else None
+        if template is None:
+            raise ModelError(
+                f"{self.path}: the file has no chat template, so a prompt cannot be put to it",
+                "--chat-template names one: chatml, llama-2, plain, or a file with a Jinja template",
+            )
+        eos = llama.llama_vocab_eos(self.vocab)
+        return chat_format(template, bos=self._symbol(self._bos), eos=self._symbol(eos))
+
+    def _symbol(self, token: int) -> str:
+        return (llama.llama_vocab_get_text(self.vocab, token) or b"").decode() if token >= 0 else ""
+
+    def ends(self, token: int) -> bool:
+        """Whether a token ends the model's turn."""
+        return bool(llama.llama_vocab_is_eog(self.vocab, token))
+
+
+def physical_cores() -> int:
+    """Cores this process may use, hyper-threads not counted."""
+    import psutil
+
+    allowed = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
+    return max(1, min(psutil.cpu_count(logical=False) or 1, allowed or 1))

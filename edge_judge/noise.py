@@ -1,0 +1,86 @@
+"""How much of a verdict is rounding: the same questions once more, with the work cut another way.
+
+llama.cpp's sums depend a little on how many tokens are computed together. A run itself is always cut the same way and
+repeats bit for bit; this tells how far its verdicts would move if it were not.
+Knows: other ways to cut the work. Does not know: whether a verdict is right.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+
+from edge_judge.engine import Batching, Model
+from edge_judge.judging import Watch, judge
+from edge_judge.plan import Plan
+from edge_judge.protocol import Protocol, Question
+from edge_judge.records import Benchmark, Judge, Progress, Verdict
+
+CUTS = (
+    Batching(cells=1024, micro=256, members=16, slots=8),
+    Batching(cells=512, micro=512, members=1, slots=1),
+    Batching(cells=2048, micro=128, members=48, slots=12),
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Noise:
+    """What repeats changed. verdicts: how many were compared; flips: how many were others; largest and mean: of
+    the differences between probabilities, None where there are none.
+    """
+
+    repeats: int
+    verdicts: int
+    flips: int
+    largest: float | None
+    mean: float | None
+
+
+def repeat(
+    benchmark: Benchmark,
+    judge_: Judge,
+    protocol: Protocol,
+    verdicts: Sequence[Verdict],
+    times: int,
+    report: Callable[[Progress], None],
+    *,
+    threads: int | None = None,
+) -> Noise:
+    """Judge a benchmark's pairs `times` more, each time cut another way, and compare with these verdicts."""
+    questions = [Question(pair, order) for pair in benchmark.pairs for order in protocol.orders]
+    again: list[Verdict] = []
+    with Model(judge_.gguf, threads=threads, chat=judge_.chat) as model:
+        for time in range(times):
+            watch = _follow(report, len(questions))
+            again += judge(model, protocol, questions, watch=watch, batching=CUTS[time % len(CUTS)])
+    return compare(verdicts, again, times)
+
+
+def compare(verdicts: Sequence[Verdict], again: Sequence[Verdict], times: int) -> Noise:
+    """How far repeated verdicts lie from the first ones on the same questions."""
+    known = {(verdict.id, verdict.order): verdict for verdict in verdicts}
+    both = [(known[other.id, other.order], other) for other in again if (other.id, other.order) in known]
+    flips = sum(first.verdict != other.verdict for first, other in both)
+    apart = [gap for first, other in both for gap in _gaps(first, other)]
+    mean = sum(apart) / len(apart) if apart else None
+    return Noise(times, len(both), flips, max(apart, default=None), mean)
+
+
+def _gaps(first: Verdict, other: Verdict) -> Iterator[float]:
+    """The differences between the probabilities of two verdicts that have them."""
+    if first.p is not None and other.p is not None:
+        yield from (abs(p - other.p[label]) for label, p in first.p.items())
+
+
+def _follow(report: Callable[[Progress], None], total: int) -> Watch:
+    counts = {"tokens": 0, "done": 0}
+
+    def begin(plans: Sequence[Plan]) -> None:
+        counts["tokens"] = sum(plan.tokens for plan in plans)
+
+    def done(tokens: int) -> None:
+        counts["done"] += tokens
+        share = min(1.0, counts["done"] / max(1, counts["tokens"]))
+        report(Progress(int(share * total), total, counts["done"], max(counts["tokens"], counts["done"]), 0.0))
+
+    return Watch(begin, done)

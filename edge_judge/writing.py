@@ -1,0 +1,215 @@
+"""What a judge writes, token by token, greedily: freely, or reasons held to a grammar and then a verdict that is not
+written but read from the probabilities.
+
+Reasons end when the judge itself begins the verdict or falls silent, or at their bound. What the grammar forces then
+is evaluated at once, and nothing of it is sampled, so the bound cannot cut a verdict off.
+
+Knows: one answer under way. Does not know: pairs, orders, prompts, how sequences are evaluated together.
+"""
+
+from __future__ import annotations
+
+import codecs
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from edge_judge.ballot import Ballot, Choice, ballot, common_start
+from edge_judge.engine import GrammarGuide, Guide, Logits, Model, Step, log_probabilities
+from edge_judge.errors import GrammarError
+from edge_judge.gbnf import Node, Reader
+from edge_judge.grammar import Grammar, Reasoned, quoted
+from edge_judge.plan import Tokens
+from edge_judge.records import Label
+
+FEW = 256  # how many tokens are tried, the likeliest first, before reasons are ended
+_REST = "what-follows-the-opening"  # a rule's name that no grammar has
+
+
+class Free:
+    """An author who writes what it likes until it ends by itself, or has written `limit` tokens."""
+
+    def __init__(self, model: Model, limit: int) -> None:
+        self._model, self._limit = model, limit
+        self._written: list[int] = []
+
+    @property
+    def text(self) -> str:
+        return self._model.text(self._written)
+
+    def next(self, logits: Logits) -> Step | None:
+        token = int(logits.argmax())
+        if self._model.ends(token) or len(self._written) == self._limit:
+            return None
+        self._written.append(token)
+        return Step((token,))
+
+
+@dataclass(frozen=True, slots=True)
+class Desk:
+    """What all authors of a run share. guide: a new one, held to what may follow the opening; limit: tokens of
+    reasons; labels: the verdicts that may be given.
+    """
+
+    model: Model
+    reasoned: Reasoned
+    rules: Mapping[str, Node]
+    guide: Callable[[], Guide]
+    limit: int
+    labels: Sequence[Label]
+
+
+def desk(model: Model, grammar: Grammar, limit: int, labels: Sequence[Label]) -> Desk:
+    """The desk for a reasoned grammar: held by Outlines where the file has a schema, else by llama.cpp."""
+    if grammar.reasoned is None:
+        raise GrammarError(f"the grammar {grammar.name} has no reasons in it")
+    guide = _typed(model, grammar.reasoned) if grammar.reasoned.schema else _ruled(model, grammar)
+    return Desk(model, grammar.reasoned, grammar.rules, guide, limit, labels)
+
+
+def _ruled(model: Model, grammar: Grammar) -> Callable[[], Guide]:
+    text = f"{grammar.text}\n{_REST} ::= reasoning verdict\n"
+    return lambda: GrammarGuide(model, text, _REST)
+
+
+def _typed(model: Model, reasoned: Reasoned) -> Callable[[], Guide]:
+    from edge_judge import regular
+
+    pieces = [model.piece(token) for token in range(model.vocabulary)]
+    end = next((token for token in range(model.vocabulary) if model.ends(token)), model.vocabulary)
+    index = regular.Index(regular.schema_expression(str(reasoned.schema)), pieces, end)
+    opening = model.continued(reasoned.opening)
+
+    def begun() -> Guide:
+        guide = index.guide()
+        for token in opening:
+            guide.accept(token)
+        return guide
+
+    return begun
+
+
+class Reasoning:
+    """An author of reasons and a verdict. texts: what it was shown; a verdict quoted from them does not count.
+
+    Afterwards: reasons, p (probability of each label, summing to 1) and mass, the share of all probability that
+    lay on legal verdicts once their fixed beginning stood there.
+    """
+
+    def __init__(self, at: Desk, texts: Sequence[str]) -> None:
+        self._desk, self._texts = at, texts
+        self._mark = at.reasoned.forced.rstrip()  # whoever has written this is about to give the verdict
+        self._guide = at.guide()
+        self._reader = Reader(at.rules, "reasoning")
+        self._decoder = codecs.getincrementaldecoder("utf-8")("replace")
+        self._count = 0
+        self._votes: _Votes | None = None
+        self.reasons = ""
+        self.p: dict[Label, float] = {}
+        self.mass = 0.0
+
+    @property
+    def text(self) -> str:
+        """The whole text, with the likeliest verdict."""
+        best = max(self.p, key=lambda label: self.p[label])
+        endings = self._desk.reasoned.endings
+        return self._desk.reasoned.opening + self.reasons + next(text for text in endings if endings[text] == best)
+
+    def next(self, logits: Logits) -> Step | None:
+        if self._votes is not None:
+            return self._vote(self._votes, logits)
+        token = int(logits.argmax())
+        if self._count == self._desk.limit or self._desk.model.ends(token):
+            return self._conclude(logits, self._desk.reasoned.bridge)
+        if not self._guide.allows(token):
+            logits = self._guide.allowed(logits)
+            token = int(logits.argmax())
+        new, inside = self._try(token)
+        if inside == len(new):
+            return self._reason(token, new)
+        if not quoted(self.reasons + new[:inside], self._mark, self._texts):
+            return self._conclude(logits, new[:inside])  # the judge itself begins the verdict; drop that token
+        inner = self._within(self._guide.allowed(logits))
+        return self._conclude(logits, self._desk.reasoned.bridge) if inner is None else self._reason(*inner)
+
+    def _try(self, token: int) -> tuple[str, int]:
+        """The text that a token would add, and how much of it would still be reasons."""
+        before = self._decoder.getstate()
+        new = self._decoder.decode(self._desk.model.piece(token))
+        self._decoder.setstate(before)
+        return new, self._reader.copy().take(new)
+
+    def _within(self, logits: Logits) -> tuple[int, str] | None:
+        """The likeliest of the first few tokens that go on reasoning, with its text."""
+        for token in np.argsort(logits)[: -FEW - 1 : -1].tolist():
+            new, inside = self._try(token)
+            if logits[token] > -np.inf and new and inside == len(new):
+                return token, new
+        return None
+
+    def _reason(self, token: int, new: str) -> Step:
+        self._decoder.decode(self._desk.model.piece(token))
+        self._reader.take(new)
+        self._guide.accept(token)
+        self._count += 1
+        before, self.reasons = self.reasons, self.reasons + new
+        begun = self.reasons.removesuffix(self._mark)
+        if begun != self.reasons and len(begun) <= len(before) and not quoted(begun, self._mark, self._texts):
+            self.reasons = begun
+            return self._cast((token,), self._mark)
+        return Step((token,))
+
+    def _conclude(self, logits: Logits, more: str) -> Step | None:
+        """End the reasons with `more`, and come to the verdict."""
+        self.reasons += more
+        step = self._cast((), "", more)
+        return step if step.tokens else self._vote(self._votes, logits)  # type: ignore[arg-type]
+
+    def _cast(self, first: Tokens, standing: str, more: str = "") -> Step:
+        """What is to be evaluated before the verdict can be read; of the endings, `standing` is written already."""
+        texts = {
+            more + ending.removeprefix(standing): label
+            for ending, label in self._desk.reasoned.endings.items()
+            if label in self._desk.labels
+        }
+        paths = [(self._desk.model.continued(text), label) for text, label in texts.items()]
+        forced = common_start([path for path, _ in paths])
+        self._votes = _Votes(ballot([(path[len(forced) :], label) for path, label in paths]))
+        return Step(first + forced)
+
+    def _vote(self, votes: _Votes, logits: Logits) -> Step | None:
+        step = votes.read(logits)
+        if step is None:
+            self.p, self.mass = votes.count()
+        return step
+
+
+class _Votes:
+    """Reads a ballot where the reasons end: at the end itself, then along each stem that hangs on it."""
+
+    def __init__(self, paths: Ballot[Label]) -> None:
+        self._paths = paths
+        self._log_p: dict[tuple[Tokens, int], float] = {}
+        stems = range(len(paths.stems))
+        self._here = [(stem, 0) for stem in stems]  # the (stem, read) that the next logits are of
+        self._todo = [(stem, read) for stem in stems for read in range(1, len(paths.stems[stem]) + 1)]
+
+    def read(self, logits: Logits) -> Step | None:
+        for stem, read in self._here:
+            self._log_p |= steps(self._paths, stem, read, logits)
+        if not self._todo:
+            return None
+        beyond = self._here[0][1]
+        self._here = [self._todo.pop(0)]
+        stem, read = self._here[0]
+        return Step((self._paths.stems[stem][read - 1],), back=beyond if read == 1 else 0)
+
+    def count(self) -> tuple[dict[Label, float], float]:
+        return self._paths.count(self._log_p)
+
+
+def steps(paths: Ballot[Choice], stem: int, read: int, logits: Logits) -> dict[tuple[Tokens, int], float]:
+    """The log-probabilities that a ballot wants at a read of a stem, as it wants them."""
+    tokens, so_far = paths.wanted(stem, read), paths.stems[stem][:read]
+    return {(so_far, token): value for token, value in zip(tokens, log_probabilities(logits, tokens), strict=True)}
