@@ -51,7 +51,7 @@ def _written(rules: Mapping[str, Node], node: Node, done: dict[str, str | None])
         case Repeat(part, least, most):
             one = _written(rules, part, done)
             count = _COUNTS.get((least, most)) or f"{{{least},{'' if most is None else most}}}"
-            return (one if isinstance(part, Chars) else f"(?:{one})") + count
+            return (one if isinstance(part, Chars | Choice) else f"(?:{one})") + count
 
 
 def _rule(rules: Mapping[str, Node], name: str, done: dict[str, str | None]) -> str:

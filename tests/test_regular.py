@@ -72,6 +72,7 @@ def test_an_expression_admits_what_the_grammar_admits(body, texts):
     ("body", "expression"),
     [
         ('"[[" ("A" | "B") "]]"', r"\[\[(?:A|B)\]\]"),
+        ('("a" | "b")* "c"?', "(?:a|b)*c?"),
         ('"a{2}.b*"{2,}', r"(?:a\{2\}\.b\*){2,}"),
         (r"[^\x00]* [\"\\]?", r'[^\x00]*["\\]?'),
         (r'"é日" [😀-😎] "\n"', r"\xe9\u65e5[\U0001f600-\U0001f60e]\x0a"),
@@ -85,6 +86,7 @@ def test_an_expression_is_as_one_would_write_it(body, expression):
 
 def test_half_a_surrogate_pair_is_no_character():
     assert of(r"[a\uD800-\uDBFF] | [\uD000-\uDFFF]") == r"(?:[a]|[\ud000-\ud7ff])"
+    assert of(r"[\uDC00-\uE00F]") == r"[\ue000-\ue00f]"
     for body, whole in (
         (r'"a" | [\uD800-\uDBFF] "b"', True),
         (r"[^\uD800-\uDFFF]", True),
