@@ -72,7 +72,7 @@ def test_an_expression_admits_what_the_grammar_admits(body, texts):
     ("body", "expression"),
     [
         ('"[[" ("A" | "B") "]]"', r"\[\[(?:A|B)\]\]"),
-        ('("a" | "b")* "c"?', "(?:a|b)*c?"),
+        ('("a" | "b")* [c]?', "(?:a|b)*c?"),
         ('"a{2}.b*"{2,}', r"(?:a\{2\}\.b\*){2,}"),
         (r"[^\x00]* [\"\\]?", r'[^\x00]*["\\]?'),
         (r'"é日" [😀-😎] "\n"', r"\xe9\u65e5[\U0001f600-\U0001f60e]\x0a"),
