@@ -1,7 +1,8 @@
 """Verdicts -> figures with intervals.
 
 Two profiles, never mixed. `strict`, the headline: a missing verdict is wrong and is counted as a format
-error. `paper`: the one figure of the published table, made as that table was made, to be laid beside it.
+error. `paper`: the one figure of the published table, made as that table was made, to be laid beside it; in
+what it could not be made so, `DEPARTURES` says how much that can weigh.
 
 Knows: what each figure means, and that a figure that cannot be computed is None.
 Does not know: models, files, how a figure is shown.
@@ -9,11 +10,13 @@ Does not know: models, files, how a figure is shown.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
+from collections import Counter
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from edge_judge.intervals import Bootstrap, mean, rate, ratio
-from edge_judge.records import ORDERS, Benchmark, Figure, Identity, Label, Pair, Score, Verdict, undo
+from edge_judge.records import ORDERS, Benchmark, Figure, Identity, Label, Order, Pair, Score, Verdict, undo
 from edge_judge.tally import NONE, TIE, A, B, Tally, tally
 
 if TYPE_CHECKING:
@@ -21,6 +24,12 @@ if TYPE_CHECKING:
 
 CALIBRATION_BINS = 10
 AGREEMENT_IN_PAPER = frozenset({"auto-j"})  # every other published figure is an accuracy in the given order
+DEPARTURES = {
+    "pandalm": (
+        "the published figures take a random annotator's label on 49 of 999 items, ours the majority's: "
+        "another label on 1.6 % of items on average, on 4.9 % at most"
+    )
+}
 
 
 def score(benchmark: Benchmark, verdicts: Iterable[Verdict], identity: Identity) -> Score:
@@ -41,43 +50,79 @@ def score(benchmark: Benchmark, verdicts: Iterable[Verdict], identity: Identity)
     kappa              agreement with the votes beyond chance (Cohen 1960), a missing verdict being a category
                        of its own; in [-1, 1]
     brier              squared distance of p from the vote, summed over the labels (Brier 1950); in [0, 2]
-    ece                expected calibration error: the greatest p against the share of right verdicts,
-                       in 10 bins of equal width (Naeini et al. 2015, AAAI); in [0, 1]
+    ece                expected calibration error: p of the verdict given (not always the greatest: a verdict
+                       may come from more than p) against the share of right verdicts, in 10 bins of equal
+                       width (Naeini et al. 2015, AAAI), a missing verdict left out; in [0, 1]
     mean_mass          the mean share of all probability that lay on legal verdicts; in [0, 1]
+    truncated          verdicts on shortened answers among all verdicts
 
-    Under `paper`, where a missing verdict is a tie: `agreement` for Auto-J, and for the others `accuracy` in
-    the order given.
+    Under `paper`, where a missing verdict is a tie: `agreement` for Auto-J, over votes on pairs judged in
+    both orders, and for the others `accuracy` in the order given. A vote is held to the verdict in the order
+    in which it saw the answers; where that order was not judged the vote is left out, which only happens to
+    MT-Bench and a run in one order. One thing is not as in the published table: PandaLM's labels, where a
+    random draw is replaced by the majority (`DEPARTURES`).
+
+    Baselines and the human ceiling are over the same pairs as the verdicts, and the same orders.
     """
     table = tally(benchmark, verdicts)
+    judged = replace(benchmark, pairs=tuple(benchmark.pairs[place] for place in sorted({*table.pair.tolist()})))
     return Score(
         benchmark=identity.benchmark,
         model=identity.model,
         scheme=identity.scheme,
         grammar=identity.grammar,
-        pairs=len(set(table.pair.tolist())),
+        pairs=len(judged.pairs),
         verdicts=len(table.pair),
         strict=_strict(table),
         paper=_paper(table, benchmark.name),
+        baselines=baselines(judged, [order for place, order in enumerate(ORDERS) if place in table.reverse]),
+        human_ceiling=human_ceiling(judged),
     )
 
 
-def baselines(benchmark: Benchmark) -> Mapping[str, Figure]:
-    """What judges that do not read get, as strict accuracy over both orders of every pair.
+def baselines(benchmark: Benchmark, orders: Sequence[Order] = ORDERS) -> Mapping[str, Figure]:
+    """What judges that do not read get, as strict accuracy over these orders of every pair.
 
-    always_first: the answer shown first (naming always the second gets exactly the same, both orders being
-    asked); longest: the answer with more characters, and where they are equally long a tie if ties are legal;
-    random: every legal verdict equally often, given as the exact expectation, which has no interval. Pass the
-    benchmark cut to the pairs that were judged to compare like with like.
+    always_first, always_second: the answer shown first, or second; over both orders they get exactly the
+    same, over one the benchmark's own imbalance tells them apart. longest: the answer with more characters,
+    and where they are equally long a tie if ties are legal. random: every legal verdict equally often, given
+    as the exact expectation, which has no interval.
     """
-    first = [Verdict(pair.id, order, undo(order, "a")) for pair in benchmark.pairs for order in ORDERS]
-    longest = [
-        Verdict(pair.id, order, _longer(pair, benchmark.ties)) for pair in benchmark.pairs for order in ORDERS
-    ]
+
+    def naming(verdict: Callable[[Pair, Order], Label | None]) -> Figure:
+        named = (Verdict(pair.id, order, verdict(pair, order)) for pair in benchmark.pairs for order in orders)
+        return accuracy(tally(benchmark, named))
+
     return {
-        "always_first": accuracy(tally(benchmark, first)),
-        "longest": accuracy(tally(benchmark, longest)),
+        "always_first": naming(lambda _, order: undo(order, "a")),
+        "always_second": naming(lambda _, order: undo(order, "b")),
+        "longest": naming(lambda pair, _: _longer(pair, benchmark.ties)),
         "random": _expected(benchmark),
     }
+
+
+def human_ceiling(benchmark: Benchmark) -> Figure:
+    """How often a vote agrees with the majority of the other votes on its pair: what a judge can be asked for.
+
+    Over votes whose pair's other votes have a single most frequent label; where they have none (because there
+    are no others, or two labels are equally frequent) there is nothing to agree with and the vote is not
+    counted. Clustered as everything else. Undefined where no pair has several votes.
+    """
+    import numpy as np
+
+    found = [(agrees, pair.cluster) for pair in benchmark.pairs for agrees in _with_the_others(pair)]
+    clusters = np.unique([cluster for _, cluster in found], return_inverse=True)[1]
+    return rate(np.array([agrees for agrees, _ in found], np.bool_), clusters)
+
+
+def _with_the_others(pair: Pair) -> list[bool]:
+    """For each vote that the others have a majority for: whether it is that majority."""
+    agreeing = []
+    for vote in pair.labels:
+        others = (Counter(pair.labels) - Counter([vote])).most_common()
+        if others and (len(others) == 1 or others[0][1] > others[1][1]):
+            agreeing.append(others[0][0] == vote)
+    return agreeing
 
 
 def near_chance(figure: Figure, without_model: Mapping[str, Figure]) -> bool:
@@ -115,6 +160,7 @@ def _strict(table: Tally) -> dict[str, Figure]:
         **_over_confusions(table, bootstrap),
         **_calibration(table, bootstrap),
         "mean_mass": _mean_mass(table, bootstrap),
+        "truncated": rate(table.cut, table.cluster),
     }
 
 
@@ -125,8 +171,8 @@ def _paper(table: Tally, benchmark: str) -> dict[str, Figure]:
         forward, backward = table.twice()
         same = lenient[forward] == lenient[backward]
         return {"agreement": _right(table, forward, _where(same, lenient[forward]))}
-    rows = table.given()
-    return {"accuracy": _right(table, rows, lenient[rows])}
+    rows, label = table.given()
+    return {"accuracy": rate(lenient[rows] == label, table.cluster[rows])}
 
 
 def _where(keep: Flags, verdict: Codes, otherwise: int = NONE) -> Codes:
@@ -205,19 +251,28 @@ def _calibration(table: Tally, bootstrap: Bootstrap) -> dict[str, Figure]:
 
     rows = np.flatnonzero(table.with_p())
     place, label = table.trials(rows)
-    p, clusters = table.p[rows][place], table.cluster[rows][place]
-    squares = ((p - np.eye(3)[label]) ** 2).sum(axis=1)
-    confidence, right = p.max(axis=1, initial=0.0), table.verdict[rows][place] == label
-    cell = np.minimum((confidence * CALIBRATION_BINS).astype(np.int64), CALIBRATION_BINS - 1)
-    apart = np.eye(CALIBRATION_BINS)[cell] * (confidence - right)[:, None]
-    gaps = np.concatenate([apart, np.ones((len(p), 1))], axis=1)
+    squares = ((table.p[rows][place] - np.eye(3)[label]) ** 2).sum(axis=1)
+    columns = np.stack([squares, np.ones(len(place))], axis=1)
     return {
-        "brier": bootstrap.figure(np.stack([squares, np.ones(len(p))], axis=1), clusters, mean, (0.0, 2.0)),
-        "ece": bootstrap.figure(gaps, clusters, _ece, (0.0, 1.0)),
+        "brier": bootstrap.figure(columns, table.cluster[rows][place], mean, (0.0, 2.0)),
+        "ece": _ece(table, bootstrap),
     }
 
 
-def _ece(totals: Numbers) -> Numbers:
+def _ece(table: Tally, bootstrap: Bootstrap) -> Figure:
+    import numpy as np
+
+    rows = np.flatnonzero(table.with_p() & (table.verdict != NONE))
+    place, label = table.trials(rows)
+    said = table.verdict[rows][place]
+    confidence = table.p[rows][place, said]
+    cell = np.minimum((confidence * CALIBRATION_BINS).astype(np.int64), CALIBRATION_BINS - 1)
+    apart = np.eye(CALIBRATION_BINS)[cell] * (confidence - (said == label))[:, None]
+    columns = np.concatenate([apart, np.ones((len(place), 1))], axis=1)
+    return bootstrap.figure(columns, table.cluster[rows][place], _mean_gap, (0.0, 1.0))
+
+
+def _mean_gap(totals: Numbers) -> Numbers:
     """From every bin's sum of confidence minus right, and the number of trials."""
     return ratio(abs(totals[:, :-1]).sum(axis=1), totals[:, -1])
 

@@ -7,7 +7,7 @@ Does not know: where figures come from; it prints nothing and opens no file.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass
 from itertools import groupby
 from typing import TYPE_CHECKING
 
@@ -28,29 +28,35 @@ from edge_judge.layout import (
     table,
     value,
 )
-from edge_judge.metrics import near_chance
+from edge_judge.metrics import DEPARTURES, near_chance
 from edge_judge.published import PublishedComparison
 from edge_judge.records import Figure, Score
 
 if TYPE_CHECKING:
     from rich.console import RenderableType
 
-BASELINES = {"always_first": "always\nfirst", "longest": "longest\nanswer", "random": "random"}
+    from edge_judge.noise import Noise
+
+BASELINES = {"longest": "longest\nanswer", "random": "random"}  # beside always naming the same place
 WIDE = 106  # columns from which the ladder fits into one table
 
 
 @dataclass(frozen=True, slots=True)
 class ScoreRow:
-    """One run as `eval` shows it; baselines: as `metrics.baselines` gives them."""
+    """One run as `eval` shows it; noise: what repeats of it changed, where it was repeated."""
 
     score: Score
-    baselines: Mapping[str, Figure] = field(default_factory=dict)
     verdicts_per_minute: float | None = None
     published: PublishedComparison | None = None
+    noise: Noise | None = None
 
 
 def score_json(score: Score) -> dict[str, object]:
-    """A run's score.json: exactly the fields of `Score`, every figure with value, low, high, k and n."""
+    """A run's score.json: exactly the fields of `Score`, every figure with value, low, high, k and n.
+
+    `human_ceiling` is there only where the benchmark has several votes on a pair.
+    """
+    ceiling = {} if score.human_ceiling.value is None else {"human_ceiling": asdict(score.human_ceiling)}
     return {
         "benchmark": score.benchmark,
         "model": score.model,
@@ -60,6 +66,8 @@ def score_json(score: Score) -> dict[str, object]:
         "verdicts": score.verdicts,
         "strict": {name: asdict(figure) for name, figure in score.strict.items()},
         "paper": {name: asdict(figure) for name, figure in score.paper.items()},
+        "baselines": {name: asdict(figure) for name, figure in score.baselines.items()},
+        **ceiling,
     }
 
 
@@ -107,9 +115,11 @@ def scores_table(rows: Sequence[ScoreRow], *, width: int = 80, color: bool = Fal
     for judge, group in groupby(rows, key=lambda row: _judge(row.score)):
         section = list(group)
         parts += [_accuracies(section, judge), _behaviour(section)]
-        if any(row.published and row.published.published is not None for row in section):
+        if any(_is_beside(row) for row in section):
             parts.append(_beside_published(section))
-    if any(near_chance(row.score.strict["accuracy"], row.baselines) for row in rows):
+        if explained := [line for row in section for line in _remarks(row)]:
+            parts.append(notes(*explained))
+    if any(near_chance(row.score.strict["accuracy"], row.score.baselines) for row in rows):
         parts.append(notes("near chance: the interval reaches down to the best baseline without a model"))
     return render(parts, width, color)
 
@@ -138,22 +148,43 @@ def _accuracies(rows: Sequence[ScoreRow], title: str) -> RenderableType:
     lines = []
     for row in rows:
         figure = row.score.strict["accuracy"]
-        weak = near_chance(figure, row.baselines)
+        weak = near_chance(figure, row.score.baselines)
         lines.append(
             [
                 row.score.benchmark,
                 f"{row.score.pairs:,}",
                 f"{row.score.verdicts:,}",
                 interval(figure, percent) + ("\nnear chance" if weak else ""),
-                *(value(row.baselines.get(name), percent) for name in BASELINES),
+                _always(row.score.baselines),
+                *(value(row.score.baselines.get(name), percent) for name in BASELINES),
             ]
         )
-    return table(
-        title,
-        ["benchmark", "pairs", "verdicts", "accuracy %\n[95 % interval]", *BASELINES.values()],
-        lines,
-        frozenset({3}),
-    )
+    always = "always\n1st/2nd" if any("/" in line[4] for line in lines) else "always\nfirst"
+    headers = ["benchmark", "pairs", "verdicts", "accuracy %\n[95 % interval]", always, *BASELINES.values()]
+    return table(title, headers, lines, frozenset({3}))
+
+
+def _always(baselines: Mapping[str, Figure]) -> str:
+    """What naming always the first answer gets, and always the second where that is something else."""
+    names = ("always_first", "always_second")
+    return "/".join(dict.fromkeys(value(baselines.get(name), percent) for name in names))
+
+
+def _remarks(row: ScoreRow) -> list[str]:
+    """What must be known to read the row's figures, a line each."""
+    name, ceiling, cut = row.score.benchmark, row.score.human_ceiling, row.score.strict["truncated"]
+    lines = []
+    if ceiling.value is not None:
+        lines.append(f"{name}: a human vote agrees with the majority of the others in {interval(ceiling, percent)} %")
+    if cut.k:
+        lines.append(f"{name}: {cut.k:,} of {cut.n:,} verdicts on shortened answers")
+    if _is_beside(row) and name in DEPARTURES:
+        lines.append(f"{name}: {DEPARTURES[name]}")
+    return lines
+
+
+def _is_beside(row: ScoreRow) -> bool:
+    return row.published is not None and row.published.published is not None
 
 
 def _behaviour(rows: Sequence[ScoreRow]) -> RenderableType:

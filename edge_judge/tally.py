@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from edge_judge.errors import DataError, RunError
-from edge_judge.records import LABELS, ORDERS, Benchmark, Order, Verdict
+from edge_judge.records import LABELS, ORDERS, Benchmark, Order, Pair, Verdict
 
 if TYPE_CHECKING:
     from edge_judge.intervals import Codes, Flags, Numbers
@@ -28,9 +28,10 @@ class Tally:
     """Rows sorted by the pair's place in the benchmark, then by order ("ab" first), whatever order they came
     in.
 
-    pair, reverse, verdict, cluster, mass: shape (rows,); p: (rows, 3), nan in all three where there is none.
-    reverse is 1 for the order "ba"; cluster counts from 0 in steps of 1; groups is the number of clusters.
-    votes: every pair's votes one after the other; those of pair i are votes[first_vote[i]:first_vote[i + 1]].
+    pair, reverse, verdict, cluster, mass, cut: shape (rows,); p: (rows, 3), nan in all three where there is
+    none. reverse is 1 for the order "ba"; cluster counts from 0 in steps of 1; groups is the number of
+    clusters. votes: every pair's votes one after the other; those of pair i are
+    votes[first_vote[i]:first_vote[i + 1]]. seen: in the same places, 1 where a vote saw the order "ba".
     """
 
     pair: Codes
@@ -40,11 +41,26 @@ class Tally:
     mass: Numbers
     cluster: Codes
     groups: int
+    cut: Flags
     votes: Codes
+    seen: Codes
     first_vote: Codes
 
     def trials(self, rows: Codes) -> tuple[Codes, Codes]:
         """Every vote on the pairs of these rows: the place in `rows` it belongs to, and its label's code."""
+        place, vote = self._votes_on(rows)
+        return place, self.votes[vote]
+
+    def given(self) -> tuple[Codes, Codes]:
+        """Every vote that a verdict in the order it saw can be held to: that verdict's row, and its label's code."""
+        import numpy as np
+
+        row, vote = self._votes_on(np.arange(len(self.pair)))
+        same = self.reverse[row] == self.seen[vote]
+        return row[same], self.votes[vote[same]]
+
+    def _votes_on(self, rows: Codes) -> tuple[Codes, Codes]:
+        """Every vote on the pairs of these rows: the place in `rows` it belongs to, and its own in `votes`."""
         import numpy as np
 
         pair = self.pair[rows]
@@ -52,7 +68,7 @@ class Tally:
         counts = self.first_vote[pair + 1] - start
         place = np.repeat(np.arange(len(rows)), counts)
         within = np.arange(len(place)) - np.repeat(np.cumsum(counts) - counts, counts)
-        return place, self.votes[start[place] + within]
+        return place, start[place] + within
 
     def twice(self) -> tuple[Codes, Codes]:
         """The rows of pairs judged in both orders: those of "ab", and in the same places those of "ba"."""
@@ -60,12 +76,6 @@ class Tally:
 
         first = np.flatnonzero(self.pair[1:] == self.pair[:-1])  # sorted, so the two orders are neighbours
         return first, first + 1
-
-    def given(self) -> Codes:
-        """The rows judged in the order in which the benchmark gives the answers."""
-        import numpy as np
-
-        return np.flatnonzero(self.reverse == 0)
 
     def with_p(self) -> Flags:
         """Which rows have probabilities."""
@@ -100,9 +110,19 @@ def tally(benchmark: Benchmark, verdicts: Iterable[Verdict]) -> Tally:
         mass=np.array([unknown if row.mass is None else row.mass for row in rows], np.float64),
         cluster=np.array(codes, np.int64),
         groups=len(clusters),
+        cut=np.array([row.cut for row in rows], np.bool_),
         votes=np.array([CODES[label] for pair in benchmark.pairs for label in pair.labels], np.int64),
+        seen=np.array([order == "ba" for pair in benchmark.pairs for order in _seen(pair)], np.int64),
         first_vote=np.concatenate([np.zeros(1, np.int64), np.cumsum(counts, dtype=np.int64)]),
     )
+
+
+def _seen(pair: Pair) -> tuple[Order, ...]:
+    """The order in which each vote on the pair saw the answers."""
+    orders = pair.given or ORDERS[:1] * len(pair.labels)
+    if len(orders) != len(pair.labels):  # every later vote would be held to another's order
+        raise DataError(f"pair {pair.id!r}: {len(pair.labels)} votes, {len(orders)} orders in which they saw it")
+    return orders
 
 
 def _in_order(benchmark: Benchmark, verdicts: Iterable[Verdict]) -> list[tuple[int, Verdict]]:

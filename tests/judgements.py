@@ -1,10 +1,20 @@
-"""Hand-made and random benchmarks with verdicts on them, for the tests of what comes after judging."""
+"""Hand-made, random and published benchmarks with verdicts on them, for the tests of what comes after judging."""
 
 from __future__ import annotations
 
+import json
 import random
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from dataclasses import replace
+from itertools import combinations
+from pathlib import Path
 
+import pytest
+from published import FOLDER
+
+from edge_judge import benchmarks
+from edge_judge.benchmarks import mtbench
+from edge_judge.benchmarks.rows import File
 from edge_judge.records import (
     LABELS,
     MIRROR,
@@ -13,12 +23,14 @@ from edge_judge.records import (
     Identity,
     Label,
     Measured,
+    Order,
     Pair,
     Run,
     Verdict,
 )
 
 WHO = Identity("toy", "pocket", "q4_k_m", "pairwise")
+TURNED: dict[Order, Order] = {"ab": "ba", "ba": "ab"}
 
 
 def benchmark(
@@ -43,13 +55,61 @@ def verdicts(*judged: tuple[Label | None, Label | None]) -> list[Verdict]:
 
 
 def random_benchmark(
-    seed: int, pairs: int, *, ties: bool = True, votes: int = 1, groups: int = 0
+    seed: int, pairs: int, *, ties: bool = True, votes: int = 1, groups: int = 0, given: bool = False
 ) -> Benchmark:
+    """given: whether each vote saw the answers in an order of its own."""
     chance = random.Random(seed)
     legal = LABELS if ties else LABELS[:2]
     labels = [tuple(chance.choice(legal) for _ in range(votes)) for _ in range(pairs)]
     named = [f"group {chance.randrange(groups)}" for _ in range(pairs)] if groups else ()
-    return benchmark(*labels, ties=ties, groups=named)
+    made = benchmark(*labels, ties=ties, groups=named)
+    if not given:
+        return made
+    orders = [tuple(chance.choice(ORDERS) for _ in range(votes)) for _ in range(pairs)]
+    return replace(
+        made, pairs=tuple(replace(pair, given=seen) for pair, seen in zip(made.pairs, orders, strict=True))
+    )
+
+
+def known(name: str) -> Benchmark:
+    """A benchmark known by name; MT-Bench, which is not at hand, as made-up rows of its schema."""
+    if name == "mt-bench":
+        rows = json.dumps(list(_votes(random.Random(8))))
+        pairs = tuple(mtbench.read(File(Path("x.json"), rows.encode())))
+        return Benchmark(name, pairs, "0" * 64, True, "made up")
+    source = benchmarks.find(name)
+    if source.host != "package" and not (FOLDER / source.path).is_file():
+        pytest.skip(f"{source.path} is not in {FOLDER}: name its folder in EDGE_JUDGE_DATA")
+    return benchmarks.load(name, FOLDER)
+
+
+def _votes(chance: random.Random) -> Iterator[dict[str, object]]:
+    """Up to four votes, each in an order of its own, on both turns of three models' answers to 20 questions."""
+    for question, turn, models in (
+        (question, turn, models)
+        for question in range(20)
+        for turn in (1, 2)
+        for models in combinations("xyz", 2)
+    ):
+        for vote in range(chance.randrange(5)):
+            first, second = chance.sample(models, 2)
+            yield {
+                "question_id": question,
+                "model_a": first,
+                "model_b": second,
+                "winner": chance.choice(["model_a", "model_b", "tie"]),
+                "judge": f"expert_{vote}",
+                "turn": turn,
+                "conversation_a": _conversation(question, first),
+                "conversation_b": _conversation(question, second),
+            }
+
+
+def _conversation(question: int, model: str) -> list[dict[str, str]]:
+    said = [f"Question {question}?", f"{model} says {question}.", "And then?", f"{model * question}."]
+    return [
+        {"role": role, "content": text} for role, text in zip(["user", "assistant"] * 2, said, strict=True)
+    ]
 
 
 def random_verdicts(seed: int, judged: Benchmark, *, missing: float = 0.1) -> list[Verdict]:
@@ -64,27 +124,29 @@ def random_verdicts(seed: int, judged: Benchmark, *, missing: float = 0.1) -> li
             weights = {label: chance.random() for label in (LABELS if judged.ties else LABELS[:2])}
             p = {label: weight / sum(weights.values()) for label, weight in weights.items()}
             said = max(p, key=p.__getitem__)
-            result.append(Verdict(pair.id, order, said, p, mass=chance.random()))
+            cut = chance.random() < 0.2
+            result.append(Verdict(pair.id, order, said, p, mass=chance.random(), cut=cut))
     return result
 
 
-def mirrored(judged: Benchmark) -> Benchmark:
-    """A and B swapped in every pair and every vote."""
-    pairs = tuple(
-        Pair(
-            pair.id, pair.question, pair.b, pair.a, tuple(MIRROR[label] for label in pair.labels), pair.group
-        )
-        for pair in judged.pairs
-    )
-    return Benchmark(judged.name, pairs, judged.sha256, judged.ties, judged.source)
+def mirrored(judged: Benchmark, *, same_paper: bool) -> Benchmark:
+    """A and B swapped in every pair and every vote; same_paper: what a vote saw stays, so its order is the other."""
+    return replace(judged, pairs=tuple(_mirrored_pair(pair, same_paper) for pair in judged.pairs))
+
+
+def _mirrored_pair(pair: Pair, same_paper: bool) -> Pair:
+    labels, given = tuple(MIRROR[label] for label in pair.labels), pair.given
+    if same_paper:
+        given = tuple(TURNED[order] for order in given or ORDERS[:1] * len(labels))
+    return replace(pair, a=pair.b, b=pair.a, labels=labels, given=given)
 
 
 def mirrored_verdict(verdict: Verdict, *, same_paper: bool) -> Verdict:
     """The verdict after A and B were renamed; same_paper: what was shown stays, so the order is the other."""
     p = None if verdict.p is None else {MIRROR[label]: value for label, value in verdict.p.items()}
-    order = {"ab": "ba", "ba": "ab"}[verdict.order] if same_paper else verdict.order
+    order = TURNED[verdict.order] if same_paper else verdict.order
     said = None if verdict.verdict is None else MIRROR[verdict.verdict]
-    return Verdict(verdict.id, order, said, p, verdict.text, verdict.mass)  # type: ignore[arg-type]
+    return replace(verdict, order=order, verdict=said, p=p)
 
 
 def run(

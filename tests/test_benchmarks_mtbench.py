@@ -19,24 +19,47 @@ from edge_judge.records import Pair
 
 ROWS: list[dict[str, Any]] = json.loads((DATA / "mtbench.json").read_text("utf-8"))
 TINY = replace(mtbench.SOURCE, rows=len(ROWS))
+MIRROR = {"model_a": "model_b", "model_b": "model_a", "tie": "tie"}
 
 
 def read(*rows: dict[str, Any]) -> list[Pair]:
     return list(mtbench.read(File(Path("x.json"), json.dumps(rows).encode())))
 
 
-def test_votes_on_one_pair_are_its_labels() -> None:
+def turned(row: dict[str, Any]) -> dict[str, Any]:
+    """The same vote by someone who saw the answers the other way round."""
+    swapped = {f"{column}_a": row[f"{column}_b"] for column in ("model", "conversation")}
+    swapped |= {f"{column}_b": row[f"{column}_a"] for column in ("model", "conversation")}
+    return row | swapped | {"winner": MIRROR[row["winner"]]}
+
+
+def test_votes_on_two_answers_are_the_labels_of_one_pair_whichever_they_saw_first() -> None:
     pairs = read(*ROWS)
-    assert [(pair.id, pair.labels) for pair in pairs] == [
-        ("mt-bench/1.1/x-vs-y", ("a", "tie")),
-        ("mt-bench/1.2/x-vs-y", ("tie",)),
-        ("mt-bench/1.1/y-vs-x", ("b",)),
-        ("mt-bench/2.1/x-vs-z", ("b",)),
+    assert [(pair.id, pair.labels, pair.given) for pair in pairs] == [
+        ("mt-bench/1.1/x-vs-y", ("a", "tie", "a"), ("ab", "ab", "ba")),
+        ("mt-bench/1.2/x-vs-y", ("tie",), ()),
+        ("mt-bench/2.1/x-vs-z", ("b",), ()),
     ]
 
 
+def test_the_first_vote_decides_which_answer_is_a() -> None:
+    (pair,) = read(ROWS[3], ROWS[0], ROWS[2])
+    assert (pair.id, pair.a, pair.b) == ("mt-bench/1.1/y-vs-x", "What?", "Hello.")
+    assert (pair.labels, pair.given) == (("b", "b", "tie"), ("ab", "ba", "ba"))
+
+
+def test_a_turned_vote_says_the_same_of_the_pair() -> None:
+    for row in ROWS:  # of one turn and of two
+        (straight,), (both,) = read(row, row), read(row, turned(row))
+        assert both == replace(straight, given=("ab", "ba"))
+
+
+def test_where_every_vote_saw_the_pairs_own_order_none_is_listed() -> None:
+    assert [pair.given for pair in read(*map(turned, ROWS[:3]))] == [(), ()]
+
+
 def test_pairs_of_one_question_are_one_cluster() -> None:
-    assert [pair.cluster for pair in read(*ROWS)] == ["mt-bench/1"] * 3 + ["mt-bench/2"]
+    assert [pair.cluster for pair in read(*ROWS)] == ["mt-bench/1"] * 2 + ["mt-bench/2"]
 
 
 def test_a_vote_on_the_first_turn_shows_the_first_turn_only() -> None:
@@ -49,11 +72,6 @@ def test_a_vote_on_the_second_turn_shows_the_whole_conversation() -> None:
     assert pair.question.index("Hi.") < pair.question.index("Bye.")
     assert pair.a == "[First turn]\nHello.\n\n[Second turn]\nSo long."
     assert pair.b == "[First turn]\nWhat?\n\n[Second turn]\nNo."
-
-
-def test_the_same_answers_the_other_way_round_are_another_pair() -> None:
-    first, _, mirrored, _ = read(*ROWS)
-    assert (first.a, first.b) == (mirrored.b, mirrored.a)
 
 
 @pytest.mark.parametrize(
@@ -78,8 +96,9 @@ def test_rows_of_another_shape_are_refused_with_their_place(changes: dict[str, A
 
 def test_votes_that_disagree_on_what_was_answered_are_refused() -> None:
     other = ROWS[0] | {"conversation_b": ROWS[0]["conversation_a"]}
-    with pytest.raises(DataError, match=r"other answers than in an earlier vote on mt-bench/1\.1/x-vs-y"):
-        read(ROWS[0], other)
+    for vote in (other, turned(other)):
+        with pytest.raises(DataError, match=r"item 2: other answers than .* vote on mt-bench/1\.1/x-vs-y"):
+            read(ROWS[0], vote)
 
 
 def test_json_beside_the_parquet_file_is_found_and_its_votes_are_counted(tmp_path: Path) -> None:
@@ -87,7 +106,7 @@ def test_json_beside_the_parquet_file_is_found_and_its_votes_are_counted(tmp_pat
     folder.mkdir()
     (folder / "human_judgments.json").write_text(json.dumps(ROWS), "utf-8")
     assert benchmarks.verify(TINY, tmp_path).state == "unpinned"
-    assert len(benchmarks.load_source(TINY, tmp_path).pairs) == 4
+    assert len(benchmarks.load_source(TINY, tmp_path).pairs) == 3
     with pytest.raises(DataError, match="5 labels, expected the 3355 of mt-bench"):
         benchmarks.load("mt-bench", tmp_path)
 
@@ -114,3 +133,5 @@ def test_the_published_file_gives_3355_votes() -> None:
     pytest.importorskip("pyarrow", reason="reading parquet is optional: pip install pyarrow")
     benchmark = benchmarks.load("mt-bench", FOLDER)
     assert sum(len(pair.labels) for pair in benchmark.pairs) == 3355
+    named = [pair.id.rpartition("/") for pair in benchmark.pairs]
+    assert len({(turn, frozenset(models.split("-vs-"))) for turn, _, models in named}) == len(named)

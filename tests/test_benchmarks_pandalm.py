@@ -73,6 +73,13 @@ def test_the_published_file_has_120_split_votes_and_six_truth_values() -> None:
     rows = list(json_items(File.open(FOLDER / pandalm.SOURCE.path)))
     votes = [{row.values[f"annotator{number}"] for number in (1, 2, 3)} for row in rows]
     assert Counter(map(len, votes)) == {1: 879, 2: 120}
+    # where UnlimitedJudge's labels are a random annotator's, as the docstring of the reader says
+    drawn = [
+        row
+        for row in rows
+        if row.values["annotator1"] == row.values["annotator3"] != row.values["annotator2"]
+    ]
+    assert len(drawn) == 49
     answers = [row.values[column] for row in rows for column in ("response1", "response2")]
     assert sum(isinstance(answer, bool) for answer in answers) == 6
     shown = [

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import json
+from dataclasses import asdict, replace
 
 import pytest
 from judgements import WHO, benchmark, random_benchmark, random_verdicts, run, verdicts
 
 from edge_judge.compare import Comparison, compare
 from edge_judge.layout import count, divergence, interval, percent, points, probability, share, size, value
-from edge_judge.metrics import baselines, score
+from edge_judge.metrics import score
 from edge_judge.published import Published, against_published
 from edge_judge.records import Benchmark, Figure, Identity, Pair, Verdict
 from edge_judge.report import (
@@ -35,7 +36,7 @@ def judge(name: str, *, right: bool) -> ScoreRow:
         given = [Verdict(p.id, order, p.labels[0]) for p in judged.pairs for order in ("ab", "ba")]
     result = score(judged, given, Identity(name, "qwen1.5-14b", "q4_k_m", "pairwise"))
     row = Published("qwen1.5-14b", "full", "user", {name: 70.57}, "")
-    return ScoreRow(result, baselines(judged), 12345.6, against_published(result, row))
+    return ScoreRow(result, 12345.6, against_published(result, row))
 
 
 def ladder(schemes: tuple[str, ...] = ("f16", "q8_0", "iq3_xxs")) -> list[Comparison]:
@@ -76,7 +77,7 @@ def test_a_row_of_scores_holds_accuracy_baselines_and_behaviour() -> None:
         "",
     )
     given = verdicts(*[("a", "a") if i % 4 else ("a", "b") for i in range(40)])
-    text = scores_table([ScoreRow(score(judged, given, WHO), baselines(judged), 7.25)])
+    text = scores_table([ScoreRow(score(judged, given, WHO), 7.25)])
     assert text.splitlines()[0] == "pocket q4_k_m with --grammar pairwise"
     line = next(line for line in text.splitlines() if line.startswith("toy"))
     assert line.split()[:4] == ["toy", "40", "80", "87.5"]
@@ -100,6 +101,39 @@ def test_a_published_figure_stands_in_a_table_of_its_own() -> None:
     assert line.split()[-3:] == ["70.6", "+29.4", "outside"]
 
 
+def test_pandalms_published_figure_comes_with_what_its_labels_differ_in() -> None:
+    assert "pandalm: the published figures take a random annotator's label" in scores_table(
+        [judge("pandalm", right=True)], width=120
+    )
+    assert "random annotator" not in scores_table([judge("llmbar-natural", right=True)], width=120)
+    row = judge("pandalm", right=True)
+    assert "random annotator" not in scores_table([ScoreRow(row.score)])
+
+
+def test_over_one_order_both_places_to_name_have_a_figure() -> None:
+    judged = benchmark(*["a"] * 30, *["b"] * 10)
+    text = scores_table([ScoreRow(score(judged, [Verdict(pair.id, "ab", "a") for pair in judged.pairs], WHO))])
+    assert "1st/2nd" in text and "75.0/25.0" in text
+    text = scores_table([ScoreRow(score(judged, verdicts(*[("a", "b")] * 40), WHO))])
+    assert "1st/2nd" not in text and "50.0/" not in text
+
+
+def test_how_far_people_agree_is_said_where_several_voted() -> None:
+    voted = score(benchmark(*[("a", "a")] * 30), verdicts(*[("a", "a")] * 30), WHO)
+    assert "toy: a human vote agrees with the majority of the others in 100.0 [" in scores_table([ScoreRow(voted)])
+    alone = score(benchmark(*["a"] * 30), verdicts(*[("a", "a")] * 30), WHO)
+    assert "human vote" not in scores_table([ScoreRow(alone)])
+    assert score_json(voted)["human_ceiling"] == asdict(voted.human_ceiling)
+    assert "human_ceiling" not in score_json(alone)
+
+
+def test_verdicts_on_shortened_answers_are_never_silent() -> None:
+    given = verdicts(("a", "a"), ("b", None))
+    shortened = [replace(verdict, cut=verdict.verdict is None) for verdict in given]
+    assert "toy: 1 of 4 verdicts on shortened answers" in scores_table([ScoreRow(score(HAND, shortened, WHO))])
+    assert "shortened" not in scores_table([ScoreRow(score(HAND, given, WHO))])
+
+
 def test_every_judge_has_a_section_of_its_own() -> None:
     first = judge("toy", right=True)
     other = ScoreRow(score(benchmark("a"), verdicts(("a", "a")), WHO))
@@ -109,7 +143,7 @@ def test_every_judge_has_a_section_of_its_own() -> None:
 
 def test_undefined_figures_are_dashes_and_not_zeros() -> None:
     judged = benchmark((), ())
-    row = ScoreRow(score(judged, [], WHO), baselines(judged))
+    row = ScoreRow(score(judged, [], WHO))
     for block in scores_table([row]).strip().split("\n\n"):
         cells = block.splitlines()[-1].split()
         assert set(cells[1:]) <= {"-", "0"}  # no pairs, no verdicts, nothing else
@@ -150,10 +184,13 @@ def test_a_score_for_a_program_has_the_agreed_keys() -> None:
         "verdicts",
         "strict",
         "paper",
+        "baselines",
     ]
     parsed = json.loads(json.dumps(content, allow_nan=False))
     assert all(
-        set(figure) == FIGURE for profile in ("strict", "paper") for figure in parsed[profile].values()
+        set(figure) == FIGURE
+        for profile in ("strict", "paper", "baselines")
+        for figure in parsed[profile].values()
     )
     assert (parsed["strict"]["accuracy"]["k"], parsed["strict"]["accuracy"]["n"]) == (3, 4)
     assert parsed["strict"]["brier"]["value"] is None

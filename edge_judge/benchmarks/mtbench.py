@@ -9,9 +9,10 @@ A row: {"question_id": 1, "model_a": "x", "model_b": "y", "winner": "tie", "judg
                            {"role": "user", "content": "Bye."}, {"role": "assistant", "content": "So long."}],
         "conversation_b": …}; winner is model_a, model_b or tie. A vote on turn 1 is on the first answer only.
 
-Votes on one question, turn and models in that order are one pair with several labels. The same two answers
-shown the other way round are another pair: "in the order given" must stay true of every vote, and who judges
-both orders meets the same two prompts again. All pairs of a question are one cluster.
+Votes on one question, turn and two models are one pair with several labels, whichever answer a vote saw
+first: a judge meets the two answers once in each order. The pair's order is that of the first vote in the
+file; a vote that saw the answers the other way round is kept in the pair's terms, and `given` says of every
+vote which order it saw (empty where all saw the pair's own). All pairs of a question are one cluster.
 Does not know: where the file lies, nor how verdicts on it are scored.
 """
 
@@ -23,7 +24,7 @@ from dataclasses import replace
 from edge_judge.benchmarks.rows import File, Row, json_items, parquet_rows
 from edge_judge.benchmarks.source import Source
 from edge_judge.errors import DataError
-from edge_judge.records import Label, Pair
+from edge_judge.records import Label, Order, Pair, undo
 
 _LABELS: dict[str, Label] = {"model_a": "a", "model_b": "b", "tie": "tie"}
 _ROLES = ("user", "assistant")
@@ -33,29 +34,42 @@ def read(file: File) -> Iterator[Pair]:
     rows = parquet_rows(file) if file.path.suffix == ".parquet" else json_items(file)
     pairs: dict[str, Pair] = {}
     for row in rows:
-        vote = _vote(row)
-        known = pairs.setdefault(vote.id, replace(vote, labels=()))
-        if replace(vote, labels=()) != replace(known, labels=()):
+        vote = _vote(row, "ba" if _id(row, "ba") in pairs else "ab")
+        known = pairs.setdefault(vote.id, _unvoted(vote))
+        if _unvoted(vote) != _unvoted(known):
             raise DataError(f"{row.place}: other answers than in an earlier vote on {vote.id}")
-        pairs[vote.id] = replace(known, labels=known.labels + vote.labels)
-    yield from pairs.values()
+        pairs[vote.id] = replace(known, labels=known.labels + vote.labels, given=known.given + vote.given)
+    for pair in pairs.values():
+        yield pair if "ba" in pair.given else replace(pair, given=())
 
 
-def _vote(row: Row) -> Pair:
-    """One vote, as a pair with one label."""
-    question_id, turn = row.whole("question_id"), row.whole("turn")
+def _vote(row: Row, order: Order) -> Pair:
+    """One vote, as a pair with one label; order: "ba" where the pair has the row's answers the other way round."""
+    turn = row.whole("turn")
     if turn not in (1, 2):
         raise row.wrong("turn", turn, "1 or 2")
-    asked, a = _told(row, "conversation_a", turn)
-    _, b = _told(row, "conversation_b", turn)  # the user's side is the same in both
+    asked, first = _told(row, "conversation_a", turn)
+    _, second = _told(row, "conversation_b", turn)  # the user's side is the same in both
     return Pair(
-        id=f"mt-bench/{question_id}.{turn}/{row.text('model_a')}-vs-{row.text('model_b')}",
+        id=_id(row, order),
         question=asked,
-        a=a,
-        b=b,
-        labels=(row.label("winner", _LABELS),),
-        group=f"mt-bench/{question_id}",
+        a=first if order == "ab" else second,
+        b=second if order == "ab" else first,
+        labels=(undo(order, row.label("winner", _LABELS)),),
+        group=f"mt-bench/{row.whole('question_id')}",
+        given=(order,),
     )
+
+
+def _id(row: Row, order: Order) -> str:
+    """The id of the pair that has this row's answers in that order."""
+    model_a, model_b = row.text("model_a"), row.text("model_b")
+    models = f"{model_a}-vs-{model_b}" if order == "ab" else f"{model_b}-vs-{model_a}"
+    return f"mt-bench/{row.whole('question_id')}.{row.whole('turn')}/{models}"
+
+
+def _unvoted(pair: Pair) -> Pair:
+    return replace(pair, labels=(), given=())
 
 
 def _told(row: Row, column: str, turn: int) -> tuple[str, str]:

@@ -10,6 +10,11 @@ A row: {"idx": 0, "motivation_app": "Maps", "cmp_key": "model-x_model-y", "instr
 in one row `instruction` is.
 
 Pairs that share an instruction and its input are one cluster.
+
+The published full-precision figures have other labels: where annotators 1 and 3 agree against 2 (49 items),
+UnlimitedJudge@f7d6167d src/build_dataset.py takes a random annotator's label. Here it is the majority's. The
+draw is not published; on average it misses the majority in a third of these items (16.3 labels, 1.6 points of
+accuracy), and no figure can differ by more than all of them (49 of 999, 4.9 points).
 Does not know: where the file lies, nor how verdicts on it are scored.
 """
 

@@ -135,7 +135,7 @@ def _against_published(runs: list[Run], data: Path | None, max_drop: float | Non
             talk.note(f"no published figure for {run.identity.model} on {benchmark.name}")
             continue
         beside.append(published.against_published(score, row))
-        rows.append(ScoreRow(score, metrics.baselines(benchmark), None, beside[-1]))
+        rows.append(ScoreRow(score, None, beside[-1]))
     if not rows:
         raise RunError("none of these runs has a published figure", "see results/published.csv for those that have")
     if as_json:

@@ -136,7 +136,7 @@ def row(
             kept.complete(measured, judge.gguf.stat().st_size, score_json(score))
     known = published.find_published(published.read_published(published_csv()), judge.model, benchmark.name)
     beside = published.against_published(score, known) if known else None
-    return ScoreRow(score, metrics.baselines(benchmark), measured.verdicts_per_minute, beside)
+    return ScoreRow(score, measured.verdicts_per_minute, beside)
 
 
 def published_csv() -> Path:
