@@ -180,7 +180,15 @@ def _remarks(row: ScoreRow) -> list[str]:
         lines.append(f"{name}: {cut.k:,} of {cut.n:,} verdicts on shortened answers")
     if _is_beside(row) and name in DEPARTURES:
         lines.append(f"{name}: {DEPARTURES[name]}")
+    if row.noise:
+        lines.append(f"{name}: {_noise_floor(row.noise)}")
     return lines
+
+
+def _noise_floor(noise: Noise) -> str:
+    apart = "" if noise.largest is None else f", a probability by {noise.largest:.4f} at most"
+    times = "once more" if noise.repeats == 1 else f"{noise.repeats} times more"
+    return f"judged {times} in other batches, {noise.flips:,} of {noise.verdicts:,} verdicts changed{apart}"
 
 
 def _is_beside(row: ScoreRow) -> bool:

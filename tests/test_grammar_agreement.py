@@ -23,7 +23,7 @@ VOCABS = Path(__file__).resolve().parents[2] / "shared" / "vocabs"
 PUBLISHED = ("deepseek-llm", "llama-bpe", "llama-spm", "qwen2")
 NAMES = grammar.names()
 CANDIDATE = np.dtype([("id", np.int32), ("logit", np.float32), ("p", np.float32)])  # llama_token_data
-SIGNS = '[]"\\{}\n0123456789ABCabtie ,:.é日😀'
+SIGNS = '[]"\\{}\n0123456789ABCabtie ,:.é°日😀'
 
 CALM = settings(deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 

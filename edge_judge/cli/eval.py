@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from dataclasses import replace
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -12,11 +12,12 @@ import click
 from edge_judge import benchmarks
 from edge_judge.cli import options, talk
 from edge_judge.cli.files import judge_for
+from edge_judge.cli.protocols import Wanted, check_references, protocol_for
 from edge_judge.errors import DataError
 from edge_judge.records import ORDERS, Benchmark, Judge
 
 if TYPE_CHECKING:
-    from edge_judge.judging import Protocol
+    from edge_judge.protocol import Protocol
     from edge_judge.report import ScoreRow
 
 PUBLISHED = "published.csv"
@@ -30,12 +31,7 @@ PUBLISHED = "published.csv"
     ),
 )
 @options.judge
-@click.option(
-    "--grammar",
-    default="pairwise",
-    show_default=True,
-    help="The answer shape a judge is held to; none: it writes what it likes.",
-)
+@options.protocol
 @click.option(
     "--benchmark",
     "names",
@@ -59,6 +55,13 @@ PUBLISHED = "published.csv"
     help="auto: a tie may be given where the benchmark has ties.",
 )
 @click.option("--limit", type=click.IntRange(min=1), help="Only the first pairs of each benchmark.")
+@click.option(
+    "--repeat",
+    type=click.IntRange(min=1),
+    default=1,
+    metavar="TIMES",
+    help="Judge so many times, and tell what differs between identical runs.",
+)
 @click.option("--fresh", is_flag=True, help="Begin the run anew.")
 @options.data
 @options.results
@@ -68,11 +71,16 @@ def evaluate(
     scheme: str | None,
     gguf: Path | None,
     threads: int | None,
-    grammar: str,
+    grammar: str | None,
+    rubric: Path | None,
+    reasoning: int | None,
+    truncate: str | None,
+    chat_template: str | None,
     names: tuple[str, ...],
     order: str,
     ties: str,
     limit: int | None,
+    repeat: int,
     fresh: bool,
     data: Path | None,
     results: Path,
@@ -82,22 +90,31 @@ def evaluate(
 
     The same command again goes on where it was stopped.
     """
-    from edge_judge import grammar as grammars
-    from edge_judge.judging import Protocol
-    from edge_judge.report import score_json, scores_table
+    from edge_judge.report import scores_table
 
-    shape = grammars.load(grammar)
+    wanted = Wanted(grammar, rubric, reasoning, truncate)
     chosen = load_all(names, data)
-    judge = judge_for(model, scheme, gguf)
+    judge = judge_for(model, scheme, gguf, chat_template)
+    how = How(results, fresh, threads, repeat)
     rows = []
     for benchmark in chosen:
         part = replace(benchmark, pairs=benchmark.pairs[:limit])
-        protocol = Protocol(shape, ORDERS if order == "both" else ORDERS[:1], ties == "allow" or benchmark.ties)
-        rows.append(row(part, judge, protocol, results, fresh=fresh, threads=threads))
+        orders = ORDERS if order == "both" else ORDERS[:1]
+        protocol = protocol_for(judge, wanted, orders=orders, ties=ties == "allow" or benchmark.ties)
+        if _has_what_it_needs(protocol, part, skip=names == ("all",)):
+            rows.append(row(part, judge, protocol, how))
+    if not rows:
+        raise DataError("none of the benchmarks can be judged so", "--benchmark names one, edge-judge data list tells")
     if as_json:
-        click.echo(json.dumps([score_json(found.score) for found in rows], indent=2))
+        click.echo(json.dumps([_as_json(found) for found in rows], indent=2))
     else:
         click.echo(scores_table(rows, width=talk.width(), color=talk.color()))
+
+
+def _as_json(row: ScoreRow) -> dict[str, object]:
+    from edge_judge.report import score_json
+
+    return {**score_json(row.score), **({"noise": asdict(row.noise)} if row.noise else {})}
 
 
 def load_all(names: tuple[str, ...], data: Path | None) -> list[Benchmark]:
@@ -113,30 +130,53 @@ def load_all(names: tuple[str, ...], data: Path | None) -> list[Benchmark]:
     return found
 
 
-def row(
-    benchmark: Benchmark,
-    judge: Judge,
-    protocol: Protocol,
-    results: Path,
-    *,
-    fresh: bool,
-    threads: int | None = None,
-) -> ScoreRow:
+def _has_what_it_needs(protocol: Protocol, benchmark: Benchmark, *, skip: bool) -> bool:
+    """Whether a benchmark can be judged so. One of `all` that cannot is left out with a note."""
+    try:
+        missing = check_references(protocol, benchmark)
+    except DataError as error:
+        if not skip:
+            raise
+        talk.note(f"{benchmark.name} left out: {error}")
+        return False
+    if missing:
+        talk.note(f"{benchmark.name}: {missing} of {len(benchmark.pairs)} pairs have no reference answer to show")
+    return True
+
+
+@dataclass(frozen=True, slots=True)
+class How:
+    """How runs are made and kept."""
+
+    results: Path
+    fresh: bool = False
+    threads: int | None = None
+    repeat: int = 1
+
+
+def row(benchmark: Benchmark, judge: Judge, protocol: Protocol, how: How) -> ScoreRow:
     """One run, begun, resumed or read back, as a row of the table."""
-    from edge_judge import metrics, published, run, store
+    from edge_judge import metrics, noise, published, run, store
     from edge_judge.report import ScoreRow, score_json
 
     identity, settings = run.identity(benchmark, judge, protocol), run.settings(benchmark, judge, protocol)
-    with store.RunFolder.open(results, identity, settings, fresh=fresh) as kept:
-        title = f"{benchmark.name} · {judge.model} {judge.scheme} · {protocol.grammar.name}"
+    title = f"{benchmark.name} · {judge.model} {judge.scheme} · {protocol.grammar.name}"
+    with store.RunFolder.open(how.results, identity, settings, fresh=how.fresh) as kept:
         with talk.progress(title) as show:
-            verdicts, measured = run.evaluate(benchmark, judge, protocol, kept, show, threads=threads)
+            verdicts, measured = run.evaluate(benchmark, judge, protocol, kept, show, threads=how.threads)
         score = metrics.score(benchmark, verdicts, identity)
         if len(verdicts) == len(kept.verdicts()):  # never replaced by a score over fewer pairs
             kept.complete(measured, judge.gguf.stat().st_size, score_json(score))
+        found = None
+        if how.repeat > 1:
+            with talk.progress(f"{title} · again") as show:
+                found = noise.repeat(
+                    benchmark, judge, protocol, verdicts, how.repeat - 1, show, threads=how.threads
+                )
+            kept.add("noise", asdict(found))
     known = published.find_published(published.read_published(published_csv()), judge.model, benchmark.name)
     beside = published.against_published(score, known) if known else None
-    return ScoreRow(score, measured.verdicts_per_minute, beside)
+    return ScoreRow(score, measured.verdicts_per_minute, beside, found)
 
 
 def published_csv() -> Path:
