@@ -101,7 +101,7 @@ def test_votes_that_disagree_on_what_was_answered_are_refused() -> None:
             read(ROWS[0], vote)
 
 
-def test_json_beside_the_parquet_file_is_found_and_its_votes_are_counted(tmp_path: Path) -> None:
+def test_the_json_file_is_found_and_its_votes_are_counted(tmp_path: Path) -> None:
     folder = tmp_path / "mt-bench"
     folder.mkdir()
     (folder / "human_judgments.json").write_text(json.dumps(ROWS), "utf-8")
@@ -111,10 +111,10 @@ def test_json_beside_the_parquet_file_is_found_and_its_votes_are_counted(tmp_pat
         benchmarks.load("mt-bench", tmp_path)
 
 
-def test_parquet_gives_the_same_pairs_as_json(tmp_path: Path) -> None:
+def test_the_parquet_file_beside_it_gives_the_same_pairs(tmp_path: Path) -> None:
     pyarrow = pytest.importorskip("pyarrow", reason="reading parquet is optional: pip install pyarrow")
     parquet = pytest.importorskip("pyarrow.parquet")
-    path = tmp_path / TINY.path
+    path = tmp_path / TINY.also[0]
     path.parent.mkdir()
     parquet.write_table(pyarrow.Table.from_pylist(ROWS), path)
     assert list(benchmarks.load_source(TINY, tmp_path).pairs) == read(*ROWS)
@@ -130,7 +130,6 @@ def test_parquet_without_pyarrow_names_what_is_missing(monkeypatch: pytest.Monke
 
 @needs(mtbench.SOURCE.path)
 def test_the_published_file_gives_3355_votes() -> None:
-    pytest.importorskip("pyarrow", reason="reading parquet is optional: pip install pyarrow")
     benchmark = benchmarks.load("mt-bench", FOLDER)
     assert sum(len(pair.labels) for pair in benchmark.pairs) == 3355
     named = [pair.id.rpartition("/") for pair in benchmark.pairs]

@@ -1,9 +1,9 @@
 """MT-Bench's human judgments: 3355 votes of experts and authors on answers of six models, one and two turns.
 
-Source: Hub dataset lmsys/mt_bench_human_judgments at 6085f5b73c2ea3dee52918d07ed6b399f6c51fea, split `human`,
-data/human-00000-of-00001-25f4910818759289.parquet. Its sha256 has not been seen, so none is pinned: the file
-is what that revision serves, and only its 3355 votes are counted. Licence: CC-BY-4.0.
-The same rows as a JSON list, saved as mt-bench/human_judgments.json, are read without pyarrow.
+Source: Hub dataset lmsys/mt_bench_human_judgments at 6085f5b73c2ea3dee52918d07ed6b399f6c51fea,
+human_judgments.json, a JSON list. The same rows as parquet (the split `human`, in
+data/human-00000-of-00001-25f4910818759289.parquet) are read too, with pyarrow. No hash of either has been seen, so
+none is pinned: the file is what that revision serves, and only its 3355 votes are counted. Licence: CC-BY-4.0.
 A row: {"question_id": 1, "model_a": "x", "model_b": "y", "winner": "tie", "judge": "expert_0", "turn": 2,
         "conversation_a": [{"role": "user", "content": "Hi."}, {"role": "assistant", "content": "Hello."},
                            {"role": "user", "content": "Bye."}, {"role": "assistant", "content": "So long."}],
@@ -100,12 +100,12 @@ SOURCE = Source(
     host="hub",
     repo="lmsys/mt_bench_human_judgments",
     revision="6085f5b73c2ea3dee52918d07ed6b399f6c51fea",
-    file="data/human-00000-of-00001-25f4910818759289.parquet",
-    path="mt-bench/human-00000-of-00001-25f4910818759289.parquet",
+    file="human_judgments.json",
+    path="mt-bench/human_judgments.json",
     sha256=None,
     licence="CC-BY-4.0",
     rows=3355,
     ties=True,
     read=read,
-    also=("mt-bench/human_judgments.json",),
+    also=("mt-bench/human-00000-of-00001-25f4910818759289.parquet",),
 )
