@@ -19,8 +19,8 @@ ROOMS = [
     "plan", "ballot", "chat", "engine",
     "writing", "scores", "sheets", "judging", "noise",
     "memory", "store", "run",
-    "intervals", "tally", "metrics", "published", "compare",
-    "layout", "report",
+    "intervals", "tally", "metrics", "published", "compare", "table",
+    "layout", "report", "report_table",
     "cli", "__main__",
 ]  # fmt: skip
 

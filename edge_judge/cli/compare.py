@@ -3,21 +3,23 @@
 from __future__ import annotations
 
 import json
-from dataclasses import replace
 from math import isnan
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
+from click.core import ParameterSource
 
-from edge_judge.cli import options, talk
+from edge_judge.cli import options, table, talk
 from edge_judge.cli.errors import TOO_MUCH_LOST
-from edge_judge.errors import DataError, RunError, UsageError, nearest
-from edge_judge.records import Benchmark, Run
+from edge_judge.cli.runs import found, judged, whole
+from edge_judge.errors import RunError, UsageError, nearest
+from edge_judge.records import Run
 
 if TYPE_CHECKING:
     from edge_judge.compare import Comparison
     from edge_judge.published import PublishedComparison
+    from edge_judge.table import Profile
 
 
 @click.command(
@@ -25,6 +27,7 @@ if TYPE_CHECKING:
         "edge-judge compare",
         "edge-judge compare results/pocket/pocket/q2_k/pairwise --max-drop 2",
         "edge-judge compare --baseline published",
+        "edge-judge compare --layout table --markdown",
     )
 )
 @click.argument("runs", nargs=-1, type=click.Path(path_type=Path, file_okay=False))
@@ -35,16 +38,36 @@ if TYPE_CHECKING:
     metavar="POINTS",
     help="Exit with 3 if any run loses more points of accuracy.",
 )
+@click.option(
+    "--layout",
+    type=click.Choice(["ladder", "table"]),
+    default="ladder",
+    show_default=True,
+    help="Runs against their baseline, or judges by benchmarks as published.",
+)
+@click.option(
+    "--profile",
+    type=click.Choice(["paper", "strict"]),
+    help="Of the table: made as the published figures, or strictly.  [default: paper]",
+)
 @options.data
 @options.results
 @options.as_json
+@click.option("--csv", "as_csv", is_flag=True, help="Print the table as CSV, a line for each judge and benchmark.")
+@click.option("--markdown", "as_markdown", is_flag=True, help="Print the table as GitHub shows one.")
+@click.pass_context
 def compare(
+    context: click.Context,
     runs: tuple[Path, ...],
     baseline: str,
     max_drop: float | None,
+    layout: str,
+    profile: Profile | None,
     data: Path | None,
     results: Path,
     as_json: bool,
+    as_csv: bool,
+    as_markdown: bool,
 ) -> None:
     """Compare runs with a baseline, verdict by verdict.
 
@@ -52,33 +75,46 @@ def compare(
     """
     from edge_judge import store
 
+    asked = table.Asked(profile, as_json, as_csv, as_markdown)
+    if layout == "table":
+        _refuse_what_is_the_ladders(context)
+        table.show(runs, results, data, asked)
+        return
+    asked.refuse_without_layout()
     if max_drop is not None and isnan(max_drop):  # no drop exceeds it: a gate that never closes
         raise UsageError("--max-drop is not a number", "say for example: --max-drop 2")
-    paths = list(runs) or store.find_runs(results)
-    if not paths:
+    if not runs and not store.find_runs(results):
         raise RunError(f"{results}: no complete run there", "edge-judge eval makes one")
-    found = [(path, store.read_run(path)) for path in paths]
-    if not runs:  # nobody asked for these by name: one that cannot be scored now must not hide the others
-        found = [(path, run) for path, run in found if _can_be_scored(run, data)]
-    if not found:
-        raise RunError(f"{results}: no run there whose benchmark is here", "--data names the folder of the files")
+    chosen = found(runs, results, data)
+    if not chosen:
+        raise RunError(
+            f"{results}: no run there can be scored with the benchmarks that are here",
+            "--data names the folder of the files, edge-judge eval --fresh judges one that has changed",
+        )
     if baseline == "published":
-        _against_published([run for _, run in found], data, max_drop, as_json)
+        _against_published([run for _, run in chosen], data, max_drop, as_json)
     else:
-        _against_run(found, baseline, data, max_drop, as_json)
+        _against_run(chosen, baseline, data, max_drop, as_json)
+
+
+def _refuse_what_is_the_ladders(context: click.Context) -> None:
+    for name, why in (("baseline", "it has f16 and the published figures"), ("max_drop", "it judges no drop")):
+        if context.get_parameter_source(name) is not ParameterSource.DEFAULT:
+            option = f"--{name.replace('_', '-')}"
+            raise UsageError(f"{option} does not go with --layout table: {why}", f"leave {option} or --layout out")
 
 
 def _against_run(
-    found: list[tuple[Path, Run]], baseline: str, data: Path | None, max_drop: float | None, as_json: bool
+    chosen: list[tuple[Path, Run]], baseline: str, data: Path | None, max_drop: float | None, as_json: bool
 ) -> None:
     from edge_judge.compare import compare as compared
     from edge_judge.compare import exceeds
     from edge_judge.report import comparison_json, ladder_table
 
     comparisons: list[Comparison] = []
-    for path, run in found:
+    for path, run in chosen:
         # cut anew for each run: two runs may have judged different numbers of a benchmark's pairs
-        comparisons.append(compared(_benchmark(run, data), run, _baseline(path, run, baseline)))
+        comparisons.append(compared(judged(whole(run, data), run), run, _baseline(path, run, baseline)))
     comparisons.sort(
         key=lambda one: (
             one.run.identity.benchmark,
@@ -128,7 +164,7 @@ def _against_published(runs: list[Run], data: Path | None, max_drop: float | Non
     rows: list[ScoreRow] = []
     beside: list[PublishedComparison] = []
     for run in runs:
-        benchmark = _benchmark(run, data)
+        benchmark = judged(whole(run, data), run)
         score = metrics.score(benchmark, run.verdicts, run.identity)
         row = published.find_published(known, run.identity.model, benchmark.name)
         if row is None:
@@ -144,32 +180,6 @@ def _against_published(runs: list[Run], data: Path | None, max_drop: float | Non
         click.echo(scores_table(rows, width=talk.width(), color=talk.color()))
     lost = [one for one in beside if max_drop is not None and one.difference is not None and -one.difference > max_drop]
     _judge_drops([f"{one.row.model} on {one.benchmark}" for one in lost], max_drop)
-
-
-def _benchmark(run: Run, data: Path | None) -> Benchmark:
-    """The benchmark a run judged, cut to the pairs it has verdicts on; refused when its file has changed since."""
-    from edge_judge import benchmarks
-
-    name = run.identity.benchmark
-    if name not in benchmarks.REGISTRY:
-        name = str(run.settings.get("benchmark_source", name))
-    benchmark = benchmarks.load(name, data)
-    if benchmark.sha256 != run.settings.get("benchmark_sha256"):
-        raise RunError(
-            f"{name}: the benchmark's file is another one than the run judged",
-            "edge-judge eval --fresh judges it",
-        )
-    seen = {verdict.id for verdict in run.verdicts}
-    return replace(benchmark, pairs=tuple(pair for pair in benchmark.pairs if pair.id in seen))
-
-
-def _can_be_scored(run: Run, data: Path | None) -> bool:
-    try:
-        _benchmark(run, data)
-    except DataError as error:
-        talk.note(f"{run.identity.benchmark} left out: {error}")
-        return False
-    return True
 
 
 def _judge_drops(lost: list[str], max_drop: float | None) -> None:

@@ -1,0 +1,243 @@
+"""The table of judges by benchmarks -> text for a person, JSON, CSV and Markdown.
+
+Knows: how many benchmarks fit side by side, and how each format writes what is missing: a dash for a person,
+null for a program, an empty field in CSV.
+Does not know: where figures come from; it prints nothing and opens no file.
+"""
+
+from __future__ import annotations
+
+import csv
+import re
+from collections.abc import Iterator, Sequence
+from dataclasses import asdict, dataclass
+from io import StringIO
+from textwrap import wrap
+from typing import TYPE_CHECKING
+
+from edge_judge.layout import UNDEFINED, interval, notes, render, signed_number, table, value
+from edge_judge.metrics import DEPARTURES
+from edge_judge.published import Published
+from edge_judge.table import Cell, Row, Table
+
+if TYPE_CHECKING:
+    from rich.console import RenderableType
+
+OUTSIDE, PARTIAL = "*", "~"  # before a figure, so that digits stay below digits
+HEADING = 10  # columns of a heading's longest line, unless a word of it is longer
+LABEL = 28  # columns for a judge's name; a longer one is folded
+GAP = 2  # columns between two of the table's
+NEVER = "not run"
+PROFILES = {
+    "paper": "ours: profile paper, made as the published figures were",
+    "strict": "ours: profile strict (a missing verdict is wrong, both orders count), not to be laid beside published",
+}
+API = "api"  # the precision of a published judge that nobody can run here
+
+FIELDS = (
+    "model", "scheme", "grammar", "profile", "bytes", "benchmark", "figure", "value", "low", "high", "k", "n",
+    "pairs", "pairs_total", "from_f16", "from_f16_low", "from_f16_high", "published", "precision", "source",
+    "from_published", "outside",
+)  # fmt: skip
+
+
+def judges_table(content: Table, *, width: int = 80, color: bool = False) -> str:
+    """The table for a person: a judge's published figures beside its name, ours in the lines below it.
+
+    Benchmarks that do not fit into the width side by side go on in further tables; no figure is ever cut.
+    """
+    lines = [line for model in _models(content.rows) for line in _lines(model)]
+    parts: list[RenderableType] = []
+    for places in _side_by_side(content.benchmarks, lines, width):
+        headers = ["judge", *("\n".join(_heading(content.benchmarks[place])) for place in places)]
+        cells = [[line.label, *(line.texts[place] for place in places)] for line in lines if line.says(places)]
+        parts.append(table("" if parts else "Judges by benchmarks, percent", headers, cells))
+    return render([*parts, notes(*_notes(content))], width, color)
+
+
+def judges_json(content: Table) -> list[dict[str, object]]:
+    """The rows with their cells: `ours` as shares with k and n, differences in points, published in percent."""
+    return [
+        {
+            "model": row.model,
+            "scheme": row.scheme,
+            "grammar": row.grammar,
+            "profile": content.profile,
+            "bytes": row.bytes,
+            "precision": row.published.precision if row.published else None,
+            "source": row.published.source if row.published else None,
+            "note": row.published.note if row.published else None,
+            "cells": [asdict(cell) for cell in row.cells],
+        }
+        for row in content.rows
+    ]
+
+
+def judges_csv(content: Table) -> str:
+    """A line for each row and benchmark, with the names and units of `judges_json`; empty where that has null."""
+    text = StringIO()
+    lines = csv.DictWriter(text, FIELDS, lineterminator="\n")
+    lines.writeheader()
+    for row in content.rows:
+        for cell in row.cells:
+            found = {
+                **asdict(cell),
+                **{name: getattr(row, name) for name in ("model", "scheme", "grammar", "bytes")},
+                **asdict(cell.ours),
+                "profile": content.profile,
+                "from_f16": cell.from_f16.value,
+                "from_f16_low": cell.from_f16.low,
+                "from_f16_high": cell.from_f16.high,
+                "outside": None if cell.outside is None else str(cell.outside).lower(),
+            }
+            lines.writerow({name: found[name] for name in FIELDS})
+    return text.getvalue()
+
+
+def judges_markdown(content: Table) -> str:
+    """A GitHub table: a line for each row, our figures with intervals and the differences below them."""
+    header = ["judge", "figures", *(_escaped(name) for name in content.benchmarks)]
+    lines = [header, ["---", "---", *("---:" for _ in content.benchmarks)]]
+    for rows in _models(content.rows):
+        for row in rows:
+            lines.append([_escaped(row.model), _escaped(_origin(row)), *(_in_markdown(row, one) for one in row.cells)])
+        if _never_run(rows):
+            lines.append([_escaped(rows[0].model), NEVER, *(UNDEFINED for _ in content.benchmarks)])
+    told = [f"- {_escaped(line)}" for line in _notes(content)]
+    return "\n".join(["\n".join(f"| {' | '.join(line)} |" for line in lines), "", *told, ""])
+
+
+@dataclass(frozen=True, slots=True)
+class _Line:
+    """A label, and a text for each benchmark. difference: of the line above, so that it may be left out."""
+
+    label: str
+    texts: list[str]
+    difference: bool = False
+
+    def says(self, places: Sequence[int]) -> bool:
+        return not self.difference or any(self.texts[place] != UNDEFINED for place in places)
+
+
+def _lines(rows: Sequence[Row]) -> Iterator[_Line]:
+    """The lines of one judge."""
+    nothing = [UNDEFINED for _ in rows[0].cells]
+    if not any(row.published for row in rows):
+        yield _Line(rows[0].model, nothing)
+    for row in rows:
+        if row.published:
+            yield _Line(_title(row.published), [_number(cell.published) for cell in row.cells])
+            continue
+        yield _Line(f"  {row.scheme} {row.grammar}", [_ours(cell, value(cell.ours, _percent)) for cell in row.cells])
+        yield _Line("    from f16", [value(cell.from_f16, _points) for cell in row.cells], difference=True)
+        yield _Line("    from published", [_from_published(cell) for cell in row.cells], difference=True)
+    if _never_run(rows):
+        yield _Line(f"  {NEVER}", nothing)
+
+
+def _models(rows: Sequence[Row]) -> list[list[Row]]:
+    by_model: dict[str, list[Row]] = {}
+    for row in rows:
+        by_model.setdefault(row.model, []).append(row)
+    return list(by_model.values())
+
+
+def _never_run(rows: Sequence[Row]) -> bool:
+    """Whether a judge that could be run here never was."""
+    return all(row.published and row.published.precision != API for row in rows)
+
+
+def _title(row: Published) -> str:
+    """A published row's name; whose figures they are is said where they are not the user's own."""
+    return row.model if row.source == "user" else f"{row.model} ({row.source})"
+
+
+def _origin(row: Row) -> str:
+    if row.published:
+        return f"published, {row.published.precision} ({row.published.source})"
+    return f"{row.scheme} {row.grammar}"
+
+
+def _number(published: float | None) -> str:
+    return UNDEFINED if published is None else f"{published:.2f}"
+
+
+def _percent(share: float) -> str:
+    """With the two digits of the published figures."""
+    return f"{100 * share:.2f}"
+
+
+def _points(number: float) -> str:
+    return signed_number(number, "+.2f")
+
+
+def _ours(cell: Cell, text: str) -> str:
+    return f"{PARTIAL}{text}" if cell.partial and cell.ours.value is not None else text
+
+
+def _from_published(cell: Cell) -> str:
+    if cell.from_published is None:
+        return UNDEFINED
+    return f"{OUTSIDE if cell.outside else ''}{_points(cell.from_published)}"
+
+
+def _in_markdown(row: Row, cell: Cell) -> str:
+    if row.published:
+        return _number(cell.published)
+    parts = [_ours(cell, interval(cell.ours, _percent))]
+    if cell.from_f16.value is not None:
+        parts.append(f"{_points(cell.from_f16.value)} from f16")
+    if cell.from_published is not None:
+        parts.append(f"{_from_published(cell)} from published")
+    return "<br>".join(map(_escaped, parts))
+
+
+def _escaped(text: str) -> str:
+    """Text that GitHub shows as it is: a name may hold any character, and a pipe would begin a cell."""
+    text = re.sub(r"([\\|*~`&<>\[\]])", r"\\\1", " ".join(text.split()))
+    return re.sub(r"(?<![^\W_])_|_(?![^\W_])", r"\_", text)  # inside a word it is only a character
+
+
+def _heading(benchmark: str) -> list[str]:
+    return wrap(benchmark, HEADING) or [benchmark]
+
+
+def _side_by_side(benchmarks: Sequence[str], lines: Sequence[_Line], width: int) -> list[list[int]]:
+    """The benchmarks' places, in as few tables as the width allows and about as many in each."""
+    from rich.cells import cell_len
+
+    room = width - min(LABEL, max(cell_len(line.label) for line in lines))
+    wide = [
+        GAP + max(map(cell_len, [*_heading(name), *(line.texts[place] for line in lines)]))
+        for place, name in enumerate(benchmarks)
+    ]
+    for tables in range(1, len(benchmarks) + 1):
+        parts = _evenly(len(benchmarks), tables)
+        if all(sum(wide[place] for place in part) <= room for part in parts):
+            return parts
+    return [[place] for place in range(len(benchmarks))]
+
+
+def _evenly(count: int, parts: int) -> list[list[int]]:
+    ends = [count * part // parts for part in range(parts + 1)]
+    return [list(range(start, end)) for start, end in zip(ends, ends[1:], strict=False)]
+
+
+def _notes(content: Table) -> Iterator[str]:
+    """What must be known to read the table, a line each."""
+    cells = [cell for row in content.rows for cell in row.cells]
+    beside = dict.fromkeys(cell.benchmark for cell in cells if cell.from_published is not None)
+    both_orders = dict.fromkeys(cell.benchmark for cell in cells if cell.figure == "agreement")
+    yield "beside a judge's name: published figures, in brackets a source that is not the user"
+    yield PROFILES[content.profile]
+    if both_orders:
+        yield f"{', '.join(both_orders)}: agreement, right in both orders; the others: accuracy in the order given"
+    if any(cell.from_f16.value is not None for cell in cells):
+        yield "from f16: points, ours minus the f16 run's of the same judge, benchmark, grammar and settings"
+    if beside:
+        yield "from published: points, ours minus the judge's first published figure"
+        yield f"{OUTSIDE}: the published figure lies outside our 95 % interval"
+    if any(cell.partial for cell in cells):
+        yield f"{PARTIAL}: over a part of the benchmark's pairs, all that was judged"
+    yield f"{UNDEFINED}: not run, or not published"
+    yield from (f"{name}: {DEPARTURES[name]}" for name in beside if name in DEPARTURES)
