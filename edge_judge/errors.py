@@ -5,6 +5,7 @@
     |-- DataError           a benchmark file that is missing, changed, broken or empty
     |-- GrammarError        a .gbnf file that does not say what it is, or admits what it should not
     |-- ModelError          a GGUF that cannot judge: no chat template, too small a context, not loadable
+    |   `-- MemoryShortError   one that cannot judge in the memory it may take
     `-- RunError            a run folder that holds something else than what was asked for
 
 A bug of ours is none of these and keeps its traceback.
@@ -34,6 +35,18 @@ class GrammarError(EdgeJudgeError): ...
 
 
 class ModelError(EdgeJudgeError): ...
+
+
+class MemoryShortError(ModelError):
+    """allowed and needed: bytes of the whole process; weights: those of them that are the model's."""
+
+    def __init__(self, allowed: int, needed: int, weights: int) -> None:
+        self.allowed, self.needed, self.weights = allowed, needed, weights
+        super().__init__(
+            f"this run needs at least {needed / 1e9:.2f} GB of memory ({weights / 1e9:.2f} GB for the model), "
+            f"{allowed / 1e9:.2f} GB are allowed",
+            "allow more with --max-memory, or use a smaller scheme",
+        )
 
 
 class RunError(EdgeJudgeError): ...

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 
 from edge_judge import engine, grammar, plan, scores, writing
 from edge_judge.ballot import Choice, ballot
-from edge_judge.engine import CELLS, Batching, Model
+from edge_judge.engine import CELLS, Batching, Footprint, Means, Model
 from edge_judge.errors import GrammarError
 from edge_judge.plan import Plan, Query, Tokens
 from edge_judge.protocol import Protocol, Question
@@ -25,9 +25,12 @@ BLOCK = 8 * CELLS  # tokens after which the cache is emptied: where an interrupt
 
 @dataclass(frozen=True, slots=True)
 class Watch:
-    """Who follows the work: begin(plans) once, before any token; done(tokens) after each decode call."""
+    """Who follows the work: begin(plans) once, before any token; takes(footprint) once the memory is there;
+    done(tokens) after each decode call.
+    """
 
     begin: Callable[[Sequence[Plan]], None] = lambda _: None
+    takes: Callable[[Footprint], None] = lambda _: None
     done: Callable[[int], None] = lambda _: None
 
 
@@ -40,6 +43,7 @@ class _Work:
     questions: Sequence[Question]
     asked: Sequence[Sheet]
     batching: Batching
+    means: Means
     watch: Watch
 
 
@@ -50,13 +54,15 @@ def judge(
     wanted: Callable[[Question], bool] = lambda _: True,
     watch: Watch = Watch(),
     batching: Batching = Batching(),
+    means: Means = Means(),
 ) -> Iterator[Verdict]:
     """A verdict on each question, as it is reached. The work is done in blocks that come out the same whatever ran
     before them; a block in which no question is `wanted` is left out, the verdicts of all others are given again.
 
-    Raises ModelError, before anything is evaluated, when prompts do not fit the model's context.
+    Raises ModelError, before anything is evaluated, when prompts do not fit the model's context, and
+    MemoryShortError when the work does not fit the means.
     """
-    work = _Work(model, protocol, questions, sheets(model, protocol, questions), batching, watch)
+    work = _Work(model, protocol, questions, sheets(model, protocol, questions), batching, means, watch)
     if protocol.limit:
         return _written(work, wanted)
     return _compared(work, wanted) if protocol.one_by_one else _counted(work, wanted)
@@ -125,7 +131,8 @@ def _shares(
     plans = _todo(work, plan.blocks(queries, BLOCK), wanted, stems)
     reads = max(len(stem) for stem in paths.stems) + 1
     found: dict[int, dict[tuple[Tokens, int], float]] = {}  # a prompt's stems can lie in two blocks
-    with engine.reading(work.model, plans, reads, work.batching) as evaluator:
+    with engine.reading(work.model, plans, reads, work.batching, work.means) as evaluator:
+        work.watch.takes(evaluator.footprint)
         for part in plans:
             for query, read, logits in evaluator.read(part, work.watch.done):
                 index, stem = divmod(query, stems)
@@ -158,7 +165,8 @@ def _written(work: _Work, wanted: Callable[[Question], bool]) -> Iterator[Verdic
     plans = _todo(work, plan.blocks([Query(tokens, (len(tokens) - 1,)) for tokens in asked], BLOCK), wanted)
     author: Callable[[int], writing.Free | writing.Reasoning] = _reasoning(work) if reasoned else _free(work)
     reserve = work.protocol.limit + SPARE
-    with engine.writing(work.model, plans, reserve, work.batching) as evaluator:
+    with engine.writing(work.model, plans, reserve, work.batching, work.means) as evaluator:
+        work.watch.takes(evaluator.footprint)
         for part in plans:
             for query, written in evaluator.write(part, author, reserve, work.watch.done):
                 yield _parsed(work, work.asked[query], written)

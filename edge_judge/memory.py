@@ -1,4 +1,4 @@
-"""How much memory this process has had at most.
+"""How much memory this process has, and has had at most.
 
 Knows: the operating system's own accounting. Does not know: what the memory was for.
 """
@@ -14,6 +14,13 @@ def forget_peak() -> None:
     """Begin anew, where the system can (Linux: proc(5), clear_refs); elsewhere the peak is the process's whole life."""
     with contextlib.suppress(OSError):
         Path("/proc/self/clear_refs").write_text("5")
+
+
+def now() -> int:
+    """The resident set at this moment, in bytes; pages of mapped files included."""
+    import psutil
+
+    return int(psutil.Process().memory_info().rss)
 
 
 def peak() -> int:

@@ -83,4 +83,4 @@ def _follow(report: Callable[[Progress], None], total: int) -> Watch:
         share = min(1.0, counts["done"] / max(1, counts["tokens"]))
         report(Progress(int(share * total), total, counts["done"], max(counts["tokens"], counts["done"]), 0.0))
 
-    return Watch(begin, done)
+    return Watch(begin, done=done)

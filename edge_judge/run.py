@@ -87,7 +87,7 @@ def evaluate(
         run.reopen()
         work = _Work(len(questions), report, reached=len(known))
         with Model(judge_.gguf, threads=threads, chat=judge_.chat) as model:
-            watch = Watch(work.begin, work.done)
+            watch = Watch(work.begin, done=work.done)
             for verdict in judge(model, protocol, questions, lambda question: question.key not in known, watch):
                 if (verdict.id, verdict.order) not in known:
                     run.append(verdict)

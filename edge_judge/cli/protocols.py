@@ -36,7 +36,8 @@ def protocol_for(judge: Judge, wanted: Wanted, *, orders: tuple[Order, ...] = OR
             f"--reasoning does nothing under --grammar {shape.name}: nothing is written",
             "it goes with pairwise-cot, pairwise-json, autoj and none",
         )
-    return Protocol(shape, orders, ties, wanted.reasoning, _criteria(shape.prompt, wanted.rubric), bool(wanted.truncate))
+    criteria = _criteria(shape.prompt, wanted.rubric)
+    return Protocol(shape, orders, ties, wanted.reasoning, criteria, truncate=wanted.truncate is not None)
 
 
 def default_grammar(model: str) -> str:

@@ -1,6 +1,7 @@
 """Inference: the one room that talks to llama.cpp to run a model.
 
     model.py       a loaded GGUF: text to tokens and back, its chat format, what it says about itself
+    footprint.py   how much memory a model and its cache take
     guide.py       which tokens a GBNF grammar admits next, asked of llama.cpp's own grammar engine
     evaluator.py   a plan's windows in a key-value cache: probabilities to read, sequences that write on
 
@@ -18,17 +19,22 @@ from edge_judge.engine.evaluator import (
     reading,
     writing,
 )
+from edge_judge.engine.footprint import CACHES, Cache, Footprint, Means
 from edge_judge.engine.guide import GrammarGuide, Guide
 from edge_judge.engine.model import Model, physical_cores
 
 __all__ = [
+    "CACHES",
     "CELLS",
     "Author",
     "Batching",
+    "Cache",
     "Evaluator",
+    "Footprint",
     "GrammarGuide",
     "Guide",
     "Logits",
+    "Means",
     "Model",
     "Step",
     "log_probabilities",

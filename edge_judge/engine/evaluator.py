@@ -11,17 +11,20 @@ import math
 from collections import Counter
 from collections.abc import Callable, Container, Iterable, Iterator, Mapping, Sequence
 from contextlib import closing, contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Generic, Protocol, TypeAlias, TypeVar
 
 import llama_cpp.llama_cpp as llama
 import numpy as np
 from numpy.typing import NDArray
 
-from edge_judge.engine.model import Model, because, hear_anew
-from edge_judge.errors import ModelError
+from edge_judge.engine.footprint import TYPES, Cache, Footprint, Means, cell_bytes, work_bytes
+from edge_judge.engine.model import Model, because, buffers, hear_anew
+from edge_judge.errors import MemoryShortError, ModelError
 from edge_judge.plan import Plan, Tokens, Walk, Window, windows
 
+GRAIN = 256  # llama.cpp rounds a cache's cells up to so many
+LEAST = 64  # tokens in a decode call, where memory is short
 TRUNK = 0  # the sequence id that keeps the last path; members are 1, 2, …
 
 Logits: TypeAlias = NDArray[np.float32]
@@ -76,15 +79,19 @@ class _Writing(Generic[Writer]):
 class Evaluator:
     """A key-value cache of `cells` tokens shared by `sequences` sequences, and the work done in it."""
 
-    def __init__(self, model: Model, batching: Batching, cells: int, sequences: int, outputs: int) -> None:
+    def __init__(
+        self, model: Model, batching: Batching, cache: Cache, cells: int, sequences: int, outputs: int
+    ) -> None:
         params = llama.llama_context_default_params()
-        params.n_ctx = self._capacity = -(-cells // 256) * 256
+        params.n_ctx = self._capacity = -(-cells // GRAIN) * GRAIN
         params.n_batch, params.n_ubatch = batching.cells, batching.micro
         params.n_seq_max = sequences
         params.n_outputs_max = max(min(outputs, batching.cells), sequences)  # fewer than sequences: llama.cpp aborts
         params.n_threads = params.n_threads_batch = model.threads
         params.kv_unified = True
         params.no_perf = True
+        if cache != "f16":  # llama.cpp's own choice
+            params.type_k = params.type_v = TYPES[cache]
         hear_anew()
         self._context = llama.llama_init_from_model(model.handle, params)
         if not self._context:
@@ -92,6 +99,7 @@ class Evaluator:
                 f"{model.path}: no context of {params.n_ctx} tokens could be made{because()}",
                 "free some memory, or judge shorter texts",
             )
+        self.footprint = Footprint(model.process, model.weights, buffers("KV"), buffers("compute", "output"))
         self.model, self._batching = model, batching
         self._memory = llama.llama_get_memory(self._context)
         self._batch = llama.llama_batch_init(batching.cells, 0, sequences)
@@ -203,21 +211,62 @@ class Evaluator:
 
 
 @contextmanager
-def reading(model: Model, plans: Sequence[Plan], reads: int, batching: Batching) -> Iterator[Evaluator]:
+def reading(
+    model: Model, plans: Sequence[Plan], reads: int, batching: Batching = Batching(), means: Means = Means()
+) -> Iterator[Evaluator]:
     """An evaluator with room for these plans, whose queries have at most `reads` reads each."""
     longest = max((plan.longest for plan in plans), default=0)
     outputs = max((_outputs(plan, batching.members) for plan in plans), default=0)
-    cells = longest + batching.cells
-    with closing(Evaluator(model, batching, cells, batching.members + 1, max(outputs, reads))) as evaluator:
-        yield evaluator
+
+    def fitted(cells: int) -> Evaluator:
+        cut = replace(batching, cells=min(batching.cells, cells - longest))
+        return Evaluator(model, cut, means.cache, cells, batching.members + 1, max(outputs, reads))
+
+    with closing(_within(means, model, fitted, longest + batching.cells, longest + LEAST, batching, outputs)) as one:
+        yield one
 
 
 @contextmanager
-def writing(model: Model, plans: Sequence[Plan], reserve: int, batching: Batching) -> Iterator[Evaluator]:
+def writing(
+    model: Model, plans: Sequence[Plan], reserve: int, batching: Batching = Batching(), means: Means = Means()
+) -> Iterator[Evaluator]:
     """An evaluator with room to let the prompts of these plans be continued with `reserve` tokens each."""
-    cells = max((_side_by_side(plan, batching.slots) for plan in plans), default=0) + batching.slots * reserve
-    with closing(Evaluator(model, batching, cells, batching.slots + 1, 2 * batching.slots)) as evaluator:
-        yield evaluator
+    wanted = max((_side_by_side(plan, batching.slots) for plan in plans), default=0) + batching.slots * reserve
+    least = max((plan.longest for plan in plans), default=0) + reserve
+
+    def fitted(cells: int) -> Evaluator:
+        return Evaluator(model, batching, means.cache, cells, batching.slots + 1, 2 * batching.slots)
+
+    with closing(_within(means, model, fitted, wanted, least, batching, 2 * batching.slots)) as one:
+        yield one
+
+
+def _within(
+    means: Means,
+    model: Model,
+    fitted: Callable[[int], Evaluator],
+    wanted: int,
+    least: int,
+    batching: Batching,
+    outputs: int,
+) -> Evaluator:
+    """An evaluator of `wanted` cells, or of as many as the memory allows, but not fewer than `least`.
+
+    Raises MemoryShortError where even those do not fit, with what they would take.
+    """
+    if means.memory is None:
+        return fitted(wanted)
+    one, work = cell_bytes(model, means.cache), work_bytes(model, batching.micro, outputs)
+    while True:
+        fixed = model.process + model.weights + work
+        cells = min(wanted, (means.memory - fixed) // one // GRAIN * GRAIN)
+        if cells < least:
+            raise MemoryShortError(means.memory, fixed + least * one, model.weights)
+        made = fitted(cells)
+        if made.footprint.total <= means.memory:
+            return made
+        made.close()
+        work = max(made.footprint.work, work + GRAIN * one)  # the guess was too low
 
 
 def _pending(live: Mapping[int, _Writing[Writer]]) -> tuple[list[_Cell], dict[int, int]]:
@@ -243,7 +292,7 @@ def _begun(plan: Plan, window: Window, slots: Sequence[int]) -> Iterator[tuple[i
 def _side_by_side(plan: Plan, slots: int) -> int:
     """Cells for the prompts of any so many sequences that follow one another."""
     places = range(len(plan.sequences))
-    return max((plan.tree(places[start : start + slots]) for start in range(max(1, len(places) - slots + 1))))
+    return max(plan.tree(places[start : start + slots]) for start in range(max(1, len(places) - slots + 1)))
 
 
 def _outputs(plan: Plan, members: int) -> int:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import ctypes
 import os
+import re
 from collections.abc import Sequence
 from functools import cached_property
 from pathlib import Path
@@ -16,17 +17,22 @@ from typing import Any, Self
 
 import llama_cpp.llama_cpp as llama
 
+from edge_judge import memory
 from edge_judge.chat import ChatFormat, chat_format
 from edge_judge.errors import ModelError
 from edge_judge.plan import Tokens
 
+_BUFFER = re.compile(rb"(model|KV|compute|output) buffer size = +([\d.]+) MiB")
 _complaints: list[str] = []
+_buffers: list[tuple[str, int]] = []
 
 
 def _listen(level: int, text: bytes, _: object) -> None:
-    """llama.cpp's log goes nowhere, but its errors are kept for our own messages."""
+    """llama.cpp's log goes nowhere, but its errors and the sizes of its buffers are kept."""
     if level >= 4:  # GGML_LOG_LEVEL_ERROR
         _complaints.append(text.decode(errors="replace").strip())
+    elif found := _BUFFER.search(text):
+        _buffers.append((found[1].decode(), int(float(found[2]) * 2**20)))
 
 
 # Kept for as long as the process lives: llama.cpp calls it whenever it likes.
@@ -34,8 +40,14 @@ _LISTENER = ctypes.CFUNCTYPE(None, ctypes.c_int, ctypes.c_char_p, ctypes.c_void_
 
 
 def hear_anew() -> None:
-    """Forget llama.cpp's complaints so far."""
+    """Forget what llama.cpp has said so far."""
     _complaints.clear()
+    _buffers.clear()
+
+
+def buffers(*kinds: str) -> int:
+    """Bytes of the buffers of these kinds (model, KV, compute, output) that llama.cpp has told of since then."""
+    return sum(size for kind, size in _buffers if kind in kinds)
 
 
 def because() -> str:
@@ -60,11 +72,13 @@ class Model:
         params.n_gpu_layers = 999 if llama.llama_supports_gpu_offload() else 0
         self.path = path
         self.threads = threads or physical_cores()
+        self.process = memory.now()  # bytes, before any of the model is there
         self.handle = llama.llama_model_load_from_file(str(path).encode(), params)
         if not self.handle:
             raise ModelError(
                 f"{path}: llama.cpp cannot load it{because()}", "expected a GGUF file of a language model"
             )
+        self.weights = buffers("model")  # bytes
         self.vocab = llama.llama_model_get_vocab(self.handle)
         self.vocabulary = llama.llama_vocab_n_tokens(self.vocab)
         self.trained_context = llama.llama_model_n_ctx_train(self.handle)
