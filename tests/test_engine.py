@@ -177,7 +177,8 @@ def test_writing_side_by_side_is_writing_one_at_a_time(model, exact, cells, slot
     found = {}
     with writing(model, plans, limit + 2, Batching(cells=cells, slots=slots)) as evaluator:
         for part in plans:
-            for query, author in evaluator.write(part, lambda _: Greedy(model, limit, detour), limit + 2, lambda _: None):
+            made = evaluator.write(part, lambda _: Greedy(model, limit, detour), limit + 2, lambda _: None)
+            for query, author in made:
                 assert found.setdefault(query, author) is author
     assert sorted(found) == list(range(len(prompts)))
     with context(model) as handle:
