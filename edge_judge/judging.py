@@ -12,7 +12,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 from edge_judge import engine, grammar, plan, scores, writing
-from edge_judge.ballot import Choice, ballot
+from edge_judge.ballot import Ballot, Choice, ballot
 from edge_judge.engine import CELLS, Batching, Footprint, Means, Model
 from edge_judge.errors import GrammarError
 from edge_judge.plan import Plan, Query, Tokens
@@ -82,6 +82,40 @@ def debiased(verdicts: Sequence[Verdict]) -> dict[Label, float]:
     return {label: sum(p[label] for p in known) / len(known) for label in known[0]}
 
 
+def plans(model: Model, protocol: Protocol, asked: Sequence[Sheet]) -> list[Plan]:
+    """The blocks in which a run evaluates these prompts. What a judge will write is not in them."""
+    if protocol.limit:
+        return _begun(model, protocol, asked)
+    if protocol.one_by_one:
+        return _hung(_ballot(model, protocol.grammar.scores or {}), asked)
+    return _hung(_ballot(model, _legal(protocol)), asked)
+
+
+def _begun(model: Model, protocol: Protocol, asked: Sequence[Sheet]) -> list[Plan]:
+    """Prompts that a judge goes on from."""
+    reasoned = protocol.grammar.reasoned
+    opening = model.tokens(reasoned.opening, control=False) if reasoned else ()
+    texts = [sheet.tokens + opening for sheet in asked]
+    return plan.blocks([Query(tokens, (len(tokens) - 1,)) for tokens in texts], BLOCK)
+
+
+def _hung(paths: Ballot[Choice], asked: Sequence[Sheet]) -> list[Plan]:
+    """Prompts with the stems of a ballot that hang on each."""
+    return plan.blocks([query for sheet in asked for query in paths.queries(sheet.tokens)], BLOCK)
+
+
+def _ballot(model: Model, legal: Mapping[str, Choice]) -> Ballot[Choice]:
+    return ballot([(model.tokens(text, control=False), choice) for text, choice in legal.items()])
+
+
+def _legal(protocol: Protocol) -> dict[str, Label]:
+    """The texts of a grammar whose texts are verdicts, and what each gives."""
+    verdicts = protocol.grammar.verdicts
+    if verdicts is None:
+        raise GrammarError(f"the grammar {protocol.grammar.name} has no verdicts to count")
+    return {text: label for text, label in verdicts.items() if label in protocol.labels}
+
+
 def _todo(work: _Work, plans: list[Plan], wanted: Callable[[Question], bool], stems: int = 1) -> list[Plan]:
     """The blocks with a wanted question. Whole blocks, so that their outcome never depends on a restart."""
     asked, questions = work.asked, work.questions
@@ -95,10 +129,7 @@ def _todo(work: _Work, plans: list[Plan], wanted: Callable[[Question], bool], st
 
 def _counted(work: _Work, wanted: Callable[[Question], bool]) -> Iterator[Verdict]:
     """Verdicts under a grammar whose texts are verdicts."""
-    verdicts = work.protocol.grammar.verdicts
-    if verdicts is None:
-        raise GrammarError(f"the grammar {work.protocol.grammar.name} has no verdicts to count")
-    legal = {text: label for text, label in verdicts.items() if label in work.protocol.labels}
+    legal = _legal(work.protocol)
     for sheet, p, mass in _shares(work, legal, wanted):
         yield _verdict(work, sheet, p, mass)
 
@@ -124,11 +155,9 @@ def _shares(
     work: _Work, legal: Mapping[str, Choice], wanted: Callable[[Question], bool]
 ) -> Iterator[tuple[Sheet, dict[Choice, float], float]]:
     """Each prompt with the probability of each choice, summing to 1, and the mass on all of them."""
-    texts = [(work.model.tokens(text, control=False), choice) for text, choice in legal.items()]
-    paths = ballot(texts)
+    paths = _ballot(work.model, legal)
     stems = len(paths.stems)
-    queries = [query for sheet in work.asked for query in paths.queries(sheet.tokens)]
-    plans = _todo(work, plan.blocks(queries, BLOCK), wanted, stems)
+    plans = _todo(work, _hung(paths, work.asked), wanted, stems)
     reads = max(len(stem) for stem in paths.stems) + 1
     found: dict[int, dict[tuple[Tokens, int], float]] = {}  # a prompt's stems can lie in two blocks
     with engine.reading(work.model, plans, reads, work.batching, work.means) as evaluator:
@@ -160,9 +189,7 @@ def _undone(question: Question, shown: Mapping[Label, float]) -> dict[Label, flo
 def _written(work: _Work, wanted: Callable[[Question], bool]) -> Iterator[Verdict]:
     """Verdicts of a judge that writes: reasons first, or whatever it likes."""
     reasoned = work.protocol.grammar.reasoned
-    opening = work.model.tokens(reasoned.opening, control=False) if reasoned else ()
-    asked = [sheet.tokens + opening for sheet in work.asked]
-    plans = _todo(work, plan.blocks([Query(tokens, (len(tokens) - 1,)) for tokens in asked], BLOCK), wanted)
+    plans = _todo(work, _begun(work.model, work.protocol, work.asked), wanted)
     author: Callable[[int], writing.Free | writing.Reasoning] = _reasoning(work) if reasoned else _free(work)
     reserve = work.protocol.limit + SPARE
     with engine.writing(work.model, plans, reserve, work.batching, work.means) as evaluator:
