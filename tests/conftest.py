@@ -38,6 +38,22 @@ def edge(environment: dict[str, str], tmp_path: Path) -> Edge:
     return run
 
 
+@pytest.fixture
+def exact(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Contexts that compute in 32 bits: otherwise llama.cpp's own results hang on how many tokens a call has."""
+    import llama_cpp.llama_cpp as llama
+
+    default = llama.llama_context_default_params
+
+    def params() -> llama.llama_context_params:
+        found = default()
+        found.flash_attn_type = llama.LLAMA_FLASH_ATTN_TYPE_DISABLED
+        found.type_k = found.type_v = llama.GGML_TYPE_F32
+        return found
+
+    monkeypatch.setattr(llama, "llama_context_default_params", params)
+
+
 def fails(done: subprocess.CompletedProcess[str], code: int, *words: str) -> None:
     """One error line that says `words`, at most one hint, no traceback, nothing on stdout."""
     lines = done.stderr.strip().splitlines()

@@ -3,12 +3,10 @@
 The oracle evaluates each sequence by itself in a fresh cache, one sequence id, one call.
 """
 
-from contextlib import contextmanager
-
-import llama_cpp.llama_cpp as llama
 import numpy as np
 import pytest
 from checkpoints import make_checkpoint, qwen2_config
+from plain import alone, context, log_softmax
 
 from edge_judge import engine, plan
 from edge_judge.engine import Batching, Model, Step, log_probabilities, reading, writing
@@ -40,48 +38,6 @@ def model(gguf):
         yield loaded
 
 
-@pytest.fixture
-def exact(monkeypatch):
-    """Contexts that compute in 32 bits: otherwise llama.cpp's own results hang on how many tokens a call has."""
-    default = llama.llama_context_default_params
-
-    def params():
-        found = default()
-        found.flash_attn_type = llama.LLAMA_FLASH_ATTN_TYPE_DISABLED
-        found.type_k = found.type_v = llama.GGML_TYPE_F32
-        return found
-
-    monkeypatch.setattr(llama, "llama_context_default_params", params)
-
-
-@contextmanager
-def context(model):
-    """A plain context of one sequence."""
-    params = llama.llama_context_default_params()
-    params.n_ctx, params.n_batch, params.n_threads, params.n_threads_batch = 1024, 1024, 1, 1
-    handle = llama.llama_init_from_model(model.handle, params)
-    try:
-        yield handle
-    finally:
-        llama.llama_free(handle)
-
-
-def alone(model, handle, tokens):
-    """Logits (length of tokens, vocabulary) of a sequence evaluated by itself."""
-    memory = llama.llama_get_memory(handle)
-    llama.llama_memory_clear(memory, True)
-    batch = llama.llama_batch_init(len(tokens), 0, 1)
-    batch.n_tokens = len(tokens)
-    for at, token in enumerate(tokens):
-        batch.token[at], batch.pos[at], batch.n_seq_id[at], batch.logits[at] = token, at, 1, True
-        batch.seq_id[at][0] = 0
-    assert llama.llama_decode(handle, batch) == 0
-    rows = [llama.llama_get_logits_ith(handle, at) for at in range(len(tokens))]
-    found = np.array([np.ctypeslib.as_array(row, (model.vocabulary,)) for row in rows])
-    llama.llama_batch_free(batch)
-    return found
-
-
 def greedy_alone(model, handle, tokens, limit):
     """(tokens written, whether the answer ended by itself)"""
     written = []
@@ -90,11 +46,6 @@ def greedy_alone(model, handle, tokens, limit):
         if model.ends(token) or len(written) == limit:
             return written, model.ends(token)
         written.append(token)
-
-
-def log_softmax(logits):
-    exact = logits.astype(np.float64)
-    return exact - np.logaddexp.reduce(exact)
 
 
 def read_shared(model, queries, block, batching=Batching()):

@@ -1,0 +1,50 @@
+"""A sequence evaluated the plain way: by itself, in a context of its own. The oracle for all that shares or batches."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+
+import llama_cpp.llama_cpp as llama
+import numpy as np
+
+from edge_judge.engine import Model
+
+
+@contextmanager
+def context(model: Model) -> Iterator[object]:
+    """A plain context of one sequence."""
+    params = llama.llama_context_default_params()
+    params.n_ctx, params.n_batch, params.n_threads, params.n_threads_batch = 2048, 2048, 1, 1
+    handle = llama.llama_init_from_model(model.handle, params)
+    try:
+        yield handle
+    finally:
+        llama.llama_free(handle)
+
+
+def alone(model: Model, handle: object, tokens: Sequence[int]) -> np.ndarray:
+    """Logits (length of tokens, vocabulary) of a sequence evaluated by itself."""
+    memory = llama.llama_get_memory(handle)
+    llama.llama_memory_clear(memory, True)
+    batch = llama.llama_batch_init(len(tokens), 0, 1)
+    batch.n_tokens = len(tokens)
+    for at, token in enumerate(tokens):
+        batch.token[at], batch.pos[at], batch.n_seq_id[at], batch.logits[at] = token, at, 1, True
+        batch.seq_id[at][0] = 0
+    assert llama.llama_decode(handle, batch) == 0
+    rows = [llama.llama_get_logits_ith(handle, at) for at in range(len(tokens))]
+    found = np.array([np.ctypeslib.as_array(row, (model.vocabulary,)) for row in rows])
+    llama.llama_batch_free(batch)
+    return found
+
+
+def log_softmax(logits: np.ndarray) -> np.ndarray:
+    exact = logits.astype(np.float64)
+    return exact - np.logaddexp.reduce(exact)
+
+
+def log_chance(model: Model, handle: object, begun: Sequence[int], path: Sequence[int]) -> float:
+    """The log-probability that a model which has read `begun` goes on with `path`."""
+    rows = alone(model, handle, [*begun, *path])[len(begun) - 1 :]
+    return float(sum(log_softmax(row)[token] for row, token in zip(rows, path, strict=False)))
