@@ -20,6 +20,7 @@ Knows nothing about judging. Each module does one thing and imports only what st
     verify         reopens the written file: header, tensor table, size, hash
     metadata       the keys that say what a GGUF is and where it comes from
     build          a checkpoint folder -> a verified GGUF, published atomically
+    stand_in       random weights of a model's true shape, to learn what a machine does with it
     ready          a GGUF that is published ready-made
     relock         models.lock against a hub
     remote         a published model -> a verified GGUF, one shard at a time

@@ -80,7 +80,7 @@ def quantize(
     if origin.sha256 is None:
         origin = _with_hash(origin, weights, progress)
     keys = fields(name, blueprint, planned, origin, weighting, vocabulary)
-    with _published(out) as temporary:
+    with published(out) as temporary:
         check_room(out.parent, schemes.planned_bytes(blueprint, planned))
         header = start(temporary, blueprint, planned, keys)
         todo = jobs(blueprint, weights.tensors, header, weighting, blueprint.targets)
@@ -233,7 +233,7 @@ def _with_hash(origin: Provenance, weights: Checkpoint, progress: Callable[[Prog
 
 
 @contextmanager
-def _published(out: Path) -> Iterator[Path]:
+def published(out: Path) -> Iterator[Path]:
     """A temporary file beside `out` that takes its name when the block succeeds, and vanishes when it does not."""
     try:
         out.parent.mkdir(parents=True, exist_ok=True)

@@ -20,6 +20,10 @@ from quantize.errors import PackError, VerifyError
 
 ALIGNMENT = 32
 _SCALARS = {0: "B", 1: "b", 2: "H", 3: "h", 4: "I", 5: "i", 6: "f", 7: "?", 10: "Q", 11: "q", 12: "d"}
+_KINDS = {
+    0: "uint8", 1: "int8", 2: "uint16", 3: "int16", 4: "uint32", 5: "int32", 6: "float32", 7: "bool",
+    10: "uint64", 11: "int64", 12: "float64",
+}  # fmt: skip
 _STRING, _ARRAY = 8, 9
 _MAX_NAME = 1 << 16
 _MAX_DIMENSIONS = 4
@@ -109,6 +113,15 @@ def read_header(path: Path) -> Header:
         raise VerifyError(f"cannot read {path}: {problem.strerror or problem}") from problem
 
 
+def read_fields(path: Path, start: str) -> tuple[Field, ...]:
+    """The keys of a GGUF file whose names start so, arrays included, in file order. Raises VerifyError as above."""
+    try:
+        with path.open("rb") as stream:
+            return _Reader(stream, path).fields(start)
+    except OSError as problem:
+        raise VerifyError(f"cannot read {path}: {problem.strerror or problem}") from problem
+
+
 class _Reader:
     def __init__(self, stream: IO[bytes], path: Path) -> None:
         self.stream = stream
@@ -116,11 +129,7 @@ class _Reader:
         self.size = path.stat().st_size
 
     def header(self) -> Header:
-        magic, version, tensor_count, key_count = struct.unpack("<4sIQQ", self.take(24))
-        if magic != b"GGUF" or version != 3:
-            raise VerifyError(f"{self.path} is not a GGUF file of version 3")
-        if tensor_count > self.size // 24 or key_count > self.size // 13:
-            raise VerifyError(f"{self.path} claims {tensor_count} tensors and {key_count} keys in {self.size} bytes")
+        tensor_count, key_count = self.counts()
         keys: list[str] = []
         values: dict[str, int | float | bool | str] = {}
         for _ in range(key_count):
@@ -133,6 +142,39 @@ class _Reader:
         raw = [self.tensor_info() for _ in range(tensor_count)]
         start = padded(self.stream.tell())
         return Header(tuple(keys), values, tuple(self.place(start, *info) for info in raw), start)
+
+    def counts(self) -> tuple[int, int]:
+        """How many tensors and keys there are, from the file's first bytes."""
+        magic, version, tensor_count, key_count = struct.unpack("<4sIQQ", self.take(24))
+        if magic != b"GGUF" or version != 3:
+            raise VerifyError(f"{self.path} is not a GGUF file of version 3")
+        if tensor_count > self.size // 24 or key_count > self.size // 13:
+            raise VerifyError(f"{self.path} claims {tensor_count} tensors and {key_count} keys in {self.size} bytes")
+        return tensor_count, key_count
+
+    def fields(self, start: str) -> tuple[Field, ...]:
+        _, key_count = self.counts()
+        found = []
+        for _ in range(key_count):
+            key = self.string(_MAX_NAME)
+            if key.startswith(start):
+                found.append(self.field(key))
+            else:
+                self.value()
+        return tuple(found)
+
+    def field(self, key: str) -> Field:
+        (kind,) = self.unpack("I")
+        if kind == _STRING:
+            return Field(key, "string", self.string(self.size))
+        if kind in _SCALARS:
+            return Field(key, _KINDS[kind], self.unpack(_SCALARS[kind])[0])
+        kind, count = self.unpack("IQ") if kind == _ARRAY else (kind, 0)
+        if kind == _STRING and count <= self.size // 8:
+            return Field(key, "string", tuple(self.text() for _ in range(count)))
+        if kind in _SCALARS and count * struct.calcsize("<" + _SCALARS[kind]) <= self.size:
+            return Field(key, _KINDS[kind], self.unpack(f"{count}{_SCALARS[kind]}"))
+        raise VerifyError(f"{self.path}: {key!r} has {count} values of type {kind}, which cannot be right")
 
     def tensor_info(self) -> tuple[str, tuple[int, ...], str, int]:
         from gguf import GGMLQuantizationType
@@ -177,10 +219,13 @@ class _Reader:
             raise VerifyError(f"{self.path}: an array of {count} values of type {kind} cannot be right")
 
     def string(self, limit: int) -> str:
+        return self.text(limit).decode("utf-8", "replace")
+
+    def text(self, limit: int | None = None) -> bytes:
         (length,) = self.unpack("Q")
-        if length > min(limit, self.size):
+        if length > min(self.size if limit is None else limit, self.size):
             raise VerifyError(f"{self.path}: a text of {length} bytes cannot be right")
-        return self.take(length).decode("utf-8", "replace")
+        return self.take(length)
 
     def unpack(self, kinds: str) -> tuple[Any, ...]:
         return struct.unpack("<" + kinds, self.take(struct.calcsize("<" + kinds)))

@@ -1,0 +1,179 @@
+"""A GGUF of a model's true shape and types with random weights, to learn what a machine does with it before the model
+is there.
+
+A few blocks of random numbers are packed for each ggml type, and every tensor is filled with blocks drawn from them:
+what is written is as large as the model and as slow, and its numbers stay finite, but it says nothing. Knows shapes,
+types and vocabularies; knows nothing about checkpoints, nor about what is measured.
+"""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Callable, Iterator
+from dataclasses import replace
+from pathlib import Path
+from typing import IO, TYPE_CHECKING
+
+from quantize import architectures, build, container, pack, schemes
+from quantize.architectures.blueprint import Blueprint, Field, Target
+from quantize.build import Counter, Progress
+from quantize.config import Config
+from quantize.container import Placed
+from quantize.errors import PackError, VocabularyError
+from quantize.metadata import Provenance, general_fields
+from quantize.vocab import SpecialTokens, TokenType, Vocabulary
+
+if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
+
+MARK = "edge_judge.stand_in"  # the key that tells such a file from a model
+BLOCK = 256  # numbers that every ggml type packs in whole blocks
+POOL = 512  # blocks that are packed for each type
+PIECE = 4 << 20  # bytes that are written at once
+SCALE = 0.02  # as models are initialised: logits of about one
+CHATML = (
+    "{% for m in messages %}<|im_start|>{{ m.role }}\n{{ m.content }}<|im_end|>\n{% endfor %}<|im_start|>assistant\n"
+)
+_OPEN, _CLOSE = b"<|im_start|>", b"<|im_end|>"
+
+
+def write(
+    config: Config,
+    scheme: str,
+    out: Path,
+    *,
+    name: str = "stand-in",
+    vocabulary: Path | None = None,
+    seed: int = 0,
+    progress: Callable[[Progress], None] | None = None,
+) -> Path:
+    """Write `out`: the model that a configuration describes, in a scheme, with random weights.
+
+    vocabulary: a GGUF file whose tokenizer it gets; without one, single bytes and made-up tokens. The same arguments
+    give the same bytes. Raises ConfigError and SchemeError where there is no such model, VocabularyError where the
+    vocabulary is larger than the model's, PackError where the disk has no room; then, and on an interrupt, `out` is
+    what it was before.
+    """
+    blueprint = architectures.blueprint(config)
+    planned = _plan(blueprint, scheme)
+    tokens = made_up(blueprint.vocabulary) if vocabulary is None else _taken(vocabulary, blueprint.vocabulary)
+    general = general_fields(name, blueprint, planned, Provenance())
+    keys = (*general, Field(MARK, "bool", True), *blueprint.fields, *tokens)
+    with build.published(out) as temporary:
+        _check_room(out.parent, schemes.planned_bytes(blueprint, planned))
+        placed = build.start(temporary, blueprint, planned, keys)
+        with temporary.open("r+b") as stream:
+            _fill(stream, blueprint, placed, _Pools(seed), Counter(placed, progress))
+    return out
+
+
+def _plan(blueprint: Blueprint, scheme: str) -> schemes.Plan:
+    """The type of every tensor. Random weights need no importances, so a scheme that does is planned as with them."""
+    planned = schemes.plan(blueprint, scheme)
+    return schemes.plan(blueprint, scheme, with_imatrix=True) if planned.needs_imatrix else planned
+
+
+def _check_room(folder: Path, need: int) -> None:
+    need += build.SLACK_BYTES
+    free = shutil.disk_usage(folder).free
+    if free < need:
+        raise PackError(
+            f"{folder} has {free / 1e9:.1f} GB free, random weights of this shape need {need / 1e9:.1f} GB",
+            "free some space, take a smaller scheme, or write to another disk",
+        )
+
+
+# ---- weights ----------------------------------------------------------------------------------------------
+
+
+class _Pools:
+    """Packed random numbers by ggml type, drawn from block by block."""
+
+    def __init__(self, seed: int) -> None:
+        import numpy as np
+
+        self._random = np.random.default_rng(seed)
+        self._packed: dict[str, NDArray[np.uint8]] = {}
+
+    def pieces(self, kind: str, count: int) -> Iterator[memoryview]:
+        """`count` bytes of numbers of a type, in pieces of about PIECE bytes."""
+        if kind not in self._packed:
+            self._packed[kind] = self._pack(kind)
+        pool = self._packed[kind]
+        while count:
+            drawn = self._random.integers(len(pool), size=-(-min(count, PIECE) // pool.shape[1]))
+            piece = pool[drawn].reshape(-1)[:count]
+            yield piece.data
+            count -= len(piece)
+
+    def _pack(self, kind: str) -> NDArray[np.uint8]:
+        import numpy as np
+
+        drawn = self._random.standard_normal((POOL, BLOCK), np.float32) * np.float32(SCALE)
+        alike = np.ones(BLOCK, np.float32)  # importances: some types cannot be packed without
+        return pack.quantize_rows(drawn, kind, alike).reshape(POOL, -1)
+
+
+def _fill(stream: IO[bytes], blueprint: Blueprint, placed: tuple[Placed, ...], pools: _Pools, counter: Counter) -> None:
+    for target, place in zip(blueprint.targets, placed, strict=True):
+        stream.seek(place.offset)
+        for piece in _values(target, place, pools):
+            stream.write(piece)
+        counter.skip([target])
+        counter.stage("pack", target.name)
+
+
+def _values(target: Target, place: Placed, pools: _Pools) -> Iterator[memoryview]:
+    """The bytes of one tensor. A norm is all ones, so that what goes through the model keeps its size."""
+    import numpy as np
+
+    fixed = np.ones(target.shape, np.float32) if target.name.endswith("_norm.weight") else target.constant
+    if fixed is None:
+        yield from pools.pieces(place.ggml_type, place.bytes)
+    else:
+        yield pack.quantize_rows(fixed.reshape(1, -1), place.ggml_type, name=target.name).reshape(-1).data
+
+
+# ---- vocabulary -------------------------------------------------------------------------------------------
+
+
+def made_up(rows: int) -> tuple[Field, ...]:
+    """The fields of a vocabulary of so many tokens: every byte, ChatML's two, and words that nobody writes."""
+    from tokenizers.pre_tokenizers import ByteLevel
+
+    real = [*(symbol.encode() for symbol in sorted(ByteLevel.alphabet())), _OPEN, _CLOSE]
+    if rows < len(real):
+        raise VocabularyError(f"a vocabulary of {rows} tokens cannot hold every byte, expected at least {len(real)}")
+    types = [int(TokenType.NORMAL)] * (len(real) - 2) + [int(TokenType.CONTROL)] * 2
+    words = [f"word{i}".encode() for i in range(rows - len(real))]
+    vocabulary = Vocabulary(
+        model="gpt2",
+        pre="gpt-2",
+        tokens=(*real, *words),
+        types=(*types, *[int(TokenType.NORMAL)] * len(words)),
+        special=SpecialTokens((("eos", real.index(_CLOSE)),), False, None, CHATML),
+        merges=("w o",),  # llama.cpp takes no such vocabulary without merges
+    )
+    return vocabulary.check(rows, "a made-up vocabulary").fields()
+
+
+def _taken(path: Path, rows: int) -> tuple[Field, ...]:
+    """The tokenizer of a GGUF file, filled up with tokens that are never used."""
+    fields = {field.key: field for field in container.read_fields(path, "tokenizer.")}
+    tokens = fields.get("tokenizer.ggml.tokens")
+    if tokens is None or not isinstance(tokens.value, tuple):
+        raise VocabularyError(f"{path} has no vocabulary", "expected a GGUF file with tokenizer.ggml.tokens")
+    known = len(tokens.value)
+    if known > rows:
+        raise VocabularyError(f"{path} has {known} tokens, a model of this shape has only {rows}")
+    fill: dict[str, tuple[bytes | int | float, ...]] = {
+        "tokens": tuple(f"[PAD{i}]".encode() for i in range(known, rows)),
+        "token_type": (int(TokenType.UNUSED),) * (rows - known),
+        "scores": (-1e9,) * (rows - known),
+    }
+    for key, more in fill.items():
+        if (field := fields.get(f"tokenizer.ggml.{key}")) is not None and isinstance(field.value, tuple):
+            fields[field.key] = replace(field, value=(*field.value, *more))
+    fields.setdefault("tokenizer.chat_template", Field("tokenizer.chat_template", "string", CHATML))
+    return tuple(fields.values())
