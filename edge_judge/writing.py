@@ -2,7 +2,8 @@
 written but read from the probabilities.
 
 Reasons end when the judge itself begins the verdict or falls silent, or at their bound. What the grammar forces then
-is evaluated at once, and nothing of it is sampled, so the bound cannot cut a verdict off.
+is evaluated at once, and nothing of it is sampled, so the bound cannot cut a verdict off. Where they end in the midst
+of what is legal only as a whole (a character, an escape), they go back to where they last were whole.
 
 Knows: one answer under way. Does not know: pairs, orders, prompts, how sequences are evaluated together.
 """
@@ -14,11 +15,12 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
+from numpy.typing import NDArray
 
 from edge_judge.ballot import Ballot, Choice, ballot, common_start
 from edge_judge.engine import GrammarGuide, Guide, Logits, Model, Step, log_probabilities
 from edge_judge.errors import GrammarError
-from edge_judge.gbnf import Node, Reader
+from edge_judge.gbnf import Node, Reader, matches
 from edge_judge.grammar import Grammar, Reasoned, quoted
 from edge_judge.plan import Tokens
 from edge_judge.records import Label
@@ -49,7 +51,7 @@ class Free:
 @dataclass(frozen=True, slots=True)
 class Desk:
     """What all authors of a run share. guide: a new one, held to what may follow the opening; limit: tokens of
-    reasons; labels: the verdicts that may be given.
+    reasons; labels: the verdicts that may be given; silent: whether each token stands for no text at all.
     """
 
     model: Model
@@ -58,14 +60,17 @@ class Desk:
     guide: Callable[[], Guide]
     limit: int
     labels: Sequence[Label]
+    silent: NDArray[np.bool_]
 
 
 def desk(model: Model, grammar: Grammar, limit: int, labels: Sequence[Label]) -> Desk:
     """The desk for a reasoned grammar: held by Outlines where the file has a schema, else by llama.cpp."""
     if grammar.reasoned is None:
         raise GrammarError(f"the grammar {grammar.name} has no reasons in it")
-    guide = _typed(model, grammar.reasoned) if grammar.reasoned.schema else _ruled(model, grammar)
-    return Desk(model, grammar.reasoned, grammar.rules, guide, limit, labels)
+    pieces = [model.piece(token) for token in range(model.vocabulary)]
+    guide = _typed(model, grammar.reasoned, pieces) if grammar.reasoned.schema else _ruled(model, grammar)
+    silent = np.array([not piece for piece in pieces])
+    return Desk(model, grammar.reasoned, grammar.rules, guide, limit, labels, silent)
 
 
 def _ruled(model: Model, grammar: Grammar) -> Callable[[], Guide]:
@@ -73,10 +78,9 @@ def _ruled(model: Model, grammar: Grammar) -> Callable[[], Guide]:
     return lambda: GrammarGuide(model, text, _REST)
 
 
-def _typed(model: Model, reasoned: Reasoned) -> Callable[[], Guide]:
+def _typed(model: Model, reasoned: Reasoned, pieces: Sequence[bytes]) -> Callable[[], Guide]:
     from edge_judge import regular
 
-    pieces = [model.piece(token) for token in range(model.vocabulary)]
     end = next((token for token in range(model.vocabulary) if model.ends(token)), model.vocabulary)
     index = regular.Index(regular.schema_expression(str(reasoned.schema)), pieces, end)
     opening = model.continued(reasoned.opening)
@@ -104,6 +108,10 @@ class Reasoning:
         self._reader = Reader(at.rules, "reasoning")
         self._decoder = codecs.getincrementaldecoder("utf-8")("replace")
         self._count = 0
+        self._firm = self._reader.copy()  # as it was after the last token that left the reasons whole
+        self._since = ""  # what was read since then, in so many tokens, and the logits before the first of them
+        self._loose = 0
+        self._held: Logits | None = None
         self._votes: _Votes | None = None
         self.reasons = ""
         self.p: dict[Label, float] = {}
@@ -119,19 +127,26 @@ class Reasoning:
     def next(self, logits: Logits) -> Step | None:
         if self._votes is not None:
             return self._vote(self._votes, logits)
-        token = int(logits.argmax())
+        token, bridge = int(logits.argmax()), self._desk.reasoned.bridge
         if self._count == self._desk.limit or self._desk.model.ends(token):
-            return self._conclude(logits, self._desk.reasoned.bridge)
-        if not self._guide.allows(token):
-            logits = self._guide.allowed(logits)
-            token = int(logits.argmax())
+            return self._conclude(logits, "", bridge)
+        if self._desk.silent[token] or not self._guide.allows(token):
+            token = int(self._allowed(logits).argmax())
+        if self._desk.silent[token] or not self._guide.allows(token):
+            return self._conclude(logits, "", bridge)  # no token goes on
         new, inside = self._try(token)
         if inside == len(new):
-            return self._reason(token, new)
+            return self._reason(token, new, logits)
         if not quoted(self.reasons + new[:inside], self._mark, self._texts):
-            return self._conclude(logits, new[:inside])  # the judge itself begins the verdict; drop that token
-        inner = self._within(self._guide.allowed(logits))
-        return self._conclude(logits, self._desk.reasoned.bridge) if inner is None else self._reason(*inner)
+            return self._conclude(logits, new)  # the judge itself begins the verdict; drop that token
+        inner = self._within(self._allowed(logits))
+        return self._conclude(logits, "", bridge) if inner is None else self._reason(*inner, logits)
+
+    def _allowed(self, logits: Logits) -> Logits:
+        """The logits, minus infinity where a token is not allowed, or is no text."""
+        allowed = self._guide.allowed(logits)
+        allowed[self._desk.silent] = -np.inf
+        return allowed
 
     def _try(self, token: int) -> tuple[str, int]:
         """The text that a token would add, and how much of it would still be reasons."""
@@ -148,25 +163,43 @@ class Reasoning:
                 return token, new
         return None
 
-    def _reason(self, token: int, new: str) -> Step:
+    def _reason(self, token: int, new: str, logits: Logits) -> Step:
         self._decoder.decode(self._desk.model.piece(token))
         self._reader.take(new)
         self._guide.accept(token)
         self._count += 1
-        before, self.reasons = self.reasons, self.reasons + new
+        self.reasons += new
+        self._settle(new, logits)
         begun = self.reasons.removesuffix(self._mark)
-        if begun != self.reasons and len(begun) <= len(before) and not quoted(begun, self._mark, self._texts):
+        if begun != self.reasons and self._can_end(begun):
             self.reasons = begun
             return self._cast((token,), self._mark)
         return Step((token,))
 
-    def _conclude(self, logits: Logits, more: str) -> Step | None:
-        """End the reasons with `more`, and come to the verdict."""
-        self.reasons += more
-        step = self._cast((), "", more)
-        return step if step.tokens else self._vote(self._votes, logits)  # type: ignore[arg-type]
+    def _settle(self, new: str, logits: Logits) -> None:
+        """Remember where the reasons were whole for the last time."""
+        if self._reader.whole and not self._decoder.getstate()[0]:
+            self._firm, self._since, self._loose, self._held = self._reader.copy(), "", 0, None
+            return
+        if not self._loose:
+            self._held = logits.copy()
+        self._since += new
+        self._loose += 1
 
-    def _cast(self, first: Tokens, standing: str, more: str = "") -> Step:
+    def _can_end(self, reasons: str) -> bool:
+        """Whether the mark that follows these reasons is the judge's own."""
+        return matches(self._desk.rules, reasons, "reasoning") and not quoted(reasons, self._mark, self._texts)
+
+    def _conclude(self, logits: Logits, new: str, bridge: str = "") -> Step | None:
+        """End the reasons with as much of `new` as leaves them whole, bridge them, and come to the verdict."""
+        firm = self.reasons.removesuffix(self._since)
+        more = _whole(self._firm, self._since + new) + bridge
+        self.reasons = firm + more
+        back, held = self._loose, logits if self._held is None else self._held
+        step = self._cast((), "", more, back)
+        return step if step.tokens else self._vote(self._votes, held)  # type: ignore[arg-type]
+
+    def _cast(self, first: Tokens, standing: str, more: str = "", back: int = 0) -> Step:
         """What is to be evaluated before the verdict can be read; of the endings, `standing` is written already."""
         texts = {
             more + ending.removeprefix(standing): label
@@ -175,8 +208,9 @@ class Reasoning:
         }
         paths = [(self._desk.model.continued(text), label) for text, label in texts.items()]
         forced = common_start([path for path, _ in paths])
-        self._votes = _Votes(ballot([(path[len(forced) :], label) for path, label in paths]))
-        return Step(first + forced)
+        votes = ballot([(path[len(forced) :], label) for path, label in paths])
+        self._votes = _Votes(votes, 0 if forced else back)
+        return Step(first + forced, back)
 
     def _vote(self, votes: _Votes, logits: Logits) -> Step | None:
         step = votes.read(logits)
@@ -186,10 +220,12 @@ class Reasoning:
 
 
 class _Votes:
-    """Reads a ballot where the reasons end: at the end itself, then along each stem that hangs on it."""
+    """Reads a ballot where the reasons end: at the end itself, `back` tokens before the last one evaluated, then
+    along each stem that hangs on it.
+    """
 
-    def __init__(self, paths: Ballot[Label]) -> None:
-        self._paths = paths
+    def __init__(self, paths: Ballot[Label], back: int) -> None:
+        self._paths, self._beyond = paths, back
         self._log_p: dict[tuple[Tokens, int], float] = {}
         stems = range(len(paths.stems))
         self._here = [(stem, 0) for stem in stems]  # the (stem, read) that the next logits are of
@@ -200,13 +236,24 @@ class _Votes:
             self._log_p |= steps(self._paths, stem, read, logits)
         if not self._todo:
             return None
-        beyond = self._here[0][1]
-        self._here = [self._todo.pop(0)]
-        stem, read = self._here[0]
-        return Step((self._paths.stems[stem][read - 1],), back=beyond if read == 1 else 0)
+        stem, read = self._todo.pop(0)
+        self._here = [(stem, read)]
+        back = self._beyond if read == 1 else 0
+        self._beyond = read
+        return Step((self._paths.stems[stem][read - 1],), back)
 
     def count(self) -> tuple[dict[Label, float], float]:
         return self._paths.count(self._log_p)
+
+
+def _whole(reader: Reader, text: str) -> str:
+    """The longest beginning of a text after which what was read is whole; nothing, if there is none."""
+    reader, found = reader.copy(), 0
+    for count, character in enumerate(text, 1):
+        if not reader.take(character):
+            break
+        found = count if reader.whole else found
+    return text[:found]
 
 
 def steps(paths: Ballot[Choice], stem: int, read: int, logits: Logits) -> dict[tuple[Tokens, int], float]:
