@@ -16,7 +16,8 @@ from pathlib import Path
 from typing import Any
 
 FOLDER = Path(__file__).parent
-_LINE = r"(^|[\r\v\f\x1c-\x1e\x85\u2028\u2029])"  # all that may pass for the beginning of a line
+_BREAK = r"[\r\v\f\x1c-\x1e\x85\u2028\u2029]"  # what may pass for the end of a line, beside the usual one
+_LINE = f"(^|{_BREAK})"
 _NO_HEADING = re.compile(r"\w|\{|-(?:\s|$)|$")  # words, fields, items of a list: headings begin with a sign
 _FIELD = re.compile(r"\{\{.*?\}\}|\{%.*?%\}|\{\w+\}")
 
@@ -92,6 +93,8 @@ def _alike(heading: str) -> str:
         word = part[0].isalnum()
         gap = r"\s+" if word and before[-1:].isalnum() else r"\s*"
         found += (gap if before else "") + (re.escape(part) if word else re.escape(part[0]) + "+")
+    if not any(map(str.isalnum, heading)):  # a rule has its line for itself; before a text its sign is an item's
+        return found + rf"(?=\s*(?:$|{_BREAK}))"
     return found + (r"\b" if parts[-1][-1].isalnum() else "")
 
 
