@@ -17,7 +17,7 @@ ROOMS = [
     "prompts", "pocket", "benchmarks",
     "notation", "gbnf", "grammar", "protocol", "regular",
     "plan", "ballot", "chat", "memory", "engine",
-    "writing", "scores", "sheets", "judging", "noise",
+    "writing", "scores", "sheets", "judging", "noise", "rates",
     "store", "run",
     "intervals", "tally", "metrics", "published", "compare", "table",
     "layout", "report", "report_table",

@@ -15,7 +15,7 @@ from conftest import Edge, fails
 
 from edge_judge import pocket
 
-COMMANDS = ["demo", "models", "quantize", "eval", "compare", "judge", "data", "lock"]
+COMMANDS = ["demo", "models", "quantize", "eval", "compare", "judge", "data", "lock", "speed"]
 
 
 @pytest.mark.parametrize("command", COMMANDS)

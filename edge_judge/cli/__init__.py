@@ -21,6 +21,7 @@ from edge_judge.cli.judge import judge
 from edge_judge.cli.lock import lock
 from edge_judge.cli.models import models
 from edge_judge.cli.quantize import quantize
+from edge_judge.cli.speed import speed
 
 EPILOG = "Begin with:  edge-judge demo"
 
@@ -31,5 +32,5 @@ def main() -> None:
     """Find the cheapest quantized judge that can be trusted on this machine."""
 
 
-for command in (demo, models, quantize, evaluate, compare, judge, data, lock):
+for command in (demo, models, quantize, evaluate, compare, judge, data, lock, speed):
     main.add_command(command)

@@ -11,6 +11,7 @@ import click
 from edge_judge.cli import files, options, talk
 
 if TYPE_CHECKING:
+    from quantize.config import Config
     from quantize.lock import LockedModel
 
 SHOWN = ("f16", "q8_0", "q4_k_m", "q2_k")
@@ -64,18 +65,23 @@ def models(as_json: bool) -> None:
 
 def entry(model: LockedModel, memory: int) -> Entry:
     """A model with its sizes, from its shape alone."""
-    from quantize import architectures, config, lock, schemes
+    from quantize import architectures, lock, schemes
 
-    if model.local is not None:
-        settings = config.read(files.SHIPPED[model.local])
-    else:
-        settings = config.Config({**model.config, "architectures": [model.model_class]}, f"models.lock: {model.name}")
-    blueprint = architectures.blueprint(settings)
+    blueprint = architectures.blueprint(settings(model))
     sizes = {scheme: schemes.file_bytes(blueprint, scheme) for scheme in SHOWN}
     fits = next((scheme for scheme in SHOWN if sizes[scheme] + SPARE <= memory), None)
     built = [record.scheme for record in lock.read_built(files.models_folder()).built if record.model == model.name]
     parameters = model.parameters or blueprint.parameters
     return Entry(model.name, parameters, model.license, model.repo, sizes, fits, sorted(built))
+
+
+def settings(model: LockedModel) -> Config:
+    """What decides a model's shape, from models.lock or from the checkpoint that ships."""
+    from quantize import config
+
+    if model.local is not None:
+        return config.read(files.SHIPPED[model.local])
+    return config.Config({**model.config, "architectures": [model.model_class]}, f"models.lock: {model.name}")
 
 
 def _count(parameters: int) -> str:
