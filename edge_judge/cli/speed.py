@@ -1,28 +1,24 @@
 """edge-judge speed: what this machine does with a judge, and how long each benchmark would take.
 
-A model that is not here is stood in for by random weights of its shape, which are removed again.
+Knows: which models, benchmarks and grammars are meant, and how figures are told. Does not know: how they are measured.
 """
 
 from __future__ import annotations
 
 import json
-import os
-import signal
-import tempfile
 import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
 
 from edge_judge import benchmarks
-from edge_judge.cli import options, talk
+from edge_judge.cli import options, stand_in, talk
 from edge_judge.cli.errors import INTERRUPTED, fail
 from edge_judge.cli.files import judge_for
-from edge_judge.cli.models import SPARE, settings
 from edge_judge.cli.protocols import Wanted, check_references, protocol_for
 from edge_judge.errors import DataError, ModelError, UsageError
 from edge_judge.records import Benchmark, Judge
@@ -34,7 +30,6 @@ if TYPE_CHECKING:
     from edge_judge.rates import Load, Rates
 
 GRAMMARS = ("pairwise", "pairwise-cot", "pointwise")
-LARGE = Path("/var/tmp")  # on the disk, where /tmp may be a part of memory
 OUT = click.Path(path_type=Path, dir_okay=False)
 
 
@@ -186,58 +181,14 @@ def _judge(asked: Asked) -> Iterator[Judge]:
     if asked.shape is None:
         yield judge_for(asked.model or "pocket", asked.scheme, asked.gguf, asked.chat)
         return
-    with _place(asked.keep) as out:
-        yield _stand_in(asked.shape, str(asked.scheme), out, asked)
+    with stand_in.written(asked.shape, str(asked.scheme), asked.vocab, asked.keep) as judge:
+        yield replace(judge, chat=_template(asked.chat))
 
 
-def _stand_in(shape: str, scheme: str, out: Path, asked: Asked) -> Judge:
+def _template(name: str | None) -> str | None:
     from edge_judge.chat import named
-    from quantize import architectures, lock, schemes, stand_in
 
-    model, wanted = lock.read().model(shape), schemes.canonical(scheme)
-    config = settings(model)
-    _warn(schemes.file_bytes(architectures.blueprint(config), wanted))
-    with talk.building(f"random weights, {model.name} {wanted}") as show:
-        name = f"{model.name}, random weights"
-        stand_in.write(config, wanted, out, name=name, vocabulary=asked.vocab, progress=show)
-    chat = named(asked.chat) if asked.chat else None
-    return Judge(model.name, wanted, out, "", "random weights", chat)
-
-
-def _warn(weights: int) -> None:
-    import psutil
-
-    memory = psutil.virtual_memory().total
-    if weights + SPARE > memory:
-        talk.note(f"{talk.size(weights)} of weights do not fit {talk.size(memory)} of memory: expect the disk's speed")
-
-
-@contextmanager
-def _place(keep: Path | None) -> Iterator[Path]:
-    """Where random weights go. A temporary folder is removed whatever ends the work, a closed terminal included."""
-    if keep is not None:
-        yield keep
-        return
-    with _signals_as_exits(), tempfile.TemporaryDirectory(prefix="edge-judge-", dir=_disk()) as folder:
-        yield Path(folder) / "stand-in.gguf"
-
-
-def _disk() -> Path | None:
-    return LARGE if LARGE.is_dir() and "TMPDIR" not in os.environ else None
-
-
-@contextmanager
-def _signals_as_exits() -> Iterator[None]:
-    def leave(number: int, _: object) -> None:
-        raise SystemExit(128 + number)
-
-    known = [getattr(signal, name) for name in ("SIGTERM", "SIGHUP") if hasattr(signal, name)]
-    before = {number: signal.signal(number, leave) for number in known}
-    try:
-        yield
-    finally:
-        for number, handler in before.items():
-            signal.signal(number, handler)
+    return named(name) if name else None
 
 
 def _measure(
