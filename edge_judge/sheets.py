@@ -78,14 +78,11 @@ class _Maker:
 
     def __init__(self, model: Model, protocol: Protocol, trained: str | None, room: int) -> None:
         self._model, self._protocol, self._trained, self._room = model, protocol, trained, room
-        self._shortened: dict[str, Pair] = {}
+        self._shown: dict[Pair, Pair] = {}
 
     def make(self, place: int, question: Question) -> list[Sheet]:
-        pair = self._shortened.get(question.pair.id, question.pair)
+        pair = self._fitting(question.pair) if self._protocol.truncate else question.pair
         found = self._tokens(replace(question, pair=pair))
-        if self._protocol.truncate and max(map(len, found)) > self._room:
-            pair = self._shortened[pair.id] = self._shorten(pair)
-            found = self._tokens(replace(question, pair=pair))
         texts = (pair.question, *pair.shown(question.order))
         return [
             Sheet(place, part, texts, tokens, pair is not question.pair) for part, tokens in enumerate(found)
@@ -112,6 +109,12 @@ class _Maker:
             for answers in shown
         ]
 
+    def _fitting(self, pair: Pair) -> Pair:
+        """The pair itself, or a shorter one where any order of it does not fit."""
+        if pair not in self._shown:
+            self._shown[pair] = pair if self._fits(pair) else self._shorten(pair)
+        return self._shown[pair]
+
     def _shorten(self, pair: Pair) -> Pair:
         """The pair with no answer longer than so many characters, the most with which every order fits.
 
@@ -133,8 +136,10 @@ def _capped(pair: Pair, characters: int) -> Pair:
 
 
 def _without_middle(text: str, characters: int) -> str:
-    """The beginning and the end of a text, so many characters together, and a mark of what is missing."""
-    if len(text) <= characters:
+    """The beginning and the end of a text, so many characters together, and a mark of what is missing; all of it
+    where the mark would be as long.
+    """
+    if len(text) <= characters + len(LEFT_OUT):
         return text
     tail = characters // 2
     return text[: characters - tail] + LEFT_OUT.format(len(text) - characters) + text[len(text) - tail :]
