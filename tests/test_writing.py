@@ -4,8 +4,11 @@ Hand-made logits over a hand-made vocabulary say what the judge would write; a s
 """
 
 import math
+from dataclasses import replace
+from pathlib import Path
 
 import gguf
+import llama_cpp.llama_cpp as llama
 import numpy as np
 import pytest
 from checkpoints import make_checkpoint, qwen2_config
@@ -74,11 +77,11 @@ class Judge:
     It keeps what was evaluated, so that the bytes in its cache can be told.
     """
 
-    def __init__(self, model, shape, script, *, texts=(), limit=96, labels=LABELS, last=()):
+    def __init__(self, model, shape, script, *, texts=(), limit=96, labels=LABELS, last=(), at=None):
         legal = tuple(label for label in labels if label in shape.marks)
-        self.author = writing.Reasoning(writing.desk(model, shape, limit, legal), texts)
+        self.author = writing.Reasoning(at or writing.desk(model, shape, limit, legal), texts)
         self.model, self.script, self.last = model, [token for part in script for token in tokens_of(part)], dict(last)
-        self.cache = []
+        self.end, self.cache = llama.llama_vocab_eos(model.vocab), []
 
     def write(self):
         """Go on until nothing is left to evaluate."""
@@ -93,7 +96,7 @@ class Judge:
 
     def _logits(self, at):
         logits = np.zeros(self.model.vocabulary, np.float32)
-        logits[self.script[at] if at < len(self.script) else END] = 9
+        logits[self.script[at] if at < len(self.script) else self.end] = 9
         for token, value in self.last.items() if at >= len(self.script) else ():
             logits[token] = value
         return logits
@@ -251,6 +254,27 @@ def test_where_no_token_of_the_vocabulary_goes_on_the_verdict_is_read_all_the_sa
     judge = Judge(fake, shape, ["x", "x", "x"]).write()
     assert judge.reasons in ("x", "")
     assert set(judge.author.p) == {"a", "b"}
+
+
+SAID = 'Answer A says \\"日本 😀\\" and is right; B does not.'
+VOCABS = Path(__file__).resolve().parents[2] / "shared" / "vocabs"
+
+
+@pytest.mark.parametrize("vocabulary", ["deepseek-llm", "llama-bpe", "llama-spm", "qwen2"])
+def test_over_published_vocabularies_no_bound_cuts_the_verdict_off_and_its_text_is_what_was_evaluated(vocabulary):
+    path = VOCABS / f"ggml-vocab-{vocabulary}.gguf"
+    if not path.is_file():
+        pytest.skip(f"no published vocabulary at {path}")
+    with Model(path, threads=1, vocab_only=True) as model:
+        for name in REASONED:
+            shape, script = grammar.load(name), list(model.continued(SAID))
+            desk = writing.desk(model, shape, len(script) + 1, LABELS)
+            for limit in range(1, len(script) + 2):
+                judge = Judge(model, shape, script, at=replace(desk, limit=limit)).write()
+                assert grammar.verdict(shape, judge.author.text) in LABELS
+                whole = [(judge.reasons + ending).encode() for ending in shape.reasoned.endings]
+                assert any(text.startswith(judge.evaluated) for text in whole)
+            assert judge.reasons == SAID + shape.reasoned.bridge
 
 
 # ---- a model that writes of itself ------------------------------------------------------------------------------
