@@ -14,7 +14,7 @@ from dataclasses import dataclass, field, replace
 from typing import Any
 
 from edge_judge import __version__, memory, prompts
-from edge_judge.engine import Batching, Model
+from edge_judge.engine import Model
 from edge_judge.errors import DataError
 from edge_judge.judging import Watch, judge
 from edge_judge.plan import Plan

@@ -8,6 +8,8 @@ import pytest
 
 torch = pytest.importorskip("torch", reason="torch is only needed to train the pocket judge")
 
+from edge_judge import grammar, prompts  # noqa: E402
+from edge_judge.benchmarks import rubric  # noqa: E402
 from edge_judge.pocket import tasks, tokenizer, train  # noqa: E402
 from edge_judge.pocket.network import Pocket, Shape  # noqa: E402
 
@@ -29,25 +31,46 @@ def test_a_shared_prefix_changes_nothing_but_the_time_it_takes() -> None:
     assert torch.allclose(shared, alone, atol=1e-5)
 
 
-def test_what_is_learned_stands_where_the_answer_stands(maker: train.Maker) -> None:
-    for pair in islice(tasks.pairs(3, "train"), 300):
-        example = maker.example(pair, ties=True, free=False)
-        right = [answer.text[slice(*answer.core)] for answer in (pair.a, pair.b) if answer.right]
+@pytest.mark.parametrize("protocol", train.PROTOCOLS)
+def test_what_is_learned_stands_where_the_answer_stands(maker: train.Maker, protocol: str) -> None:
+    for pair in islice(tasks.pairs(3, "train"), 100):
+        example = maker.example(pair, train.Setting(protocol, ties=True))
+        answers = (pair.a,) if protocol == "pointwise" else (pair.a, pair.b)
+        right = [answer.text[slice(*answer.core)] for answer in answers if answer.right]
         learned = maker.tokenizer.decode([example.ids[at + 1] for at in example.cores])
         assert learned.replace(" ", "") == "".join(right).replace(" ", "")
-        assert [called for _, called in example.ends] == [pair.a.right, pair.b.right]
-        asked = maker.tokenizer.decode(example.ids[: example.letter + 2], skip_special_tokens=False)
-        assert asked.endswith(f"[[{train.VERDICTS[pair.label]}")
+        assert [called for _, called in example.ends] == [answer.right for answer in answers]
 
 
-def test_the_prefix_and_the_example_are_the_prompt_the_product_asks(maker: train.Maker) -> None:
-    from edge_judge import prompts
+@pytest.mark.parametrize("protocol", train.PROTOCOLS)
+def test_what_it_learns_to_reply_is_a_legal_text_that_gives_the_right_verdict(
+    maker: train.Maker, protocol: str
+) -> None:
+    shape = grammar.load(protocol)
+    for pair in islice(tasks.pairs(4, "train"), 100):
+        example = maker.example(pair, train.Setting(protocol, ties=True))
+        start, end = example.reply
+        text = maker.tokenizer.decode(example.ids[start + 1 : end], skip_special_tokens=False)
+        if shape.scores is None:
+            assert grammar.verdict(shape, text) == pair.label
+        else:
+            assert shape.scores[text] == int(train.GOOD if pair.a.right else train.BAD)
+        decisive = maker.tokenizer.decode([example.ids[at + 1] for at in example.letters[-1:]])
+        assert decisive in (train.VERDICTS[pair.label], "e", "tie", train.GOOD, train.BAD)
 
-    pair = next(tasks.pairs(5, "train"))
-    content = prompts.fill("pairwise", pair.question, pair.a.text, pair.b.text, ties=True)
+
+@pytest.mark.parametrize("protocol", train.PROTOCOLS)
+def test_the_prefix_and_the_example_are_the_prompt_the_product_asks(maker: train.Maker, protocol: str) -> None:
+    pair, setting = next(tasks.pairs(5, "train")), train.Setting(protocol, ties=True)
+    criteria = rubric.load(None).criteria
+    answers = (pair.a.text,) if protocol == "pointwise" else (pair.a.text, pair.b.text)
+    content = prompts.fill(
+        protocol, pair.question, *answers, ties=True, reference=pair.reference, criteria=criteria
+    )
     chat = f"{tokenizer.START}user\n{content}{tokenizer.STOP}\n{tokenizer.START}assistant\n"
-    example = maker.example(pair, ties=True, free=False)
-    assert [*maker.prefixes[True], *example.ids[: example.letter]] == maker.tokenizer.encode(chat).ids
+    example = maker.example(pair, setting)
+    asked = [*maker.prefix(setting), *example.ids[: example.reply[0] + 1]]
+    assert asked == maker.tokenizer.encode(chat).ids
 
 
 def test_a_few_steps_lower_every_loss(maker: train.Maker) -> None:

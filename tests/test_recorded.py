@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 from conftest import Edge
 
-from edge_judge import __version__, benchmarks, metrics, store
+from edge_judge import __version__, benchmarks, grammar, metrics, store
 from edge_judge.report import score_json
 
 ROOT = Path(__file__).parent.parent
@@ -41,6 +41,35 @@ def test_the_readme_shows_the_recorded_ladder_as_compare_prints_it(edge: Edge) -
     printed = edge("compare", *paths, COLUMNS="110").stdout
     for line in printed.splitlines()[: len(LADDER) + 4]:
         assert f"    {line}".rstrip() in README, line
+
+
+def percent(figure: dict[str, float | None]) -> str:
+    return "-" if figure["value"] is None else f"{100 * figure['value']:.1f}"
+
+
+def with_interval(figure: dict[str, float]) -> str:
+    return " ".join((percent(figure), f"[{100 * figure['low']:.1f}, {100 * figure['high']:.1f}]"))
+
+
+def test_every_protocol_that_needs_no_prompt_of_another_judge_is_recorded_and_in_the_readme() -> None:
+    for name in grammar.names():
+        if grammar.load(name).trained_in:
+            continue
+        wide, narrow = (RECORDED / "pocket" / "pocket" / scheme / name for scheme in ("f16", "q4_k_m"))
+        score, other = (json.loads((path / "score.json").read_text())["strict"] for path in (wide, narrow))
+        measured = store.read_run(wide).measured
+        assert measured is not None and measured.verdicts_per_minute is not None
+        cells = [
+            f"`{name}`",
+            with_interval(score["accuracy"]),
+            with_interval(other["accuracy"]),
+            *(percent(score[figure]) for figure in ("debiased_accuracy", "consistency", "ece")),
+            f"{measured.tokens / measured.verdicts:.1f}",
+            f"{measured.verdicts_per_minute:,.0f}",
+        ]
+        assert f"| {' | '.join(cells)} |" in README
+        if name != "none":
+            assert score["format_errors"]["k"] == other["format_errors"]["k"] == 0
 
 
 def test_the_first_thirty_lines_of_the_readme_say_what_it_is_and_show_it() -> None:
