@@ -6,7 +6,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 READY := $(VENV)/.ready
 
-.PHONY: setup demo test test-slow bench-quantize check fix train pairs clean
+.PHONY: setup demo test test-slow bench bench-quantize check fix train pairs clean
 
 setup: $(READY)
 
@@ -28,6 +28,10 @@ test-slow: setup  ## what takes minutes
 bench-quantize: setup  ## memory, disk and time of quantizing; needs torch and an hour
 	$(BIN)/python benchmarks/quantize.py memory
 	$(BIN)/python benchmarks/quantize.py speed
+
+bench: setup  ## judging, beside llama-cpp-python and llama-server: hours; takes pip's cmake where the system has none
+	command -v cmake >/dev/null || $(BIN)/python -m pip install --quiet cmake
+	$(BIN)/python benchmarks/judge.py
 
 check: setup  ## style and types; changes nothing
 	$(BIN)/ruff check .

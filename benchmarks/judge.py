@@ -1,0 +1,137 @@
+"""How fast edge-judge judges, beside llama-cpp-python and llama-server on the same GGUF, and beside llama.cpp's limit.
+
+    python benchmarks/judge.py                                      everything, three rounds: hours
+    python benchmarks/judge.py --work llmbar-natural --repeats 1    one workload once
+    python benchmarks/judge.py --limit 2                            a try of every side; kept in .bench/limited
+
+    judge_work.py    what is judged          judge_build.py   llama.cpp's programs, the model
+    judge_sides.py   who judges              judge_small.py   what is timed plainly
+    judge_table.py   ratios and the page
+
+Every time is kept in results/speed/<workload>.json, after every round, and results/speed/README.md is the page of all.
+Needs the published benchmark files (EDGE_JUDGE_DATA), and for the first run the network, a C++ compiler and cmake.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import platform
+import subprocess
+import sys
+from collections.abc import Iterator
+from dataclasses import replace
+from datetime import UTC, datetime
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any
+
+import judge_build
+import judge_work
+from judge_build import FOLDER, ROOT, Programs
+from judge_table import FOUR, LONG, ONE, OURS, PYTHON, UBATCH, Rate, Report, Run, markdown, save
+
+SMALL = "small"
+BENCH = "llama-bench"
+SIDES = (PYTHON, ONE, FOUR, OURS, BENCH)
+KEPT = ROOT / "results" / "speed"
+REPEATS = 3
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--work", action="append", choices=[*judge_work.WORKS, SMALL], help="only this one; repeatable")
+    parser.add_argument("--repeats", type=int, default=REPEATS, help=f"rounds (default: {REPEATS})")
+    parser.add_argument("--limit", type=int, help="only the first so many pairs; then nothing goes to results/")
+    given = parser.parse_args()
+    judge_work.check_shared()
+    programs, gguf = judge_build.programs(), judge_build.model(judge_work.VOCABULARY)
+    folder = FOLDER / "limited" if given.limit else KEPT
+    for name in given.work or [*judge_work.WORKS, SMALL]:
+        report = Report(name, "", datetime.now(UTC).strftime("%Y-%m-%d"), machine(gguf))
+        for found in small(report) if name == SMALL else compared(report, programs, gguf, given.repeats, given.limit):
+            save(found, folder)
+        print(markdown([found]))
+
+
+def machine(gguf: Path) -> dict[str, Any]:
+    """Where this was timed, and what was."""
+    from edge_judge import __version__
+    from edge_judge.engine import physical_cores
+    from quantize.digest import sha256
+
+    return {
+        "processor": _processor(),
+        "cores": physical_cores(),
+        "system": f"{platform.system()} {platform.machine()}",
+        "Python": platform.python_version(),
+        "edge-judge": f"{__version__} at {_commit()}",
+        "llama-cpp-python": version("llama-cpp-python"),
+        "GGUF": f"{gguf.name} ({sha256(gguf)[:12]})",
+    }
+
+
+def _processor() -> str:
+    try:
+        lines = Path("/proc/cpuinfo").read_text().splitlines()
+    except OSError:
+        return platform.processor()
+    return next((line.partition(":")[2].strip() for line in lines if line.startswith("model name")), "unknown")
+
+
+def _commit() -> str:
+    done = subprocess.run(["git", "rev-parse", "--short", "HEAD"], cwd=ROOT, capture_output=True, text=True)
+    return done.stdout.strip() or "an unknown commit"
+
+
+def small(report: Report) -> Iterator[Report]:
+    import judge_small
+
+    yield replace(report, about="timed plainly", figures=judge_small.figures())
+
+
+def compared(report: Report, programs: Programs, gguf: Path, repeats: int, limit: int | None) -> Iterator[Report]:
+    """The report after each round. Each round begins with another side, so that a drift of the machine hits all."""
+    work = judge_work.load(report.name, limit)
+    answers = {side: len(work.asked) for side in (PYTHON, ONE, FOUR)} | {OURS: len(work.questions)}
+    report = replace(report, about=work.about, wanted=work.wanted, answers=answers)
+    for number in range(repeats):
+        for side in (*SIDES[number % len(SIDES) :], *SIDES[: number % len(SIDES)]):
+            load = round(os.getloadavg()[0], 2)
+            if side == BENCH:
+                report = replace(report, rates=(*report.rates, *rates(programs.bench, gguf, number, load)))
+                continue
+            run = Run(side, number, load, **answered(side, work.name, gguf, limit))
+            print(f"{work.name}, round {number + 1} of {repeats}: {side} {run.seconds:.1f} s", file=sys.stderr)
+            report = replace(report, runs=(*report.runs, run))
+        yield report
+
+
+def answered(side: str, work: str, gguf: Path, limit: int | None) -> dict[str, Any]:
+    """One side's run in a process of its own."""
+    command = [sys.executable, str(ROOT / "benchmarks" / "judge_sides.py"), side, "--work", work, "--gguf", str(gguf)]
+    if limit:
+        command += ["--limit", str(limit)]
+    return dict(json.loads(_output(command).splitlines()[-1]))
+
+
+def rates(bench: Path, gguf: Path, number: int, load: float) -> Iterator[Rate]:
+    """llama-bench's prompt rates with the threads that all sides have."""
+    from edge_judge.engine import physical_cores
+
+    sizes = f"{UBATCH},{LONG}"
+    command = [str(bench), "-m", str(gguf), "-p", sizes, "-n", "0", "-t", str(physical_cores())]
+    for test in json.loads(_output([*command, "-r", "3", "-o", "json"])):
+        yield Rate(number, load, test["n_prompt"], tuple(test["samples_ts"]))
+
+
+def _output(command: list[str]) -> str:
+    done = subprocess.run(command, capture_output=True, text=True)
+    if done.returncode:
+        raise SystemExit(f"error: {' '.join(command[:4])} failed\n{done.stderr[-1500:]}")
+    return done.stdout
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,120 @@
+"""The comparison's arithmetic and its page, and the workload that is made up: no clock runs here."""
+
+from __future__ import annotations
+
+import sys
+from collections import Counter
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+from published import needs
+
+sys.path.append(str(Path(__file__).resolve().parent.parent / "benchmarks"))
+import judge_table as table
+import judge_work as work
+from judge_table import FOUR, ONE, OURS, PYTHON, Figure, Rate, Ratio, Report, Run
+
+WANTED = {"python": 2.0, "server": 1.5, "limit": 0.95}
+
+
+def report(**times: list[float]) -> Report:
+    """Rounds of seconds for each side: python, one, four, ours."""
+    sides = {"python": PYTHON, "one": ONE, "four": FOUR, "ours": OURS}
+    runs = tuple(
+        Run(sides[name], number, 0.1, seconds, evaluated=1010, written=0, least=1000, beyond=200_000_000)
+        for name, each in times.items()
+        for number, seconds in enumerate(each)
+    )
+    rounds = len(times["ours"])
+    rates = tuple(Rate(number, 0.1, size, (90.0, 100.0, 110.0)) for number in range(rounds) for size in (512, 2048))
+    answers = dict.fromkeys(sides.values(), 20)
+    return Report("toy", "two questions", "2026-01-01", {"cores": 2}, WANTED, answers, runs, rates)
+
+
+THREE = report(python=[30.0, 24.0, 40.0], one=[20.0, 22.0, 18.0], four=[30.0, 10.0, 21.0], ours=[10.0, 12.0, 11.0])
+
+
+def test_a_ratio_is_one_of_medians_with_its_extremes_over_the_rounds():
+    assert table.ratios(THREE)["python"] == Ratio(30 / 11, 2.0, 40 / 11)
+
+
+def test_the_best_server_is_the_one_that_is_faster_in_the_median():
+    assert table.best_server(THREE) == ONE
+    assert table.best_server(replace(THREE, runs=tuple(run for run in THREE.runs if run.side != ONE))) == FOUR
+
+
+def test_the_limit_is_the_prefix_tree_at_the_prompt_rate_of_the_same_round():
+    assert table.limit(THREE) == {0: 10.0, 1: 10.0, 2: 10.0}
+    assert table.ratios(THREE)["limit"] == Ratio(10 / 11, 10 / 12, 1.0)
+
+
+def test_what_was_written_is_no_part_of_the_prompts_that_were_evaluated_twice():
+    runs = tuple(replace(run, evaluated=1510, written=500) for run in THREE.runs)
+    assert table.overhead(THREE) == table.overhead(replace(THREE, runs=runs)) == 1.01
+
+
+def test_a_side_that_did_not_run_has_no_ratio():
+    alone = report(ours=[1.0])
+    assert table.ratios(alone)["python"] is None and table.ratios(alone)["server"] is None
+    assert "| toy | — | — | — | 1.00 s, 20 verdicts |" in table.markdown([alone])
+
+
+def test_the_page_says_what_is_missed():
+    text = table.markdown([THREE])
+    assert "| toy | 2.73 [2.00, 3.64], wanted ≥ 2 | 1.82 [1.64, 2.00], wanted ≥ 1.5 | 0.91 [0.83, 1.00]" in text
+    assert text.count("**missed**") == 1
+    assert "| toy | 1,000 | 1.0100, wanted ≤ 1.01 |" in text
+
+
+def test_a_plain_figure_is_held_to_its_bound_in_its_own_direction():
+    fast = Figure("speed", "verdicts/s", (90.0, 120.0, 130.0), 100, at_least=True)
+    slow = Figure("wait", "s", (0.2, 0.3, 0.4), 0.25)
+    assert fast.met and not slow.met
+    text = table.markdown([Report("small", "timed plainly", "2026-01-01", {}, figures=(fast, slow))])
+    assert "| speed | 120 verdicts/s [90, 130] | ≥ 100 verdicts/s |" in text
+    assert "| wait | 0.30 s [0.20, 0.40] | ≤ 0.25 s: **missed** |" in text
+
+
+def test_every_time_is_kept_and_read_back(tmp_path):
+    with_figure = replace(THREE, name="other", figures=(Figure("wait", "s", (1.0, 2.0), 3.0),))
+    for kept in (THREE, with_figure):
+        table.save(kept, tmp_path)
+        assert table.read(tmp_path / f"{kept.name}.json") == kept
+    page = (tmp_path / "README.md").read_text(encoding="utf-8")
+    assert "**toy**" in page and "**other**" in page and "| wait | 1.50 s [1.00, 2.00] |" in page
+
+
+def test_without_the_published_files_there_is_one_message(monkeypatch, tmp_path):
+    monkeypatch.setattr(work, "DATA", tmp_path / "nowhere")
+    with pytest.raises(SystemExit, match=r"error: .*nowhere.* is not there.*\nhint: EDGE_JUDGE_DATA"):
+        work.check_shared()
+
+
+@needs("auto-j/testdata_pairwise.jsonl")
+class TestLikeMTBench:
+    def test_every_row_goes_through_the_real_reader(self):
+        rows = list(work.mtbench_rows())
+        pairs = work.read_rows(rows)
+        assert len(pairs) == work.QUESTIONS * 15 * 2
+        assert sum(len(pair.labels) for pair in pairs) == len(rows) == 1680
+        assert Counter(len(pair.labels) for pair in pairs) == {1: 720, 2: 480}
+        assert any("ba" in pair.given for pair in pairs)
+
+    def test_others_judge_every_vote_and_we_every_pair(self):
+        whole = work.load("mt-bench-like")
+        assert len(whole.questions) == 3 * 15 * 2 * 2
+        assert len(whole.asked) == 3 * 21 * 2 * 2
+        keys = {frozenset((q.pair.question, *q.pair.shown(q.order))) for q in whole.questions}
+        assert {frozenset((q.pair.question, *q.pair.shown(q.order))) for q in whole.asked} == keys
+
+
+@needs("pandalm/testset-v1.json")
+def test_neighbours_share_their_instruction():
+    asked = [question.pair.question for question in work.load("pandalm").questions]
+    assert asked == sorted(asked) and len(set(asked)) < len(asked) / 2
+
+
+@needs("llmbar/natural/dataset.json")
+def test_where_no_tie_is_legal_the_others_grammar_has_none():
+    assert work.load("llmbar-natural").gbnf == 'root ::= "[[A]]" | "[[B]]"'
