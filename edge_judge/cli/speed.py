@@ -301,10 +301,10 @@ def duration(seconds: float) -> str:
     """A time for a person, in its two largest units."""
     if seconds < 59.5:
         return f"{max(1, round(seconds))} s"
-    minutes = round(seconds / 60)
+    minutes, hours = round(seconds / 60), round(seconds / 3600)
     if minutes < 60:
         return f"{minutes} min"
-    if minutes < 24 * 60:
-        return f"{minutes // 60} h {minutes % 60} min"
-    hours = round(seconds / 3600)
-    return f"{hours // 24} d {hours % 24} h"
+    large, small = (f"{minutes // 60} h", f"{minutes % 60} min")
+    if minutes >= 24 * 60:
+        large, small = (f"{hours // 24} d", f"{hours % 24} h")
+    return large if small.startswith("0 ") else f"{large} {small}"
