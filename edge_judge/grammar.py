@@ -171,10 +171,11 @@ def _all(rules: Mapping[str, gbnf.Node], rule: str) -> list[str]:
 
 
 def _mark_in(text: str, marks: Mapping[Label, str]) -> Label:
-    label = _last_mark(text, marks, ())
-    if label is None:
+    """The last mark in a text of the grammar's own, in which nothing is quoted from anyone."""
+    found = _marks(text, marks)
+    if not found:
         raise GrammarError(f"it admits {text!r}, which holds none of its verdicts")
-    return label
+    return found[-1][1]
 
 
 def _scores(rules: Mapping[str, gbnf.Node]) -> dict[str, int]:
@@ -208,6 +209,8 @@ def verdict(grammar: Grammar, text: str, answers: Iterable[str] = ()) -> Label |
     unless the judge quotes it: between quotation marks (over lines too), in a quoted line, or together with words
     that stand beside the same mark in one of `answers`.
     """
+    if grammar.verdicts is not None:
+        return grammar.verdicts.get(text)
     if not grammar.free and not gbnf.matches(grammar.rules, text):
         return None
     if grammar.reasoned is not None:
@@ -227,13 +230,16 @@ def quoted(text: str, mark: str, answers: Iterable[str]) -> bool:
 
 
 def _last_mark(text: str, marks: Mapping[Label, str], answers: tuple[str, ...]) -> Label | None:
+    own = [label for match, label in _marks(text, marks) if not _quoted(text, match.start(), match.end(), answers)]
+    return own[-1] if own else None
+
+
+def _marks(text: str, marks: Mapping[Label, str]) -> list[tuple[re.Match[str], Label]]:
+    """Where the marks stand in a text. A mark inside a longer one is not a mark."""
     labels = {mark: label for label, mark in marks.items()}
-    longest_first = sorted(labels, key=len, reverse=True)  # a mark inside a longer one is not a mark
-    last = None
-    for match in re.finditer("|".join(map(re.escape, longest_first)), text) if labels else ():
-        if not _quoted(text, match.start(), match.end(), answers):
-            last = labels[match[0]]
-    return last
+    longest_first = sorted(labels, key=len, reverse=True)
+    found = re.finditer("|".join(map(re.escape, longest_first)), text) if labels else ()
+    return [(match, labels[match[0]]) for match in found]
 
 
 def _quoted(text: str, start: int, end: int, answers: tuple[str, ...]) -> bool:

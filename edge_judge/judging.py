@@ -18,7 +18,7 @@ from edge_judge.errors import GrammarError
 from edge_judge.plan import Plan, Query, Tokens
 from edge_judge.protocol import Protocol, Question
 from edge_judge.records import LABELS, Judge, Label, Pair, Verdict, undo
-from edge_judge.sheets import SPARE, Sheet, sheets
+from edge_judge.sheets import Sheet, sheets, spare
 
 BLOCK = 8 * CELLS  # tokens after which the cache is emptied: where an interrupted run is taken up
 
@@ -191,7 +191,7 @@ def _written(work: _Work, wanted: Callable[[Question], bool]) -> Iterator[Verdic
     reasoned = work.protocol.grammar.reasoned
     plans = _todo(work, _begun(work.model, work.protocol, work.asked), wanted)
     author: Callable[[int], writing.Free | writing.Reasoning] = _reasoning(work) if reasoned else _free(work)
-    reserve = work.protocol.limit + SPARE
+    reserve = work.protocol.limit + spare(work.model, work.protocol)
     with engine.writing(work.model, plans, reserve, work.batching, work.means) as evaluator:
         work.watch.takes(evaluator.footprint)
         for part in plans:

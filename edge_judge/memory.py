@@ -23,6 +23,13 @@ def now() -> int:
     return int(psutil.Process().memory_info().rss)
 
 
+def available() -> int:
+    """What the system could give to a process now, in bytes."""
+    import psutil
+
+    return int(psutil.virtual_memory().available)
+
+
 def peak() -> int:
     """The largest resident set since the peak was last forgotten, in bytes; pages of mapped files included."""
     with contextlib.suppress(OSError):

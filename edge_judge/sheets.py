@@ -17,7 +17,7 @@ from edge_judge.protocol import Protocol, Question
 from edge_judge.records import Pair
 
 PROMPT = "edge_judge.prompt"  # where a GGUF keeps the prompt its model was trained to judge with
-SPARE = 32  # tokens for what a grammar forces, beside those that are written
+SPARE = 32  # tokens for what a grammar forces, beside those that are written; more where it needs more
 LEFT_OUT = "\n[… {} characters left out …]\n"
 SHORTEST = 200  # characters that are kept of an answer whatever happens
 
@@ -44,11 +44,20 @@ def sheets(model: Model, protocol: Protocol, questions: Sequence[Question]) -> l
     have come with the model and did not.
     """
     trained = trained_in(model) if protocol.grammar.trained_in else None
-    room = model.trained_context - protocol.limit - SPARE
+    room = model.trained_context - protocol.limit - spare(model, protocol)
     maker = _Maker(model, protocol, trained, room)
     found = [sheet for place, question in enumerate(questions) for sheet in maker.make(place, question)]
     _check_room(found, model, room)
     return found
+
+
+def spare(model: Model, protocol: Protocol) -> int:
+    """Tokens that may stand after a prompt beside those that are written: what a grammar forces."""
+    shape = protocol.grammar.reasoned
+    if shape is None:
+        return SPARE
+    forced = [shape.opening, shape.bridge, max(shape.endings, key=lambda text: len(text.encode()))]
+    return max(SPARE, sum(len(model.continued(text)) for text in forced) + SPARE // 2)
 
 
 def trained_in(model: Model) -> str:

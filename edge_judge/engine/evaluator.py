@@ -304,7 +304,6 @@ def _outputs(plan: Plan, members: int) -> int:
 
 def log_probabilities(logits: Logits, tokens: Sequence[int]) -> list[float]:
     """Natural logarithms of the probabilities of some tokens, out of all tokens of the vocabulary."""
-    exact = logits.astype(np.float64)
-    top = float(exact.max())
-    total = top + math.log(float(np.exp(exact - top).sum()))
-    return [float(exact[token]) - total for token in tokens]
+    top = logits.max()
+    total = float(top) + math.log(float(np.exp(logits - top).sum(dtype=np.float64)))
+    return [float(logits[token]) - total for token in tokens]

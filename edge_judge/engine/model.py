@@ -22,6 +22,7 @@ from edge_judge.chat import ChatFormat, chat_format
 from edge_judge.errors import ModelError
 from edge_judge.plan import Tokens
 
+ROOMY = 0.8  # of the memory that is available, a model may take so much before it is mapped instead
 _BUFFER = re.compile(rb"(model|KV|compute|output) buffer size = +([\d.]+) MiB")
 _complaints: list[str] = []
 _buffers: list[tuple[str, int]] = []
@@ -70,6 +71,7 @@ class Model:
         params = llama.llama_model_default_params()
         params.vocab_only = vocab_only
         params.n_gpu_layers = 999 if llama.llama_supports_gpu_offload() else 0
+        params.load_mode = _load_mode(path)
         self.path = path
         self.threads = threads or physical_cores()
         self.process = memory.now()  # bytes, before any of the model is there
@@ -165,6 +167,18 @@ class Model:
     def ends(self, token: int) -> bool:
         """Whether a token ends the model's turn."""
         return bool(llama.llama_vocab_is_eog(self.vocab, token))
+
+
+def _load_mode(path: Path) -> int:
+    """Read into memory where it has room for the file, else mapped; as llama.cpp likes it best with a GPU.
+
+    On a CPU llama.cpp lays many weights out anew: of a mapped file both would stay in memory.
+    """
+    if llama.llama_supports_gpu_offload():
+        return int(llama.LLAMA_LOAD_MODE_AUTO)
+    size = path.stat().st_size if path.is_file() else 0
+    fits = size < ROOMY * memory.available()
+    return int(llama.LLAMA_LOAD_MODE_NONE if fits else llama.LLAMA_LOAD_MODE_MMAP)
 
 
 def physical_cores() -> int:
