@@ -139,13 +139,20 @@ def _dry_run(stub: Path, file_type: int, with_imatrix: bool) -> tuple[int, str]:
 
 @contextmanager
 def _captured_log() -> Iterator[list[str]]:
-    """llama.cpp has one log for the whole process: borrow it, collect what it says, and give it back."""
+    """llama.cpp has one log for the whole process: borrow it, collect what it says, and give it back.
+
+    An exception raised while it speaks, as Ctrl-C is, would be lost: it is raised once llama.cpp has returned.
+    """
     import llama_cpp
 
     lines: list[str] = []
+    kept: list[BaseException] = []
 
     def note(level: int, text: bytes, _: Any) -> None:
-        lines.append(text.decode("utf-8", "replace"))
+        try:
+            lines.append(text.decode("utf-8", "replace"))
+        except BaseException as error:
+            kept.append(error)
 
     collect = llama_cpp.llama_log_callback(note)
     with _guard:
@@ -156,3 +163,5 @@ def _captured_log() -> Iterator[list[str]]:
             yield lines
         finally:
             llama_cpp.llama_log_set(before, data)
+    if kept:
+        raise kept[0]

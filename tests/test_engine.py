@@ -215,3 +215,18 @@ def test_cores_are_counted_also_where_the_system_cannot_pin_a_process(monkeypatc
     assert 1 <= engine.physical_cores() <= os.cpu_count()
     monkeypatch.delattr(os, "sched_getaffinity", raising=False)
     assert 1 <= engine.physical_cores() <= os.cpu_count()
+
+
+def test_an_interrupt_that_comes_while_llama_cpp_speaks_is_not_lost(gguf, monkeypatch):
+    from edge_judge.engine import model as room
+
+    class Interrupting:
+        def search(self, text):
+            raise KeyboardInterrupt
+
+    monkeypatch.setattr(room, "_BUFFER", Interrupting())
+    with pytest.raises(KeyboardInterrupt):
+        Model(gguf, threads=1)
+    monkeypatch.undo()
+    room._kept.clear()
+    Model(gguf, threads=1).__exit__(None, None, None)

@@ -207,8 +207,7 @@ def test_outlines_and_llama_cpp_allow_the_same_tokens_of_the_whole_vocabulary(vo
     """
     shape = grammar.load(name)
     expression = regular.expression(shape.rules)
-    if expression is None:
-        pytest.skip("its rules refer to themselves")
+    assert expression is not None  # a shape that is not regular needs a test of its own
     engine, guide = vocabulary.engine(shape), vocabulary.index(expression).guide()
     engine.restart()
     for token in vocabulary.tokens(max(filter(str.isascii, shape.accepts), key=len))[:12]:
@@ -220,12 +219,10 @@ def test_outlines_and_llama_cpp_allow_the_same_tokens_of_the_whole_vocabulary(vo
         assert engine.takes(token) and follows(guide, [token])
 
 
-@pytest.mark.parametrize("name", NAMES)
+@pytest.mark.parametrize("name", [name for name in NAMES if gbnf.texts(grammar.load(name).rules) is not None])
 def test_the_index_admits_every_step_of_every_path_of_a_ballot(vocabulary, name):
     shape = grammar.load(name)
-    legal = gbnf.texts(shape.rules)
-    if legal is None:
-        pytest.skip("not finite")
+    legal = gbnf.texts(shape.rules) or []
     index = vocabulary.index(regular.expression(shape.rules))
     texts = [(tuple(vocabulary.tokens(text)), text) for text in legal]
     for path in ballot(texts).paths:

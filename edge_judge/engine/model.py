@@ -26,14 +26,21 @@ ROOMY = 0.8  # of the memory that is available, a model may take so much before 
 _BUFFER = re.compile(rb"(model|KV|compute|output) buffer size = +([\d.]+) MiB")
 _complaints: list[str] = []
 _buffers: list[tuple[str, int]] = []
+_kept: list[BaseException] = []
 
 
 def _listen(level: int, text: bytes, _: object) -> None:
-    """llama.cpp's log goes nowhere, but its errors and the sizes of its buffers are kept."""
-    if level >= 4:  # GGML_LOG_LEVEL_ERROR
-        _complaints.append(text.decode(errors="replace").strip())
-    elif found := _BUFFER.search(text):
-        _buffers.append((found[1].decode(), int(float(found[2]) * 2**20)))
+    """llama.cpp's log goes nowhere, but its errors and the sizes of its buffers are kept.
+
+    An exception raised in here, as Ctrl-C is, would be lost: it is kept too, until llama.cpp has returned.
+    """
+    try:
+        if level >= 4:  # GGML_LOG_LEVEL_ERROR
+            _complaints.append(text.decode(errors="replace").strip())
+        elif found := _BUFFER.search(text):
+            _buffers.append((found[1].decode(), int(float(found[2]) * 2**20)))
+    except BaseException as error:
+        _kept.append(error)
 
 
 # Kept for as long as the process lives: llama.cpp calls it whenever it likes.
@@ -49,6 +56,12 @@ def hear_anew() -> None:
 def buffers(*kinds: str) -> int:
     """Bytes of the buffers of these kinds (model, KV, compute, output) that llama.cpp has told of since then."""
     return sum(size for kind, size in _buffers if kind in kinds)
+
+
+def go_on() -> None:
+    """Raise what had to wait for llama.cpp to return."""
+    if _kept:
+        raise _kept.pop()
 
 
 def because() -> str:
@@ -76,6 +89,7 @@ class Model:
         self.threads = threads or physical_cores()
         self.process = memory.now()  # bytes, before any of the model is there
         self.handle = llama.llama_model_load_from_file(str(path).encode(), params)
+        go_on()
         if not self.handle:
             raise ModelError(
                 f"{path}: llama.cpp cannot load it{because()}", "expected a GGUF file of a language model"
