@@ -98,8 +98,10 @@ def best_server(report: Report) -> str | None:
 
 
 def limit(report: Report) -> dict[int, float]:
-    """Round -> the seconds in which llama.cpp evaluates the prefix tree's tokens at its prompt rate."""
-    least = next((run.least for run in report.runs if run.least), None)
+    """Round -> the seconds in which llama.cpp evaluates the prefix tree's tokens at its prompt rate; none for a judge
+    that writes, whose time is not in its prompts.
+    """
+    least = next((run.least for run in report.runs if run.least and not run.written), None)
     rates = {rate.round: median(rate.per_second) for rate in report.rates if rate.prompt == UBATCH}
     return {} if least is None else {number: least / rate for number, rate in rates.items()}
 
