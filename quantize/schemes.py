@@ -14,6 +14,7 @@ import re
 import tempfile
 import threading
 from collections.abc import Container, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -132,27 +133,22 @@ def _dry_run(stub: Path, file_type: int, with_imatrix: bool) -> tuple[int, str]:
         entries = (data * 2)(data(name=b"presence", data=one, size=1), data(name=None, data=None, size=0))
         parameters.imatrix = ctypes.cast(entries, ctypes.POINTER(data))
     out = str(stub.with_suffix(".out")).encode()
-    with _captured_log() as lines:
-        status = llama_cpp.llama_model_quantize(str(stub).encode(), out, ctypes.byref(parameters))
-    return int(status), "".join(lines)
+    # In a thread of its own: Python's signal handlers never run there, and what one of them raises in the midst
+    # of llama.cpp's log would be lost.
+    with _captured_log() as lines, ThreadPoolExecutor(1) as apart:
+        status = apart.submit(llama_cpp.llama_model_quantize, str(stub).encode(), out, ctypes.byref(parameters))
+    return int(status.result()), "".join(lines)
 
 
 @contextmanager
 def _captured_log() -> Iterator[list[str]]:
-    """llama.cpp has one log for the whole process: borrow it, collect what it says, and give it back.
-
-    An exception raised while it speaks, as Ctrl-C is, would be lost: it is raised once llama.cpp has returned.
-    """
+    """llama.cpp has one log for the whole process: borrow it, collect what it says, and give it back."""
     import llama_cpp
 
     lines: list[str] = []
-    kept: list[BaseException] = []
 
     def note(level: int, text: bytes, _: Any) -> None:
-        try:
-            lines.append(text.decode("utf-8", "replace"))
-        except BaseException as error:
-            kept.append(error)
+        lines.append(text.decode("utf-8", "replace"))
 
     collect = llama_cpp.llama_log_callback(note)
     with _guard:
@@ -163,5 +159,3 @@ def _captured_log() -> Iterator[list[str]]:
             yield lines
         finally:
             llama_cpp.llama_log_set(before, data)
-    if kept:
-        raise kept[0]

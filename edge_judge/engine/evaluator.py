@@ -19,7 +19,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from edge_judge.engine.footprint import TYPES, Cache, Footprint, Means, cell_bytes, work_bytes
-from edge_judge.engine.model import Model, because, buffers, go_on, hear_anew
+from edge_judge.engine.model import Model, apart, because, buffers, hear_anew
 from edge_judge.errors import MemoryShortError, ModelError
 from edge_judge.plan import Plan, Tokens, Walk, Window, windows
 
@@ -93,8 +93,7 @@ class Evaluator:
         if cache != "f16":  # llama.cpp's own choice
             params.type_k = params.type_v = TYPES[cache]
         hear_anew()
-        self._context = llama.llama_init_from_model(model.handle, params)
-        go_on()
+        self._context = apart(llama.llama_init_from_model, model.handle, params)
         if not self._context:
             raise ModelError(
                 f"{model.path}: no context of {params.n_ctx} tokens could be made{because()}",

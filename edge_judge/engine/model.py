@@ -9,11 +9,12 @@ from __future__ import annotations
 import ctypes
 import os
 import re
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from functools import cached_property
 from pathlib import Path
 from types import TracebackType
-from typing import Any, Self
+from typing import Any, Self, TypeVar
 
 import llama_cpp.llama_cpp as llama
 
@@ -22,25 +23,20 @@ from edge_judge.chat import ChatFormat, chat_format
 from edge_judge.errors import ModelError
 from edge_judge.plan import Tokens
 
+Made = TypeVar("Made")
+
 ROOMY = 0.8  # of the memory that is available, a model may take so much before it is mapped instead
 _BUFFER = re.compile(rb"(model|KV|compute|output) buffer size = +([\d.]+) MiB")
 _complaints: list[str] = []
 _buffers: list[tuple[str, int]] = []
-_kept: list[BaseException] = []
 
 
 def _listen(level: int, text: bytes, _: object) -> None:
-    """llama.cpp's log goes nowhere, but its errors and the sizes of its buffers are kept.
-
-    An exception raised in here, as Ctrl-C is, would be lost: it is kept too, until llama.cpp has returned.
-    """
-    try:
-        if level >= 4:  # GGML_LOG_LEVEL_ERROR
-            _complaints.append(text.decode(errors="replace").strip())
-        elif found := _BUFFER.search(text):
-            _buffers.append((found[1].decode(), int(float(found[2]) * 2**20)))
-    except BaseException as error:
-        _kept.append(error)
+    """llama.cpp's log goes nowhere, but its errors and the sizes of its buffers are kept."""
+    if level >= 4:  # GGML_LOG_LEVEL_ERROR
+        _complaints.append(text.decode(errors="replace").strip())
+    elif found := _BUFFER.search(text):
+        _buffers.append((found[1].decode(), int(float(found[2]) * 2**20)))
 
 
 # Kept for as long as the process lives: llama.cpp calls it whenever it likes.
@@ -58,10 +54,14 @@ def buffers(*kinds: str) -> int:
     return sum(size for kind, size in _buffers if kind in kinds)
 
 
-def go_on() -> None:
-    """Raise what had to wait for llama.cpp to return."""
-    if _kept:
-        raise _kept.pop()
+def apart(call: Callable[..., Made], *given: object) -> Made:
+    """Call what makes llama.cpp speak at length, in a thread of its own.
+
+    Python's signal handlers never run there: what one of them raises in the midst of the log, as Ctrl-C does, would
+    be lost.
+    """
+    with ThreadPoolExecutor(1) as thread:
+        return thread.submit(call, *given).result()
 
 
 def because() -> str:
@@ -88,8 +88,7 @@ class Model:
         self.path = path
         self.threads = threads or physical_cores()
         self.process = memory.now()  # bytes, before any of the model is there
-        self.handle = llama.llama_model_load_from_file(str(path).encode(), params)
-        go_on()
+        self.handle = apart(llama.llama_model_load_from_file, str(path).encode(), params)
         if not self.handle:
             raise ModelError(
                 f"{path}: llama.cpp cannot load it{because()}", "expected a GGUF file of a language model"
