@@ -10,11 +10,11 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 
-from edge_judge.engine import Batching, Model
+from edge_judge.engine import Batching, Means, Model
 from edge_judge.judging import Watch, judge
 from edge_judge.plan import Plan
 from edge_judge.protocol import Protocol, Question
-from edge_judge.records import Benchmark, Judge, Progress, Verdict
+from edge_judge.records import Benchmark, Progress, Verdict
 
 CUTS = (
     Batching(cells=1024, micro=256, members=16, slots=8),
@@ -38,21 +38,20 @@ class Noise:
 
 def repeat(
     benchmark: Benchmark,
-    judge_: Judge,
+    model: Model,
     protocol: Protocol,
     verdicts: Sequence[Verdict],
     times: int,
     report: Callable[[Progress], None],
     *,
-    threads: int | None = None,
+    means: Means = Means(),
 ) -> Noise:
     """Judge a benchmark's pairs `times` more, each time cut another way, and compare with these verdicts."""
     questions = [Question(pair, order) for pair in benchmark.pairs for order in protocol.orders]
     again: list[Verdict] = []
-    with Model(judge_.gguf, threads=threads, chat=judge_.chat) as model:
-        for time in range(times):
-            watch = _follow(report, len(questions))
-            again += judge(model, protocol, questions, watch=watch, batching=CUTS[time % len(CUTS)])
+    for time in range(times):
+        watch = _follow(report, len(questions))
+        again += judge(model, protocol, questions, watch=watch, batching=CUTS[time % len(CUTS)], means=means)
     return compare(verdicts, again, times)
 
 

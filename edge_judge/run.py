@@ -10,16 +10,16 @@ import os
 import platform
 import time
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field, replace
-from typing import Any
+from dataclasses import asdict, dataclass, field, replace
+from typing import Any, Self
 
 from edge_judge import __version__, memory, prompts
-from edge_judge.engine import Model
+from edge_judge.engine import Means, Model
 from edge_judge.errors import DataError
 from edge_judge.judging import Watch, judge
 from edge_judge.plan import Plan
 from edge_judge.protocol import Protocol, Question
-from edge_judge.records import Benchmark, Identity, Judge, Measured, Progress, Verdict
+from edge_judge.records import Benchmark, Identity, Judge, Measured, Order, Progress, Verdict
 from edge_judge.sheets import trained_in
 from edge_judge.store import RunFolder
 
@@ -65,36 +65,71 @@ def prompt_sha256(judge_: Judge, protocol: Protocol) -> str:
         return prompts.sha256(trained_in(model))
 
 
-def evaluate(
-    benchmark: Benchmark,
-    judge_: Judge,
-    protocol: Protocol,
-    run: RunFolder,
-    report: Callable[[Progress], None],
-    *,
-    threads: int | None = None,
-) -> tuple[list[Verdict], Measured]:
-    """Every verdict on the benchmark's pairs, those found in the run's folder and those reached now; and the cost.
+class Session:
+    """A judge whose model is loaded when a verdict first needs it, once, and stays loaded. Use as a context manager."""
 
-    Raises DataError for an empty benchmark, ModelError when prompts do not fit the model's context.
-    """
-    if not benchmark.pairs:
-        raise DataError(f"benchmark {benchmark.name}: no pairs to judge", "a pair has question, a and b")
-    questions = [Question(pair, order) for pair in benchmark.pairs for order in protocol.orders]
-    known = {(verdict.id, verdict.order): verdict for verdict in run.verdicts()}
-    before = run.measured()
-    if before is None or any(question.key not in known for question in questions):
+    def __init__(self, judge_: Judge, *, threads: int | None = None, means: Means = Means()) -> None:
+        self.judge, self.means = judge_, means
+        self._threads = threads
+        self._model: Model | None = None
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *error: Any) -> None:
+        if self._model is not None:
+            self._model.close()
+
+    @property
+    def model(self) -> Model:
+        """The loaded model. Raises ModelError if llama.cpp cannot load it."""
+        if self._model is None:
+            self._model = Model(self.judge.gguf, threads=self._threads, chat=self.judge.chat)
+        return self._model
+
+    def evaluate(
+        self, part: Benchmark, protocol: Protocol, run: RunFolder, report: Callable[[Progress], None]
+    ) -> tuple[list[Verdict], Measured]:
+        """Every verdict on a benchmark's pairs, or on some of them: those found in the run's folder and those reached
+        now; and what all of the run has cost so far, which is kept in the folder too.
+
+        Pairs that are given together are evaluated as one plan. Raises DataError where there are none, ModelError
+        when prompts do not fit the model's context, MemoryShortError when the work does not fit the means.
+        """
+        if not part.pairs:
+            raise DataError(f"benchmark {part.name}: no pairs to judge", "a pair has question, a and b")
+        questions = [Question(pair, order) for pair in part.pairs for order in protocol.orders]
+        known = {(verdict.id, verdict.order): verdict for verdict in run.verdicts()}
+        cost = run.measured()
+        if cost is None or any(question.key not in known for question in questions):
+            cost = self._go_on(questions, protocol, run, known, report)
+        return [known[key] for key in sorted(question.key for question in questions)], cost
+
+    def _go_on(
+        self,
+        questions: Sequence[Question],
+        protocol: Protocol,
+        run: RunFolder,
+        known: dict[tuple[str, Order], Verdict],
+        report: Callable[[Progress], None],
+    ) -> Measured:
+        """Reach the verdicts that are not known yet, and add what it cost to what the run has cost before."""
         run.reopen()
-        work = _Work(len(questions), report, reached=len(known))
-        with Model(judge_.gguf, threads=threads, chat=judge_.chat) as model:
+        reached = sum(question.key in known for question in questions)
+        work = _Work(len(questions), report, reached)
+        if reached < len(questions):
             watch = Watch(work.begin, done=work.done)
-            for verdict in judge(model, protocol, questions, lambda question: question.key not in known, watch):
+            wanted = frozenset(question.key for question in questions if question.key not in known)
+            for verdict in judge(
+                self.model, protocol, questions, lambda question: question.key in wanted, watch, means=self.means
+            ):
                 if (verdict.id, verdict.order) not in known:
                     run.append(verdict)
                     known[verdict.id, verdict.order] = verdict
                     work.reached += 1
-        before = work.measured(before)
-    return [known[key] for key in sorted(question.key for question in questions)], before
+        cost = work.measured(run.measured())
+        run.add("measured", asdict(cost))
+        return cost
 
 
 @dataclass(slots=True)

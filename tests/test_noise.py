@@ -7,7 +7,7 @@ from edge_judge import grammar, judging, noise
 from edge_judge.engine import Batching, Model
 from edge_judge.noise import Noise
 from edge_judge.protocol import Protocol, Question
-from edge_judge.records import ORDERS, Benchmark, Judge, Pair, Verdict
+from edge_judge.records import ORDERS, Benchmark, Pair, Verdict
 from quantize import build
 
 CONFIG = qwen2_config(num_hidden_layers=1, intermediate_size=256, vocab_size=304, max_position_embeddings=2048)
@@ -57,9 +57,8 @@ def gguf(tmp_path_factory):
 def repeated(gguf, protocol, times):
     with Model(gguf, threads=1) as model:
         first = list(judging.judge(model, protocol, QUESTIONS))
-    seen = []
-    judge = Judge("tiny", "f16", gguf, "", "")
-    return noise.repeat(FEW, judge, protocol, first, times, seen.append, threads=1), seen
+        seen = []
+        return noise.repeat(FEW, model, protocol, first, times, seen.append), seen
 
 
 @pytest.mark.parametrize("name", ["pairwise", "pairwise-cot", "pointwise", "none"])

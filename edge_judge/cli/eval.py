@@ -14,11 +14,12 @@ from edge_judge.cli import options, talk
 from edge_judge.cli.files import judge_for
 from edge_judge.cli.protocols import Wanted, check_references, protocol_for
 from edge_judge.errors import DataError
-from edge_judge.records import ORDERS, Benchmark, Judge
+from edge_judge.records import ORDERS, Benchmark
 
 if TYPE_CHECKING:
     from edge_judge.protocol import Protocol
     from edge_judge.report import ScoreRow
+    from edge_judge.run import Session
 
 PUBLISHED = "published.csv"
 
@@ -90,19 +91,21 @@ def evaluate(
 
     The same command again goes on where it was stopped.
     """
+    from edge_judge import run
     from edge_judge.report import scores_table
 
     wanted = Wanted(grammar, rubric, reasoning, truncate)
     chosen = load_all(names, data)
     judge = judge_for(model, scheme, gguf, chat_template)
-    how = How(results, fresh, threads, repeat)
+    how = How(results, fresh, repeat)
     rows = []
-    for benchmark in chosen:
-        part = replace(benchmark, pairs=benchmark.pairs[:limit])
-        orders = ORDERS if order == "both" else ORDERS[:1]
-        protocol = protocol_for(judge, wanted, orders=orders, ties=ties == "allow" or benchmark.ties)
-        if _has_what_it_needs(protocol, part, skip=names == ("all",)):
-            rows.append(row(part, judge, protocol, how))
+    with run.Session(judge, threads=threads) as session:
+        for benchmark in chosen:
+            part = replace(benchmark, pairs=benchmark.pairs[:limit])
+            orders = ORDERS if order == "both" else ORDERS[:1]
+            protocol = protocol_for(judge, wanted, orders=orders, ties=ties == "allow" or benchmark.ties)
+            if _has_what_it_needs(protocol, part, skip=names == ("all",)):
+                rows.append(row(part, session, protocol, how))
     if not rows:
         raise DataError("none of the benchmarks can be judged so", "--benchmark names one, edge-judge data list tells")
     if as_json:
@@ -150,20 +153,20 @@ class How:
 
     results: Path
     fresh: bool = False
-    threads: int | None = None
     repeat: int = 1
 
 
-def row(benchmark: Benchmark, judge: Judge, protocol: Protocol, how: How) -> ScoreRow:
+def row(benchmark: Benchmark, session: Session, protocol: Protocol, how: How) -> ScoreRow:
     """One run, begun, resumed or read back, as a row of the table."""
     from edge_judge import metrics, noise, published, run, store
     from edge_judge.report import ScoreRow, score_json
 
+    judge = session.judge
     identity, settings = run.identity(benchmark, judge, protocol), run.settings(benchmark, judge, protocol)
     title = f"{benchmark.name} · {judge.model} {judge.scheme} · {protocol.grammar.name}"
     with store.RunFolder.open(how.results, identity, settings, fresh=how.fresh) as kept:
         with talk.progress(title) as show:
-            verdicts, measured = run.evaluate(benchmark, judge, protocol, kept, show, threads=how.threads)
+            verdicts, measured = session.evaluate(benchmark, protocol, kept, show)
         score = metrics.score(benchmark, verdicts, identity)
         if len(verdicts) == len(kept.verdicts()):  # never replaced by a score over fewer pairs
             kept.complete(measured, judge.gguf.stat().st_size, score_json(score))
@@ -171,7 +174,7 @@ def row(benchmark: Benchmark, judge: Judge, protocol: Protocol, how: How) -> Sco
         if how.repeat > 1:
             with talk.progress(f"{title} · again") as show:
                 found = noise.repeat(
-                    benchmark, judge, protocol, verdicts, how.repeat - 1, show, threads=how.threads
+                    benchmark, session.model, protocol, verdicts, how.repeat - 1, show, means=session.means
                 )
             kept.add("noise", asdict(found))
     known = published.find_published(published.read_published(published_csv()), judge.model, benchmark.name)

@@ -105,6 +105,9 @@ class Model:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
+        self.close()
+
+    def close(self) -> None:
         llama.llama_model_free(self.handle)
 
     def said(self, key: str) -> str | None:

@@ -1,0 +1,101 @@
+"""A judge that stays loaded: parts of a benchmark, one after another, into one run."""
+
+from dataclasses import replace
+
+import pytest
+from checkpoints import make_checkpoint, qwen2_config
+
+from edge_judge import grammar, run, store
+from edge_judge.errors import DataError
+from edge_judge.protocol import Protocol
+from edge_judge.records import Benchmark, Judge, Pair
+from quantize import build
+
+CONFIG = qwen2_config(num_hidden_layers=1, intermediate_size=256, vocab_size=304, max_position_embeddings=2048)
+PAIRS = tuple(Pair(str(n), f"Say {n}.", f"{n}", f"I'm sure it's {n + 1}", ("a",)) for n in range(6))
+SIX = Benchmark("six", PAIRS, "", True, "")
+PAIRWISE = Protocol(grammar.load("pairwise"))
+
+
+@pytest.fixture(scope="module")
+def judge(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("run")
+    make_checkpoint(folder / "model", CONFIG, seed=3)
+    path = build.quantize(folder / "model", "f16", folder / "tiny.gguf", name="tiny", threads=1).path
+    return Judge("tiny", "f16", path, "", "")
+
+
+@pytest.fixture
+def loads(monkeypatch):
+    """The models that were loaded to be evaluated."""
+    loaded = []
+
+    class Counted(run.Model):
+        def __init__(self, *given, **named):
+            super().__init__(*given, **named)
+            loaded.append(self)
+
+    monkeypatch.setattr(run, "Model", Counted)
+    return loaded
+
+
+def opened(judge, folder):
+    identity, settings = run.identity(SIX, judge, PAIRWISE), run.settings(SIX, judge, PAIRWISE)
+    return store.RunFolder.open(folder, identity, settings, fresh=False)
+
+
+def part(start, end):
+    return replace(SIX, pairs=PAIRS[start:end])
+
+
+def quiet(_):
+    pass
+
+
+def test_parts_of_a_benchmark_are_judged_one_after_another_with_one_loaded_model(judge, loads, tmp_path):
+    with run.Session(judge, threads=1) as session, opened(judge, tmp_path) as kept:
+        assert loads == []
+        first, cost = session.evaluate(part(0, 2), PAIRWISE, kept, quiet)
+        rest, in_all = session.evaluate(part(2, 6), PAIRWISE, kept, quiet)
+        assert len(loads) == 1
+        assert {verdict.id for verdict in first} == {"0", "1"} and {verdict.id for verdict in rest} == set("2345")
+        assert len(kept.verdicts()) == 12
+        assert (cost.verdicts, in_all.verdicts) == (4, 12) and in_all.tokens > cost.tokens
+        assert in_all.wall_seconds >= cost.wall_seconds and kept.measured() == in_all
+
+
+def test_a_part_comes_out_the_same_whatever_was_judged_before_it(judge, tmp_path):
+    with run.Session(judge, threads=1) as session:
+        with opened(judge, tmp_path / "both") as kept:
+            session.evaluate(part(0, 2), PAIRWISE, kept, quiet)
+            after, _ = session.evaluate(part(2, 6), PAIRWISE, kept, quiet)
+        with opened(judge, tmp_path / "alone") as kept:
+            alone, _ = session.evaluate(part(2, 6), PAIRWISE, kept, quiet)
+    assert after == alone
+
+
+def test_a_part_whose_verdicts_are_there_loads_no_model_and_costs_nothing(judge, loads, tmp_path):
+    with run.Session(judge, threads=1) as session, opened(judge, tmp_path) as kept:
+        reached, cost = session.evaluate(part(0, 3), PAIRWISE, kept, quiet)
+    with run.Session(judge, threads=1) as session, opened(judge, tmp_path) as kept:
+        assert session.evaluate(part(0, 3), PAIRWISE, kept, quiet) == (reached, cost)
+        assert session.evaluate(part(1, 2), PAIRWISE, kept, quiet) == (reached[2:4], cost)
+        assert len(loads) == 1
+        session.evaluate(part(3, 4), PAIRWISE, kept, quiet)
+        assert len(loads) == 2
+
+
+def test_progress_counts_the_verdicts_of_the_part_alone(judge, tmp_path):
+    seen = []
+    with run.Session(judge, threads=1) as session, opened(judge, tmp_path) as kept:
+        session.evaluate(part(0, 4), PAIRWISE, kept, quiet)
+        session.evaluate(part(3, 6), PAIRWISE, kept, seen.append)
+    assert {progress.verdicts_total for progress in seen} == {6}
+    assert all(2 <= progress.verdicts <= 6 for progress in seen)
+
+
+def test_a_part_without_pairs_is_refused(judge, loads, tmp_path):
+    with run.Session(judge) as session, opened(judge, tmp_path) as kept:
+        with pytest.raises(DataError, match="no pairs to judge"):
+            session.evaluate(part(0, 0), PAIRWISE, kept, quiet)
+    assert loads == []
