@@ -15,14 +15,24 @@ from edge_judge.errors import RunError
 from edge_judge.intervals import Bootstrap, mean, paired_difference, rate
 from edge_judge.records import Benchmark, Figure, Identity, Run
 from edge_judge.store import PLACES
-from edge_judge.tally import Tally, tally
+from edge_judge.tally import NONE, Tally, tally
 
 if TYPE_CHECKING:
     from edge_judge.intervals import Codes, Flags
 
-WEIGHTS = frozenset({"gguf_sha256", "lock"})  # the lock entry says where the weights come from
 COVERAGE = frozenset({"order", "limit"})  # which verdicts were asked for, not how one comes out
 SMALLEST_P = 1e-9  # a probability written as 0 stands for one below this; the divergence would be infinite
+
+
+@dataclass(frozen=True, slots=True)
+class Change:
+    """The one thing in which two runs may differ: what it is called, and which parts of a run go with it."""
+
+    name: str
+    parts: frozenset[str]
+
+
+WEIGHTS = Change("the weights", frozenset({"scheme", "gguf_sha256", "lock"}))  # lock: where they come from
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,6 +41,7 @@ class Side:
 
     identity: Identity
     accuracy: Figure
+    format_errors: Figure
     bytes: int
     verdicts_per_minute: float | None
     peak_rss: int | None
@@ -65,17 +76,17 @@ class Comparison:
     kld: Figure
 
 
-def compare(benchmark: Benchmark, run: Run, baseline: Run) -> Comparison:
+def compare(benchmark: Benchmark, run: Run, baseline: Run, change: Change = WEIGHTS) -> Comparison:
     """The paired difference of two runs on one benchmark, over the verdicts (pair and order) that both have.
 
     The interval of the drop is `intervals.paired_difference`: Bonett and Price's for paired proportions at
     the effective size of the clustered differences, so it has width even where no verdict differs. The
     divergence is KL(baseline || run) of the verdicts' probabilities, with a clustered bootstrap.
 
-    Raises RunError where the runs differ in anything that decides a verdict but the weights, naming it; where
+    Raises RunError where the runs differ in anything that decides a verdict but `change`, naming it; where
     they are not on this benchmark; and where no verdict is common to both.
     """
-    _same_conditions(run, baseline)
+    same_conditions(run, baseline, change)
     ours, theirs = _paired(benchmark, run, baseline)
     place, label = _all_trials(ours)
     clusters = ours.cluster[place]
@@ -83,8 +94,8 @@ def compare(benchmark: Benchmark, run: Run, baseline: Run) -> Comparison:
     right, was_right = said == label, used_to_say == label
     lost, won = was_right & ~right, right & ~was_right
     return Comparison(
-        run=_side(run, rate(right, clusters)),
-        baseline=_side(baseline, rate(was_right, clusters)),
+        run=_side(run, ours, rate(right, clusters)),
+        baseline=_side(baseline, theirs, rate(was_right, clusters)),
         pairs=len(set(ours.pair.tolist())),
         verdicts=len(ours.pair),
         trials=len(place),
@@ -121,10 +132,23 @@ def mcnemar(lost: int, won: int) -> float:
     return min(1.0, 2 * tail / (1 << n))
 
 
-def _side(run: Run, accuracy: Figure) -> Side:
+def same_conditions(run: Run, baseline: Run, change: Change = WEIGHTS) -> None:
+    """Raises RunError naming the first thing, other than `change`, in which two runs differ."""
+    ours, theirs = dict(_deciding(run, change)), dict(_deciding(baseline, change))
+    for name in sorted(ours.keys() | theirs.keys()):
+        if ours.get(name) != theirs.get(name):
+            raise RunError(
+                f"{_path(run.identity)} and {_path(baseline.identity)} differ in more than {change.name}: "
+                f"{name} is {ours.get(name)!r} and {theirs.get(name)!r}",
+                hint="run both again under the same settings",
+            )
+
+
+def _side(run: Run, table: Tally, accuracy: Figure) -> Side:
     measured = run.measured
     speed = measured.verdicts_per_minute if measured else None
-    return Side(run.identity, accuracy, run.bytes, speed, measured.peak_rss if measured else None)
+    errors = rate(table.verdict == NONE, table.cluster)
+    return Side(run.identity, accuracy, errors, run.bytes, speed, measured.peak_rss if measured else None)
 
 
 def _in_points(figure: Figure) -> Figure:
@@ -133,32 +157,20 @@ def _in_points(figure: Figure) -> Figure:
     return Figure(100 * figure.value, 100 * figure.low, 100 * figure.high)
 
 
-def _same_conditions(run: Run, baseline: Run) -> None:
-    """Raises RunError naming the first thing, other than the weights, in which two runs differ."""
-    ours, theirs = dict(_deciding(run)), dict(_deciding(baseline))
-    for name in sorted(ours.keys() | theirs.keys()):
-        if ours.get(name) != theirs.get(name):
-            raise RunError(
-                f"{_path(run.identity)} and {_path(baseline.identity)} differ in more than the weights: "
-                f"{name} is {ours.get(name)!r} and {theirs.get(name)!r}",
-                hint="run both again under the same settings",
-            )
+def _deciding(run: Run, change: Change) -> Iterator[tuple[str, object]]:
+    """Everything that decides a verdict and does not go with the change, nested settings under dotted names."""
+    for name in ("benchmark", "grammar", "model", "scheme"):
+        if name not in change.parts:
+            yield name, getattr(run.identity, name)
+    yield from _flat(run.settings, "settings", change.parts | COVERAGE | PLACES)
 
 
-def _deciding(run: Run) -> Iterator[tuple[str, object]]:
-    """Every setting that decides a verdict and is not about the weights, nested ones under dotted names."""
-    yield "benchmark", run.identity.benchmark
-    yield "grammar", run.identity.grammar
-    yield "model", run.identity.model
-    yield from _flat(run.settings, "settings")
-
-
-def _flat(settings: Mapping[str, object], path: str) -> Iterator[tuple[str, object]]:
+def _flat(settings: Mapping[str, object], path: str, ignored: frozenset[str]) -> Iterator[tuple[str, object]]:
     for name, value in settings.items():
-        if name in WEIGHTS | COVERAGE | PLACES:
+        if name in ignored:
             continue
         if isinstance(value, Mapping):
-            yield from _flat(value, f"{path}.{name}")
+            yield from _flat(value, f"{path}.{name}", ignored)
         else:
             yield f"{path}.{name}", list(value) if isinstance(value, tuple) else value
 

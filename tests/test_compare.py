@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from judgements import benchmark, random_benchmark, random_verdicts, run, verdicts
 from scipy import stats
 
-from edge_judge.compare import Flips, compare, exceeds, mcnemar
+from edge_judge.compare import Change, Flips, compare, exceeds, mcnemar
 from edge_judge.errors import RunError
 from edge_judge.records import Identity, Run, Verdict
 
@@ -142,3 +142,18 @@ def test_a_drop_exceeds_a_limit_by_its_point_estimate() -> None:
     found = compare(HAND, AFTER, BEFORE)
     assert exceeds(found, 24.9)
     assert not exceeds(found, 25.0)
+
+
+def test_runs_may_differ_in_another_one_thing_and_then_in_nothing_else() -> None:
+    wording = Change("the prompt", frozenset({"prompt_sha256"}))
+    asked, before = (run(AFTER.verdicts, "f16", prompt_sha256=sha256) for sha256 in ("2" * 64, "1" * 64))
+    assert compare(HAND, asked, before, wording).drop.value == 0
+    with pytest.raises(RunError, match="differ in more than the prompt: scheme is 'q4_k_m' and 'f16'"):
+        compare(HAND, run(AFTER.verdicts, prompt_sha256="2" * 64), before, wording)
+    with pytest.raises(RunError, match="settings.gguf_sha256"):
+        compare(HAND, run(AFTER.verdicts, "f16", gguf_sha256="another"), before, wording)
+
+
+def test_missing_verdicts_are_counted_as_format_errors_of_either_side() -> None:
+    found = compare(HAND, AFTER, BEFORE)
+    assert [(side.format_errors.k, side.format_errors.n) for side in (found.run, found.baseline)] == [(1, 8), (1, 8)]
