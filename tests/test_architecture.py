@@ -18,9 +18,9 @@ ROOMS = [
     "notation", "gbnf", "grammar", "protocol", "regular",
     "plan", "ballot", "chat", "memory", "engine",
     "writing", "scores", "sheets", "judging", "noise", "rates",
-    "store", "run",
-    "intervals", "tally", "metrics", "published", "compare", "table",
-    "layout", "report", "report_table",
+    "store", "run", "columns", "packs",
+    "intervals", "tally", "metrics", "published", "compare", "table", "confidence",
+    "layout", "report", "report_table", "reliability", "page",
     "cli", "__main__",
 ]  # fmt: skip
 
@@ -33,6 +33,7 @@ HOMES = {
     "torch": {"edge_judge/pocket/train.py", "edge_judge/pocket/network.py"},
     "outlines": {"edge_judge/regular.py"},
     "outlines_core": {"edge_judge/regular.py"},
+    "altair": {"edge_judge/page/charts.py"},
     "quantize": {"quantize/**/*.py", "edge_judge/run.py", "edge_judge/cli/*.py"},
     "edge_judge": {"edge_judge/**/*.py"},
 }  # fmt: skip
@@ -40,7 +41,7 @@ HOMES = {
 FILES = sorted(path for package in ("edge_judge", "quantize") for path in (ROOT / package).rglob("*.py"))
 HEAVY = (
     "llama_cpp", "numpy", "pandas", "rich", "scipy", "jinja2", "huggingface_hub", "torch", "gguf", "tokenizers",
-    "outlines", "outlines_core",
+    "outlines", "outlines_core", "altair",
 )  # fmt: skip
 
 
