@@ -19,8 +19,9 @@ ROOMS = [
     "plan", "ballot", "chat", "memory", "engine",
     "writing", "scores", "sheets", "judging", "noise", "rates",
     "store", "run", "columns", "packs",
-    "intervals", "tally", "metrics", "published", "compare", "table", "confidence",
-    "layout", "report", "report_table", "reliability", "page",
+    "intervals", "tally", "metrics", "published", "compare", "table", "common", "confidence", "cascade", "jury",
+    "differences", "sequential", "sampling", "choice",
+    "layout", "sentence", "report", "report_table", "report_confidence", "reliability", "page",
     "cli", "__main__",
 ]  # fmt: skip
 

@@ -12,15 +12,20 @@ from __future__ import annotations
 import click
 
 from edge_judge import __version__
+from edge_judge.cli.cascade import cascade
 from edge_judge.cli.compare import compare
+from edge_judge.cli.confidence import confidence
 from edge_judge.cli.data import data
 from edge_judge.cli.demo import demo
 from edge_judge.cli.errors import Commands
 from edge_judge.cli.eval import evaluate
 from edge_judge.cli.judge import judge
+from edge_judge.cli.jury import jury
 from edge_judge.cli.lock import lock
 from edge_judge.cli.models import models
+from edge_judge.cli.pack import pack
 from edge_judge.cli.quantize import quantize
+from edge_judge.cli.report import report
 from edge_judge.cli.speed import speed
 
 EPILOG = "Begin with:  edge-judge demo"
@@ -32,5 +37,7 @@ def main() -> None:
     """Find the cheapest quantized judge that can be trusted on this machine."""
 
 
-for command in (demo, models, quantize, evaluate, compare, judge, data, lock, speed):
+for command in (
+    demo, models, quantize, evaluate, compare, pack, judge, data, lock, speed, report, confidence, cascade, jury,
+):
     main.add_command(command)

@@ -1,0 +1,179 @@
+"""edge-judge report: one page from recorded runs."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Sequence
+from math import isnan
+from pathlib import Path
+from typing import TYPE_CHECKING, Literal
+
+import click
+
+from edge_judge.cli import options, talk
+from edge_judge.cli.runs import found, judged, whole
+from edge_judge.errors import DataError, RunError, UsageError, nearest
+from edge_judge.records import Benchmark, Run
+
+if TYPE_CHECKING:
+    from edge_judge.compare import Comparison
+    from edge_judge.page.data import Entry, Report
+
+PICTURES: dict[str, Literal["svg", "png"]] = {".svg": "svg", ".png": "png"}
+TARGET = click.Path(path_type=Path, dir_okay=False)
+
+
+@click.command(
+    epilog=options.example(
+        "edge-judge report",
+        "edge-judge report -o judges.html --results results/0.1.0 --chart judges.svg",
+        "edge-judge report results/pocket/pocket/*/pairwise --margin 1",
+    )
+)
+@click.argument("runs", nargs=-1, type=click.Path(path_type=Path, file_okay=False))
+@click.option("-o", "--out", type=TARGET, default=Path("report.html"), show_default=True, help="The page's file.")
+@click.option("--baseline", default="f16", show_default=True, help="The scheme that others are compared with.")
+@click.option(
+    "--margin",
+    type=click.FloatRange(min=0, min_open=True, max=100),
+    default=2.0,
+    show_default=True,
+    metavar="POINTS",
+    help="Points of accuracy that may be lost.",
+)
+@click.option("--chart", type=TARGET, help="Also draw accuracy against size, as .svg or .png.")
+@options.data
+@options.results
+def report(
+    runs: tuple[Path, ...],
+    out: Path,
+    baseline: str,
+    margin: float,
+    chart: Path | None,
+    data: Path | None,
+    results: Path,
+) -> None:
+    """Write one page of all figures and all pairs, to read offline.
+
+    RUNS are folders of runs; without one, all complete runs under the results folder. The runs that they are compared
+    with are on the page too.
+    """
+    from edge_judge.page.document import build
+
+    if chart is not None and chart.suffix.lower() not in PICTURES:
+        raise UsageError(f"{chart}: a chart is made as {' or '.join(PICTURES)}", "say for example: --chart chart.svg")
+    if isnan(margin):  # no loss is below it
+        raise UsageError("--margin is not a number", "say for example: --margin 2")
+    content = _report(runs, results, data, _scheme(baseline), margin)
+    page = build(content).encode()
+    drawn = _drawn(content.entries, chart) if chart else None  # before anything is written
+    _write(out, page)
+    click.echo(out)
+    if chart and drawn is not None:
+        _write(chart, drawn)
+        click.echo(chart)
+    for remark in content.remarks:
+        talk.note(remark)
+    talk.note(f"{len(content.entries)} runs, {talk.size(len(page))}: open it in a browser")
+
+
+def _scheme(named: str) -> str:
+    from quantize import schemes
+
+    if named.lower() not in schemes.SCHEMES:
+        raise UsageError(f"unknown baseline '{named}'", nearest(named, schemes.SCHEMES))
+    return named.lower()
+
+
+def _report(named: tuple[Path, ...], results: Path, data: Path | None, baseline: str, margin: float) -> Report:
+    from edge_judge import published, store
+    from edge_judge import table as tables
+    from edge_judge.cli.eval import published_csv
+    from edge_judge.page import answer
+    from edge_judge.page.data import Report
+
+    chosen = dict(found(tuple(dict.fromkeys(named)), results, data))
+    if not chosen:
+        if store.find_runs(results):
+            raise RunError(f"{results}: no run there can be scored", "--data names the folder of the benchmarks' files")
+        raise RunError(f"{results}: no complete run there", "edge-judge eval makes one")
+    remarks: list[str] = []
+    entries = _entries(_with_baselines(chosen, baseline, data, remarks), baseline, data, remarks)
+    judges = tables.build([entry.scored for entry in entries], published.read_published(published_csv()))
+    said = answer.alone(entries, margin), answer.together(entries, margin)
+    return Report(tuple(entries), judges, margin, baseline, *said, tuple(dict.fromkeys(remarks)))
+
+
+def _beside(path: Path, baseline: str) -> Path:
+    """Where the baseline of the run in this folder lies."""
+    return path.parent.parent / baseline / path.name
+
+
+def _with_baselines(chosen: dict[Path, Run], baseline: str, data: Path | None, remarks: list[str]) -> dict[Path, Run]:
+    """The runs and those beside them that they are compared with; a remark on one that cannot be scored."""
+    from edge_judge import store
+
+    runs = {path.resolve(): run for path, run in chosen.items()}
+    beside = {_beside(path, baseline) for path in runs} - runs.keys()
+    for path in sorted(path for path in beside if (path / "score.json").exists()):
+        try:
+            run = store.read_run(path)
+            whole(run, data)
+        except (DataError, RunError) as error:
+            remarks.append(f"no comparison with {baseline}: {error}")
+        else:
+            runs[path] = run
+    return runs
+
+
+def _entries(runs: dict[Path, Run], baseline: str, data: Path | None, remarks: list[str]) -> list[Entry]:
+    """The runs with their figures, each beside its baseline; remarks on those that have none."""
+    from edge_judge import metrics
+    from edge_judge.page.data import Entry
+    from edge_judge.table import Scored
+
+    places = {path: place for place, path in enumerate(runs)}
+    entries = []
+    for path, run in runs.items():
+        benchmark, beside = whole(run, data), _beside(path, baseline)
+        cut = judged(benchmark, run)
+        scored = Scored(cut, len(benchmark.pairs), run, metrics.score(cut, run.verdicts, run.identity))
+        lost = _comparison(cut, run, runs.get(beside), baseline, remarks)
+        entries.append(Entry(scored, benchmark, lost, places[beside] if lost else None))
+    return entries
+
+
+def _comparison(
+    benchmark: Benchmark, run: Run, beside: Run | None, baseline: str, remarks: list[str]
+) -> Comparison | None:
+    from edge_judge.compare import compare
+
+    if beside is None:
+        who = run.identity
+        where = f"{who.model} on {who.benchmark} with --grammar {who.grammar}"
+        remarks.append(f"no {baseline} run of {where} to compare with")
+        return None
+    try:
+        return compare(benchmark, run, beside)
+    except RunError as error:
+        remarks.append(f"not compared: {error}")
+        return None
+
+
+def _drawn(entries: Sequence[Entry], chart: Path) -> bytes:
+    from edge_judge.page.charts import picture
+
+    return picture(entries, PICTURES[chart.suffix.lower()])
+
+
+def _write(path: Path, content: bytes) -> None:
+    """Whole or not at all."""
+    temporary = path.with_name(f".{path.name}.{os.getpid()}")
+    try:
+        with temporary.open("wb") as file:
+            file.write(content)
+            file.flush()
+            os.fsync(file.fileno())
+        temporary.replace(path)
+    finally:
+        temporary.unlink(missing_ok=True)

@@ -1,0 +1,29 @@
+"""Toy reports, for the tests of the page."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from edge_judge.compare import compare
+from edge_judge.metrics import score
+from edge_judge.page import answer
+from edge_judge.page.data import Entry, Report
+from edge_judge.records import Benchmark, Run
+from edge_judge.table import Scored, build
+
+
+def entries(judged: Benchmark, runs: Sequence[Run], *, compared: bool = True) -> list[Entry]:
+    """The runs as they stand on the page; the first is the baseline of all."""
+    found = []
+    for run in runs:
+        scored = Scored(judged, len(judged.pairs), run, score(judged, run.verdicts, run.identity))
+        lost = compare(judged, run, runs[0]) if compared else None
+        found.append(Entry(scored, judged, lost, 0 if compared else None))
+    return found
+
+
+def report(judged: Benchmark, *runs: Run, margin: float = 2.0, compared: bool = True) -> Report:
+    found = entries(judged, runs, compared=compared)
+    table = build([entry.scored for entry in found], [])
+    said = answer.alone(found, margin), answer.together(found, margin)
+    return Report(tuple(found), table, margin, runs[0].identity.scheme, *said)

@@ -1,0 +1,208 @@
+"""The page: what stands on it is what was measured, and text on it cannot run."""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+import json
+import re
+from dataclasses import replace
+from html.parser import HTMLParser
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from judgements import benchmark, random_benchmark, random_verdicts, run, verdicts
+from pages import report
+
+from edge_judge.metrics import score
+from edge_judge.page.data import DASH, figures, headline
+from edge_judge.page.document import build, embedded
+from edge_judge.page.pairs import human, pairs, wrong
+from edge_judge.records import Pair, Verdict
+from edge_judge.reliability import reliability
+
+HOSTILE = "</script><script>alert(1)</script><!--<script> \u2028\u2029 & \ud800 {{SCRIPT}} \x00"
+
+
+class Parts(HTMLParser):
+    """The script elements of a page and its policy, as a browser's parser finds them."""
+
+    def __init__(self, page: str) -> None:
+        super().__init__()
+        self.scripts: list[tuple[dict[str, str | None], str]] = []
+        self.policy = ""
+        self._open = False
+        self.feed(page)
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        found = dict(attrs)
+        self._open = tag == "script"
+        if self._open:
+            self.scripts.append((found, ""))
+        if found.get("http-equiv") == "Content-Security-Policy":
+            self.policy = str(found["content"])
+
+    def handle_data(self, data: str) -> None:
+        if self._open:
+            attributes, text = self.scripts[-1]
+            self.scripts[-1] = (attributes, text + data)
+
+    def handle_endtag(self, tag: str) -> None:
+        self._open = False
+
+    def json(self, name: str) -> Any:
+        [text] = [text for attributes, text in self.scripts if attributes.get("id") == name]
+        return json.loads(text)
+
+
+def hostile() -> Any:
+    name = HOSTILE.replace("\ud800", "")  # a name is written to files, which cannot hold half a character
+    pair = Pair(name, HOSTILE, HOSTILE, HOSTILE, ("a",), reference=HOSTILE)
+    judged = replace(benchmark("a"), pairs=(pair,), name="toy")
+    said = [Verdict(name, order, "a", {"a": 1.0}, text=HOSTILE, mass=1.0) for order in ("ab", "ba")]
+    return report(judged, run(said, "f16"), run(said))
+
+
+def test_hostile_text_comes_back_as_it_was_and_opens_no_element() -> None:
+    page = build(hostile())
+    found = Parts(page)
+    assert [attributes.get("type") for attributes, _ in found.scripts] == ["application/json"] * 2 + [None]
+    [shown] = found.json("pairs-data")["sets"][0]["pairs"]
+    assert shown[1:] == [*[HOSTILE] * 3, "A", HOSTILE]
+    assert "alert(1)</" not in page
+    page.encode()  # half a character could not be written
+
+
+@given(st.text(alphabet=st.characters(categories=None)))
+def test_any_text_survives_being_embedded_and_holds_nothing_that_html_reads(text: str) -> None:
+    made = embedded({"text": text})
+    assert json.loads(made) == {"text": text}
+    assert not set("<>&\u2028\u2029") & set(made)
+    made.encode()
+
+
+def test_the_policy_lets_only_the_pages_own_script_and_style_run_and_fetches_nothing() -> None:
+    page = build(hostile())
+    found = Parts(page)
+    [style] = re.findall("<style>(.*?)</style>", page, re.DOTALL)
+    for name, text in (("script-src", found.scripts[-1][1]), ("style-src", style)):
+        digest = base64.b64encode(hashlib.sha256(text.encode()).digest()).decode()
+        assert f"{name} 'sha256-{digest}';" in found.policy
+    assert found.policy.startswith("default-src 'none';")
+    assert not re.search(r"(src|href)=[\"']?(https?:)?//", page)
+    assert "innerHTML" not in page and "insertAdjacentHTML" not in page and "document.write" not in page
+
+
+def test_the_figures_on_the_page_are_those_of_the_metrics() -> None:
+    judged = random_benchmark(3, 60, votes=2)
+    base, other = random_verdicts(1, judged), random_verdicts(2, judged)
+    made = report(judged, run(base, "f16"), run(other))
+    told: Any = figures(made)["runs"]
+    for shown, said in zip(told, (base, other), strict=True):
+        strict = score(judged, said, made.entries[0].identity).strict
+        right, bias = strict["accuracy"], strict["position_bias"]
+        assert shown["accuracy"] == pytest.approx([100 * end for end in (right.value, right.low, right.high)], abs=1e-4)
+        assert shown["bias"] == pytest.approx([100 * end for end in (bias.value, bias.low, bias.high)], abs=1e-4)
+        assert ["right", f"{right.k:,} of {right.n:,}"] in shown["told"]
+    lost = made.entries[1].comparison
+    assert lost is not None and told[1]["ladder"][4] == (
+        f"{lost.flips.right_to_wrong} / {lost.flips.wrong_to_right} / {lost.flips.wrong_to_wrong}"
+    )
+    assert told[0]["ladder"][3] == "baseline" and told[1]["baseline"] == 0
+
+
+def test_what_is_undefined_is_a_dash_and_never_a_zero() -> None:
+    judged = benchmark((), ())
+    said = [Verdict("0", "ab", "a"), Verdict("1", "ab", "b")]
+    made = report(judged, replace(run(said, "f16"), measured=None), compared=False)
+    told: Any = figures(made)
+    [shown] = told["runs"]
+    assert (shown["accuracy"], shown["bias"], shown["risk"], shown["speed"], shown["bins"]) == (None,) * 4 + ([],)
+    assert shown["within"] is False
+    assert shown["ladder"][2:] == [DASH] * 8
+    assert dict(shown["told"])["accuracy"] == DASH
+    assert told["settings"][0]["sentences"] == []
+    assert headline(made) == "1 recorded run on toy"
+    build(made)
+
+
+def test_a_run_in_one_order_without_probabilities_still_makes_a_page() -> None:
+    judged = benchmark("a", "b", "tie")
+    said = [Verdict(str(place), "ab", label) for place, label in enumerate(("a", None, "tie"))]
+    made = report(judged, run(said, "f16"), run(said))
+    shown: Any = pairs(made.entries)
+    assert shown["runs"][0]["ba"] is None
+    assert shown["runs"][0]["ab"] == {
+        "v": "a-t", "p": None, "mass": None, "wrong": [1], "flipped": [], "cut": [], "text": {}
+    }  # fmt: skip
+    [said_of] = made.alone.values()
+    assert "by its verdicts as given" in said_of
+    build(made)
+
+
+def test_a_pair_tells_verdict_probabilities_flips_and_what_the_judge_wrote() -> None:
+    judged = benchmark("a", "b", ties=False)
+    base = [Verdict("0", "ab", "a", {"a": 0.75, "b": 0.25}, mass=0.12345), *verdicts(("a", "a"), ("b", "b"))[1:]]
+    said = [Verdict("0", "ab", "b", {"a": 0.25, "b": 0.75}, text="B wins", mass=1e-9, cut=True), *base[1:]]
+    shown: Any = pairs(report(judged, run(base, "f16"), run(said)).entries)
+    side = shown["runs"][1]["ab"]
+    assert side["v"] == "bb" and side["p"] == [0.25, 0.75, None, None, None, None]
+    assert (side["wrong"], side["flipped"], side["cut"], side["text"]) == ([0], [0], [0], {"0": "B wins"})
+    assert side["mass"] == [1e-9, None] and shown["runs"][0]["ab"]["mass"] == [0.123, None]
+    assert shown["runs"][1]["ba"]["flipped"] == []
+
+
+@pytest.mark.parametrize(
+    ("votes", "said", "expected"),
+    [
+        (("a",), "a", False), (("a",), "b", True), (("a",), None, True), ((), None, False), ((), "a", False),
+        (("a", "b"), "a", False), (("a", "b"), "tie", True), (("a", "a", "b"), "b", True),
+    ],
+)  # fmt: skip
+def test_a_verdict_is_wrong_where_fewer_than_half_of_the_votes_say_so(votes: Any, said: Any, expected: bool) -> None:
+    assert wrong(Pair("0", "", "", "", votes), Verdict("0", "ab", said)) is expected
+
+
+def test_votes_are_counted_and_no_label_is_a_dash() -> None:
+    assert human(Pair("0", "", "", "", ("b", "a", "b"))) == "A 1 · B 2"
+    assert human(Pair("0", "", "", "", ("tie",))) == "tie" and human(Pair("0", "", "", "")) == DASH
+
+
+def test_the_sentence_names_the_smallest_scheme_that_agrees() -> None:
+    judged = benchmark(*["a", "b"] * 400)
+    sure = [Verdict(one.id, one.order, one.verdict, {"a": 1.0} if one.verdict == "a" else {"b": 1.0})
+            for one in verdicts(*[("a", "a"), ("b", "b")] * 400)]  # fmt: skip
+    made = report(judged, run(sure, "f16", size=8_000_000), run(sure, "q8_0"), run(sure, "q2_k", size=1_000_000))
+    told: Any = figures(made)["settings"]
+    [said] = told[0]["sentences"]
+    assert said.startswith("q2_k (1.00 MB) agrees with f16 (8.00 MB) within 2 points on toy")
+
+
+@given(st.integers(0, 10**6), st.integers(1, 40), st.booleans())
+def test_the_gaps_of_the_reliability_curve_are_the_calibration_error(seed: int, size: int, ties: bool) -> None:
+    judged = random_benchmark(seed, size, ties=ties, votes=1 + seed % 3)
+    said = random_verdicts(seed, judged)
+    bins = reliability(judged, said)
+    ece = score(judged, said, report(judged, run(said, "f16")).entries[0].identity).strict["ece"].value
+    total = sum(one.right.n or 0 for one in bins)
+    if ece is None:
+        assert bins == ()
+    else:
+        gaps = sum((one.right.n or 0) * abs(one.confidence - (one.right.value or 0)) for one in bins)
+        assert gaps / total == pytest.approx(ece)
+
+
+def test_the_reliability_curve_is_scikit_learns() -> None:
+    from sklearn.calibration import calibration_curve
+
+    judged = random_benchmark(5, 500)
+    said = random_verdicts(6, judged, missing=0)
+    labels = {pair.id: pair.labels[0] for pair in judged.pairs}
+    sure = [one.p[one.verdict] for one in said]  # type: ignore[index]
+    right = [one.verdict == labels[one.id] for one in said]
+    share, confidence = calibration_curve(right, sure, n_bins=10)
+    bins = reliability(judged, said)
+    assert [one.right.value for one in bins] == pytest.approx(list(share))
+    assert [one.confidence for one in bins] == pytest.approx(list(confidence))
