@@ -16,6 +16,7 @@ from hashlib import sha256
 from math import ceil
 from typing import TYPE_CHECKING
 
+from edge_judge.common import path
 from edge_judge.errors import RunError
 from edge_judge.intervals import SEED, effective_size, rate
 from edge_judge.records import Benchmark, Figure, Run
@@ -93,7 +94,7 @@ class Abstention:
     wished: float
     threshold: float | None
     bound: float | None
-    best: float | None
+    best: float
     chosen: Answered
     told: Answered
 
@@ -106,7 +107,7 @@ def answers(benchmark: Benchmark, run: Run) -> Answers:
     import numpy as np
 
     if run.identity.benchmark != benchmark.name:
-        raise RunError(f"{_name(run)} is not a run on {benchmark.name}")
+        raise RunError(f"{path(run.identity)} is not a run on {benchmark.name}")
     table = tally(benchmark, run.verdicts)
     _refuse_without_probabilities(table, run)
     first = np.flatnonzero(np.diff(table.pair, prepend=-1))  # the first row of each pair
@@ -222,9 +223,9 @@ def _refuse_without_probabilities(table: Tally, run: Run) -> None:
     """A valid verdict without a probability is neither sure nor unsure."""
     without = int(((table.verdict != NONE) & ~table.with_p()).sum())
     if without or (len(table.pair) and not table.with_p().any()):
+        some = f"{without or len(table.pair):,} of {len(table.pair):,}"
         raise RunError(
-            f"{_name(run)}: {without or len(table.pair):,} of {len(table.pair):,} verdicts have no probability, "
-            "so nobody knows how sure they are",
+            f"{path(run.identity)}: {some} verdicts have no probability, so nobody knows how sure they are",
             "judge with a grammar that reads probabilities: edge-judge eval --grammar pairwise",
         )
 
@@ -271,8 +272,3 @@ def _answered(said: Answers, among: Flags, threshold: float | None) -> Answered:
 def _rate(said: Answers, answered: Flags, *, right: bool) -> Figure:
     trials = answered[said.place]
     return rate(said.right[trials] == right, said.cluster[said.place][trials])
-
-
-def _name(run: Run) -> str:
-    who = run.identity
-    return f"{who.benchmark}/{who.model}/{who.scheme}/{who.grammar}"

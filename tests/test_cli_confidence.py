@@ -1,0 +1,194 @@
+"""confidence, cascade and jury on recorded runs: what a person reads, what a program gets, what is refused."""
+
+from __future__ import annotations
+
+import json
+import shutil
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+from conftest import Edge, fails
+from judgements import benchmark, random_benchmark, random_verdicts, run
+
+from edge_judge.cascade import ABOVE, cascade
+from edge_judge.confidence import abstain, risk_coverage, steps
+from edge_judge.jury import jury
+from edge_judge.records import Benchmark, Identity, Run, Verdict
+from edge_judge.report_confidence import (
+    Confident,
+    called,
+    cascade_table,
+    confidence_table,
+    jury_table,
+    threshold,
+)
+
+POCKET = Path(__file__).parent.parent / "results/0.1.0/pocket/pocket"
+SMALL, LARGE, FREE = POCKET / "q2_k/pairwise", POCKET / "q8_0/pairwise", POCKET / "f16/none"
+
+
+def confident(judged: Benchmark, given: Run, risk: float | None = None) -> Confident:
+    asked = None if risk is None else abstain(judged, given, risk)
+    return Confident(given.identity, risk_coverage(judged, given), steps(judged, given), asked)
+
+
+def runs(count: int, model: str = "a-model-with-a-name-that-goes-on-7b") -> tuple[Benchmark, list[Run]]:
+    judged = random_benchmark(1, 200)
+    made = [run(random_verdicts(seed, judged), f"iq3_xxs-{seed}") for seed in range(count)]
+    named = [replace(one, identity=replace(one.identity, model=f"{model}-{seed}")) for seed, one in enumerate(made)]
+    return judged, named
+
+
+def test_the_recorded_small_judge_is_told_of_as_it_is(edge: Edge) -> None:
+    """Worked out once by another program: q2_k is right in 1,186 verdicts of 1,200, q8_0 in 1,196."""
+    done = edge("cascade", SMALL, LARGE, "--cost", "bytes", "--json")
+    found = json.loads(done.stdout)
+    assert (done.returncode, done.stderr) == (0, "")
+    assert (found["points"][0]["accuracy"]["k"], found["alone"]["k"], found["trials"]) == (1186, 1196, 1200)
+    assert found["cost"]["ratio"] == pytest.approx(1_663_840 / 4_134_176)
+    assert found["least"]["kept"] >= 0.99 and found["least"]["cost"] < 0.5
+    assert found["choice"]["told"]["threshold"] == found["choice"]["chosen"]["threshold"]
+    assert found["small"]["scheme"] == "q2_k" and found["large"]["scheme"] == "q8_0"
+
+
+def test_a_cascade_says_in_a_sentence_whether_it_saves(edge: Edge) -> None:
+    by_bytes = edge("cascade", SMALL, LARGE, "--cost", "bytes").stdout
+    assert "q2_k alone keeps 99.2 % of q8_0's accuracy at 0.40 of its bytes, which is under half" in flat(by_bytes)
+    by_time = edge("cascade", SMALL, LARGE).stdout
+    assert "at 0.98 of its time; no point keeps 99 % for under half" in flat(by_time)
+    other_way = edge("cascade", LARGE, SMALL, "--cost", "bytes").stdout
+    assert "nothing is saved, q2_k alone is cheaper" in flat(other_way)
+    assert "Recommended by one half of the pairs: q2_k alone" in flat(other_way)
+
+
+def flat(text: str) -> str:
+    return " ".join(text.split())
+
+
+def test_a_curve_for_each_run_that_has_one(edge: Edge) -> None:
+    done = edge("confidence", "--results", POCKET.parent.parent, "--json")
+    found = json.loads(done.stdout)
+    assert {one["grammar"] for one in found} >= {"pairwise", "pairwise-json"} and done.returncode == 0
+    assert "none" not in {one["grammar"] for one in found}
+    assert done.stderr.count("left out") == 2 and "927 of 1,200 verdicts have no probability" in done.stderr
+    assert all(one["curve"]["coverage"][-1] == 1 and one["aurc"] is not None for one in map(flattened, found))
+    assert "abstention" not in found[0]
+
+
+def flattened(one: dict[str, object]) -> dict[str, object]:
+    return {**one, **one["curve"]}  # type: ignore[dict-item]
+
+
+def test_abstaining_is_shown_with_what_it_does_on_the_other_half(edge: Edge) -> None:
+    text = edge("confidence", SMALL, POCKET / "f16/pairwise-json", "--abstain", "3.2").stdout
+    assert "At most 3.2 % wrong" in text and "no cluster is in both" in flat(text)
+    found = json.loads(edge("confidence", SMALL, "--abstain", "5", "--json").stdout)[0]["abstention"]
+    assert found["bound"] <= found["wished"] == 0.05
+    assert found["chosen"]["coverage"]["n"] + found["told"]["coverage"]["n"] == 600
+
+
+def test_jurors_of_other_schemes_and_protocols_sit_together(edge: Edge) -> None:
+    done = edge("jury", SMALL, LARGE, POCKET / "f16/pairwise-json", "--json")
+    found = json.loads(done.stdout)
+    assert [one["name"] for one in found["together"]] == ["majority", "mean probability"]
+    assert len(found["twos"]) == 3 and 0.9 < found["fleiss"]["value"] < 1
+    text = edge("jury", SMALL, LARGE, POCKET / "f16/pairwise-json").stdout
+    assert "q2_k pairwise, f16 pairwise-json" in text and "best juror: q8_0 pairwise" in text
+
+
+@pytest.mark.parametrize(
+    ("said", "code", "words"),
+    [
+        (["confidence", FREE], 1, ["no probability", "hint: judge with a grammar"]),
+        (["confidence", "elsewhere"], 1, ["elsewhere"]),
+        (["confidence", "--results", "empty"], 1, ["no complete run with probabilities"]),
+        (["confidence", SMALL, "--abstain", "nan"], 2, ["not in the range"]),
+        (["confidence", SMALL, "--abstain", "0"], 2, ["not in the range"]),
+        (["cascade", SMALL], 2, ["LARGE"]),
+        (["cascade", SMALL, SMALL], 2, ["named twice"]),
+        (["cascade", FREE, SMALL], 1, ["no probability"]),
+        (["cascade", SMALL, LARGE, "--keep", "101"], 2, ["not in the range"]),
+        (["cascade", SMALL, LARGE, "--cost", "money"], 2, ["money"]),
+        (["jury", SMALL], 2, ["a jury needs two runs"]),
+        (["jury"], 2, ["RUNS"]),
+        (["jury", SMALL, SMALL], 2, ["named twice"]),
+    ],
+)
+def test_what_cannot_be_done_is_refused_in_a_line(edge: Edge, said: list[object], code: int, words: list[str]) -> None:
+    fails(edge(*said), code, *words)
+
+
+def test_runs_on_two_benchmarks_are_refused_by_name(edge: Edge, tmp_path: Path) -> None:
+    shutil.copytree(SMALL, tmp_path / "other")
+    settings = json.loads((tmp_path / "other/run.json").read_text())
+    (tmp_path / "other/run.json").write_text(json.dumps({**settings, "benchmark": "mine"}))
+    fails(edge("jury", SMALL, tmp_path / "other"), 1, "the runs are on pocket and mine")
+
+
+def test_a_benchmark_that_has_changed_since_is_refused(edge: Edge, tmp_path: Path) -> None:
+    shutil.copytree(LARGE, tmp_path / "other")
+    settings = json.loads((tmp_path / "other/run.json").read_text())
+    settings["settings"]["benchmark_sha256"] = "0" * 64
+    (tmp_path / "other/run.json").write_text(json.dumps(settings))
+    fails(edge("cascade", SMALL, tmp_path / "other"), 1, "another one than the run judged")
+
+
+@pytest.mark.parametrize("command", ["confidence", "cascade", "jury"])
+def test_help_ends_with_an_example(edge: Edge, command: str) -> None:
+    assert f"edge-judge {command} " in edge(command, "--help").stdout.rpartition("Example:")[2]
+
+
+@pytest.mark.parametrize("width", [80, 120])
+def test_tables_fit_their_width_and_cut_no_figure(width: int) -> None:
+    judged, made = runs(3)
+    shown = [confident(judged, one, 0.3) for one in made]
+    for text, unlimited in (
+        (confidence_table(shown, width=width), confidence_table(shown, width=400)),
+        (confidence_table(shown[:1], width=width), confidence_table(shown[:1], width=400)),
+        (cascade_table(cascade(judged, *made[:2]), width=width), cascade_table(cascade(judged, *made[:2]), width=400)),
+        (jury_table(jury(judged, made), width=width), jury_table(jury(judged, made), width=400)),
+    ):
+        assert max(map(len, text.splitlines())) <= width
+        figures = [word for word in unlimited.split() if word[0].isdigit() and "." in word]
+        assert figures and set(figures) <= set(text.split())
+
+
+def test_what_is_undefined_is_a_dash_or_said_in_words() -> None:
+    judged = benchmark((), ())
+    given = run([Verdict("0", "ab", "a", {"a": 0.9, "b": 0.1}), Verdict("1", "ab", "a", {"a": 0.9, "b": 0.1})])
+    text = confidence_table([confident(judged, given), confident(judged, replace(given, identity=other()))])
+    assert "0.0" not in text.replace("00%", "") and " -" in text
+    labelled = benchmark("a", "a")
+    never = run([replace(verdict, verdict=None) for verdict in given.verdicts], "f16")
+    told = cascade_table(cascade(labelled, given, replace(never, measured=None)))
+    assert "f16 is never right here" in told and "Nothing is recommended" in told and "cost unknown" in told
+
+
+def other() -> Identity:
+    return Identity("toy", "pocket", "f16", "pairwise")
+
+
+def test_none_of_the_thresholds_holding_is_said_with_the_least_that_could_be_asked_for() -> None:
+    judged, made = runs(1)
+    asked = confident(judged, made[0], 0.01)
+    assert asked.abstention is not None
+    text = confidence_table([asked])
+    assert "none" in text and f"{100 * asked.abstention.best:.1f}" in text
+
+
+def test_judges_are_called_by_what_tells_them_apart() -> None:
+    first = Identity("toy", "pocket", "q2_k", "pairwise")
+    assert called([first, replace(first, scheme="f16")]) == ["q2_k", "f16"]
+    assert called([first, replace(first, grammar="none", scheme="f16")]) == ["q2_k pairwise", "f16 none"]
+    assert called([first]) == ["pocket q2_k pairwise"]
+
+
+def test_a_threshold_below_1_is_never_shown_as_1() -> None:
+    assert [threshold(number) for number in (0.5, 0.99996, 1.0, ABOVE, None)] == [
+        "0.5000",
+        "0.99996",
+        "1",
+        "any",
+        "none",
+    ]
