@@ -14,9 +14,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from judgements import benchmark, random_benchmark, random_verdicts, run, verdicts
-from pages import report
+from pages import entries, report
 
 from edge_judge.metrics import score
+from edge_judge.page import answer
 from edge_judge.page.data import DASH, figures, headline
 from edge_judge.page.document import build, embedded
 from edge_judge.page.pairs import human, pairs, wrong
@@ -178,6 +179,36 @@ def test_the_sentence_names_the_smallest_scheme_that_agrees() -> None:
     told: Any = figures(made)["settings"]
     [said] = told[0]["sentences"]
     assert said.startswith("q2_k (1.00 MB) agrees with f16 (8.00 MB) within 2 points on toy")
+
+
+def test_a_judge_on_several_benchmarks_has_a_sentence_on_all_of_them_and_one_on_each() -> None:
+    found = []
+    for name in ("one", "two"):
+        judged = benchmark(*["a", "b"] * 400, name=name)
+        said = verdicts(*[("a", "a"), ("b", "b")] * 400)
+        runs = [run(said, "f16"), run(said, "q2_k", size=1_000_000)]
+        runs = [replace(one, identity=replace(one.identity, benchmark=name)) for one in runs]
+        held = entries(judged, runs)
+        found += [replace(entry, baseline=len(found)) for entry in held]
+    assert {setting[0]: "points on " + setting[0] in said for setting, said in answer.alone(found, 2).items()} == {
+        "one": True, "two": True,
+    }  # fmt: skip
+    [both] = answer.together(found, 2).values()
+    assert "within 2 points on one and two" in both
+    assert answer.together(found[:3], 2) == {}
+
+
+def test_how_many_pairs_were_judged_is_told_where_runs_differ() -> None:
+    judged = benchmark("a", "b", "a")
+    said = verdicts(("a", "a"), ("b", "b"), ("a", "a"))
+    told: Any = figures(report(judged, run(said, "f16"), run(said[:2])))["settings"]
+    assert told[0]["pairs"] == "1 to 3 of 3 pairs"
+
+
+def test_a_judge_near_chance_is_marked() -> None:
+    judged = benchmark("a", "b", "a")
+    told: Any = figures(report(judged, run(verdicts(("a", "b"), ("a", "b"), ("b", "a")), "f16")))["runs"]
+    assert told[0]["ladder"][2].endswith(", near chance")
 
 
 @given(st.integers(0, 10**6), st.integers(1, 40), st.booleans())

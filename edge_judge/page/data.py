@@ -6,7 +6,7 @@ Does not know: HTML, files. It computes no figure: each comes from metrics, comp
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TypeAlias
 
@@ -106,7 +106,6 @@ def _run(entry: Entry, margin: float) -> dict[str, Json]:
         "accuracy": _percent(score.strict["accuracy"]),
         "bias": _percent(score.strict["position_bias"]),
         "within": drop is not None and drop.high is not None and drop.high < margin,
-        "weak": near_chance(score.strict["accuracy"], score.baselines),
         "told": [[name, text] for name, text in _told(entry)],
         "ladder": list(_ladder(entry)),
         "behaviour": list(_behaviour(entry)),
@@ -127,6 +126,7 @@ def _told(entry: Entry) -> Iterator[tuple[str, str]]:
     run, score, lost = entry.scored.run, entry.scored.score, entry.comparison
     right = score.strict["accuracy"]
     yield "accuracy", f"{told(right)} %" if right.value is not None else DASH
+    yield "pairs", f"{score.pairs:,} of {entry.scored.pairs:,}"
     if right.n:
         yield "right", f"{right.k:,} of {right.n:,}"
     yield "size", dash(layout.size(run.bytes))
@@ -137,10 +137,10 @@ def _told(entry: Entry) -> Iterator[tuple[str, str]]:
         yield f"drop from {lost.baseline.identity.scheme}", told(lost.drop, layout.points)
         yield "McNemar p", dash(layout.probability(lost.mcnemar_p))
         yield "KLD, nats", dash(layout.value(lost.kld, layout.divergence))
-    yield "without a model", told_best(entry)
+    yield "without a model", _best(entry)
 
 
-def told_best(entry: Entry) -> str:
+def _best(entry: Entry) -> str:
     """The best baseline that reads nothing, and what it gets."""
     found = {name: figure.value for name, figure in entry.scored.score.baselines.items() if figure.value is not None}
     if not found:
@@ -154,7 +154,8 @@ def _ladder(entry: Entry) -> Iterator[str]:
     run, lost = entry.scored.run, entry.comparison
     yield run.identity.scheme
     yield dash(layout.size(run.bytes))
-    yield told(entry.scored.score.strict["accuracy"])
+    weak = near_chance(entry.scored.score.strict["accuracy"], entry.scored.score.baselines)
+    yield told(entry.scored.score.strict["accuracy"]) + (", near chance" if weak else "")
     if lost is None:
         yield from [DASH] * 5
     elif lost.baseline.identity == run.identity:
@@ -228,7 +229,7 @@ def _settings(report: Report) -> Iterator[dict[str, Json]]:
         groups.setdefault(entry.setting, []).append(place)
     for setting, places in groups.items():
         benchmark, model, grammar = setting
-        score = entries[places[0]].scored.score
+        largest = max((entries[place].scored for place in places), key=lambda scored: scored.score.pairs)
         sentences = (report.together.get((model, grammar)), report.alone.get(setting))
         runs: list[Json] = [*sorted(places, key=lambda place: -entries[place].scored.run.bytes)]
         yield {
@@ -237,9 +238,16 @@ def _settings(report: Report) -> Iterator[dict[str, Json]]:
             "model": model,
             "grammar": grammar,
             "runs": runs,
-            "pairs": f"{score.pairs:,} of {entries[places[0]].scored.pairs:,} pairs",
-            "ceiling": dash(layout.interval(score.human_ceiling, layout.percent)),
+            "pairs": _pairs([entries[place].scored for place in places]),
+            "ceiling": told(largest.score.human_ceiling),
         }
+
+
+def _pairs(group: Sequence[Scored]) -> str:
+    """How many pairs the runs judged, of how many there are."""
+    judged = sorted({one.score.pairs for one in group})
+    number = f"{judged[0]:,}" if len(judged) == 1 else f"{judged[0]:,} to {judged[-1]:,}"
+    return f"{number} of {group[0].pairs:,} pairs"
 
 
 def _judges(content: Table) -> dict[str, Json]:
