@@ -18,6 +18,12 @@ from typing import Any
 FOLDER = Path(__file__).parent
 _BREAK = r"[\r\v\f\x1c-\x1e\x85\u2028\u2029]"  # what may pass for the end of a line, beside the usual one
 _LINE = f"(^|{_BREAK})"
+_BLANK = r"\t\x1f \xa0\u1680\u2000-\u200a\u202f\u205f\u3000"  # inside a line
+_UNSEEN = (  # no reader sees them: control characters, and Unicode's default ignorable code points
+    r"\x00-\x08\x0e-\x1b\x7f-\x84\x86-\x9f\xad\u034f\u061c\u115f\u1160\u17b4\u17b5\u180b-\u180f\u200b-\u200f"
+    r"\u202a-\u202e\u2060-\u206f\u3164\ufe00-\ufe0f\ufeff\uffa0\ufff0-\ufff8\U0001bca0-\U0001bca3"
+    r"\U0001d173-\U0001d17a\U000e0000-\U000e0fff"
+)
 _NO_HEADING = re.compile(r"\w|\{|-(?:\s|$)|$")  # words, fields, items of a list: headings begin with a sign
 _FIELD = re.compile(r"\{\{.*?\}\}|\{%.*?%\}|\{\w+\}")
 
@@ -82,19 +88,25 @@ def _headings(template: str) -> re.Pattern[str] | None:
     headings = sorted({line for line in beginnings if not _NO_HEADING.match(line)}, key=len, reverse=True)
     if not headings:
         return None
-    return re.compile(f"{_LINE}(\\s*)({'|'.join(map(_alike, headings))})", re.IGNORECASE | re.MULTILINE)
+    found = "|".join(map(_alike, headings))
+    return re.compile(f"{_LINE}([{_BLANK}{_UNSEEN}]*)({found})", re.IGNORECASE | re.MULTILINE)
 
 
 def _alike(heading: str) -> str:
-    """An expression for a heading and what looks like it: other spaces, more or fewer of a repeated sign."""
+    """An expression for a heading and what looks like it: other spaces, more or fewer of a repeated sign, and
+    characters between that nobody sees.
+    """
+    # No two neighbours can take the same characters in more than one way: an answer must not make this slow.
     parts = [part[0] for part in re.finditer(r"\w+|([^\w\s])\1*", heading.rstrip(": "))]
     found = ""
     for before, part in zip(["", *parts], parts, strict=False):
         word = part[0].isalnum()
-        gap = r"\s+" if word and before[-1:].isalnum() else r"\s*"
-        found += (gap if before else "") + (re.escape(part) if word else re.escape(part[0]) + "+")
+        gap = rf"[{_UNSEEN}]*\s[\s{_UNSEEN}]*" if word and before[-1:].isalnum() else rf"[\s{_UNSEEN}]*"
+        sign = re.escape(part[0])
+        spelt = f"[{_UNSEEN}]*".join(map(re.escape, part)) if word else f"{sign}(?:[{_UNSEEN}]*{sign})*"
+        found += (gap if before else "") + spelt
     if not any(map(str.isalnum, heading)):  # a rule has its line for itself; before a text its sign is an item's
-        return found + rf"(?=\s*(?:$|{_BREAK}))"
+        return found + rf"(?=[{_BLANK}{_UNSEEN}]*(?:$|{_BREAK}))"
     return found + (r"\b" if parts[-1][-1].isalnum() else "")
 
 
