@@ -47,7 +47,7 @@ def sheets(model: Model, protocol: Protocol, questions: Sequence[Question]) -> l
     room = model.trained_context - protocol.limit - spare(model, protocol)
     maker = _Maker(model, protocol, trained, room)
     found = [sheet for place, question in enumerate(questions) for sheet in maker.make(place, question)]
-    _check_room(found, model, room)
+    _check_room(found, model, protocol, room)
     return found
 
 
@@ -71,15 +71,23 @@ def trained_in(model: Model) -> str:
     return text
 
 
-def _check_room(found: Sequence[Sheet], model: Model, room: int) -> None:
+def _check_room(found: Sequence[Sheet], model: Model, protocol: Protocol, room: int) -> None:
     too_long = sum(len(sheet.tokens) > room for sheet in found)
     if too_long:
         longest = max(len(sheet.tokens) for sheet in found)
         raise ModelError(
             f"{too_long} of {len(found)} prompts do not fit the model's context of {model.trained_context} tokens "
             f"(longest: {longest}, beside {model.trained_context - room} for the answer)",
-            "--truncate answers shortens the longer answer of these pairs, or use a model with a longer context",
+            _remedy(protocol, room),
         )
+
+
+def _remedy(protocol: Protocol, room: int) -> str:
+    if room <= 0 and protocol.limit:
+        return f"{protocol.limit} tokens of reasons leave no room for a prompt: say fewer with --reasoning"
+    if protocol.truncate:
+        return "however short the answers are: leave these pairs out, or use a model with a longer context"
+    return "--truncate answers shortens the longer answer of these pairs, or use a model with a longer context"
 
 
 class _Maker:

@@ -74,6 +74,14 @@ def test_a_question_too_long_by_itself_is_refused_even_so(model, name):
     assert done == []
     longest = int(re.search(r"longest: (\d+)", str(caught.value))[1])
     assert longest > room(asking(name))
+    assert "--truncate" not in caught.value.hint and "leave these pairs out" in caught.value.hint
+
+
+def test_a_bound_that_leaves_no_room_for_any_prompt_is_what_is_to_be_changed(model):
+    protocol = replace(asking("pairwise-cot", truncate=False), written=CONTEXT)
+    with pytest.raises(ModelError, match="^2 of 2 prompts do not fit ") as caught:
+        made(model, protocol, FITS)
+    assert "--reasoning" in caught.value.hint and "--truncate" not in caught.value.hint
 
 
 @pytest.mark.parametrize("name", NAMES)
