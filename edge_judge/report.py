@@ -38,6 +38,7 @@ if TYPE_CHECKING:
     from edge_judge.noise import Noise
 
 BASELINES = {"longest": "longest\nanswer", "random": "random"}  # beside always naming the same place
+STRICT = "profile strict, a missing verdict is wrong"
 WIDE = 106  # columns from which the ladder fits into one table
 
 
@@ -119,6 +120,7 @@ def scores_table(rows: Sequence[ScoreRow], *, width: int = 80, color: bool = Fal
             parts.append(_beside_published(section))
         if explained := [line for row in section for line in _remarks(row)]:
             parts.append(notes(*explained))
+    parts.append(notes(*_profiles(rows)))
     if any(near_chance(row.score.strict["accuracy"], row.score.baselines) for row in rows):
         parts.append(notes("near chance: the interval reaches down to the best baseline without a model"))
     return render(parts, width, color)
@@ -136,6 +138,7 @@ def ladder_table(comparisons: Sequence[Comparison], *, width: int = 80, color: b
         parts += _ladder(list(group), width)
     parts.append(
         notes(
+            f"accuracy, drop, flips: {STRICT}",
             "drop: points of accuracy lost, with its 95 % interval; p: exact McNemar test",
             "flips: right to wrong / wrong to right / wrong to another wrong",
             "KLD: mean divergence of the verdict's probabilities from the baseline's, in nats",
@@ -170,6 +173,12 @@ def _always(baselines: Mapping[str, Figure]) -> str:
     return "/".join(dict.fromkeys(value(baselines.get(name), percent) for name in names))
 
 
+def _profiles(rows: Sequence[ScoreRow]) -> list[str]:
+    """Under which profile the figures were made."""
+    beside = any(_is_beside(row) for row in rows)
+    return [f"figures: {STRICT}", *(["as published: profile paper, made as the published figures were"] * beside)]
+
+
 def _remarks(row: ScoreRow) -> list[str]:
     """What must be known to read the row's figures, a line each."""
     name, ceiling, cut = row.score.benchmark, row.score.human_ceiling, row.score.strict["truncated"]
@@ -186,7 +195,7 @@ def _remarks(row: ScoreRow) -> list[str]:
 
 
 def _noise_floor(noise: Noise) -> str:
-    apart = "" if noise.largest is None else f", a probability by {noise.largest:.4f} at most"
+    apart = "" if noise.largest is None else f", a probability by {divergence(noise.largest)} at most"
     times = "once more" if noise.repeats == 1 else f"{noise.repeats} times more"
     return f"judged {times} in other batches, {noise.flips:,} of {noise.verdicts:,} verdicts changed{apart}"
 

@@ -94,6 +94,14 @@ def test_a_judge_no_better_than_a_baseline_is_called_near_chance_in_words() -> N
     assert "near chance" not in scores_table([judge("toy", right=True)])
 
 
+def test_the_profile_is_named_wherever_a_figure_stands() -> None:
+    alone = scores_table([ScoreRow(judge("toy", right=True).score)])
+    assert "figures: profile strict" in alone and "profile paper" not in alone
+    assert "accuracy, drop, flips: profile strict" in ladder_table(ladder())
+    both = scores_table([judge("pandalm", right=True)])
+    assert "figures: profile strict" in both and "as published: profile paper" in both
+
+
 def test_a_published_figure_stands_in_a_table_of_its_own() -> None:
     text = scores_table([judge("pandalm", right=True)])
     line = text.split("\n\n")[2].splitlines()[-1]
@@ -144,7 +152,9 @@ def test_every_judge_has_a_section_of_its_own() -> None:
 def test_undefined_figures_are_dashes_and_not_zeros() -> None:
     judged = benchmark((), ())
     row = ScoreRow(score(judged, [], WHO))
-    for block in scores_table([row]).strip().split("\n\n"):
+    *tables, told = scores_table([row]).strip().split("\n\n")
+    assert figures_in(told) == []
+    for block in tables:
         cells = block.splitlines()[-1].split()
         assert set(cells[1:]) <= {"-", "0"}  # no pairs, no verdicts, nothing else
 
