@@ -186,7 +186,7 @@ def _about_confidence(runs: Sequence[Confident]) -> list[str]:
     found = [run.abstention for run in runs if run.abstention is not None]
     if found:
         lines.append(
-            "surely below: the error rate's upper confidence bound on the half it was chosen on; no cluster is in both"
+            "surely below: the error rate's 95 % upper bound on the half it was chosen on; no cluster is in both"
         )
     if any(one.threshold is None for one in found):
         lines.append("none: no threshold is surely below what was asked; beside it the least that could be asked for")
@@ -239,8 +239,15 @@ def _recommended(found: Cascade, small: str, large: str) -> str:
     return (
         f"{begin} {_who(choice.chosen, small)}. On the other {choice.pairs:,} pairs {passed}"
         f"is right in {interval(told.accuracy, percent)} %, and keeps {kept} % of {large}'s accuracy{cost}: "
-        f"{interval(choice.drop, points)} points lost."
+        f"{interval(choice.drop, points)} points lost{_short(told, found.keep)}."
     )
+
+
+def _short(told: Point, keep: float) -> str:
+    """Chosen by an estimate, a threshold may keep less elsewhere: that must not pass unsaid."""
+    if told.kept is None or told.kept >= keep:
+        return ""
+    return f"; that is less than the {100 * keep:g} % asked for, which one half of the pairs is too few to tell"
 
 
 def _who(point: Point, small: str) -> str:
