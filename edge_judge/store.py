@@ -16,6 +16,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import asdict
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import IO, Any, Self
 
 from edge_judge.errors import RunError
@@ -38,19 +39,8 @@ class RunFolder:
         cls, results: Path, identity: Identity, settings: Mapping[str, Any], *, fresh: bool
     ) -> Iterator[Self]:
         """Begin or resume a run, alone: another process that opens the same folder is refused."""
-        from filelock import FileLock, Timeout
-
         path = folder(results, identity)
-        made = [one for one in (path, *path.parents) if not one.exists()]
-        path.mkdir(parents=True, exist_ok=True)
-        lock = FileLock(path / ".lock")
-        try:
-            lock.acquire(timeout=0)
-        except Timeout as error:
-            raise RunError(
-                f"{path}: another edge-judge is writing this run", "wait for it, or use --results"
-            ) from error
-        try:
+        with _alone(path):
             run = cls(path, identity, settings)
             run._begin(fresh)
             try:
@@ -60,10 +50,6 @@ class RunFolder:
                 raise
             finally:
                 run.close()
-        finally:
-            (path / ".lock").unlink(missing_ok=True)  # while it is held: later it may be another's
-            _remove_empty(made)
-            lock.release()
 
     def _begin(self, fresh: bool) -> None:
         if fresh:
@@ -125,6 +111,10 @@ class RunFolder:
             raise RunError(f"{self.path / 'run.json'}: measured: expected numbers", "--fresh begins the run anew")
         return measured
 
+    def noted(self, name: str) -> Any:
+        """What `add` noted in run.json, None where nothing was."""
+        return (_run_json(self.path) or {}).get(name)
+
     def reopen(self) -> None:
         """More verdicts are to come: the run is not complete any more."""
         (self.path / "score.json").unlink(missing_ok=True)
@@ -162,6 +152,40 @@ def read_run(path: Path) -> Run:
     return Run(identity, known["settings"], run.measured(), tuple(run.verdicts()), known["gguf_bytes"])
 
 
+def put_run(
+    results: Path, run: Run, score: Mapping[str, Any], note: tuple[str, Mapping[str, Any]], *, fresh: bool
+) -> Path:
+    """Make the folder of a complete run that was reached elsewhere, whole or not at all. note: as of `add`.
+
+    Raises RunError where a run is there already, unless `fresh`: it is then replaced, once the new one is whole.
+    """
+    path = folder(results, run.identity)
+    with _alone(path):
+        if not fresh:
+            _refuse_another(path, run)
+        with TemporaryDirectory(prefix=".put-", dir=path) as temporary:
+            made = RunFolder(Path(temporary), run.identity, run.settings)
+            made._begin(fresh=True)
+            for verdict in run.verdicts:
+                made.append(verdict)
+            made.close()
+            measured = {"measured": asdict(run.measured)} if run.measured else {}
+            known = {"gguf_bytes": run.bytes, **measured, note[0]: dict(note[1])}
+            write_json(made.path / "run.json", {**(_run_json(made.path) or {}), **known})
+            write_json(made.path / "score.json", score)
+            for name in reversed(FILES):  # a kill from here on leaves no run that is half of each
+                (path / name).unlink(missing_ok=True)
+            for name in FILES:
+                (made.path / name).replace(path / name)
+    return path
+
+
+def noted(path: Path, name: str) -> Mapping[str, Any] | None:
+    """What `add` noted about the run in this folder; None where it noted nothing of that name."""
+    found = (_run_json(path) or {}).get(name)
+    return found if isinstance(found, dict) else None
+
+
 def find_runs(results: Path) -> list[Path]:
     """The folders of all complete runs below `results`, sorted."""
     return sorted(path.parent for path in results.glob("*/*/*/*/score.json"))
@@ -183,17 +207,54 @@ def _brief(value: object) -> str:
 
 
 def write_json(path: Path, content: Mapping[str, Any]) -> None:
+    """Whole or not at all, see `write_whole`."""
+    write_whole(path, f"{json.dumps(content, indent=2, ensure_ascii=False)}\n".encode())
+
+
+def write_whole(path: Path, content: bytes) -> None:
     """Whole or not at all: a temporary file, synced, then renamed."""
     temporary = path.with_name(f".{path.name}.{os.getpid()}")
     try:
-        with temporary.open("w", encoding="utf-8") as file:
-            json.dump(content, file, indent=2, ensure_ascii=False)
-            file.write("\n")
+        with temporary.open("wb") as file:
+            file.write(content)
             file.flush()
             os.fsync(file.fileno())
         temporary.replace(path)
     finally:
         temporary.unlink(missing_ok=True)
+
+
+@contextmanager
+def _alone(path: Path) -> Iterator[None]:
+    """The folder of a run, made if it is not there, locked; it is removed again if nothing was put there."""
+    from filelock import FileLock, Timeout
+
+    made = [one for one in (path, *path.parents) if not one.exists()]
+    path.mkdir(parents=True, exist_ok=True)
+    lock = FileLock(path / ".lock")
+    try:
+        lock.acquire(timeout=0)
+    except Timeout as error:
+        raise RunError(f"{path}: another edge-judge is writing this run", "wait for it, or use --results") from error
+    try:
+        yield
+    finally:
+        (path / ".lock").unlink(missing_ok=True)  # while it is held: later it may be another's
+        _remove_empty(made)
+        lock.release()
+
+
+def _refuse_another(path: Path, run: Run) -> None:
+    known = _run_json(path)
+    if known is None:
+        return
+    if differing := differences(known["settings"], run.settings):
+        why = f"holds a run under other settings: {'; '.join(differing)}"
+    elif (path / "verdicts.jsonl").exists():
+        why = "holds a run with verdicts already"
+    else:
+        return
+    raise RunError(f"{path} {why}", "--fresh replaces it, --results DIR puts the new one elsewhere")
 
 
 def _run_json(folder: Path) -> dict[str, Any] | None:

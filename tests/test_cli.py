@@ -15,7 +15,7 @@ from conftest import Edge, fails
 
 from edge_judge import pocket
 
-COMMANDS = ["demo", "models", "quantize", "eval", "compare", "judge", "data", "lock", "speed"]
+COMMANDS = ["demo", "models", "quantize", "eval", "compare", "pack", "judge", "data", "lock", "speed"]
 
 
 @pytest.mark.parametrize("command", COMMANDS)
@@ -30,7 +30,7 @@ def test_help_lists_every_command(edge: Edge) -> None:
     assert sorted(listed) == sorted(COMMANDS)
 
 
-@pytest.mark.parametrize("command", [[], ["data"]])
+@pytest.mark.parametrize("command", [[], ["data"], ["pack"]])
 def test_a_group_of_commands_alone_is_answered_with_its_help(edge: Edge, command: list[str]) -> None:
     done = edge(*command)
     assert done.returncode == 2 and done.stdout == ""

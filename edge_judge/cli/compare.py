@@ -12,9 +12,10 @@ from click.core import ParameterSource
 
 from edge_judge.cli import options, table, talk
 from edge_judge.cli.errors import TOO_MUCH_LOST
+from edge_judge.cli.pack import from_pack
 from edge_judge.cli.runs import found, judged, whole
 from edge_judge.errors import RunError, UsageError, nearest
-from edge_judge.records import Run
+from edge_judge.records import Benchmark, Run
 
 if TYPE_CHECKING:
     from edge_judge.compare import Comparison
@@ -27,11 +28,12 @@ if TYPE_CHECKING:
         "edge-judge compare",
         "edge-judge compare results/pocket/pocket/q2_k/pairwise --max-drop 2",
         "edge-judge compare --baseline published",
+        "edge-judge compare --baseline pocket-f16.ejpack",
         "edge-judge compare --layout table --markdown",
     )
 )
 @click.argument("runs", nargs=-1, type=click.Path(path_type=Path, file_okay=False))
-@click.option("--baseline", default="f16", show_default=True, help="A scheme, `published`, or the folder of a run.")
+@click.option("--baseline", default="f16", show_default=True, help="A scheme, `published`, a pack, or a run's folder.")
 @click.option(
     "--max-drop",
     type=click.FloatRange(min=0),
@@ -113,8 +115,9 @@ def _against_run(
 
     comparisons: list[Comparison] = []
     for path, run in chosen:
+        benchmark = whole(run, data)
         # cut anew for each run: two runs may have judged different numbers of a benchmark's pairs
-        comparisons.append(compared(judged(whole(run, data), run), run, _baseline(path, run, baseline)))
+        comparisons.append(compared(judged(benchmark, run), run, _baseline(path, run, baseline, benchmark)))
     comparisons.sort(
         key=lambda one: (
             one.run.identity.benchmark,
@@ -133,15 +136,19 @@ def _against_run(
     )
 
 
-def _baseline(path: Path, run: Run, named: str) -> Run:
-    """The baseline of a run: its sibling of the named scheme, or the run in the named folder."""
-    from edge_judge import store
+def _baseline(path: Path, run: Run, named: str, benchmark: Benchmark) -> Run:
+    """The baseline of a run: its sibling of the named scheme, or the run in the named pack or folder."""
+    from edge_judge import packs, store
     from quantize import schemes
 
+    if named.lower() not in schemes.SCHEMES and Path(named).is_file():
+        return from_pack(Path(named), benchmark)
+    if Path(named).suffix == packs.ENDING:
+        raise RunError(f"{named}: no pack there", "edge-judge pack export makes one")
     if Path(named, "run.json").exists():
         return store.read_run(Path(named))
     if Path(named).name != named:
-        raise RunError(f"{named}: no run there", "--baseline takes a scheme, `published`, or the folder of a run")
+        raise RunError(f"{named}: no run there", "--baseline takes a scheme, `published`, a pack, or a run's folder")
     if named.lower() not in schemes.SCHEMES:
         raise UsageError(f"unknown baseline '{named}'", nearest(named, ["published", *schemes.SCHEMES]))
     sibling = path.parent.parent / named.lower() / path.name
