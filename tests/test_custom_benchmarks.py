@@ -30,6 +30,14 @@ def write(folder: Path, content: str | bytes, name: str = "mine.jsonl") -> Path:
 # ---- reading --------------------------------------------------------------------------------------------
 
 
+@pytest.mark.parametrize("content", [GOOD.replace('"a"}', '"C"}'), "hello\n", "{}\n", GOOD.replace('"Plum."', "1"), ""])
+def test_whatever_is_wrong_with_a_file_there_is_a_hint(tmp_path: Path, content: str) -> None:
+    for path in (write(tmp_path, content), write(tmp_path, content, "mine.txt"), tmp_path / "none.csv", tmp_path):
+        with pytest.raises(DataError) as caught:
+            benchmarks.load(path)
+        assert caught.value.hint
+
+
 def test_jsonl_with_only_the_required_columns_gets_ids_from_file_and_row(tmp_path: Path) -> None:
     path = write(
         tmp_path, '{"question": "Hi.", "a": "Hello.", "b": ""}\n\n{"question": "Bye.", "a": "", "b": ""}\n'

@@ -64,9 +64,11 @@ def load_source(source: Source, data: Path | None = None) -> Benchmark:
 
 
 def _load_file(path: Path) -> Benchmark:
-    file = File.open(path)
+    with custom.hinting(f"check the path; expected a file named {' or '.join(custom.FORMATS)}"):
+        file = File.open(path)
     name = custom.name_of(path, frozenset(REGISTRY))
-    pairs = tuple(custom.read(file, name))
+    with custom.hinting(custom.EXAMPLE):
+        pairs = tuple(custom.read(file, name))
     if not pairs:
         raise DataError(f"{path}: no pairs in it", f"a row has the columns {', '.join(custom.REQUIRED)}")
     return Benchmark(name, pairs, file.sha256, custom.has_ties(pairs), str(path))
