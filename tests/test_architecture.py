@@ -19,9 +19,10 @@ ROOMS = [
     "plan", "ballot", "chat", "memory", "engine",
     "writing", "scores", "sheets", "judging", "noise", "rates",
     "store", "run", "columns", "packs",
-    "intervals", "tally", "metrics", "published", "compare", "table", "common", "confidence", "cascade", "jury",
+    "intervals", "tally", "metrics", "published", "compare", "attribution", "table",
+    "common", "confidence", "cascade", "jury",
     "differences", "sequential", "sampling", "choice",
-    "layout", "sentence", "report", "report_table", "report_confidence", "reliability", "page",
+    "layout", "sentence", "report", "report_table", "report_attribution", "report_confidence", "reliability", "page",
     "cli", "__main__",
 ]  # fmt: skip
 

@@ -15,7 +15,7 @@ from conftest import Edge, fails
 
 from edge_judge import pocket
 
-COMMANDS = ["demo", "models", "quantize", "eval", "compare", "pack", "judge", "data", "lock", "speed"]
+COMMANDS = ["demo", "models", "quantize", "eval", "compare", "pack", "attribute", "judge", "data", "lock", "speed"]
 
 
 @pytest.mark.parametrize("command", COMMANDS)

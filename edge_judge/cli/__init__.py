@@ -12,6 +12,7 @@ from __future__ import annotations
 import click
 
 from edge_judge import __version__
+from edge_judge.cli.attribute import attribute
 from edge_judge.cli.cascade import cascade
 from edge_judge.cli.compare import compare
 from edge_judge.cli.confidence import confidence
@@ -38,6 +39,7 @@ def main() -> None:
 
 
 for command in (
-    demo, models, quantize, evaluate, compare, pack, judge, data, lock, speed, report, confidence, cascade, jury,
+    demo, models, quantize, evaluate, compare, pack, attribute,
+    judge, data, lock, speed, report, confidence, cascade, jury,
 ):
     main.add_command(command)
