@@ -70,8 +70,8 @@ def test_an_imported_run_is_a_run_like_any_other_that_says_where_it_comes_from(
     assert sorted(path.name for path in (tmp_path / HERE).iterdir()) == sorted(store.FILES)
     done = edge("compare")
     assert done.returncode == 0 and "f16" in done.stdout, done.stderr
-    assert edge("pack", "export", HERE, "-o", "again.ejpack").returncode == 0
-    assert packs.read((tmp_path / "again.ejpack").read_bytes()).rows == packs.read(pack.read_bytes()).rows
+    assert edge("pack", "export", HERE, "-o", "a/new/folder.ejpack").returncode == 0
+    assert packs.read((tmp_path / "a/new/folder.ejpack").read_bytes()).rows == packs.read(pack.read_bytes()).rows
 
 
 def test_a_pack_is_small_and_named_after_its_run(edge: Edge, tmp_path: Path) -> None:

@@ -53,6 +53,7 @@ def export(run: Path, output: Path | None, data: Path | None) -> None:
     with _named(run):
         content = packs.write(benchmark, found)
     path = output or Path("-".join(asdict(found.identity).values()) + packs.ENDING)
+    path.parent.mkdir(parents=True, exist_ok=True)
     store.write_whole(path, content)
     talk.note(f"{len(found.verdicts):,} verdicts in {talk.size(len(content))}")
     click.echo(path)
