@@ -6,7 +6,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 READY := $(VENV)/.ready
 
-.PHONY: setup demo test test-slow bench bench-quantize check fix train pairs clean
+.PHONY: setup demo test test-slow bench bench-quantize bench-choose check fix train pairs clean
 
 setup: $(READY)
 
@@ -32,6 +32,10 @@ bench-quantize: setup  ## memory, disk and time of quantizing; needs torch and a
 bench: setup  ## judging, beside llama-cpp-python and llama-server: hours; takes pip's cmake where the system has none
 	command -v cmake >/dev/null || $(BIN)/python -m pip install --quiet cmake
 	$(BIN)/python benchmarks/judge.py
+
+bench-choose: setup  ## errors and savings of the sequential test, simulated: minutes
+	$(BIN)/python -m pip install --quiet altair vl-convert-python
+	$(BIN)/python benchmarks/sequential.py
 
 check: setup  ## style and types; changes nothing
 	$(BIN)/ruff check .

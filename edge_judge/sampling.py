@@ -1,0 +1,95 @@
+"""In which order pairs are looked at when not all of them may be needed: at random, in blocks that are each a small
+picture of the whole.
+
+Pairs are sorted by stratum (benchmark, then the label that most votes gave) and at random within one. Every run of
+neighbours, as many as there are blocks, is a cell, and is dealt out at random, one pair to each block. So a block
+holds of every stratum its share, but for one pair or so, and every pair is in exactly one block. What is left after
+the last full cell goes to as many blocks drawn at random. `sequential` says why its test holds in this order.
+
+Chance is a hash of the seed and the pair's name: the same on every machine, with every version of Python, and
+whatever the order of the file.
+
+A pair without a human label has nothing to be right about. It is in no block.
+
+Knows: benchmarks. Does not know: verdicts, tests.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from hashlib import sha256
+from typing import TypeAlias
+
+from edge_judge.errors import DataError
+from edge_judge.records import LABELS, Benchmark, Label, Pair
+
+BLOCK = 32  # pairs: with both orders a prompt batch well filled, and a decision soon enough
+FEWEST = 8  # blocks, however few pairs there are
+
+
+@dataclass(frozen=True, slots=True)
+class Unit:
+    """A pair of a benchmark, by its names."""
+
+    benchmark: str
+    id: str
+
+
+Block: TypeAlias = tuple[Unit, ...]
+
+
+def order(benchmarks: Sequence[Benchmark], seed: int) -> tuple[Block, ...]:
+    """Every labelled pair once, in blocks of at most 32 pairs; there are at least 8 blocks where there are pairs for
+    them. Within a block pairs keep the order of their files.
+
+    Raises DataError where two pairs have the same name or none has a label.
+    """
+    places = {unit: place for place, unit in enumerate(_named(benchmarks))}
+    units = [unit for stratum in _strata(benchmarks) for unit in _shuffled(stratum, "sort", seed)]
+    if not units:
+        raise DataError("no pair has a human label: nothing to be right or wrong about", "give pairs a label")
+    if len(places) != sum(len(benchmark.pairs) for benchmark in benchmarks):
+        raise DataError("two pairs have the same benchmark and id", "give every pair an id of its own")
+    count = min(len(units), max(FEWEST, -(-len(units) // BLOCK)))
+    blocks: list[list[Unit]] = [[] for _ in range(count)]
+    for start in range(0, len(units), count):
+        for block, unit in _dealt(units[start : start + count], count, seed):
+            blocks[block].append(unit)
+    return tuple(tuple(sorted(block, key=places.__getitem__)) for block in blocks)
+
+
+def majority(pair: Pair) -> Label | None:
+    """The label that more votes gave than any other; None where two are ahead, or there are no votes."""
+    first = Counter(pair.labels).most_common(2)
+    if not first or (len(first) == 2 and first[0][1] == first[1][1]):
+        return None
+    return first[0][0]
+
+
+def _named(benchmarks: Sequence[Benchmark]) -> Iterator[Unit]:
+    return (Unit(benchmark.name, pair.id) for benchmark in benchmarks for pair in benchmark.pairs)
+
+
+def _strata(benchmarks: Sequence[Benchmark]) -> Iterator[list[Unit]]:
+    for benchmark in sorted(benchmarks, key=lambda benchmark: benchmark.name):
+        for label in (*LABELS, None):
+            yield [Unit(benchmark.name, pair.id) for pair in benchmark.pairs if pair.labels and majority(pair) == label]
+
+
+def _dealt(cell: Sequence[Unit], blocks: int, seed: int) -> Iterator[tuple[int, Unit]]:
+    """A block of its own for each unit of a cell."""
+    if len(cell) == blocks:
+        yield from enumerate(_shuffled(cell, "deal", seed))
+    else:
+        drawn = sorted(range(blocks), key=lambda block: _chance(seed, "rest", str(block)))[: len(cell)]
+        yield from zip(drawn, cell, strict=True)
+
+
+def _shuffled(units: Sequence[Unit], purpose: str, seed: int) -> list[Unit]:
+    return sorted(units, key=lambda unit: _chance(seed, purpose, f"{unit.benchmark}\n{unit.id}"))
+
+
+def _chance(seed: int, purpose: str, name: str) -> bytes:
+    return sha256(f"{seed}\n{purpose}\n{name}".encode()).digest()
