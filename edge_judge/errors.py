@@ -38,13 +38,15 @@ class ModelError(EdgeJudgeError): ...
 
 
 class MemoryShortError(ModelError):
-    """allowed and needed: bytes of the whole process; weights: those of them that are the model's."""
+    """allowed and needed: bytes of the whole process; weights: those of them that are the model's; loaded: whether
+    the model was, so that what the work itself takes is counted too.
+    """
 
-    def __init__(self, allowed: int, needed: int, weights: int) -> None:
-        self.allowed, self.needed, self.weights = allowed, needed, weights
+    def __init__(self, allowed: int, needed: int, weights: int, *, loaded: bool = True) -> None:
+        self.allowed, self.needed, self.weights, self.loaded = allowed, needed, weights, loaded
         super().__init__(
-            f"this run needs at least {needed / 1e9:.2f} GB of memory ({weights / 1e9:.2f} GB for the model), "
-            f"{allowed / 1e9:.2f} GB are allowed",
+            f"this run needs {'at least' if loaded else 'more than'} {needed / 1e6:,.0f} MB of memory ({weights / 1e6:,.0f} MB for the model), "
+            f"{allowed / 1e6:,.0f} MB are allowed",
             "allow more with --max-memory, or use a smaller scheme",
         )
 

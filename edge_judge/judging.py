@@ -25,13 +25,14 @@ BLOCK = 8 * CELLS  # tokens after which the cache is emptied: where an interrupt
 
 @dataclass(frozen=True, slots=True)
 class Watch:
-    """Who follows the work: begin(plans) once, before any token; takes(footprint) once the memory is there;
-    done(tokens) after each decode call.
+    """Who follows the work: begin(plans) once, before any token; takes(footprint) and cut(batching) once the memory
+    is there; done(tokens) after each decode call.
     """
 
     begin: Callable[[Sequence[Plan]], None] = lambda _: None
     takes: Callable[[Footprint], None] = lambda _: None
     done: Callable[[int], None] = lambda _: None
+    cut: Callable[[Batching], None] = lambda _: None
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,11 +69,13 @@ def judge(
     return _compared(work, wanted) if protocol.one_by_one else _counted(work, wanted)
 
 
-def decide(pair: Pair, judge_: Judge, protocol: Protocol, *, threads: int | None = None) -> list[Verdict]:
+def decide(
+    pair: Pair, judge_: Judge, protocol: Protocol, *, threads: int | None = None, means: Means = Means()
+) -> list[Verdict]:
     """One pair, now: a verdict for each order, kept nowhere."""
     questions = [Question(pair, order) for order in protocol.orders]
-    with Model(judge_.gguf, threads=threads, chat=judge_.chat) as model:
-        found = list(judge(model, protocol, questions))
+    with Model(judge_.gguf, threads=threads, chat=judge_.chat, allowed=means.memory) as model:
+        found = list(judge(model, protocol, questions, means=means))
     return sorted(found, key=lambda verdict: protocol.orders.index(verdict.order))
 
 
@@ -161,6 +164,7 @@ def _shares(
     reads = max(len(stem) for stem in paths.stems) + 1
     found: dict[int, dict[tuple[Tokens, int], float]] = {}  # a prompt's stems can lie in two blocks
     with engine.reading(work.model, plans, reads, work.batching, work.means) as evaluator:
+        work.watch.cut(evaluator.batching)
         work.watch.takes(evaluator.footprint)
         for part in plans:
             for query, read, logits in evaluator.read(part, work.watch.done):
@@ -193,6 +197,7 @@ def _written(work: _Work, wanted: Callable[[Question], bool]) -> Iterator[Verdic
     author: Callable[[int], writing.Free | writing.Reasoning] = _reasoning(work) if reasoned else _free(work)
     reserve = work.protocol.limit + spare(work.model, work.protocol)
     with engine.writing(work.model, plans, reserve, work.batching, work.means) as evaluator:
+        work.watch.cut(evaluator.batching)
         work.watch.takes(evaluator.footprint)
         for part in plans:
             for query, written in evaluator.write(part, author, reserve, work.watch.done):

@@ -7,6 +7,7 @@ Knows: other ways to cut the work. Does not know: whether a verdict is right.
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 
@@ -49,9 +50,9 @@ def repeat(
     """Judge a benchmark's pairs `times` more, each time cut another way, and compare with these verdicts."""
     questions = [Question(pair, order) for pair in benchmark.pairs for order in protocol.orders]
     again: list[Verdict] = []
-    for time in range(times):
+    for turn in range(times):
         watch = _follow(report, len(questions))
-        again += judge(model, protocol, questions, watch=watch, batching=CUTS[time % len(CUTS)], means=means)
+        again += judge(model, protocol, questions, watch=watch, batching=CUTS[turn % len(CUTS)], means=means)
     return compare(verdicts, again, times)
 
 
@@ -72,7 +73,7 @@ def _gaps(first: Verdict, other: Verdict) -> Iterator[float]:
 
 
 def _follow(report: Callable[[Progress], None], total: int) -> Watch:
-    counts = {"tokens": 0, "done": 0}
+    counts, start = {"tokens": 0, "done": 0}, time.monotonic()
 
     def begin(plans: Sequence[Plan]) -> None:
         counts["tokens"] = sum(plan.tokens for plan in plans)
@@ -80,6 +81,8 @@ def _follow(report: Callable[[Progress], None], total: int) -> Watch:
     def done(tokens: int) -> None:
         counts["done"] += tokens
         share = min(1.0, counts["done"] / max(1, counts["tokens"]))
-        report(Progress(int(share * total), total, counts["done"], max(counts["tokens"], counts["done"]), 0.0))
+        seconds, tokens = time.monotonic() - start, max(counts["tokens"], counts["done"])
+        left = seconds / share - seconds if share else None
+        report(Progress(int(share * total), total, counts["done"], tokens, seconds, left))
 
     return Watch(begin, done=done)

@@ -109,13 +109,32 @@ class Judge:
 
 @dataclass(frozen=True, slots=True)
 class Progress:
-    """Verdicts and tokens of a run that are done and that there are, and the seconds since it went on."""
+    """Verdicts and tokens of a run that are done and that there are, and the seconds since it went on.
+
+    left: seconds it will still take at the rate measured so far; None where nothing was measured yet.
+    """
 
     verdicts: int
     verdicts_total: int
     tokens: int
     tokens_total: int
     seconds: float
+    left: float | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Ahead:
+    """What a run has to do, told before its first token. tokens: to be read, what prompts share read once;
+    tokens_alone: had every prompt been read by itself; each: tokens that may be written after each prompt, 0 where
+    nothing is; memory: bytes that the process will take; cut: tokens in one decode call, None for as many as usual.
+    """
+
+    verdicts: int
+    tokens: int
+    tokens_alone: int
+    each: int
+    memory: int
+    cut: int | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -10,26 +10,30 @@ import os
 import platform
 import time
 from collections.abc import Callable, Sequence
-from dataclasses import asdict, dataclass, field, replace
+from dataclasses import asdict, dataclass, replace
 from typing import Any, Self
 
 from edge_judge import __version__, memory, prompts
-from edge_judge.engine import Means, Model
-from edge_judge.errors import DataError
+from edge_judge.engine import Batching, Footprint, Means, Model
+from edge_judge.errors import DataError, RunError
 from edge_judge.judging import Watch, judge
 from edge_judge.plan import Plan
 from edge_judge.protocol import Protocol, Question
-from edge_judge.records import Benchmark, Identity, Judge, Measured, Order, Progress, Verdict
+from edge_judge.records import Ahead, Benchmark, Identity, Judge, Measured, Order, Progress, Verdict
 from edge_judge.sheets import trained_in
-from edge_judge.store import RunFolder
+from edge_judge.store import RunFolder, noted
+
+CUT = "cut"  # in run.json: how the work was cut, where that is not as usual
 
 
 def identity(benchmark: Benchmark, judge_: Judge, protocol: Protocol) -> Identity:
     return Identity(benchmark.name, judge_.model, judge_.scheme, protocol.grammar.name)
 
 
-def settings(benchmark: Benchmark, judge_: Judge, protocol: Protocol) -> dict[str, Any]:
-    """Everything that decides the outcome, as run.json keeps it."""
+def settings(benchmark: Benchmark, judge_: Judge, protocol: Protocol, means: Means = Means()) -> dict[str, Any]:
+    """Everything that decides the outcome, as run.json keeps it. How much memory the work may take is not of it: a
+    smaller cut moves probabilities by rounding alone, and is noted beside the settings.
+    """
     import llama_cpp
 
     shape = protocol.grammar
@@ -53,6 +57,7 @@ def settings(benchmark: Benchmark, judge_: Judge, protocol: Protocol) -> dict[st
         "criteria": list(protocol.criteria) or None,
         "truncate": "answers" if protocol.truncate else None,
         "chat_template_sha256": judge_.chat and prompts.sha256(judge_.chat),
+        "cache": means.cache if means.cache != Means().cache else None,
     }
     return deciding | {name: value for name, value in unusual.items() if value}
 
@@ -63,6 +68,14 @@ def prompt_sha256(judge_: Judge, protocol: Protocol) -> str:
         return prompts.sha256(prompts.source(protocol.grammar.prompt))
     with Model(judge_.gguf, vocab_only=True) as model:
         return prompts.sha256(trained_in(model))
+
+
+@dataclass(frozen=True, slots=True)
+class Follow:
+    """Who follows a run: begin(ahead) once it is known what is to be done, report(progress) after each decode call."""
+
+    begin: Callable[[Ahead], None] = lambda _: None
+    report: Callable[[Progress], None] = lambda _: None
 
 
 class Session:
@@ -82,19 +95,20 @@ class Session:
 
     @property
     def model(self) -> Model:
-        """The loaded model. Raises ModelError if llama.cpp cannot load it."""
+        """The loaded model. Raises ModelError if llama.cpp cannot load it, MemoryShortError if it is too large."""
         if self._model is None:
-            self._model = Model(self.judge.gguf, threads=self._threads, chat=self.judge.chat)
+            self._model = Model(self.judge.gguf, threads=self._threads, chat=self.judge.chat, allowed=self.means.memory)
         return self._model
 
     def evaluate(
-        self, part: Benchmark, protocol: Protocol, run: RunFolder, report: Callable[[Progress], None]
+        self, part: Benchmark, protocol: Protocol, run: RunFolder, follow: Follow = Follow()
     ) -> tuple[list[Verdict], Measured]:
         """Every verdict on a benchmark's pairs, or on some of them: those found in the run's folder and those reached
         now; and what all of the run has cost so far, which is kept in the folder too.
 
         Pairs that are given together are evaluated as one plan. Raises DataError where there are none, ModelError
-        when prompts do not fit the model's context, MemoryShortError when the work does not fit the means.
+        when prompts do not fit the model's context, MemoryShortError when the work does not fit the means, RunError
+        when it does not fit any more as it was begun.
         """
         if not part.pairs:
             raise DataError(f"benchmark {part.name}: no pairs to judge", "a pair has question, a and b")
@@ -102,70 +116,95 @@ class Session:
         known = {(verdict.id, verdict.order): verdict for verdict in run.verdicts()}
         cost = run.measured()
         if cost is None or any(question.key not in known for question in questions):
-            cost = self._go_on(questions, protocol, run, known, report)
+            run.reopen()
+            work = _Work(questions, protocol, run, known, follow)
+            if work.wanted:
+                self._judge(work)
+            cost = work.measured(run.measured())
+            run.add("measured", asdict(cost))
         return [known[key] for key in sorted(question.key for question in questions)], cost
 
-    def _go_on(
+    def _judge(self, work: _Work) -> None:
+        """Reach the verdicts that are wanted."""
+        watch = Watch(work.begin, work.takes, work.done, work.check)
+        found = judge(
+            self.model,
+            work.protocol,
+            work.questions,
+            lambda question: question.key in work.wanted,
+            watch,
+            work.cut,
+            self.means,
+        )
+        for verdict in found:
+            work.keep(verdict)
+
+
+class _Work:
+    """What is to be done of a part of a run, what is done, and what it cost."""
+
+    def __init__(
         self,
         questions: Sequence[Question],
         protocol: Protocol,
         run: RunFolder,
         known: dict[tuple[str, Order], Verdict],
-        report: Callable[[Progress], None],
-    ) -> Measured:
-        """Reach the verdicts that are not known yet, and add what it cost to what the run has cost before."""
-        run.reopen()
-        reached = sum(question.key in known for question in questions)
-        work = _Work(len(questions), report, reached)
-        if reached < len(questions):
-            watch = Watch(work.begin, done=work.done)
-            wanted = frozenset(question.key for question in questions if question.key not in known)
-            for verdict in judge(
-                self.model, protocol, questions, lambda question: question.key in wanted, watch, means=self.means
-            ):
-                if (verdict.id, verdict.order) not in known:
-                    run.append(verdict)
-                    known[verdict.id, verdict.order] = verdict
-                    work.reached += 1
-        cost = work.measured(run.measured())
-        run.add("measured", asdict(cost))
-        return cost
-
-
-@dataclass(slots=True)
-class _Work:
-    """What is done, and what it cost."""
-
-    total: int
-    report: Callable[[Progress], None]
-    reached: int
-    already: int = field(init=False)
-    start: float = field(default_factory=time.monotonic)
-    tokens: int = 0
-    tokens_total: int = 0
-    tokens_alone: int = 0
-
-    def __post_init__(self) -> None:
-        self.already = self.reached
+        follow: Follow,
+    ) -> None:
+        self.questions, self.protocol = questions, protocol
+        self.wanted = frozenset(question.key for question in questions if question.key not in known)
+        self.cut = _cut(run)
+        self._run, self._known, self._follow = run, known, follow
+        self._reached = self._tokens = self._tokens_total = self._tokens_alone = 0
+        self._start = self._begun = time.monotonic()
         memory.forget_peak()
 
     def begin(self, plans: Sequence[Plan]) -> None:
-        self.tokens_total = sum(plan.tokens for plan in plans)
-        self.tokens_alone = sum(plan.tokens_alone for plan in plans)
+        self._tokens_total = sum(plan.tokens for plan in plans)
+        self._tokens_alone = sum(plan.tokens_alone for plan in plans)
+
+    def check(self, cut: Batching) -> None:
+        """Note a cut that is smaller than usual. What was begun in one cut is not ended in another."""
+        if cut != self.cut and len(self.wanted) < len(self.questions):
+            raise RunError(
+                f"{self._run.path}: as it was begun, {self.cut.cells} tokens at a time, this does not fit the memory",
+                "allow more with --max-memory, or --fresh begins the run anew",
+            )
+        self.cut = cut
+        if cut != Batching():
+            self._run.add(CUT, asdict(cut))
+
+    def takes(self, footprint: Footprint) -> None:
+        self._begun = time.monotonic()
+        cut = self.cut.cells if self.cut != Batching() else None
+        each = self.protocol.limit
+        ahead = Ahead(len(self.wanted), self._tokens_total, self._tokens_alone, each, footprint.total, cut)
+        self._follow.begin(ahead)
+
+    def keep(self, verdict: Verdict) -> None:
+        key = (verdict.id, verdict.order)
+        if key not in self._known:
+            self._run.append(verdict)
+            self._known[key] = verdict
+            self._reached += 1
 
     def done(self, tokens: int) -> None:
-        self.tokens += tokens
-        seconds = time.monotonic() - self.start
-        total = max(self.tokens_total, self.tokens)  # what is written cannot be planned
-        self.report(Progress(self.reached, self.total, self.tokens, total, seconds))
+        self._tokens += tokens
+        now = time.monotonic()
+        total = max(self._tokens_total, self._tokens)  # what is written cannot be planned, so verdicts foresee it
+        share = self._reached / len(self.wanted) if self.protocol.limit else self._tokens / total
+        left = (now - self._begun) * (1 / share - 1) if share else None
+        already = len(self.questions) - len(self.wanted)
+        reached = already + self._reached
+        self._follow.report(Progress(reached, len(self.questions), self._tokens, total, now - self._start, left))
 
     def measured(self, before: Measured | None) -> Measured:
         """The cost of this work, added to that of an earlier part of the run."""
         here = Measured(
-            wall_seconds=round(time.monotonic() - self.start, 3),
-            tokens=self.tokens,
-            tokens_total=self.tokens_alone,
-            verdicts=self.reached - self.already,
+            wall_seconds=round(time.monotonic() - self._start, 3),
+            tokens=self._tokens,
+            tokens_total=self._tokens_alone,
+            verdicts=self._reached,
             peak_rss=memory.peak(),
             machine=f"{platform.machine()}, {os.cpu_count()} cores",
         )
@@ -179,3 +218,15 @@ class _Work:
             verdicts=here.verdicts + before.verdicts,
             peak_rss=max(here.peak_rss, before.peak_rss),
         )
+
+
+def _cut(run: RunFolder) -> Batching:
+    """How a run's work was cut when it was begun."""
+    found = noted(run.path, CUT)
+    if found is None:
+        return Batching()
+    usual = asdict(Batching())
+    whole = found.keys() == usual.keys() and all(type(number) is int for number in found.values())
+    if not whole or not all(1 <= found[name] <= most for name, most in usual.items()):
+        raise RunError(f"{run.path / 'run.json'}: {CUT}: not a way to cut the work", "--fresh begins the run anew")
+    return Batching(**found)

@@ -111,10 +111,6 @@ class RunFolder:
             raise RunError(f"{self.path / 'run.json'}: measured: expected numbers", "--fresh begins the run anew")
         return measured
 
-    def noted(self, name: str) -> Any:
-        """What `add` noted in run.json, None where nothing was."""
-        return (_run_json(self.path) or {}).get(name)
-
     def reopen(self) -> None:
         """More verdicts are to come: the run is not complete any more."""
         (self.path / "score.json").unlink(missing_ok=True)

@@ -199,7 +199,7 @@ def test_a_table_that_finds_no_room_is_one_error_and_the_run_is_kept(
             [*EVAL, "--limit", "2"], cwd=tmp_path, env=environment, stdout=full, stderr=subprocess.PIPE, text=True
         )
     assert done.returncode == 1 and "Traceback" not in done.stderr, done.stderr
-    assert done.stderr.startswith("error: cannot write")
+    assert "\nerror: cannot write" in done.stderr
     assert (tmp_path / RUN / "score.json").exists()
 
 

@@ -5,6 +5,8 @@ The oracle evaluates each sequence by itself in a fresh cache, one sequence id, 
 
 import os
 import signal
+from dataclasses import astuple
+from itertools import pairwise
 
 import numpy as np
 import pytest
@@ -12,8 +14,10 @@ from checkpoints import make_checkpoint, qwen2_config
 from plain import alone, context, log_softmax
 
 from edge_judge import engine, plan
-from edge_judge.engine import Batching, Model, Step, log_probabilities, reading, writing
-from edge_judge.errors import ModelError
+from edge_judge.engine import Batching, Means, Model, Step, log_probabilities, reading, writing
+from edge_judge.engine.batching import smaller
+from edge_judge.engine.fitting import SURE
+from edge_judge.errors import MemoryShortError, ModelError
 from edge_judge.plan import Query
 from quantize import build
 
@@ -232,3 +236,48 @@ def test_an_interrupt_that_comes_while_llama_cpp_speaks_is_not_lost(gguf, monkey
         Model(gguf, threads=1)
     monkeypatch.undo()
     Model(gguf, threads=1).__exit__(None, None, None)
+
+
+def read_within(model, queries, means):
+    """What is read under a limit of memory, and the evaluator's cut and footprint."""
+    plans = plan.blocks(queries, 0)
+    with reading(model, plans, 2, means=means) as evaluator:
+        seen = {(q, r): logits.copy() for part in plans for q, r, logits in evaluator.read(part, lambda _: None)}
+        return seen, evaluator.batching, evaluator.footprint
+
+
+def test_less_memory_is_met_by_smaller_cuts_that_read_the_same(model):
+    tokens = [model.tokens(text, control=False) for text in TEXTS]
+    queries = [Query(one, (len(one) - 1,)) for one in tokens]
+    usual, cut, footprint = read_within(model, queries, Means())
+    assert cut == Batching()
+    cuts = []
+    for less in range(60):
+        allowed = int(footprint.total / SURE) + 1_000_000 * (2 - less)
+        try:
+            held, cut, takes = read_within(model, queries, Means(memory=allowed))
+        except MemoryShortError as short:
+            assert short.needed > allowed and short.weights == model.weights
+            break
+        assert takes.total <= allowed
+        assert held.keys() == usual.keys()
+        assert all(np.abs(log_softmax(held[key]) - log_softmax(usual[key])).max() < 0.03 for key in usual)
+        cuts.append(cut)
+    else:
+        pytest.fail("no limit was too low")
+    assert [one.cells for one in cuts] == sorted((one.cells for one in cuts), reverse=True)
+    assert cuts[-1].cells == 64
+
+
+@pytest.mark.parametrize("start", [Batching(), Batching(cells=512, micro=512, members=1, slots=1)])
+def test_cuts_become_smaller_in_every_way_and_never_larger(start):
+    cuts = list(smaller(start))
+    assert cuts[0] == start and cuts[-1].cells == 64 and len(set(cuts)) == len(cuts)
+    for large, small in pairwise(cuts):
+        assert all(a >= b for a, b in zip(astuple(large), astuple(small), strict=True))
+
+
+def test_a_cache_of_small_numbers_takes_about_half(model):
+    queries = [Query(model.tokens(STEM, control=False), (5,))]
+    (_, _, f16), (_, _, q8_0) = (read_within(model, queries, Means(cache=cache)) for cache in ("f16", "q8_0"))
+    assert q8_0.cache / f16.cache == pytest.approx(34 / 64, rel=0.02)

@@ -4,7 +4,8 @@ import pytest
 from checkpoints import make_checkpoint, qwen2_config
 
 from edge_judge import grammar, judging, noise
-from edge_judge.engine import Batching, Model
+from edge_judge.engine import Batching, Means, Model
+from edge_judge.errors import MemoryShortError
 from edge_judge.noise import Noise
 from edge_judge.protocol import Protocol, Question
 from edge_judge.records import ORDERS, Benchmark, Pair, Verdict
@@ -78,6 +79,11 @@ def test_each_repeat_is_cut_another_way_and_tells_how_far_it_is(gguf):
     ends = [progress for progress in seen if progress.tokens == progress.tokens_total]
     assert [progress.verdicts for progress in ends] == [len(QUESTIONS)] * 4
     assert all(progress.tokens <= progress.tokens_total for progress in seen)
+
+
+def test_repeats_are_held_to_the_memory_that_is_allowed(gguf):
+    with Model(gguf, threads=1) as model, pytest.raises(MemoryShortError):
+        noise.repeat(FEW, model, Protocol(grammar.load("pairwise")), [], 1, print, means=Means(memory=1000))
 
 
 def test_every_cut_differs_from_the_usual_one_and_from_the_others():

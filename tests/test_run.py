@@ -6,7 +6,7 @@ import pytest
 from checkpoints import make_checkpoint, qwen2_config
 
 from edge_judge import grammar, run, store
-from edge_judge.errors import DataError
+from edge_judge.errors import DataError, MemoryShortError
 from edge_judge.protocol import Protocol
 from edge_judge.records import Benchmark, Judge, Pair
 from quantize import build
@@ -48,15 +48,11 @@ def part(start, end):
     return replace(SIX, pairs=PAIRS[start:end])
 
 
-def quiet(_):
-    pass
-
-
 def test_parts_of_a_benchmark_are_judged_one_after_another_with_one_loaded_model(judge, loads, tmp_path):
     with run.Session(judge, threads=1) as session, opened(judge, tmp_path) as kept:
         assert loads == []
-        first, cost = session.evaluate(part(0, 2), PAIRWISE, kept, quiet)
-        rest, in_all = session.evaluate(part(2, 6), PAIRWISE, kept, quiet)
+        first, cost = session.evaluate(part(0, 2), PAIRWISE, kept)
+        rest, in_all = session.evaluate(part(2, 6), PAIRWISE, kept)
         assert len(loads) == 1
         assert {verdict.id for verdict in first} == {"0", "1"} and {verdict.id for verdict in rest} == set("2345")
         assert len(kept.verdicts()) == 12
@@ -67,29 +63,29 @@ def test_parts_of_a_benchmark_are_judged_one_after_another_with_one_loaded_model
 def test_a_part_comes_out_the_same_whatever_was_judged_before_it(judge, tmp_path):
     with run.Session(judge, threads=1) as session:
         with opened(judge, tmp_path / "both") as kept:
-            session.evaluate(part(0, 2), PAIRWISE, kept, quiet)
-            after, _ = session.evaluate(part(2, 6), PAIRWISE, kept, quiet)
+            session.evaluate(part(0, 2), PAIRWISE, kept)
+            after, _ = session.evaluate(part(2, 6), PAIRWISE, kept)
         with opened(judge, tmp_path / "alone") as kept:
-            alone, _ = session.evaluate(part(2, 6), PAIRWISE, kept, quiet)
+            alone, _ = session.evaluate(part(2, 6), PAIRWISE, kept)
     assert after == alone
 
 
 def test_a_part_whose_verdicts_are_there_loads_no_model_and_costs_nothing(judge, loads, tmp_path):
     with run.Session(judge, threads=1) as session, opened(judge, tmp_path) as kept:
-        reached, cost = session.evaluate(part(0, 3), PAIRWISE, kept, quiet)
+        reached, cost = session.evaluate(part(0, 3), PAIRWISE, kept)
     with run.Session(judge, threads=1) as session, opened(judge, tmp_path) as kept:
-        assert session.evaluate(part(0, 3), PAIRWISE, kept, quiet) == (reached, cost)
-        assert session.evaluate(part(1, 2), PAIRWISE, kept, quiet) == (reached[2:4], cost)
+        assert session.evaluate(part(0, 3), PAIRWISE, kept) == (reached, cost)
+        assert session.evaluate(part(1, 2), PAIRWISE, kept) == (reached[2:4], cost)
         assert len(loads) == 1
-        session.evaluate(part(3, 4), PAIRWISE, kept, quiet)
+        session.evaluate(part(3, 4), PAIRWISE, kept)
         assert len(loads) == 2
 
 
 def test_progress_counts_the_verdicts_of_the_part_alone(judge, tmp_path):
     seen = []
     with run.Session(judge, threads=1) as session, opened(judge, tmp_path) as kept:
-        session.evaluate(part(0, 4), PAIRWISE, kept, quiet)
-        session.evaluate(part(3, 6), PAIRWISE, kept, seen.append)
+        session.evaluate(part(0, 4), PAIRWISE, kept)
+        session.evaluate(part(3, 6), PAIRWISE, kept, run.Follow(report=seen.append))
     assert {progress.verdicts_total for progress in seen} == {6}
     assert all(2 <= progress.verdicts <= 6 for progress in seen)
 
@@ -97,5 +93,24 @@ def test_progress_counts_the_verdicts_of_the_part_alone(judge, tmp_path):
 def test_a_part_without_pairs_is_refused(judge, loads, tmp_path):
     with run.Session(judge) as session, opened(judge, tmp_path) as kept:
         with pytest.raises(DataError, match="no pairs to judge"):
-            session.evaluate(part(0, 0), PAIRWISE, kept, quiet)
+            session.evaluate(part(0, 0), PAIRWISE, kept)
     assert loads == []
+
+
+def test_what_is_ahead_is_told_before_the_first_token_and_then_the_time_that_is_left(judge, tmp_path):
+    seen = []
+    with run.Session(judge, threads=1) as session, opened(judge, tmp_path) as kept:
+        session.evaluate(part(0, 2), PAIRWISE, kept)
+        session.evaluate(part(1, 6), PAIRWISE, kept, run.Follow(seen.append, seen.append))
+    ahead, *progress = seen
+    assert ahead.verdicts == 8 and 0 < ahead.tokens < ahead.tokens_alone and ahead.each == 0 and ahead.cut is None
+    assert all(one.left >= 0 for one in progress) and progress[-1].left == 0
+    assert progress[-1].tokens == ahead.tokens
+
+
+def test_a_session_holds_to_its_memory_and_a_model_that_is_too_large_is_never_loaded(judge, loads, tmp_path):
+    with run.Session(judge, means=run.Means(memory=1000)) as session, pytest.raises(MemoryShortError) as short:
+        with opened(judge, tmp_path) as kept:
+            session.evaluate(SIX, PAIRWISE, kept)
+    assert loads == [] and short.value.allowed == 1000 and not short.value.loaded
+    assert list(tmp_path.iterdir()) == []

@@ -10,13 +10,14 @@ from typing import TYPE_CHECKING
 import click
 
 from edge_judge import benchmarks
-from edge_judge.cli import options, talk
+from edge_judge.cli import means, options, talk
 from edge_judge.cli.files import judge_for
 from edge_judge.cli.protocols import Wanted, check_references, protocol_for
 from edge_judge.errors import DataError
 from edge_judge.records import ORDERS, Benchmark
 
 if TYPE_CHECKING:
+    from edge_judge.engine import Cache
     from edge_judge.protocol import Protocol
     from edge_judge.report import ScoreRow
     from edge_judge.run import Session
@@ -32,6 +33,7 @@ PUBLISHED = "published.csv"
     ),
 )
 @options.judge
+@options.taking
 @options.protocol
 @click.option(
     "--benchmark",
@@ -72,6 +74,8 @@ def evaluate(
     scheme: str | None,
     gguf: Path | None,
     threads: int | None,
+    max_memory: int | None,
+    cache: Cache,
     grammar: str | None,
     rubric: Path | None,
     reasoning: int | None,
@@ -92,6 +96,7 @@ def evaluate(
     The same command again goes on where it was stopped.
     """
     from edge_judge import run
+    from edge_judge.engine import Means
     from edge_judge.report import scores_table
 
     wanted = Wanted(grammar, rubric, reasoning, truncate)
@@ -99,7 +104,8 @@ def evaluate(
     judge = judge_for(model, scheme, gguf, chat_template)
     how = How(results, fresh, repeat)
     rows = []
-    with run.Session(judge, threads=threads) as session:
+    session = run.Session(judge, threads=threads, means=Means(max_memory, cache))
+    with means.fitting(judge, known=gguf is None), session:
         for benchmark in chosen:
             part = replace(benchmark, pairs=benchmark.pairs[:limit])
             orders = ORDERS if order == "both" else ORDERS[:1]
@@ -162,11 +168,13 @@ def row(benchmark: Benchmark, session: Session, protocol: Protocol, how: How) ->
     from edge_judge.report import ScoreRow, score_json
 
     judge = session.judge
-    identity, settings = run.identity(benchmark, judge, protocol), run.settings(benchmark, judge, protocol)
+    identity = run.identity(benchmark, judge, protocol)
+    settings = run.settings(benchmark, judge, protocol, session.means)
     title = f"{benchmark.name} · {judge.model} {judge.scheme} · {protocol.grammar.name}"
     with store.RunFolder.open(how.results, identity, settings, fresh=how.fresh) as kept:
         with talk.progress(title) as show:
-            verdicts, measured = session.evaluate(benchmark, protocol, kept, show)
+            follow = run.Follow(lambda ahead: talk.note(talk.ahead(benchmark.name, ahead)), show)
+            verdicts, measured = session.evaluate(benchmark, protocol, kept, follow)
         score = metrics.score(benchmark, verdicts, identity)
         if len(verdicts) == len(kept.verdicts()):  # never replaced by a score over fewer pairs
             kept.complete(measured, judge.gguf.stat().st_size, score_json(score))

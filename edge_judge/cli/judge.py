@@ -4,14 +4,18 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
 
-from edge_judge.cli import options, talk
+from edge_judge.cli import means, options, talk
 from edge_judge.cli.files import judge_for
 from edge_judge.cli.protocols import Wanted, check_references, protocol_for
 from edge_judge.errors import UsageError
 from edge_judge.records import Benchmark, Label, Pair, Verdict
+
+if TYPE_CHECKING:
+    from edge_judge.engine import Cache
 
 
 @click.command(
@@ -20,6 +24,7 @@ from edge_judge.records import Benchmark, Label, Pair, Verdict
     )
 )
 @options.judge
+@options.taking
 @options.protocol
 @click.option("--question", required=True, help="The instruction both answers were given.")
 @click.option("--a", "a", required=True, help="One answer.")
@@ -32,6 +37,8 @@ def judge(
     scheme: str | None,
     gguf: Path | None,
     threads: int | None,
+    max_memory: int | None,
+    cache: Cache,
     grammar: str | None,
     rubric: Path | None,
     reasoning: int | None,
@@ -46,6 +53,7 @@ def judge(
 ) -> None:
     """Judge one pair of answers in both orders, with the probability of each verdict."""
     from edge_judge import judging
+    from edge_judge.engine import Means
 
     if not question.strip():
         raise UsageError("--question is empty: expected the instruction that both answers were given")
@@ -53,7 +61,8 @@ def judge(
     chosen = judge_for(model, scheme, gguf, chat_template)
     protocol = protocol_for(chosen, Wanted(grammar, rubric, reasoning, truncate), ties=not no_ties)
     check_references(protocol, Benchmark("pair", (pair,), "", protocol.ties, ""))
-    verdicts = judging.decide(pair, chosen, protocol, threads=threads)
+    with means.fitting(chosen, known=gguf is None):
+        verdicts = judging.decide(pair, chosen, protocol, threads=threads, means=Means(max_memory, cache))
     mean = judging.debiased(verdicts)
     if as_json:
         orders = [_as_json(one) for one in verdicts]

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any, TypeVar
 
 import click
+
+from edge_judge.errors import UsageError
 
 Function = TypeVar("Function", bound=Callable[..., Any])
 
@@ -32,6 +35,42 @@ scheme = click.option("--scheme", help="Its quantization scheme.  [default: f16]
 gguf = click.option("--gguf", type=FILE, help="Judge with this GGUF file instead.")
 # llama.cpp aborts the process above its own maximum (GGML_MAX_N_THREADS)
 threads = click.option("--threads", type=click.IntRange(min=1, max=512), help="Threads.  [default: physical cores]")
+
+
+_SIZE = re.compile(r"(\d+|\d*\.\d+)\s*(?:([kmgt])(i?)b?|b)?", re.IGNORECASE)
+_POWERS = {"k": 1, "m": 2, "g": 3, "t": 4}
+
+
+def memory(_: click.Context, option: click.Option, value: str | None) -> int | None:
+    """Bytes that `6GB`, `500MB`, `6GiB` or a plain number mean. Raises UsageError for anything else."""
+    if value is None:
+        return None
+    found = _SIZE.fullmatch(value.strip())
+    unit = (1024 if found[3] else 1000) ** _POWERS[found[2].lower()] if found and found[2] else 1
+    size = int(float(found[1]) * unit) if found else 0
+    if size < 1:
+        raise UsageError(f"{option.opts[0]} {value}: not a size of memory", "say for example 6GB, 500MB or 6GiB")
+    return size
+
+
+max_memory = click.option(
+    "--max-memory",
+    metavar="SIZE",
+    callback=memory,
+    help="Take no more memory than this: 6GB, 500MB, 6GiB.  [default: what the work can use]",
+)
+cache = click.option(
+    "--cache",
+    type=click.Choice(["f16", "q8_0"]),
+    default="f16",
+    show_default=True,
+    help="Type of the key-value cache; q8_0 takes half the memory, and moves verdicts a little.",
+)
+
+
+def taking(function: Function) -> Function:
+    """What the work may take."""
+    return max_memory(cache(function))
 
 
 def judge(function: Function) -> Function:

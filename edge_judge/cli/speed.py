@@ -274,7 +274,7 @@ def _estimates_table(asked: Asked, found: Sequence[Estimate]) -> list[Renderable
             f"{one.load.tokens:,}",
             f"{one.load.tokens_alone:,}",
             *([f"{one.load.shortened:,}"] if cut else []),
-            f"{'≤ ' if one.load.each else ''}{duration(one.seconds)}",
+            f"{'≤ ' if one.load.each else ''}{talk.duration(one.seconds)}",
         ]
         for one in found
     ]
@@ -295,16 +295,3 @@ def _notes(asked: Asked, found: Sequence[Estimate]) -> Iterator[str]:
 
 def _loading(seconds: float) -> str:
     return f"{seconds:.1f} s" if seconds >= 0.05 else "<0.1 s"
-
-
-def duration(seconds: float) -> str:
-    """A time for a person, in its two largest units."""
-    if seconds < 59.5:
-        return f"{max(1, round(seconds))} s"
-    minutes, hours = round(seconds / 60), round(seconds / 3600)
-    if minutes < 60:
-        return f"{minutes} min"
-    large, small = (f"{minutes // 60} h", f"{minutes % 60} min")
-    if minutes >= 24 * 60:
-        large, small = (f"{hours // 24} d", f"{hours % 24} h")
-    return large if small.startswith("0 ") else f"{large} {small}"

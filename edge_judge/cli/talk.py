@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from edge_judge.records import Progress
+from edge_judge.records import Ahead, Progress
 
 if TYPE_CHECKING:
     from quantize.build import Progress as Built
@@ -41,6 +41,29 @@ def size(count: float) -> str:
     return f"{count:.2f} GB"
 
 
+def duration(seconds: float) -> str:
+    """A time for a person, in its two largest units."""
+    if seconds < 59.5:
+        return f"{max(1, round(seconds))} s"
+    minutes, hours = round(seconds / 60), round(seconds / 3600)
+    if minutes < 60:
+        return f"{minutes} min"
+    large, small = (f"{minutes // 60} h", f"{minutes % 60} min")
+    if minutes >= 24 * 60:
+        large, small = (f"{hours // 24} d", f"{hours % 24} h")
+    return large if small.startswith("0 ") else f"{large} {small}"
+
+
+def ahead(name: str, ahead: Ahead) -> str:
+    """What a run has to do and will take, in a line."""
+    writes = f", up to {ahead.each} to write after each prompt" if ahead.each else ""
+    cut = f", {ahead.cut} tokens at a time" if ahead.cut else ""
+    return (
+        f"{name}: {ahead.verdicts:,} verdicts, {ahead.tokens:,} tokens to read (of {ahead.tokens_alone:,})"
+        f"{writes}, about {size(ahead.memory)} of memory{cut}"
+    )
+
+
 @contextmanager
 def building(title: str) -> Iterator[Callable[[Built], None]]:
     """A bar over the bytes of a GGUF that is being made."""
@@ -64,25 +87,44 @@ def building(title: str) -> Iterator[Callable[[Built], None]]:
 
 @contextmanager
 def progress(title: str) -> Iterator[Callable[[Progress], None]]:
-    """A bar over tokens, which are what takes the time; verdicts beside it."""
+    """A bar over tokens, which are what takes the time; verdicts and the time that is left beside it. Where there is
+    no terminal, one line on how long it will take, if that is long.
+    """
     if not sys.stderr.isatty():
-        yield lambda _: None
+        yield _Forecast(title)
         return
     from rich.console import Console
-    from rich.progress import BarColumn, TextColumn, TimeRemainingColumn
+    from rich.progress import BarColumn, TextColumn
     from rich.progress import Progress as Bar
 
+    # rich's own column knows no time left where one decode call takes longer than the half minute it looks back
     columns = (
         TextColumn("{task.description}"),
         BarColumn(None),
         TextColumn("{task.fields[verdicts]}"),
-        TimeRemainingColumn(),
+        TextColumn("{task.fields[left]}"),
     )
     with Bar(*columns, console=Console(stderr=True), transient=True) as bar:
-        task = bar.add_task(title, total=None, verdicts="")
+        task = bar.add_task(title, total=None, verdicts="", left="")
 
         def show(now: Progress) -> None:
             said = f"{now.verdicts}/{now.verdicts_total} verdicts"
-            bar.update(task, total=now.tokens_total, completed=now.tokens, verdicts=said)
+            left = "" if now.left is None else f"{duration(now.left)} left"
+            bar.update(task, total=now.tokens_total, completed=now.tokens, verdicts=said, left=left)
 
         yield show
+
+
+class _Forecast:
+    """Says once how long work will take, from the rate of its first part."""
+
+    LONG = 60.0  # seconds: what is over sooner needs no forecast
+
+    def __init__(self, title: str) -> None:
+        self._title, self._said = title, False
+
+    def __call__(self, now: Progress) -> None:
+        if not self._said and now.left is not None:
+            self._said = True
+            if now.left >= self.LONG:
+                note(f"{self._title}: about {duration(now.left)} left, at the rate of the first part")

@@ -3,22 +3,22 @@
     model.py       a loaded GGUF: text to tokens and back, its chat format, what it says about itself
     footprint.py   how much memory a model and its cache take
     guide.py       which tokens a GBNF grammar admits next, asked of llama.cpp's own grammar engine
+    batching.py    how the work is cut, as usual or smaller
+    fitting.py     an evaluator large enough for its plans and small enough for the memory
     evaluator.py   a plan's windows in a key-value cache: probabilities to read, sequences that write on
 
 Knows nothing about pairs, verdicts, or files of results.
 """
 
+from edge_judge.engine.batching import CELLS, Batching
 from edge_judge.engine.evaluator import (
-    CELLS,
     Author,
-    Batching,
     Evaluator,
     Logits,
     Step,
     log_probabilities,
-    reading,
-    writing,
 )
+from edge_judge.engine.fitting import reading, writing
 from edge_judge.engine.footprint import CACHES, Cache, Footprint, Means
 from edge_judge.engine.guide import GrammarGuide, Guide
 from edge_judge.engine.model import Model, physical_cores

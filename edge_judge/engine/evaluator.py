@@ -8,44 +8,24 @@ Knows: llama.cpp's context, batch and memory. Does not know: what a sequence is 
 from __future__ import annotations
 
 import math
-from collections import Counter
 from collections.abc import Callable, Container, Iterable, Iterator, Mapping, Sequence
-from contextlib import closing, contextmanager
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Generic, Protocol, TypeAlias, TypeVar
 
 import llama_cpp.llama_cpp as llama
 import numpy as np
 from numpy.typing import NDArray
 
-from edge_judge.engine.footprint import TYPES, Cache, Footprint, Means, cell_bytes, work_bytes
+from edge_judge.engine.batching import Batching
+from edge_judge.engine.footprint import BESIDE, GRAIN, TYPES, Cache, Footprint
 from edge_judge.engine.model import Model, apart, because, buffers, hear_anew
-from edge_judge.errors import MemoryShortError, ModelError
+from edge_judge.errors import ModelError
 from edge_judge.plan import Plan, Tokens, Walk, Window, windows
 
-GRAIN = 256  # llama.cpp rounds a cache's cells up to so many
-LEAST = 64  # tokens in a decode call, where memory is short
 TRUNK = 0  # the sequence id that keeps the last path; members are 1, 2, …
 
 Logits: TypeAlias = NDArray[np.float32]
 _Cell: TypeAlias = tuple[int, int, Sequence[int]]  # token, position, the sequence ids that share it
-
-
-@dataclass(frozen=True, slots=True)
-class Batching:
-    """How work is cut. None of it decides a verdict, but rounding differs a little from one cut to another.
-
-    cells: tokens in one decode call; micro: tokens that llama.cpp computes at once; members: sequences in one decode
-    call (llama.cpp's own limit is 256); slots: sequences that write side by side.
-    """
-
-    cells: int = 2048
-    micro: int = 512
-    members: int = 64
-    slots: int = 16
-
-
-CELLS = Batching().cells
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,17 +56,28 @@ class _Writing(Generic[Writer]):
     pending: Tokens
 
 
-class Evaluator:
-    """A key-value cache of `cells` tokens shared by `sequences` sequences, and the work done in it."""
+@dataclass(frozen=True, slots=True)
+class Size:
+    """Of an evaluator: tokens in its cache, sequences, tokens of a call whose probabilities are wanted."""
 
-    def __init__(
-        self, model: Model, batching: Batching, cache: Cache, cells: int, sequences: int, outputs: int
-    ) -> None:
-        params = llama.llama_context_default_params()
-        params.n_ctx = self._capacity = -(-cells // GRAIN) * GRAIN
+    cells: int
+    sequences: int
+    outputs: int
+
+
+class Evaluator:
+    """A key-value cache shared by many sequences, and the work done in it.
+
+    footprint: what it takes; batching: how the work is cut, which may be smaller than was asked where memory is short.
+    """
+
+    def __init__(self, model: Model, batching: Batching, cache: Cache, size: Size) -> None:
+        process, params = model.process, llama.llama_context_default_params()
+        params.n_ctx = self._capacity = -(-size.cells // GRAIN) * GRAIN
         params.n_batch, params.n_ubatch = batching.cells, batching.micro
-        params.n_seq_max = sequences
-        params.n_outputs_max = max(min(outputs, batching.cells), sequences)  # fewer than sequences: llama.cpp aborts
+        params.n_seq_max = size.sequences
+        # fewer than sequences: llama.cpp aborts
+        params.n_outputs_max = max(min(size.outputs, batching.cells), size.sequences)
         params.n_threads = params.n_threads_batch = model.threads
         params.kv_unified = True
         params.no_perf = True
@@ -97,12 +88,13 @@ class Evaluator:
         if not self._context:
             raise ModelError(
                 f"{model.path}: no context of {params.n_ctx} tokens could be made{because()}",
-                "free some memory, or judge shorter texts",
+                "free some memory, or judge shorter texts" if cache == "f16" else "--cache f16 fits every model",
             )
-        self.footprint = Footprint(model.process, model.weights, buffers("KV"), buffers("compute", "output"))
-        self.model, self._batching = model, batching
+        work = buffers("compute", "output")
+        self.footprint = Footprint(process + BESIDE, model.weights, buffers("KV"), work)
+        self.model, self.batching = model, batching
         self._memory = llama.llama_get_memory(self._context)
-        self._batch = llama.llama_batch_init(batching.cells, 0, sequences)
+        self._batch = llama.llama_batch_init(batching.cells, 0, size.sequences)
 
     def close(self) -> None:
         llama.llama_batch_free(self._batch)
@@ -114,7 +106,7 @@ class Evaluator:
         done(tokens) is called after each decode call. The logits are llama.cpp's own memory: look, don't keep.
         """
         llama.llama_memory_clear(self._memory, False)
-        for window in windows(plan, self._batching.cells, self._batching.members):
+        for window in windows(plan, self.batching.cells, self.batching.members):
             slots = range(1, len(window.members) + 1)
             self._decode(self._cells(window, slots), {read.cell for read in window.reads})
             done(len(window.cells))
@@ -135,7 +127,7 @@ class Evaluator:
             cells, last = _pending(live)  # last: slot -> the cell after which its author is asked
             slots = self._vacant(plan, walk.next, live, reserve)
             if slots:
-                window = walk.take(self._batching.cells - len(cells), len(slots))
+                window = walk.take(self.batching.cells - len(cells), len(slots))
                 for slot, place, cell in _begun(plan, window, slots):
                     live[slot] = _Writing(place, author(plan.first_query[place]), len(plan.sequences[place]), ())
                     last[slot] = len(cells) + cell
@@ -155,7 +147,7 @@ class Evaluator:
 
     def _vacant(self, plan: Plan, start: int, live: Mapping[int, _Writing[Writer]], reserve: int) -> list[int]:
         """Free slots for the sequences of a plan from place `start` on, as many as the cache has room for."""
-        free = [slot for slot in range(1, self._batching.slots + 1) if slot not in live]
+        free = [slot for slot in range(1, self.batching.slots + 1) if slot not in live]
         places = sorted(one.place for one in live.values())
         for count in range(min(len(free), len(plan.sequences) - start)):
             places.append(start + count)
@@ -210,65 +202,6 @@ class Evaluator:
         return np.ctypeslib.as_array(row, shape=(self.model.vocabulary,))
 
 
-@contextmanager
-def reading(
-    model: Model, plans: Sequence[Plan], reads: int, batching: Batching = Batching(), means: Means = Means()
-) -> Iterator[Evaluator]:
-    """An evaluator with room for these plans, whose queries have at most `reads` reads each."""
-    longest = max((plan.longest for plan in plans), default=0)
-    outputs = max((_outputs(plan, batching.members) for plan in plans), default=0)
-
-    def fitted(cells: int) -> Evaluator:
-        cut = replace(batching, cells=min(batching.cells, cells - longest))
-        return Evaluator(model, cut, means.cache, cells, batching.members + 1, max(outputs, reads))
-
-    with closing(_within(means, model, fitted, longest + batching.cells, longest + LEAST, batching, outputs)) as one:
-        yield one
-
-
-@contextmanager
-def writing(
-    model: Model, plans: Sequence[Plan], reserve: int, batching: Batching = Batching(), means: Means = Means()
-) -> Iterator[Evaluator]:
-    """An evaluator with room to let the prompts of these plans be continued with `reserve` tokens each."""
-    wanted = max((_side_by_side(plan, batching.slots) for plan in plans), default=0) + batching.slots * reserve
-    least = max((plan.longest for plan in plans), default=0) + reserve
-
-    def fitted(cells: int) -> Evaluator:
-        return Evaluator(model, batching, means.cache, cells, batching.slots + 1, 2 * batching.slots)
-
-    with closing(_within(means, model, fitted, wanted, least, batching, 2 * batching.slots)) as one:
-        yield one
-
-
-def _within(
-    means: Means,
-    model: Model,
-    fitted: Callable[[int], Evaluator],
-    wanted: int,
-    least: int,
-    batching: Batching,
-    outputs: int,
-) -> Evaluator:
-    """An evaluator of `wanted` cells, or of as many as the memory allows, but not fewer than `least`.
-
-    Raises MemoryShortError where even those do not fit, with what they would take.
-    """
-    if means.memory is None:
-        return fitted(wanted)
-    one, work = cell_bytes(model, means.cache), work_bytes(model, batching.micro, outputs)
-    while True:
-        fixed = model.process + model.weights + work
-        cells = min(wanted, (means.memory - fixed) // one // GRAIN * GRAIN)
-        if cells < least:
-            raise MemoryShortError(means.memory, fixed + least * one, model.weights)
-        made = fitted(cells)
-        if made.footprint.total <= means.memory:
-            return made
-        made.close()
-        work = max(made.footprint.work, work + GRAIN * one)  # the guess was too low
-
-
 def _pending(live: Mapping[int, _Writing[Writer]]) -> tuple[list[_Cell], dict[int, int]]:
     """The cells that sequences under way want evaluated, and the last of each slot's."""
     cells: list[_Cell] = []
@@ -287,19 +220,6 @@ def _begun(plan: Plan, window: Window, slots: Sequence[int]) -> Iterator[tuple[i
     for read in window.reads:
         if read.query in slot_of:
             yield slot_of[read.query], place_of[read.query], read.cell
-
-
-def _side_by_side(plan: Plan, slots: int) -> int:
-    """Cells for the prompts of any so many sequences that follow one another."""
-    places = range(len(plan.sequences))
-    return max(plan.tree(places[start : start + slots]) for start in range(max(1, len(places) - slots + 1)))
-
-
-def _outputs(plan: Plan, members: int) -> int:
-    """The most tokens of a window whose probabilities are wanted. llama.cpp aborts the process beyond its limit."""
-    wanted = Counter(sequence for sequence, _ in plan.reads)
-    counts = [wanted[index] for index in range(len(plan.sequences))]
-    return max((sum(counts[start : start + members]) for start in range(len(counts))), default=0)
 
 
 def log_probabilities(logits: Logits, tokens: Sequence[int]) -> list[float]:

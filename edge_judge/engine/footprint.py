@@ -16,6 +16,8 @@ from edge_judge.engine.model import Model
 Cache: TypeAlias = Literal["f16", "q8_0"]
 CACHES: tuple[Cache, ...] = ("f16", "q8_0")
 TYPES: dict[Cache, int] = {"f16": llama.GGML_TYPE_F16, "q8_0": llama.GGML_TYPE_Q8_0}
+GRAIN = 256  # llama.cpp rounds a cache's cells up to so many
+BESIDE = 8_000_000  # bytes: llama.cpp's graph, threads and batch, and what Python adds; 4 to 8 MB were measured
 _BYTES: dict[Cache, float] = {"f16": 2.0, "q8_0": 34 / 32}  # of a number; q8_0 has blocks of 32 with a scale
 
 
@@ -31,8 +33,8 @@ class Means:
 
 @dataclass(frozen=True, slots=True)
 class Footprint:
-    """Bytes. process: Python and what it has loaded; weights: the model; cache: keys and values; work: what
-    llama.cpp computes in, and the logits that are read.
+    """Bytes. process: Python and what it has loaded, vocabulary and plan included; weights: the model; cache: keys
+    and values; work: what llama.cpp computes in, and the logits that are read.
     """
 
     process: int
@@ -54,10 +56,11 @@ def cell_bytes(model: Model, cache: Cache) -> int:
     return int(llama.llama_model_n_layer(model.handle) * heads * sum(widths) * _BYTES[cache])
 
 
-def work_bytes(model: Model, micro: int, outputs: int) -> int:
-    """About what llama.cpp computes in: activations of `micro` tokens, and logits of `outputs`, twice (its and ours).
+def work_bytes(model: Model, micro: int, cells: int, outputs: int) -> int:
+    """About what llama.cpp computes in: activations of `micro` tokens and which of `cells` they attend to, or the
+    logits of `outputs`, in one and the same place; and these logits once more, to be read.
 
     Only a first guess, before a context is made: llama.cpp then tells the true sizes.
     """
-    wide = int(llama.llama_model_n_embd(model.handle))
-    return 4 * (micro * 16 * wide + 2 * outputs * int(model.vocabulary))
+    wide, logits = int(llama.llama_model_n_embd(model.handle)), outputs * int(model.vocabulary)
+    return 4 * (logits + max(logits, micro * (16 * wide + cells)))

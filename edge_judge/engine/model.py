@@ -20,15 +20,15 @@ import llama_cpp.llama_cpp as llama
 
 from edge_judge import memory
 from edge_judge.chat import ChatFormat, chat_format
-from edge_judge.errors import ModelError
+from edge_judge.errors import MemoryShortError, ModelError
 from edge_judge.plan import Tokens
 
 Made = TypeVar("Made")
 
 ROOMY = 0.8  # of the memory that is available, a model may take so much before it is mapped instead
-_BUFFER = re.compile(rb"(model|KV|compute|output) buffer size = +([\d.]+) MiB")
+_BUFFER = re.compile(rb"(\S+) +(model|KV|compute|output) buffer size = +([\d.]+) MiB")
 _complaints: list[str] = []
-_buffers: list[tuple[str, int]] = []
+_buffers: list[tuple[str, str, int]] = []  # where it lies, its kind, bytes
 
 
 def _listen(level: int, text: bytes, _: object) -> None:
@@ -36,7 +36,7 @@ def _listen(level: int, text: bytes, _: object) -> None:
     if level >= 4:  # GGML_LOG_LEVEL_ERROR
         _complaints.append(text.decode(errors="replace").strip())
     elif found := _BUFFER.search(text):
-        _buffers.append((found[1].decode(), int(float(found[2]) * 2**20)))
+        _buffers.append((found[1].decode(), found[2].decode(), int(float(found[3]) * 2**20)))
 
 
 # Kept for as long as the process lives: llama.cpp calls it whenever it likes.
@@ -51,7 +51,13 @@ def hear_anew() -> None:
 
 def buffers(*kinds: str) -> int:
     """Bytes of the buffers of these kinds (model, KV, compute, output) that llama.cpp has told of since then."""
-    return sum(size for kind, size in _buffers if kind in kinds)
+    return sum(size for _, kind, size in _buffers if kind in kinds)
+
+
+def _held() -> int:
+    """Bytes of the weights that were read into this process's own memory: not those of a GPU or of a mapped file."""
+    ours = [(place, size) for place, kind, size in _buffers if kind == "model" and place.startswith("CPU")]
+    return sum(size for place, size in ours if not place.endswith("_Mapped"))
 
 
 def apart(call: Callable[..., Made], *given: object) -> Made:
@@ -73,11 +79,21 @@ class Model:
     """A loaded GGUF. Use as a context manager; raises ModelError if llama.cpp cannot load it.
 
     chat: the chat template to use instead of the file's own. vocab_only: no weights, so nothing can be evaluated.
+    allowed: bytes of memory that the process may take; MemoryShortError, before anything is loaded, where the file
+    alone is larger than what is left of them.
     """
 
     def __init__(
-        self, path: Path, *, threads: int | None = None, chat: str | None = None, vocab_only: bool = False
+        self,
+        path: Path,
+        *,
+        threads: int | None = None,
+        chat: str | None = None,
+        vocab_only: bool = False,
+        allowed: int | None = None,
     ) -> None:
+        if allowed is not None:
+            _check_size(path, allowed)
         llama.llama_log_set(_LISTENER, ctypes.c_void_p(0))
         llama.llama_backend_init()
         hear_anew()
@@ -87,13 +103,14 @@ class Model:
         params.load_mode = _load_mode(path)
         self.path = path
         self.threads = threads or physical_cores()
-        self.process = memory.now()  # bytes, before any of the model is there
+        before = memory.of_files()
         self.handle = apart(llama.llama_model_load_from_file, str(path).encode(), params)
         if not self.handle:
             raise ModelError(
                 f"{path}: llama.cpp cannot load it{because()}", "expected a GGUF file of a language model"
             )
         self.weights = buffers("model")  # bytes
+        self._held, self._code = _held(), before
         self.vocab = llama.llama_model_get_vocab(self.handle)
         self.vocabulary = llama.llama_vocab_n_tokens(self.vocab)
         self.trained_context = llama.llama_model_n_ctx_train(self.handle)
@@ -109,6 +126,12 @@ class Model:
 
     def close(self) -> None:
         llama.llama_model_free(self.handle)
+
+    @property
+    def process(self) -> int:
+        """Bytes that the process has now beside the weights, of which a mapped file's pages are a part."""
+        mapped = max(0, memory.of_files() - self._code)
+        return memory.now() - mapped - self._held
 
     def said(self, key: str) -> str | None:
         """What the file's metadata has under a key, as text; None where it has nothing."""
@@ -183,6 +206,12 @@ class Model:
     def ends(self, token: int) -> bool:
         """Whether a token ends the model's turn."""
         return bool(llama.llama_vocab_is_eog(self.vocab, token))
+
+
+def _check_size(path: Path, allowed: int) -> None:
+    size, here = path.stat().st_size if path.is_file() else 0, memory.now()
+    if here + size > allowed:
+        raise MemoryShortError(allowed, here + size, size, loaded=False)
 
 
 def _load_mode(path: Path) -> int:

@@ -1,0 +1,198 @@
+"""How much memory a run takes: told before it, held to, and what is said where it is not enough."""
+
+from __future__ import annotations
+
+import json
+import re
+import shutil
+from pathlib import Path
+
+import click
+import pytest
+from conftest import Edge, fails
+
+from edge_judge import store
+from edge_judge.cli import options, talk
+from edge_judge.cli.talk import _Forecast
+from edge_judge.errors import UsageError
+from edge_judge.records import Ahead, Progress
+
+RUN = Path("results/pocket/pocket/f16/pairwise")
+UNITS = {"kB": 1e3, "MB": 1e6, "GB": 1e9}
+
+
+OPTION = click.Option(["--max-memory"])
+CONTEXT = click.Context(click.Command("eval"))
+
+
+@pytest.mark.parametrize(
+    ("text", "size"),
+    [
+        ("6GB", 6_000_000_000),
+        ("500MB", 500_000_000),
+        ("6GiB", 6 * 2**30),
+        ("1.5 gb", 1_500_000_000),
+        ("2G", 2_000_000_000),
+        ("64kib", 65_536),
+        ("123456", 123_456),
+        ("123456 B", 123_456),
+    ],
+)
+def test_a_size_is_read_as_it_is_written(text: str, size: int) -> None:
+    assert options.memory(CONTEXT, OPTION, text) == size
+
+
+@pytest.mark.parametrize("text", ["", "much", "6XB", "-6GB", "0", "0.1", "6 G B", "1e9", "6GB!"])
+def test_what_is_no_size_is_refused_with_an_example(text: str) -> None:
+    with pytest.raises(UsageError, match="--max-memory .*: not a size of memory") as refused:
+        options.memory(CONTEXT, OPTION, text)
+    assert "6GB" in str(refused.value.hint)
+
+
+def test_no_size_is_no_limit() -> None:
+    assert options.memory(CONTEXT, OPTION, None) is None
+
+
+def told(stderr: str) -> float:
+    """Bytes of memory that the line before the run tells."""
+    found = re.search(r"about ([\d.]+) (kB|MB|GB) of memory", stderr)
+    assert found, stderr
+    return float(found[1]) * UNITS[found[2]]
+
+
+def kept(folder: Path) -> dict[str, object]:
+    found: dict[str, object] = json.loads((folder / "run.json").read_text())
+    return found
+
+
+def peak(folder: Path) -> int:
+    measured = store.read_run(folder).measured
+    assert measured is not None
+    return measured.peak_rss
+
+
+@pytest.mark.parametrize("grammar", ["pairwise", "pointwise", "pairwise-cot"])
+def test_the_memory_told_before_a_run_is_within_a_tenth_of_the_peak(edge: Edge, tmp_path: Path, grammar: str) -> None:
+    edge("eval", "--limit", 1)  # builds the judge, which takes memory of its own
+    done = edge("eval", "--grammar", grammar, "--limit", 300, "--results", "second")
+    assert done.returncode == 0, done.stderr
+    assert told(done.stderr) == pytest.approx(peak(tmp_path / "second/pocket/pocket/f16" / grammar), rel=0.1)
+
+
+@pytest.mark.parametrize("grammar", ["pairwise", "pairwise-cot"])
+def test_a_run_stays_below_the_memory_it_is_allowed_and_says_how_it_was_cut(
+    edge: Edge, tmp_path: Path, grammar: str
+) -> None:
+    edge("eval", "--limit", 1)
+    free = edge("eval", "--grammar", grammar, "--limit", 200, "--results", "free")
+    allowed = int(told(free.stderr) - 2e6)
+    held = edge("eval", "--grammar", grammar, "--limit", 200, "--max-memory", allowed, "--results", "held")
+    assert held.returncode == 0, held.stderr
+    free_run, held_run = (tmp_path / name / "pocket/pocket/f16" / grammar for name in ("free", "held"))
+    assert peak(held_run) < allowed
+    assert told(held.stderr) == pytest.approx(peak(held_run), rel=0.1) and "tokens at a time" in held.stderr
+    assert kept(held_run)["cut"] and "cut" not in kept(free_run)
+    assert kept(held_run)["settings"] == kept(free_run)["settings"]
+    verdicts = [
+        [(one.id, one.order, one.verdict) for one in store.read_run(run).verdicts] for run in (free_run, held_run)
+    ]
+    differing = sum(one != other for one, other in zip(*map(sorted, verdicts), strict=True))
+    assert differing <= 4  # of 400: rounding alone
+
+
+def test_memory_that_is_enough_changes_nothing(edge: Edge, tmp_path: Path) -> None:
+    edge("eval", "--limit", 20)
+    edge("eval", "--limit", 20, "--max-memory", "6GB", "--results", "ample")
+    ample = tmp_path / "ample" / RUN.relative_to("results")
+    assert "cut" not in kept(ample)
+    assert (ample / "verdicts.jsonl").read_bytes() == (tmp_path / RUN / "verdicts.jsonl").read_bytes()
+
+
+def test_a_run_in_less_memory_goes_on_as_it_was_begun_bit_for_bit(edge: Edge, tmp_path: Path) -> None:
+    edge("eval", "--limit", 1, "--results", "first")
+    allowed = int(told(edge("eval", "--limit", 20, "--results", "first").stderr) - 3e6)
+    whole = edge("eval", "--max-memory", allowed, "--results", "whole")
+    assert whole.returncode == 0, whole.stderr
+    begun = tmp_path / "whole" / RUN.relative_to("results")
+    again = tmp_path / RUN
+    shutil.copytree(begun, again)
+    lines = (begun / "verdicts.jsonl").read_bytes().splitlines(keepends=True)
+    (again / "verdicts.jsonl").write_bytes(b"".join(lines[:100]))
+    (again / "score.json").unlink()
+    done = edge("eval")  # without a limit
+    assert done.returncode == 0, done.stderr
+    assert sorted((again / "verdicts.jsonl").read_bytes().splitlines()) == sorted(b"".join(lines).splitlines())
+
+
+def test_a_run_that_does_not_fit_as_it_was_begun_is_not_ended_otherwise(edge: Edge, tmp_path: Path) -> None:
+    said = edge("eval", "--limit", 20)
+    allowed = int(told(said.stderr) - 3e6)
+    fails(edge("eval", "--max-memory", allowed), 1, "as it was begun, 2048 tokens at a time", "--fresh")
+    assert len((tmp_path / RUN / "verdicts.jsonl").read_bytes().splitlines()) == 40
+
+
+def test_a_cut_that_was_edited_is_refused(edge: Edge, tmp_path: Path) -> None:
+    edge("eval", "--limit", 2)
+    for cut in ({"cells": 0}, {"cells": 1, "width": 2}, {"cells": 10**9, "micro": 1, "members": 1, "slots": 1}):
+        (tmp_path / RUN / "run.json").write_text(json.dumps({**kept(tmp_path / RUN), "cut": cut}))
+        fails(edge("eval", "--limit", 4), 1, "cut: not a way to cut the work")
+
+
+def test_a_judge_that_does_not_fit_is_refused_with_the_scheme_that_would(edge: Edge, tmp_path: Path) -> None:
+    said = edge("eval", "--scheme", "f16", "--limit", 20)
+    least = float(
+        re.findall(r"at least ([\d,]+) MB", edge("eval", "--limit", 20, "--max-memory", "70MB", "--fresh").stderr)[0]
+    )
+    assert least * 1e6 < told(said.stderr)
+    short = edge("eval", "--limit", 20, "--max-memory", f"{least - 4}MB", "--fresh")
+    fails(short, 1, "MB are allowed", "would fit", "--max-memory")
+    named = re.findall(r"hint: (\w+) would fit", short.stderr)[0]
+    edge("quantize", "pocket", named)
+    assert edge("eval", "--limit", 20, "--scheme", named, "--max-memory", f"{least - 4}MB").returncode == 0
+    assert list((tmp_path / RUN).iterdir()) == []  # nothing half-written
+
+
+def test_a_file_larger_than_the_memory_is_refused_before_it_is_loaded(edge: Edge) -> None:
+    edge("eval", "--limit", 1)
+    fails(edge("eval", "--limit", 2, "--max-memory", "30MB"), 1, "needs more than", "30 MB are allowed", "no scheme")
+    fails(edge("judge", "--question", "q", "--a", "a", "--b", "b", "--max-memory", "30MB"), 1, "no scheme")
+
+
+def test_a_file_of_ones_own_is_told_the_scheme_by_proportion(edge: Edge, environment: dict[str, str]) -> None:
+    edge("eval", "--limit", 1)
+    (gguf,) = Path(environment["EDGE_JUDGE_MODELS"]).rglob("*f16.gguf")
+    least = re.findall(
+        r"at least ([\d,]+) MB", edge("eval", "--gguf", gguf, "--limit", 5, "--max-memory", "70MB").stderr
+    )[0]
+    fails(edge("eval", "--gguf", gguf, "--limit", 5, "--max-memory", f"{float(least) - 4}MB"), 1, "would fit")
+
+
+def test_a_smaller_cache_takes_less_and_is_another_run(edge: Edge, tmp_path: Path) -> None:
+    usual = edge("eval", "--limit", 20)
+    small = edge("eval", "--limit", 20, "--cache", "q8_0", "--results", "small")
+    assert small.returncode == 0, small.stderr
+    assert told(small.stderr) < told(usual.stderr)
+    folder = tmp_path / "small" / RUN.relative_to("results")
+    settings = kept(folder)["settings"]
+    assert isinstance(settings, dict) and settings["cache"] == "q8_0"
+    fails(edge("eval", "--limit", 20, "--cache", "q8_0"), 1, "cache was None, is q8_0")
+
+
+def test_what_is_ahead_is_said_in_a_line() -> None:
+    read = Ahead(1200, 41_160, 214_800, 0, 98_000_000)
+    assert talk.ahead("pocket", read) == (
+        "pocket: 1,200 verdicts, 41,160 tokens to read (of 214,800), about 98 MB of memory"
+    )
+    written = Ahead(2, 10, 20, 96, 2_000_000_000, 512)
+    assert talk.ahead("x", written).endswith(
+        "up to 96 to write after each prompt, about 2.00 GB of memory, 512 tokens at a time"
+    )
+
+
+def test_a_run_that_is_over_soon_is_not_forecast_and_a_long_one_is_once(capsys: pytest.CaptureFixture[str]) -> None:
+    soon, late = _Forecast("x"), _Forecast("y")
+    for left in (None, 3.0, 500.0):
+        soon(Progress(0, 1, 1, 2, 1.0, left))
+    for left in (None, 500.0, 400.0):
+        late(Progress(0, 1, 1, 2, 1.0, left))
+    assert capsys.readouterr().err == "y: about 8 min left, at the rate of the first part\n"
