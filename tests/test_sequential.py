@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import json
 import math
 from itertools import permutations, product
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -11,7 +13,7 @@ from hypothesis import assume, given
 from hypothesis import strategies as st
 from numpy.typing import NDArray
 
-from edge_judge import sequential
+from edge_judge import sampling, sequential
 from edge_judge.sequential import ALPHA, FRACTIONS, SHARES, Walk
 
 Numbers = NDArray[np.float64]
@@ -199,3 +201,14 @@ def test_more_never_goes_beyond_what_there_is() -> None:
 def test_what_is_no_walk_is_refused(values: list[float], ends: list[int], total: int) -> None:
     with pytest.raises(ValueError):
         Walk(np.array(values), np.array(ends), total, 1.0)
+
+
+def test_the_recorded_simulation_is_of_this_test_and_shows_what_is_wanted() -> None:
+    found = json.loads((Path(__file__).parent.parent / "results/choose/simulation.json").read_text(encoding="utf-8"))
+    bets = [found["alpha_each_side"], *found["fractions"], *found["shares"], found["block"]]
+    assert bets == [ALPHA, *FRACTIONS, *SHARES, sampling.BLOCK]
+    assert all(row["wrong"] / row["orders"] == row["rate"] <= 0.05 and row["orders"] >= 1000 for row in found["wrong"])
+    for row in found["pairs"]:
+        assert row["target"] == (row["probabilities"] <= row["mcnemar"] / 4)
+        assert row["target"] or row["flips"] < 0.06  # with fewer a quarter is about the least any test needs, or less
+        assert row["probabilities"] <= row["both_orders"]
