@@ -8,7 +8,7 @@ Knows: protocols, plans, the engine. Does not know: files of results, figures.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Generator, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 from edge_judge import engine, grammar, plan, scores, writing
@@ -56,7 +56,7 @@ def judge(
     watch: Watch = Watch(),
     batching: Batching = Batching(),
     means: Means = Means(),
-) -> Iterator[Verdict]:
+) -> Generator[Verdict, None, None]:
     """A verdict on each question, as it is reached. The work is done in blocks that come out the same whatever ran
     before them; a block in which no question is `wanted` is left out, the verdicts of all others are given again.
 
@@ -130,14 +130,14 @@ def _todo(work: _Work, plans: list[Plan], wanted: Callable[[Question], bool], st
 # ---- read from probabilities ------------------------------------------------------------------------------
 
 
-def _counted(work: _Work, wanted: Callable[[Question], bool]) -> Iterator[Verdict]:
+def _counted(work: _Work, wanted: Callable[[Question], bool]) -> Generator[Verdict, None, None]:
     """Verdicts under a grammar whose texts are verdicts."""
     legal = _legal(work.protocol)
     for sheet, p, mass in _shares(work, legal, wanted):
         yield _verdict(work, sheet, p, mass)
 
 
-def _compared(work: _Work, wanted: Callable[[Question], bool]) -> Iterator[Verdict]:
+def _compared(work: _Work, wanted: Callable[[Question], bool]) -> Generator[Verdict, None, None]:
     """Verdicts under a grammar whose texts are scores, from those of both answers."""
     waiting: dict[int, tuple[Sheet, dict[int, float], float]] = {}
     for sheet, p, mass in _shares(work, work.protocol.grammar.scores or {}, wanted):
@@ -190,7 +190,7 @@ def _undone(question: Question, shown: Mapping[Label, float]) -> dict[Label, flo
 # ---- read from what the judge writes ----------------------------------------------------------------------
 
 
-def _written(work: _Work, wanted: Callable[[Question], bool]) -> Iterator[Verdict]:
+def _written(work: _Work, wanted: Callable[[Question], bool]) -> Generator[Verdict, None, None]:
     """Verdicts of a judge that writes: reasons first, or whatever it likes."""
     reasoned = work.protocol.grammar.reasoned
     plans = _todo(work, _begun(work.model, work.protocol, work.asked), wanted)

@@ -10,6 +10,7 @@ import os
 import platform
 import time
 from collections.abc import Callable, Sequence
+from contextlib import closing
 from dataclasses import asdict, dataclass, replace
 from typing import Any, Self
 
@@ -136,8 +137,9 @@ class Session:
             work.cut,
             self.means,
         )
-        for verdict in found:
-            work.keep(verdict)
+        with closing(found):  # what ends the work also frees its cache, before the model that it hangs on
+            for verdict in found:
+                work.keep(verdict)
 
 
 class _Work:

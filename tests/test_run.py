@@ -5,7 +5,7 @@ from dataclasses import replace
 import pytest
 from checkpoints import make_checkpoint, qwen2_config
 
-from edge_judge import grammar, run, store
+from edge_judge import engine, grammar, run, store
 from edge_judge.errors import DataError, MemoryShortError
 from edge_judge.protocol import Protocol
 from edge_judge.records import Benchmark, Judge, Pair
@@ -114,3 +114,27 @@ def test_a_session_holds_to_its_memory_and_a_model_that_is_too_large_is_never_lo
             session.evaluate(SIX, PAIRWISE, kept)
     assert loads == [] and short.value.allowed == 1000 and not short.value.loaded
     assert list(tmp_path.iterdir()) == []
+
+
+def test_a_verdict_that_cannot_be_kept_ends_the_work_and_frees_what_it_took(judge, tmp_path, monkeypatch):
+    order = []
+    monkeypatch.setattr(engine.Evaluator, "close", noting(engine.Evaluator.close, "cache", order))
+    monkeypatch.setattr(engine.Model, "close", noting(engine.Model.close, "model", order))
+    with opened(judge, tmp_path) as kept:
+        monkeypatch.setattr(kept, "append", full)
+        order.clear()
+        with pytest.raises(OSError, match="no room"), run.Session(judge, threads=1) as session:
+            session.evaluate(SIX, PAIRWISE, kept)
+    assert order == ["cache", "model"]
+
+
+def noting(close, name, order):
+    def closed(self):
+        order.append(name)
+        close(self)
+
+    return closed
+
+
+def full(verdict):
+    raise OSError("no room")
