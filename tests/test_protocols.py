@@ -12,6 +12,7 @@ from pathlib import Path
 import llama_cpp.llama_cpp as llama
 import pytest
 from checkpoints import make_checkpoint, qwen2_config
+from gguf import GGUFReader, TokenType
 from plain import context, log_chance
 
 from edge_judge import chat, grammar, noise, prompts, sheets
@@ -25,6 +26,7 @@ from quantize.metadata import Provenance
 
 VOCABS = Path(__file__).resolve().parents[2] / "shared" / "vocabs"
 PUBLISHED = {"deepseek-llm": "plain", "llama-bpe": "chatml", "llama-spm": "llama-2", "qwen2": "chatml"}
+RETYPED = {"llama-spm": ["<s>", "<unk>"], "qwen2": ["<|im_start|>", "<|endoftext|>"]}  # as some conversions type them
 CONFIG = qwen2_config(num_hidden_layers=1, intermediate_size=256, vocab_size=304, max_position_embeddings=2048)
 NAMES = grammar.names()
 READ = [name for name in NAMES if grammar.load(name).verdicts is not None]
@@ -214,19 +216,45 @@ def filled(name, question="Name a fruit.", a="apple", b="pear", reference="a fru
     return prompts.fill(shape.prompt, question, *answers, ties=True, reference=reference, criteria=CRITERIA)
 
 
-@pytest.fixture(scope="module", params=PUBLISHED)
-def published(request):
-    path = VOCABS / f"ggml-vocab-{request.param}.gguf"
+@pytest.fixture(scope="module", params=[*PUBLISHED, *(f"{name} retyped" for name in RETYPED)])
+def published(request, tmp_path_factory):
+    name, _, retyped = request.param.partition(" ")
+    path = VOCABS / f"ggml-vocab-{name}.gguf"
     if not path.is_file():
         pytest.skip(f"no published vocabulary at {path}")
-    with Model(path, threads=1, vocab_only=True, chat=chat.NAMED[PUBLISHED[request.param]]) as loaded:
+    if retyped:
+        path = retype(path, tmp_path_factory.mktemp("retyped") / path.name, RETYPED[name])
+    with Model(path, threads=1, vocab_only=True, chat=chat.NAMED[PUBLISHED[name]]) as loaded:
+        assert not retyped or user_defined(loaded).issuperset(RETYPED[name])
         yield loaded
+
+
+def retype(path, copy, texts):
+    """A copy of a vocabulary in which these tokens are user-defined, so that llama.cpp finds them in any text."""
+    copy.write_bytes(path.read_bytes())
+    reader = GGUFReader(copy, "r+")
+    known, types = (reader.fields[f"tokenizer.ggml.{name}"] for name in ("tokens", "token_type"))
+    places = {bytes(known.parts[part]).decode(): place for place, part in enumerate(known.data)}
+    for text in texts:
+        types.parts[types.data[places[text]]][0] = TokenType.USER_DEFINED
+    reader.data.flush()
+    return copy
+
+
+def user_defined(model):
+    """The texts of user-defined tokens."""
+    kind = llama.LLAMA_TOKEN_ATTR_USER_DEFINED
+    tokens = [one for one in range(model.vocabulary) if llama.llama_vocab_get_attr(model.vocab, one) & kind]
+    return {llama.llama_vocab_get_text(model.vocab, one).decode() for one in tokens}
 
 
 def special(model):
     """Every token that is no text, and the texts they go by."""
-    tokens = [one for one in range(model.vocabulary) if llama.llama_vocab_is_control(model.vocab, one)]
-    return set(tokens), [llama.llama_vocab_get_text(model.vocab, one).decode() for one in tokens]
+    kinds = llama.LLAMA_TOKEN_ATTR_CONTROL | llama.LLAMA_TOKEN_ATTR_USER_DEFINED | llama.LLAMA_TOKEN_ATTR_UNKNOWN
+    tokens = [one for one in range(model.vocabulary) if llama.llama_vocab_get_attr(model.vocab, one) & kinds]
+    texts = {one: llama.llama_vocab_get_text(model.vocab, one).decode() for one in tokens}
+    texts = {one: text for one, text in texts.items() if re.search(r"\W\w", text)}  # no white space, no pieces of words
+    return set(texts), list(texts.values())
 
 
 MARKUP = ["<|im_start|>", "<|im_end|>", "<|eot_id|>", "<s>", "</s>", "[INST]", "[/INST]", "<<SYS>>", "<|endoftext|>"]

@@ -20,6 +20,7 @@ import llama_cpp.llama_cpp as llama
 
 from edge_judge import memory
 from edge_judge.chat import ChatFormat, chat_format
+from edge_judge.engine import markers
 from edge_judge.errors import MemoryShortError, ModelError
 from edge_judge.plan import Tokens
 
@@ -145,8 +146,31 @@ class Model:
     # ---- text and tokens ----------------------------------------------------------------------------------
 
     def tokens(self, text: str, *, control: bool) -> Tokens:
-        """Token ids of a text; control tokens are recognised only where `control` says so."""
-        raw = text.encode(errors="replace")  # half a surrogate pair cannot be written
+        """Token ids of a text; control tokens and markers are recognised only where `control` says so."""
+        first, *more = self._parts(text, control)
+        return sum(map(self._continued, more), self._whole(first, control))
+
+    def continued(self, text: str, *, control: bool = False) -> Tokens:
+        """Tokens of a text that stands inside another: SentencePiece must not put a space before it."""
+        return sum((self._continued(part, control) for part in self._parts(text, control)), ())
+
+    def _parts(self, text: str, control: bool) -> list[str]:
+        text = text.encode(errors="replace").decode()  # half a surrogate pair cannot be written
+        return [text] if control else list(markers.apart(self._markers, text))
+
+    @cached_property
+    def _markers(self) -> re.Pattern[str] | None:
+        """What must not become a token inside a text, although llama.cpp would let it."""
+        kind = llama.LLAMA_TOKEN_ATTR_USER_DEFINED
+        tokens = (one for one in range(self.vocabulary) if llama.llama_vocab_get_attr(self.vocab, one) & kind)
+        try:
+            template = self._chat.before + self._chat.after
+        except ModelError:  # none that works: nothing can be put to the model in it
+            template = ""
+        return markers.markers(map(self._symbol, tokens), template)
+
+    def _whole(self, text: str, control: bool) -> Tokens:
+        raw = text.encode()
         room = len(raw) + 8
         buffer = (ctypes.c_int32 * room)()
         count = llama.llama_tokenize(self.vocab, raw, len(raw), buffer, room, False, control)
@@ -154,13 +178,12 @@ class Model:
             raise ModelError(f"{self.path}: a text of {len(raw)} bytes could not be tokenized")
         return tuple(buffer[:count])
 
-    def continued(self, text: str, *, control: bool = False) -> Tokens:
-        """Tokens of a text that stands inside another: SentencePiece must not put a space before it."""
+    def _continued(self, text: str, control: bool = False) -> Tokens:
         if llama.llama_vocab_type(self.vocab) != llama.LLAMA_VOCAB_TYPE_SPM:
-            return self.tokens(text, control=control)
-        lead = self.tokens("\n", control=False)
-        whole = self.tokens("\n" + text, control=control)
-        return whole[len(lead) :] if whole[: len(lead)] == lead else self.tokens(text, control=control)
+            return self._whole(text, control)
+        lead = self._whole("\n", control=False)
+        whole = self._whole("\n" + text, control)
+        return whole[len(lead) :] if whole[: len(lead)] == lead else self._whole(text, control)
 
     def text(self, tokens: Sequence[int]) -> str:
         """The text of tokens; control tokens are left out, broken UTF-8 becomes the replacement character."""
@@ -201,7 +224,7 @@ class Model:
         return chat_format(template, bos=self._symbol(self._bos), eos=self._symbol(eos))
 
     def _symbol(self, token: int) -> str:
-        return (llama.llama_vocab_get_text(self.vocab, token) or b"").decode() if token >= 0 else ""
+        return (llama.llama_vocab_get_text(self.vocab, token) or b"").decode(errors="replace") if token >= 0 else ""
 
     def ends(self, token: int) -> bool:
         """Whether a token ends the model's turn."""
