@@ -92,4 +92,4 @@ def _shuffled(units: Sequence[Unit], purpose: str, seed: int) -> list[Unit]:
 
 
 def _chance(seed: int, purpose: str, name: str) -> bytes:
-    return sha256(f"{seed}\n{purpose}\n{name}".encode()).digest()
+    return sha256(f"{seed}\n{purpose}\n{name}".encode(errors="surrogatepass")).digest()  # JSON may name half a pair

@@ -94,3 +94,11 @@ def test_a_majority_is_a_label_ahead_of_all_others() -> None:
 def test_the_embedded_benchmark_has_nineteen_blocks() -> None:
     blocks = sampling.order([benchmarks.load("pocket")], 0)
     assert len(blocks) == 19 and {len(block) for block in blocks} == {31, 32}
+
+
+def test_a_name_with_half_a_surrogate_pair_has_its_place_too() -> None:
+    """JSON can say one, and UTF-8 cannot."""
+    odd = benchmark(*["a"] * 12)
+    odd = replace(odd, pairs=tuple(replace(pair, id=f"{pair.id}\ud800") for pair in odd.pairs))
+    dealt = [unit.id for block in sampling.order([odd], 0) for unit in block]
+    assert sorted(dealt) == sorted(pair.id for pair in odd.pairs)
