@@ -149,7 +149,7 @@ def _compared(work: _Work, wanted: Callable[[Question], bool]) -> Generator[Verd
         shown, chances = scores.compare(first, second, work.protocol.labels)
         question = work.questions[sheet.question]
         rated = {undo(question.order, "a"): scores.expected(first), undo(question.order, "b"): scores.expected(second)}
-        verdict = undo(question.order, shown) if shown else None
+        verdict = undo(question.order, shown)
         text = f"a {rated['a']:.2f}, b {rated['b']:.2f}"
         yield Verdict(*question.key, verdict, _undone(question, chances), text, (mass + more) / 2, sheet.cut)
 

@@ -6,6 +6,7 @@ Knows: numbers. Does not know: models, prompts, where the probabilities come fro
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from math import fsum
 
 from edge_judge.records import Label
 
@@ -19,19 +20,27 @@ def expected(p: Mapping[int, float]) -> float:
 
 def compare(
     first: Mapping[int, float], second: Mapping[int, float], labels: Sequence[Label]
-) -> tuple[Label | None, dict[Label, float]]:
+) -> tuple[Label, dict[Label, float]]:
     """The verdict on two answers in the order shown, and its probabilities, from those of their scores.
 
-    The verdict goes to the higher expected score; where a tie is legal, one of less than half a point is a tie,
-    and where it is not, two equal scores give no verdict. The probabilities are those of what two scores, drawn
-    independently, would say; without ties, a draw of equal ones is halved.
+    The verdict goes to the higher expected score; where a tie is legal, one of less than half a point is a tie.
+    Where it is not and the expected scores are equal, the verdict goes to the answer that is more often ahead in
+    the draws below. Where these are equal too, as for one answer shown twice, it is a tie, legal or not: both were
+    rated, so it is no format error, and to name either would be a bias. The probabilities are those of what two
+    scores, drawn independently, would say; without ties, a draw of equal ones is halved.
     """
-    above = sum(p * q for score, p in first.items() for other, q in second.items() if score > other)
-    below = sum(p * q for score, p in first.items() for other, q in second.items() if score < other)
+    draws = [(score - other, p * q) for score, p in first.items() for other, q in second.items()]
+    above = fsum(p for gap, p in draws if gap > 0)  # exact, so that equal answers are exactly as often ahead
+    below = fsum(p for gap, p in draws if gap < 0)
     equal = max(0.0, 1.0 - above - below)
     apart = expected(first) - expected(second)
     if "tie" in labels:
-        verdict: Label | None = "tie" if abs(apart) < SAME else "a" if apart > 0 else "b"
-        return verdict, {"a": above, "b": below, "tie": equal}
-    verdict = None if apart == 0 else "a" if apart > 0 else "b"
-    return verdict, {"a": above + equal / 2, "b": below + equal / 2}
+        return _ahead(apart, SAME), {"a": above, "b": below, "tie": equal}
+    return _ahead(apart or above - below), {"a": above + equal / 2, "b": below + equal / 2}
+
+
+def _ahead(by: float, least: float = 0.0) -> Label:
+    """Who is ahead, where it is by as much as that and by something."""
+    if by == 0 or abs(by) < least:
+        return "tie"
+    return "a" if by > 0 else "b"

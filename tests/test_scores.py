@@ -34,8 +34,16 @@ def test_two_sure_scores_give_a_sure_verdict():
     assert scores.compare(sure(5), sure(5), LABELS) == ("tie", {"a": 0, "b": 0, "tie": 1})
 
 
-def test_equal_scores_without_ties_give_no_verdict_and_a_half_each():
-    assert scores.compare(sure(5), sure(5), STRICT) == (None, {"a": 0.5, "b": 0.5})
+def test_answers_rated_alike_in_everything_are_a_tie_even_where_none_is_legal():
+    assert scores.compare(sure(5), sure(5), STRICT) == ("tie", {"a": 0.5, "b": 0.5})
+
+
+def test_equal_expected_scores_without_ties_are_decided_by_who_is_more_often_ahead():
+    first, second = {1: 0.25, 5: 0.75}, {4: 1.0}  # both expect 4; the first is ahead in three draws of four
+    assert scores.expected(first) == scores.expected(second)
+    assert scores.compare(first, second, STRICT) == ("a", {"a": 0.75, "b": 0.25})
+    assert scores.compare(second, first, STRICT) == ("b", {"a": 0.25, "b": 0.75})
+    assert scores.compare(first, second, LABELS)[0] == "tie"
 
 
 def test_probabilities_are_those_of_two_scores_drawn_independently():
@@ -53,7 +61,7 @@ def test_expected_scores_less_than_half_a_point_apart_are_a_tie(share, verdict):
     first, second = {5: 1 - share, 6: share}, {5: 1.0, 6: 0.0}
     assert scores.compare(first, second, LABELS)[0] == verdict
     assert scores.compare(second, first, LABELS)[0] == MIRROR[verdict]
-    assert scores.compare(first, second, STRICT)[0] == ("a" if share else None)
+    assert scores.compare(first, second, STRICT)[0] == ("a" if share else "tie")
 
 
 def test_the_verdict_goes_by_expected_scores_even_where_the_other_is_more_often_ahead():
@@ -82,12 +90,12 @@ def test_the_probabilities_are_those_of_a_double_loop_and_sum_to_one(first, seco
 def test_to_swap_the_answers_is_to_swap_the_verdicts(first, second, labels):
     verdict, p = scores.compare(first, second, labels)
     swapped, mirrored = scores.compare(second, first, labels)
-    assert swapped == (MIRROR[verdict] if verdict else None)
+    assert swapped == MIRROR[verdict]
     assert mirrored == pytest.approx({label: p[MIRROR[label]] for label in labels}, abs=1e-12)
 
 
 @given(RATED, st.sampled_from([LABELS, STRICT]))
 def test_an_answer_is_never_better_than_itself(rated, labels):
     verdict, p = scores.compare(rated, dict(rated), labels)
-    assert verdict == ("tie" if "tie" in labels else None)
+    assert verdict == "tie"
     assert p["a"] == pytest.approx(p["b"], abs=1e-12)
