@@ -44,8 +44,9 @@ class MemoryShortError(ModelError):
 
     def __init__(self, allowed: int, needed: int, weights: int, *, loaded: bool = True) -> None:
         self.allowed, self.needed, self.weights, self.loaded = allowed, needed, weights, loaded
+        least = "at least" if loaded else "more than"
         super().__init__(
-            f"this run needs {'at least' if loaded else 'more than'} {needed / 1e6:,.0f} MB of memory ({weights / 1e6:,.0f} MB for the model), "
+            f"this run needs {least} {needed / 1e6:,.0f} MB of memory ({weights / 1e6:,.0f} MB for the model), "
             f"{allowed / 1e6:,.0f} MB are allowed",
             "allow more with --max-memory, or use a smaller scheme",
         )

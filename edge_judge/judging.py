@@ -13,14 +13,14 @@ from dataclasses import dataclass
 
 from edge_judge import engine, grammar, plan, scores, writing
 from edge_judge.ballot import Ballot, Choice, ballot
-from edge_judge.engine import CELLS, Batching, Footprint, Means, Model
+from edge_judge.engine import Batching, Footprint, Means, Model
 from edge_judge.errors import GrammarError
 from edge_judge.plan import Plan, Query, Tokens
 from edge_judge.protocol import Protocol, Question
 from edge_judge.records import LABELS, Judge, Label, Pair, Verdict, undo
 from edge_judge.sheets import Sheet, sheets, spare
 
-BLOCK = 8 * CELLS  # tokens after which the cache is emptied: where an interrupted run is taken up
+BLOCK = 16_384  # tokens after which the cache is emptied: where an interrupted run is taken up
 
 
 @dataclass(frozen=True, slots=True)

@@ -20,7 +20,7 @@ from edge_judge.records import Benchmark, Progress, Verdict
 CUTS = (
     Batching(cells=1024, micro=256, members=16, slots=8),
     Batching(cells=512, micro=512, members=1, slots=1),
-    Batching(cells=2048, micro=128, members=48, slots=12),
+    Batching(cells=2048, micro=512, members=48, slots=12),
 )
 
 

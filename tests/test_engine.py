@@ -269,7 +269,7 @@ def test_less_memory_is_met_by_smaller_cuts_that_read_the_same(model):
     assert cuts[-1].cells == 64
 
 
-@pytest.mark.parametrize("start", [Batching(), Batching(cells=512, micro=512, members=1, slots=1)])
+@pytest.mark.parametrize("start", [Batching(), Batching(cells=256, micro=256, members=1, slots=1)])
 def test_cuts_become_smaller_in_every_way_and_never_larger(start):
     cuts = list(smaller(start))
     assert cuts[0] == start and cuts[-1].cells == 64 and len(set(cuts)) == len(cuts)

@@ -10,7 +10,7 @@
 Knows nothing about pairs, verdicts, or files of results.
 """
 
-from edge_judge.engine.batching import CELLS, Batching
+from edge_judge.engine.batching import Batching
 from edge_judge.engine.evaluator import (
     Author,
     Evaluator,
@@ -25,7 +25,6 @@ from edge_judge.engine.model import Model, physical_cores
 
 __all__ = [
     "CACHES",
-    "CELLS",
     "Author",
     "Batching",
     "Cache",
