@@ -108,7 +108,7 @@ def decide(
         if walk is None:
             raise RunError(
                 f"{parts[0].run.identity.scheme}: verdicts without probabilities",
-                hint="decide by the verdicts as given",
+                hint="decide by the verdicts as given: --by verdicts",
             )
         outcome, used = sequential.decide(walk, margin / 100)
         if outcome == "undecided":

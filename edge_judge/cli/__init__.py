@@ -14,6 +14,7 @@ import click
 from edge_judge import __version__
 from edge_judge.cli.attribute import attribute
 from edge_judge.cli.cascade import cascade
+from edge_judge.cli.choose import choose
 from edge_judge.cli.compare import compare
 from edge_judge.cli.confidence import confidence
 from edge_judge.cli.data import data
@@ -39,7 +40,7 @@ def main() -> None:
 
 
 for command in (
-    demo, models, quantize, evaluate, compare, pack, attribute,
+    demo, models, quantize, evaluate, compare, choose, pack, attribute,
     judge, data, lock, speed, report, confidence, cascade, jury,
 ):
     main.add_command(command)
