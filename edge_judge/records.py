@@ -126,7 +126,8 @@ class Progress:
 class Ahead:
     """What a run has to do, told before its first token. tokens: to be read, what prompts share read once;
     tokens_alone: had every prompt been read by itself; each: tokens that may be written after each prompt, 0 where
-    nothing is; memory: bytes that the process will take; cut: tokens in one decode call, None for as many as usual.
+    nothing is; memory: bytes that the process will take; smaller: whether the work is cut into smaller parts than
+    usual to fit it.
     """
 
     verdicts: int
@@ -134,7 +135,7 @@ class Ahead:
     tokens_alone: int
     each: int
     memory: int
-    cut: int | None = None
+    smaller: bool = False
 
 
 @dataclass(frozen=True, slots=True)

@@ -169,7 +169,7 @@ class _Work:
         """Note a cut that is smaller than usual. What was begun in one cut is not ended in another."""
         if cut != self.cut and len(self.wanted) < len(self.questions):
             raise RunError(
-                f"{self._run.path}: as it was begun, {self.cut.cells} tokens at a time, this does not fit the memory",
+                f"{self._run.path}: cut into such parts as it was begun in, this run does not fit the memory",
                 "allow more with --max-memory, or --fresh begins the run anew",
             )
         self.cut = cut
@@ -178,9 +178,8 @@ class _Work:
 
     def takes(self, footprint: Footprint) -> None:
         self._begun = time.monotonic()
-        cut = self.cut.cells if self.cut != Batching() else None
-        each = self.protocol.limit
-        ahead = Ahead(len(self.wanted), self._tokens_total, self._tokens_alone, each, footprint.total, cut)
+        each, smaller = self.protocol.limit, self.cut != Batching()
+        ahead = Ahead(len(self.wanted), self._tokens_total, self._tokens_alone, each, footprint.total, smaller)
         self._follow.begin(ahead)
 
     def keep(self, verdict: Verdict) -> None:

@@ -71,6 +71,21 @@ def peak(folder: Path) -> int:
     return measured.peak_rss
 
 
+def least(edge: Edge, *given: object) -> float:
+    """Bytes that a command says it needs at least."""
+    short = edge("eval", *given, "--max-memory", "70MB", "--results", "short")
+    found = re.search(r"at least ([\d,]+) MB", short.stderr)
+    assert found, short.stderr
+    return float(found[1].replace(",", "")) * 1e6
+
+
+def between(edge: Edge, *given: object) -> int:
+    """Bytes that are fewer than a command takes of itself, but enough for it."""
+    edge("eval", "--limit", 1, "--results", "built")  # builds the judge, which takes memory of its own
+    usual = told(edge("eval", *given, "--results", "usual").stderr)
+    return int((least(edge, *given) + usual) / 2)
+
+
 @pytest.mark.parametrize("grammar", ["pairwise", "pointwise", "pairwise-cot"])
 def test_the_memory_told_before_a_run_is_within_a_tenth_of_the_peak(edge: Edge, tmp_path: Path, grammar: str) -> None:
     edge("eval", "--limit", 1)  # builds the judge, which takes memory of its own
@@ -83,14 +98,12 @@ def test_the_memory_told_before_a_run_is_within_a_tenth_of_the_peak(edge: Edge, 
 def test_a_run_stays_below_the_memory_it_is_allowed_and_says_how_it_was_cut(
     edge: Edge, tmp_path: Path, grammar: str
 ) -> None:
-    edge("eval", "--limit", 1)
-    free = edge("eval", "--grammar", grammar, "--limit", 200, "--results", "free")
-    allowed = int(told(free.stderr) - 2e6)
+    allowed = between(edge, "--grammar", grammar, "--limit", 200)
     held = edge("eval", "--grammar", grammar, "--limit", 200, "--max-memory", allowed, "--results", "held")
     assert held.returncode == 0, held.stderr
-    free_run, held_run = (tmp_path / name / "pocket/pocket/f16" / grammar for name in ("free", "held"))
+    free_run, held_run = (tmp_path / name / "pocket/pocket/f16" / grammar for name in ("usual", "held"))
     assert peak(held_run) < allowed
-    assert told(held.stderr) == pytest.approx(peak(held_run), rel=0.1) and "tokens at a time" in held.stderr
+    assert told(held.stderr) == pytest.approx(peak(held_run), rel=0.1) and "in smaller parts" in held.stderr
     assert kept(held_run)["cut"] and "cut" not in kept(free_run)
     assert kept(held_run)["settings"] == kept(free_run)["settings"]
     verdicts = [
@@ -109,13 +122,12 @@ def test_memory_that_is_enough_changes_nothing(edge: Edge, tmp_path: Path) -> No
 
 
 def test_a_run_in_less_memory_goes_on_as_it_was_begun_bit_for_bit(edge: Edge, tmp_path: Path) -> None:
-    edge("eval", "--limit", 1)  # builds the judge
-    allowed = int(told(edge("eval", "--results", "first").stderr) - 1.5e6)
+    allowed = between(edge)
     whole = edge("eval", "--max-memory", allowed, "--results", "whole")
     assert whole.returncode == 0, whole.stderr
     begun = tmp_path / "whole" / RUN.relative_to("results")
     again = tmp_path / RUN
-    shutil.copytree(begun, again, dirs_exist_ok=True)
+    shutil.copytree(begun, again)
     lines = (begun / "verdicts.jsonl").read_bytes().splitlines(keepends=True)
     (again / "verdicts.jsonl").write_bytes(b"".join(lines[:100]))
     (again / "score.json").unlink()
@@ -125,9 +137,9 @@ def test_a_run_in_less_memory_goes_on_as_it_was_begun_bit_for_bit(edge: Edge, tm
 
 
 def test_a_run_that_does_not_fit_as_it_was_begun_is_not_ended_otherwise(edge: Edge, tmp_path: Path) -> None:
+    allowed = between(edge)
     edge("eval", "--limit", 20)
-    allowed = int(told(edge("eval", "--results", "whole").stderr) - 1.5e6)
-    fails(edge("eval", "--max-memory", allowed), 1, "as it was begun, 256 tokens at a time", "--fresh")
+    fails(edge("eval", "--max-memory", allowed), 1, "as it was begun", "--fresh")
     assert len((tmp_path / RUN / "verdicts.jsonl").read_bytes().splitlines()) == 40
 
 
@@ -139,17 +151,14 @@ def test_a_cut_that_was_edited_is_refused(edge: Edge, tmp_path: Path) -> None:
 
 
 def test_a_judge_that_does_not_fit_is_refused_with_the_scheme_that_would(edge: Edge, tmp_path: Path) -> None:
-    said = edge("eval", "--scheme", "f16", "--limit", 20)
-    least = float(
-        re.findall(r"at least ([\d,]+) MB", edge("eval", "--limit", 20, "--max-memory", "70MB", "--fresh").stderr)[0]
-    )
-    assert least * 1e6 < told(said.stderr)
-    short = edge("eval", "--limit", 20, "--max-memory", f"{least - 4}MB", "--fresh")
+    edge("eval", "--limit", 1, "--results", "built")
+    allowed = f"{least(edge, '--limit', 20) - 4e6:.0f}"
+    short = edge("eval", "--limit", 20, "--max-memory", allowed)
     fails(short, 1, "MB are allowed", "would fit", "--max-memory")
+    assert not (tmp_path / RUN).exists()  # nothing half-written
     named = re.findall(r"hint: (\w+) would fit", short.stderr)[0]
     edge("quantize", "pocket", named)
-    assert edge("eval", "--limit", 20, "--scheme", named, "--max-memory", f"{least - 4}MB").returncode == 0
-    assert list((tmp_path / RUN).iterdir()) == []  # nothing half-written
+    assert edge("eval", "--limit", 20, "--scheme", named, "--max-memory", allowed).returncode == 0
 
 
 def test_a_file_larger_than_the_memory_is_refused_before_it_is_loaded(edge: Edge) -> None:
@@ -161,10 +170,8 @@ def test_a_file_larger_than_the_memory_is_refused_before_it_is_loaded(edge: Edge
 def test_a_file_of_ones_own_is_told_the_scheme_by_proportion(edge: Edge, environment: dict[str, str]) -> None:
     edge("eval", "--limit", 1)
     (gguf,) = Path(environment["EDGE_JUDGE_MODELS"]).rglob("*f16.gguf")
-    least = re.findall(
-        r"at least ([\d,]+) MB", edge("eval", "--gguf", gguf, "--limit", 5, "--max-memory", "70MB").stderr
-    )[0]
-    fails(edge("eval", "--gguf", gguf, "--limit", 5, "--max-memory", f"{float(least) - 4}MB"), 1, "would fit")
+    allowed = f"{least(edge, '--gguf', gguf, '--limit', 5) - 4e6:.0f}"
+    fails(edge("eval", "--gguf", gguf, "--limit", 5, "--max-memory", allowed), 1, "would fit")
 
 
 def test_a_smaller_cache_takes_less_and_is_another_run(edge: Edge, tmp_path: Path) -> None:
@@ -183,9 +190,9 @@ def test_what_is_ahead_is_said_in_a_line() -> None:
     assert talk.ahead("pocket", read) == (
         "pocket: 1,200 verdicts, 41,160 tokens to read (of 214,800), about 98 MB of memory"
     )
-    written = Ahead(2, 10, 20, 96, 2_000_000_000, 512)
+    written = Ahead(2, 10, 20, 96, 2_000_000_000, True)
     assert talk.ahead("x", written).endswith(
-        "up to 96 to write after each prompt, about 2.00 GB of memory, 512 tokens at a time"
+        "up to 96 to write after each prompt, about 2.00 GB of memory, in smaller parts than usual"
     )
 
 

@@ -103,7 +103,7 @@ def test_what_is_ahead_is_told_before_the_first_token_and_then_the_time_that_is_
         session.evaluate(part(0, 2), PAIRWISE, kept)
         session.evaluate(part(1, 6), PAIRWISE, kept, run.Follow(seen.append, seen.append))
     ahead, *progress = seen
-    assert ahead.verdicts == 8 and 0 < ahead.tokens < ahead.tokens_alone and ahead.each == 0 and ahead.cut is None
+    assert ahead.verdicts == 8 and 0 < ahead.tokens < ahead.tokens_alone and ahead.each == 0 and not ahead.smaller
     assert all(one.left >= 0 for one in progress) and progress[-1].left == 0
     assert progress[-1].tokens == ahead.tokens
 

@@ -57,7 +57,7 @@ def duration(seconds: float) -> str:
 def ahead(name: str, ahead: Ahead) -> str:
     """What a run has to do and will take, in a line."""
     writes = f", up to {ahead.each} to write after each prompt" if ahead.each else ""
-    cut = f", {ahead.cut} tokens at a time" if ahead.cut else ""
+    cut = ", in smaller parts than usual" if ahead.smaller else ""
     return (
         f"{name}: {ahead.verdicts:,} verdicts, {ahead.tokens:,} tokens to read (of {ahead.tokens_alone:,})"
         f"{writes}, about {size(ahead.memory)} of memory{cut}"
