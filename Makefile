@@ -34,7 +34,6 @@ bench: setup  ## judging, beside llama-cpp-python and llama-server: hours; takes
 	$(BIN)/python benchmarks/judge.py
 
 bench-choose: setup  ## errors and savings of the sequential test, simulated: minutes
-	$(BIN)/python -m pip install --quiet altair vl-convert-python
 	$(BIN)/python benchmarks/sequential.py
 
 check: setup  ## style and types; changes nothing
