@@ -7,12 +7,13 @@ accuracy. Does not know: files, published tables, how a comparison is shown.
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from math import comb
 from typing import TYPE_CHECKING
 
 from edge_judge.errors import RunError
 from edge_judge.intervals import Bootstrap, mean, paired_difference, rate
+from edge_judge.metrics import baselines, human_ceiling, judged_in, paper_trials
 from edge_judge.records import Benchmark, Figure, Identity, Run
 from edge_judge.store import PLACES
 from edge_judge.tally import NONE, Tally, tally
@@ -62,7 +63,8 @@ class Comparison:
 
     pairs, verdicts: those judged by both; trials: the votes on them. drop: percentage points of strict
     accuracy lost, positive where the run is worse. mcnemar_p: two-sided and exact. kld: mean divergence in
-    nats. None or a figure without a value where there is nothing to compute it from.
+    nats. None or a figure without a value where there is nothing to compute it from. baselines, human_ceiling: as
+    in `Score`, over the same pairs and orders.
     """
 
     run: Side
@@ -74,6 +76,8 @@ class Comparison:
     mcnemar_p: float | None
     flips: Flips
     kld: Figure
+    baselines: Mapping[str, Figure] = field(default_factory=dict)
+    human_ceiling: Figure = Figure(None)
 
 
 def compare(benchmark: Benchmark, run: Run, baseline: Run, change: Change = WEIGHTS) -> Comparison:
@@ -93,6 +97,7 @@ def compare(benchmark: Benchmark, run: Run, baseline: Run, change: Change = WEIG
     said, used_to_say = ours.verdict[place], theirs.verdict[place]
     right, was_right = said == label, used_to_say == label
     lost, won = was_right & ~right, right & ~was_right
+    judged, orders = judged_in(benchmark, ours)
     return Comparison(
         run=_side(run, ours, rate(right, clusters)),
         baseline=_side(baseline, theirs, rate(was_right, clusters)),
@@ -107,7 +112,21 @@ def compare(benchmark: Benchmark, run: Run, baseline: Run, change: Change = WEIG
             wrong_to_wrong=int((~right & ~was_right & (said != used_to_say)).sum()),
         ),
         kld=_divergence(ours, theirs),
+        baselines=baselines(judged, orders),
+        human_ceiling=human_ceiling(judged),
     )
+
+
+def paper_drop(benchmark: Benchmark, run: Run, baseline: Run) -> Figure:
+    """Percentage points that the figure of the `paper` profile lost, over the verdicts that both runs have.
+
+    The interval is that of `compare`, and so is what it refuses. Undefined where the figure is.
+    """
+    same_conditions(run, baseline)
+    ours, theirs = _paired(benchmark, run, baseline)
+    right, clusters = paper_trials(ours, benchmark.name)
+    was_right, _ = paper_trials(theirs, benchmark.name)
+    return _in_points(paired_difference(was_right & ~right, right & ~was_right, clusters))
 
 
 def exceeds(comparison: Comparison, points: float) -> bool:

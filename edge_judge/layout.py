@@ -6,16 +6,21 @@ Does not know: what a figure means.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+import re
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
 from io import StringIO
+from textwrap import wrap
 from typing import TYPE_CHECKING
 
 from edge_judge.records import Figure
 
 if TYPE_CHECKING:
-    from rich.console import RenderableType
+    from rich.console import Console, ConsoleOptions, RenderableType
 
 UNDEFINED = "-"
+HELD = "\N{NO-BREAK SPACE}"
+INTERVAL = re.compile(r"\S+ \[[^\[\]a-z]*\](?: %)?")
 MINUS = "\N{MINUS SIGN}"
 
 
@@ -49,10 +54,21 @@ def table(
 
 
 def notes(*lines: str) -> RenderableType:
-    """Lines of explanation below the tables."""
-    from rich.text import Text
+    """Lines of explanation below the tables, broken between words and never between a figure and its interval."""
+    return _Notes(lines)
 
-    return Text("\n".join(lines), style="dim")
+
+@dataclass(frozen=True, slots=True)
+class _Notes:
+    lines: tuple[str, ...]
+
+    def __rich_console__(self, console: Console, options: ConsoleOptions) -> Iterator[RenderableType]:
+        from rich.text import Text
+
+        for line in self.lines:
+            held = INTERVAL.sub(lambda found: found[0].replace(" ", HELD), line)
+            for part in wrap(held, options.max_width, break_on_hyphens=False) or [""]:
+                yield Text(part.replace(HELD, " "), style="dim")
 
 
 def render(parts: Sequence[RenderableType], width: int, color: bool) -> str:
@@ -101,6 +117,11 @@ def points(number: float) -> str:
 def share(fraction: float) -> str:
     """A signed share in [-1, 1]."""
     return signed_number(fraction, "+.2f")
+
+
+def kappa(beyond_chance: float) -> str:
+    """Cohen's, in [-1, 1]."""
+    return signed_number(beyond_chance, ".2f")
 
 
 def signed_number(number: float, form: str) -> str:

@@ -65,7 +65,7 @@ def score(benchmark: Benchmark, verdicts: Iterable[Verdict], identity: Identity)
     Baselines and the human ceiling are over the same pairs as the verdicts, and the same orders.
     """
     table = tally(benchmark, verdicts)
-    judged = replace(benchmark, pairs=tuple(benchmark.pairs[place] for place in sorted({*table.pair.tolist()})))
+    judged, orders = judged_in(benchmark, table)
     return Score(
         benchmark=identity.benchmark,
         model=identity.model,
@@ -75,9 +75,15 @@ def score(benchmark: Benchmark, verdicts: Iterable[Verdict], identity: Identity)
         verdicts=len(table.pair),
         strict=_strict(table),
         paper=_paper(table, benchmark.name),
-        baselines=baselines(judged, [order for place, order in enumerate(ORDERS) if place in table.reverse]),
+        baselines=baselines(judged, orders),
         human_ceiling=human_ceiling(judged),
     )
+
+
+def judged_in(benchmark: Benchmark, table: Tally) -> tuple[Benchmark, list[Order]]:
+    """The benchmark cut to the pairs that have a verdict, and the orders that any has one in."""
+    pairs = tuple(benchmark.pairs[place] for place in sorted({*table.pair.tolist()}))
+    return replace(benchmark, pairs=pairs), [order for place, order in enumerate(ORDERS) if place in table.reverse]
 
 
 def baselines(benchmark: Benchmark, orders: Sequence[Order] = ORDERS) -> Mapping[str, Figure]:
@@ -165,14 +171,24 @@ def _strict(table: Tally) -> dict[str, Figure]:
 
 
 def _paper(table: Tally, benchmark: str) -> dict[str, Figure]:
-    """As UnlimitedJudge@f7d6167d src/build_dataset.py computes it: an unreadable verdict is a tie."""
+    name = "agreement" if benchmark in AGREEMENT_IN_PAPER else "accuracy"
+    return {name: rate(*paper_trials(table, benchmark))}
+
+
+def paper_trials(table: Tally, benchmark: str) -> tuple[Flags, Codes]:
+    """The trials of the one figure under `paper`: whether each is right, and its cluster, both of shape (trials,).
+
+    As UnlimitedJudge@f7d6167d src/build_dataset.py counts them: an unreadable verdict is a tie. Which trials there
+    are depends on the pairs and orders alone, so those of two runs on the same are paired.
+    """
     lenient = _where(table.verdict != NONE, table.verdict, TIE)
     if benchmark in AGREEMENT_IN_PAPER:
         forward, backward = table.twice()
-        same = lenient[forward] == lenient[backward]
-        return {"agreement": _right(table, forward, _where(same, lenient[forward]))}
+        said = _where(lenient[forward] == lenient[backward], lenient[forward])
+        place, label = table.trials(forward)
+        return said[place] == label, table.cluster[forward][place]
     rows, label = table.given()
-    return {"accuracy": rate(lenient[rows] == label, table.cluster[rows])}
+    return lenient[rows] == label, table.cluster[rows]
 
 
 def _where(keep: Flags, verdict: Codes, otherwise: int = NONE) -> Codes:

@@ -11,20 +11,17 @@ from dataclasses import asdict, dataclass
 from itertools import groupby
 from typing import TYPE_CHECKING
 
-from edge_judge.compare import Comparison, Side
 from edge_judge.layout import (
     UNDEFINED,
     count,
     divergence,
     interval,
+    kappa,
     notes,
     percent,
-    points,
-    probability,
     render,
     share,
     signed_number,
-    size,
     table,
     value,
 )
@@ -39,7 +36,7 @@ if TYPE_CHECKING:
 
 BASELINES = {"longest": "longest\nanswer", "random": "random"}  # beside always naming the same place
 STRICT = "profile strict, a missing verdict is wrong"
-WIDE = 106  # columns from which the ladder fits into one table
+NEAR_CHANCE = "near chance: the accuracy's interval reaches down to the best baseline without a model"
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,26 +69,6 @@ def score_json(score: Score) -> dict[str, object]:
     }
 
 
-def comparison_json(comparison: Comparison) -> dict[str, object]:
-    """A comparison as `compare --json` prints it; `drop` in points, `kld` in nats, `peak_rss` in bytes."""
-    run = comparison.run
-    return {
-        **asdict(run.identity),
-        "baseline": _baseline_json(comparison.baseline),
-        "pairs": comparison.pairs,
-        "verdicts": comparison.verdicts,
-        "trials": comparison.trials,
-        "accuracy": asdict(run.accuracy),
-        "drop": asdict(comparison.drop),
-        "mcnemar_p": comparison.mcnemar_p,
-        "flips": asdict(comparison.flips),
-        "kld": asdict(comparison.kld),
-        "bytes": run.bytes,
-        "verdicts_per_minute": run.verdicts_per_minute,
-        "peak_rss": run.peak_rss,
-    }
-
-
 def published_json(comparison: PublishedComparison) -> dict[str, object]:
     """One published figure beside ours: `ours` as shares, `published` in percent, `difference` in points."""
     return {
@@ -118,32 +95,12 @@ def scores_table(rows: Sequence[ScoreRow], *, width: int = 80, color: bool = Fal
         parts += [_accuracies(section, judge), _behaviour(section)]
         if any(_is_beside(row) for row in section):
             parts.append(_beside_published(section))
+        parts += [_both_orders(section), _beyond_accuracy(section)]
         if explained := [line for row in section for line in _remarks(row)]:
             parts.append(notes(*explained))
     parts.append(notes(*_profiles(rows)))
     if any(near_chance(row.score.strict["accuracy"], row.score.baselines) for row in rows):
-        parts.append(notes("near chance: the interval reaches down to the best baseline without a model"))
-    return render(parts, width, color)
-
-
-def ladder_table(comparisons: Sequence[Comparison], *, width: int = 80, color: bool = False) -> str:
-    """Runs against their baseline as `compare` and `demo` show them: one ladder for each benchmark.
-
-    The baseline comes first. A run compared with itself is the baseline's row and gets no second one. width:
-    columns; below 106 what a run costs stands in a table of its own; color: False gives plain text without
-    any escape code.
-    """
-    parts: list[RenderableType] = []
-    for _, group in groupby(comparisons, key=_setting):
-        parts += _ladder(list(group), width)
-    parts.append(
-        notes(
-            f"accuracy, drop, flips: {STRICT}",
-            "drop: points of accuracy lost, with its 95 % interval; p: exact McNemar test",
-            "flips: right to wrong / wrong to right / wrong to another wrong",
-            "KLD: mean divergence of the verdict's probabilities from the baseline's, in nats",
-        )
-    )
+        parts.append(notes(NEAR_CHANCE))
     return render(parts, width, color)
 
 
@@ -158,16 +115,16 @@ def _accuracies(rows: Sequence[ScoreRow], title: str) -> RenderableType:
                 f"{row.score.pairs:,}",
                 f"{row.score.verdicts:,}",
                 interval(figure, percent) + ("\nnear chance" if weak else ""),
-                _always(row.score.baselines),
+                always(row.score.baselines),
                 *(value(row.score.baselines.get(name), percent) for name in BASELINES),
             ]
         )
-    always = "always\n1st/2nd" if any("/" in line[4] for line in lines) else "always\nfirst"
-    headers = ["benchmark", "pairs", "verdicts", "accuracy %\n[95 % interval]", always, *BASELINES.values()]
+    named = "always\n1st/2nd" if any("/" in line[4] for line in lines) else "always\nfirst"
+    headers = ["benchmark", "pairs", "verdicts", "accuracy %\n[95 % interval]", named, *BASELINES.values()]
     return table(title, headers, lines, frozenset({3}))
 
 
-def _always(baselines: Mapping[str, Figure]) -> str:
+def always(baselines: Mapping[str, Figure]) -> str:
     """What naming always the first answer gets, and always the second where that is something else."""
     names = ("always_first", "always_second")
     return "/".join(dict.fromkeys(value(baselines.get(name), percent) for name in names))
@@ -176,7 +133,13 @@ def _always(baselines: Mapping[str, Figure]) -> str:
 def _profiles(rows: Sequence[ScoreRow]) -> list[str]:
     """Under which profile the figures were made."""
     beside = any(_is_beside(row) for row in rows)
-    return [f"figures: {STRICT}", *(["as published: profile paper, made as the published figures were"] * beside)]
+    told = [
+        f"figures: {STRICT}",
+        "agreement: right in both orders; debiased: the verdict from the mean of both orders' probabilities",
+        "ECE: calibration error, how far verdicts' probabilities lie from how often they are right",
+        "kappa: agreement with people beyond chance (Cohen)",
+    ]
+    return [*told, *(["as published: profile paper, made as the published figures were"] * beside)]
 
 
 def _remarks(row: ScoreRow) -> list[str]:
@@ -184,7 +147,7 @@ def _remarks(row: ScoreRow) -> list[str]:
     name, ceiling, cut = row.score.benchmark, row.score.human_ceiling, row.score.strict["truncated"]
     lines = []
     if ceiling.value is not None:
-        lines.append(f"{name}: a human vote agrees with the majority of the others in {interval(ceiling, percent)} %")
+        lines.append(ceiling_told(name, ceiling))
     if cut.k:
         lines.append(f"{name}: {cut.k:,} of {cut.n:,} verdicts on shortened answers")
     if _is_beside(row) and name in DEPARTURES:
@@ -204,6 +167,11 @@ def _is_beside(row: ScoreRow) -> bool:
     return row.published is not None and row.published.published is not None
 
 
+def ceiling_told(benchmark: str, ceiling: Figure) -> str:
+    """A benchmark's human ceiling as a note."""
+    return f"{benchmark}: a human vote agrees with the majority of the others in {interval(ceiling, percent)} %"
+
+
 def _behaviour(rows: Sequence[ScoreRow]) -> RenderableType:
     lines = [
         [
@@ -220,6 +188,33 @@ def _behaviour(rows: Sequence[ScoreRow]) -> RenderableType:
     return table("", ["benchmark", *headers], lines)
 
 
+def _both_orders(rows: Sequence[ScoreRow]) -> RenderableType:
+    lines = [
+        [row.score.benchmark, *_with_counts(row, "agreement"), *_with_counts(row, "debiased_accuracy")] for row in rows
+    ]
+    headers = ["agreement %\n[95 % interval]", "k/n", "debiased %\n[95 % interval]", "k/n"]
+    return table("", ["both orders", *headers], lines)
+
+
+def _with_counts(row: ScoreRow, name: str) -> tuple[str, str]:
+    figure = row.score.strict[name]
+    return interval(figure, percent), UNDEFINED if figure.n is None else f"{figure.k}/{figure.n}"
+
+
+def _beyond_accuracy(rows: Sequence[ScoreRow]) -> RenderableType:
+    lines = [
+        [
+            row.score.benchmark,
+            interval(row.score.strict["ece"], percent),
+            interval(row.score.strict["kappa"], kappa),
+            interval(row.score.strict["macro_f1"], percent),
+        ]
+        for row in rows
+    ]
+    headers = [f"{name}\n[95 % interval]" for name in ("ECE, points", "kappa", "macro-F1, %")]
+    return table("", ["beyond accuracy", *headers], lines)
+
+
 def _beside_published(rows: Sequence[ScoreRow]) -> RenderableType:
     """The `paper` profile's figure, which is made as the published ones were."""
     lines = []
@@ -233,57 +228,6 @@ def _beside_published(rows: Sequence[ScoreRow]) -> RenderableType:
         lines.append([row.score.benchmark, found.figure, ours, f"{found.published:.1f}", apart, verdict])
     headers = ["as published", "ours %\n[95 % interval]", "published\n%", "points\napart", "our\ninterval"]
     return table("", ["benchmark", *headers], lines)
-
-
-def _ladder(comparisons: Sequence[Comparison], width: int) -> list[RenderableType]:
-    base = comparisons[0].baseline
-    rungs = [rung for rung in comparisons if rung.run.identity != base.identity]
-    identity = base.identity
-    title = f"{identity.benchmark}, judged by {identity.model} with --grammar {identity.grammar}"
-    quality = [
-        [base.identity.scheme, size(base.bytes), interval(base.accuracy, percent), *["baseline", "", ""]]
-    ]
-    cost = [["", *_cost(base)]]
-    for rung in rungs:
-        flips, run = rung.flips, rung.run
-        changes = f"{flips.right_to_wrong}/{flips.wrong_to_right}/{flips.wrong_to_wrong}"
-        lost, p = interval(rung.drop, points), probability(rung.mcnemar_p)
-        accuracy = interval(run.accuracy, percent)
-        quality.append([run.identity.scheme, size(run.bytes), accuracy, lost, changes, p])
-        cost.append([value(rung.kld, divergence), *_cost(run)])
-    about_quality = [
-        "scheme",
-        "size",
-        "accuracy %\n[95 % interval]",
-        "drop, points\n[95 % interval]",
-        "flips",
-        "p",
-    ]
-    about_cost = ["KLD", "verdicts\nper minute", "peak\nRSS"]
-    if width >= WIDE:
-        both = [left + right for left, right in zip(quality, cost, strict=True)]
-        return [table(title, about_quality + about_cost, both, frozenset({2}))]
-    schemes = [[line[0], *rest] for line, rest in zip(quality, cost, strict=True)]
-    return [table(title, about_quality, quality, frozenset({2})), table("", ["scheme", *about_cost], schemes)]
-
-
-def _cost(side: Side) -> list[str]:
-    return [count(side.verdicts_per_minute), size(side.peak_rss)]
-
-
-def _setting(comparison: Comparison) -> tuple[str, str, str, str]:
-    identity = comparison.run.identity
-    return identity.benchmark, identity.model, identity.grammar, comparison.baseline.identity.scheme
-
-
-def _baseline_json(side: Side) -> dict[str, object]:
-    return {
-        **asdict(side.identity),
-        "accuracy": asdict(side.accuracy),
-        "bytes": side.bytes,
-        "verdicts_per_minute": side.verdicts_per_minute,
-        "peak_rss": side.peak_rss,
-    }
 
 
 def _judge(score: Score) -> str:

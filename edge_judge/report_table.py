@@ -18,12 +18,14 @@ from typing import TYPE_CHECKING
 from edge_judge.layout import UNDEFINED, interval, notes, render, signed_number, table, value
 from edge_judge.metrics import DEPARTURES
 from edge_judge.published import Published
+from edge_judge.records import Figure
+from edge_judge.report import NEAR_CHANCE, ceiling_told
 from edge_judge.table import Cell, Row, Table
 
 if TYPE_CHECKING:
     from rich.console import RenderableType
 
-OUTSIDE, PARTIAL = "*", "~"  # before a figure, so that digits stay below digits
+OUTSIDE, PARTIAL, WEAK = "*", "~", "!"  # before a figure, so that digits stay below digits
 HEADING = 10  # columns of a heading's longest line, unless a word of it is longer
 LABEL = 28  # columns for a judge's name; a longer one is folded
 GAP = 2  # columns between two of the table's
@@ -35,9 +37,9 @@ PROFILES = {
 API = "api"  # the precision of a published judge that nobody can run here
 
 FIELDS = (
-    "model", "scheme", "grammar", "profile", "bytes", "benchmark", "figure", "value", "low", "high", "k", "n",
-    "pairs", "pairs_total", "from_f16", "from_f16_low", "from_f16_high", "published", "precision", "source",
-    "from_published", "outside",
+    "model", "scheme", "grammar", "profile", "bytes", "benchmark", "figure", "share", "share_low", "share_high",
+    "k", "n", "pairs", "pairs_total", "near_chance", "human_ceiling_share", "from_f16_points", "from_f16_low_points",
+    "from_f16_high_points", "published_percent", "precision", "source", "from_published_points", "outside",
 )  # fmt: skip
 
 
@@ -74,24 +76,40 @@ def judges_json(content: Table) -> list[dict[str, object]]:
 
 
 def judges_csv(content: Table) -> str:
-    """A line for each row and benchmark, with the names and units of `judges_json`; empty where that has null."""
+    """A line for each row and benchmark with the numbers of `judges_json`, their units in the columns' names; empty
+    where that has null."""
     text = StringIO()
     lines = csv.DictWriter(text, FIELDS, lineterminator="\n")
     lines.writeheader()
     for row in content.rows:
         for cell in row.cells:
-            found = {
-                **asdict(cell),
-                **{name: getattr(row, name) for name in ("model", "scheme", "grammar", "bytes")},
-                **asdict(cell.ours),
-                "profile": content.profile,
-                "from_f16": cell.from_f16.value,
-                "from_f16_low": cell.from_f16.low,
-                "from_f16_high": cell.from_f16.high,
-                "outside": None if cell.outside is None else str(cell.outside).lower(),
-            }
-            lines.writerow({name: found[name] for name in FIELDS})
+            lines.writerow({"profile": content.profile, **_for_csv(row, cell)})
     return text.getvalue()
+
+
+def _for_csv(row: Row, cell: Cell) -> dict[str, object]:
+    same = ("benchmark", "figure", "pairs", "pairs_total", "precision", "source")
+    return {
+        **{name: getattr(row, name) for name in ("model", "scheme", "grammar", "bytes")},
+        **{name: getattr(cell, name) for name in same},
+        "share": cell.ours.value,
+        "share_low": cell.ours.low,
+        "share_high": cell.ours.high,
+        "k": cell.ours.k,
+        "n": cell.ours.n,
+        "near_chance": _truth(cell.near_chance),
+        "human_ceiling_share": cell.human_ceiling.value,
+        "from_f16_points": cell.from_f16.value,
+        "from_f16_low_points": cell.from_f16.low,
+        "from_f16_high_points": cell.from_f16.high,
+        "published_percent": cell.published,
+        "from_published_points": cell.from_published,
+        "outside": _truth(cell.outside),
+    }
+
+
+def _truth(value: bool | None) -> str | None:
+    return None if value is None else str(value).lower()
 
 
 def judges_markdown(content: Table) -> str:
@@ -172,7 +190,9 @@ def _points(number: float) -> str:
 
 
 def _ours(cell: Cell, text: str) -> str:
-    return f"{PARTIAL}{text}" if cell.partial and cell.ours.value is not None else text
+    if cell.ours.value is None:
+        return text
+    return f"{WEAK if cell.near_chance else ''}{PARTIAL if cell.partial else ''}{text}"
 
 
 def _from_published(cell: Cell) -> str:
@@ -186,7 +206,7 @@ def _in_markdown(row: Row, cell: Cell) -> str:
         return _number(cell.published)
     parts = [_ours(cell, interval(cell.ours, _percent))]
     if cell.from_f16.value is not None:
-        parts.append(f"{_points(cell.from_f16.value)} from f16")
+        parts.append(f"{interval(cell.from_f16, _points)} from f16")
     if cell.from_published is not None:
         parts.append(f"{_from_published(cell)} from published")
     return "<br>".join(map(_escaped, parts))
@@ -239,5 +259,14 @@ def _notes(content: Table) -> Iterator[str]:
         yield f"{OUTSIDE}: the published figure lies outside our 95 % interval"
     if any(cell.partial for cell in cells):
         yield f"{PARTIAL}: over a part of the benchmark's pairs, all that was judged"
+    if any(cell.near_chance for cell in cells):
+        yield f"{WEAK}: {NEAR_CHANCE}, under the profile strict"
     yield f"{UNDEFINED}: not run, or not published"
+    yield from (ceiling_told(name, ceiling) for name, ceiling in _ceilings(cells).items())
     yield from (f"{name}: {DEPARTURES[name]}" for name in beside if name in DEPARTURES)
+
+
+def _ceilings(cells: Sequence[Cell]) -> dict[str, Figure]:
+    """How far people agree on each benchmark, over the most of its pairs that any run judged."""
+    known = [cell for cell in cells if cell.human_ceiling.value is not None]
+    return {cell.benchmark: cell.human_ceiling for cell in sorted(known, key=lambda cell: cell.pairs or 0)}

@@ -15,9 +15,9 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Literal, TypeAlias
 
-from edge_judge.compare import compare
+from edge_judge.compare import compare, paper_drop
 from edge_judge.errors import RunError, UsageError
-from edge_judge.metrics import score
+from edge_judge.metrics import near_chance
 from edge_judge.published import Published, against_published, find_published
 from edge_judge.records import Benchmark, Figure, Run, Score
 
@@ -42,9 +42,10 @@ class Cell:
     """One benchmark of a row. Everything is None, or a figure without a value, where there is nothing to say.
 
     figure: "accuracy" or "agreement", None where nothing was run; ours: a share with its interval; pairs,
-    pairs_total: judged, and in the benchmark. from_f16: points, ours minus the f16 run's over the verdicts that
-    both have. published: percent, with its precision and source; from_published: points, ours minus published;
-    outside: whether the published figure lies outside our interval.
+    pairs_total: judged, and in the benchmark. near_chance: whether its strict accuracy is, whatever the profile;
+    human_ceiling: as in `Score`. from_f16: points, ours minus the f16 run's over the verdicts that both have, with
+    the interval of a paired difference. published: percent, with its precision and source; from_published: points,
+    ours minus published; outside: whether the published figure lies outside our interval.
     """
 
     benchmark: str
@@ -52,6 +53,8 @@ class Cell:
     ours: Figure = NOTHING
     pairs: int | None = None
     pairs_total: int | None = None
+    near_chance: bool | None = None
+    human_ceiling: Figure = NOTHING
     from_f16: Figure = NOTHING
     published: float | None = None
     precision: str | None = None
@@ -105,7 +108,7 @@ def build(
 
     Under `paper` a cell holds the figure of the published table, under `strict` the strict accuracy, which no
     published figure is laid beside. The difference from f16 is of the same figure, so that profiles are never
-    mixed: under `strict` it is the paired one with its interval, under `paper` that of two figures, without.
+    mixed, and paired.
 
     baselines: further runs, not shown, to be searched for the f16 run of the same judge, benchmark and grammar.
     Judges keep the order of the published table, then come ours by name; so do benchmarks. Raises UsageError
@@ -176,6 +179,7 @@ def _cell(
         return beside
     found = one.scored.score
     name, ours = shown(found, profile)
+    accuracy = found.strict["accuracy"]
     against = against_published(found, row) if row is not None and profile == "paper" else None
     return Cell(
         benchmark=benchmark,
@@ -183,6 +187,8 @@ def _cell(
         ours=ours,
         pairs=found.pairs,
         pairs_total=one.scored.pairs,
+        near_chance=None if accuracy.value is None else near_chance(accuracy, found.baselines),
+        human_ceiling=found.human_ceiling,
         from_f16=one.from_f16,
         published=beside.published,
         precision=beside.precision,
@@ -196,27 +202,12 @@ def _from_f16(one: Scored, wide: Scored | None, profile: Profile, remarks: list[
     if wide is None or wide.run.identity == one.run.identity:
         return NOTHING
     try:
-        drop = compare(one.benchmark, one.run, wide.run).drop  # under `paper` only for what it refuses
+        if profile == "paper":
+            return _negative(paper_drop(one.benchmark, one.run, wide.run))
+        return _negative(compare(one.benchmark, one.run, wide.run).drop)
     except RunError as error:
         remarks.append(f"no difference from {BASELINE}: {error}")
         return NOTHING
-    if profile == "strict":
-        return _negative(drop)
-    common = _asked(one.run) & _asked(wide.run)
-    ours, theirs = (_over(common, side, profile).value for side in (one, wide))
-    return NOTHING if ours is None or theirs is None else Figure(100 * (ours - theirs))
-
-
-def _over(common: frozenset[tuple[str, str]], side: Scored, profile: Profile) -> Figure:
-    """A run's figure over these verdicts of it alone."""
-    if _asked(side.run) == common:
-        return shown(side.score, profile)[1]
-    kept = [verdict for verdict in side.run.verdicts if (verdict.id, verdict.order) in common]
-    return shown(score(side.benchmark, kept, side.run.identity), profile)[1]
-
-
-def _asked(run: Run) -> frozenset[tuple[str, str]]:
-    return frozenset((verdict.id, verdict.order) for verdict in run.verdicts)
 
 
 def _negative(points: Figure) -> Figure:

@@ -22,7 +22,8 @@ ROOMS = [
     "intervals", "tally", "metrics", "published", "compare", "attribution", "table",
     "common", "confidence", "cascade", "jury",
     "differences", "sequential", "sampling", "choice",
-    "layout", "sentence", "report", "report_table", "report_attribution", "report_confidence", "report_choice",
+    "layout", "sentence", "report", "report_ladder", "report_table", "report_attribution", "report_confidence",
+    "report_choice",
     "reliability", "page", "choosing",
     "cli", "__main__",
 ]  # fmt: skip

@@ -47,7 +47,7 @@ def test_runs_are_printed_below_the_published_table_with_the_difference_from_f16
     done = edge("compare", "--layout", "table", COLUMNS="120")
     assert done.returncode == 0 and done.stderr == ""
     last = [line.split()[-1] for line in done.stdout.split("\n\n")[0].splitlines()[-4:]]
-    assert last == ["-", "100.00", "66.67", "−33.33"]
+    assert last == ["-", "!100.00", "!66.67", "−33.33"]
 
 
 def test_every_form_tells_the_same(edge: Edge, runs: Path) -> None:
@@ -57,8 +57,8 @@ def test_every_form_tells_the_same(edge: Edge, runs: Path) -> None:
     assert (found["benchmark"], found["ours"]["k"], found["ours"]["n"]) == ("mine", 2, 3)
     lines = list(csv.DictReader(StringIO(edge("compare", "--layout", "table", "--csv").stdout)))
     [line] = [line for line in lines if line["scheme"] == "q4_k_m" and line["benchmark"] == "mine"]
-    assert float(line["value"]) == found["ours"]["value"]
-    assert float(line["from_f16"]) == found["from_f16"]["value"] == pytest.approx(-100 / 3)
+    assert float(line["share"]) == found["ours"]["value"]
+    assert float(line["from_f16_points"]) == found["from_f16"]["value"] == pytest.approx(-100 / 3)
     assert "66.67" in edge("compare", "--layout", "table", "--markdown").stdout
 
 
@@ -123,3 +123,24 @@ def test_two_runs_for_one_cell_are_refused(edge: Edge, runs: Path, tmp_path: Pat
     shutil.copytree(path, other)
     fails(edge("compare", path, other, "--layout", "table"), 2, "2 runs of pocket f16 on mine")
     assert edge("compare", path, path, "--layout", "table").returncode == 0  # one run, named twice
+
+
+def test_runs_without_a_published_figure_are_told_of_once(
+    runs: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    from edge_judge import published, store
+    from edge_judge.cli.compare import _against_published
+
+    f16, q4 = (store.read_run(runs / scheme / "pairwise") for scheme in ("f16", "q4_k_m"))
+    rows = iter([None, None, published.Published("pocket", "full", "user", {"mine": 50.0}, "")])
+    monkeypatch.setattr(published, "find_published", lambda *_: next(rows))
+    _against_published([q4, q4, f16], None, None, as_json=True)
+    said = capsys.readouterr()
+    assert said.err.count("no published figure for pocket on mine") == 1
+    assert [one["published"] for one in json.loads(said.out)] == [50.0]
+
+
+def test_where_no_run_has_a_published_figure_that_is_all_that_is_said(edge: Edge, runs: Path) -> None:
+    done = edge("compare", "--baseline", "published")
+    fails(done, 1, "none of these runs has a published figure", "hint: ")
+    assert "no published figure for" not in done.stderr

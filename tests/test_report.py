@@ -9,18 +9,12 @@ import pytest
 from judgements import WHO, benchmark, random_benchmark, random_verdicts, run, verdicts
 
 from edge_judge.compare import Comparison, compare
-from edge_judge.layout import count, divergence, interval, percent, points, probability, share, size, value
+from edge_judge.layout import count, divergence, interval, kappa, percent, points, probability, share, size, value
 from edge_judge.metrics import score
 from edge_judge.published import Published, against_published
 from edge_judge.records import Benchmark, Figure, Identity, Pair, Verdict
-from edge_judge.report import (
-    ScoreRow,
-    comparison_json,
-    ladder_table,
-    published_json,
-    score_json,
-    scores_table,
-)
+from edge_judge.report import ScoreRow, published_json, score_json, scores_table
+from edge_judge.report_ladder import comparison_json, ladder_table
 
 FIGURE = {"value", "low", "high", "k", "n"}
 HAND = benchmark("a", "b")
@@ -128,7 +122,8 @@ def test_over_one_order_both_places_to_name_have_a_figure() -> None:
 
 def test_how_far_people_agree_is_said_where_several_voted() -> None:
     voted = score(benchmark(*[("a", "a")] * 30), verdicts(*[("a", "a")] * 30), WHO)
-    assert "toy: a human vote agrees with the majority of the others in 100.0 [" in scores_table([ScoreRow(voted)])
+    told = f"toy: a human vote agrees with the majority of the others in {interval(voted.human_ceiling, percent)} %"
+    assert told in scores_table([ScoreRow(voted)], width=120)
     alone = score(benchmark(*["a"] * 30), verdicts(*[("a", "a")] * 30), WHO)
     assert "human vote" not in scores_table([ScoreRow(alone)])
     assert score_json(voted)["human_ceiling"] == asdict(voted.human_ceiling)
@@ -140,6 +135,42 @@ def test_verdicts_on_shortened_answers_are_never_silent() -> None:
     shortened = [replace(verdict, cut=verdict.verdict is None) for verdict in given]
     assert "toy: 1 of 4 verdicts on shortened answers" in scores_table([ScoreRow(score(HAND, shortened, WHO))])
     assert "shortened" not in scores_table([ScoreRow(score(HAND, given, WHO))])
+
+
+@pytest.mark.parametrize("width", range(40, 121))
+def test_no_note_breaks_an_interval_or_tears_it_from_its_figure(width: int) -> None:
+    voted = score(benchmark(*[("a", "a", "b")] * 30, ("b", "b")), verdicts(*[("a", "a")] * 31), WHO)
+    text = scores_table([ScoreRow(voted)], width=width)
+    assert f"{interval(voted.human_ceiling, percent)} %" in text
+    assert max(map(len, text.split("toy: a human")[1].splitlines())) <= width
+
+
+def test_agreement_debiasing_and_what_lies_beyond_accuracy_have_tables_with_intervals() -> None:
+    judged = random_benchmark(1, 40)
+    found = score(judged, random_verdicts(2, judged), WHO)
+    for width in (80, 120):
+        text = scores_table([ScoreRow(found)], width=width)
+        both, beyond = (next(part for part in text.split("\n\n") if name in part) for name in ("both o", "beyond a"))
+        for name in ("agreement", "debiased_accuracy"):
+            figure = found.strict[name]
+            assert interval(figure, percent) in both and f" {figure.k}/{figure.n}" in both
+        assert interval(found.strict["kappa"], kappa) in beyond
+        assert all(interval(found.strict[name], percent) in beyond for name in ("ece", "macro_f1"))
+
+
+def test_a_ladder_marks_rungs_near_chance_and_tells_what_needs_no_model() -> None:
+    judged = random_benchmark(1, 300, votes=3)
+    perfect = [Verdict(p.id, order, p.labels[0]) for p in judged.pairs for order in ("ab", "ba")]
+    base, poor = run(perfect, "f16"), run(random_verdicts(2, judged), "q2_k")
+    found = [compare(judged, base, base), compare(judged, poor, base)]
+    alone = score(judged, poor.verdicts, WHO)
+    assert (found[1].baselines, found[1].human_ceiling) == (alone.baselines, alone.human_ceiling)
+    for width in (80, 120):
+        text = ladder_table(found, width=width)
+        assert text.count("near chance") == 2  # in the row of q2_k, and what it means
+        assert "without a model, %: always the first" in text
+        assert f"{interval(alone.human_ceiling, percent)} %" in text
+    assert "near chance" not in ladder_table(found[:1]) and "human vote" not in ladder_table(ladder())
 
 
 def test_every_judge_has_a_section_of_its_own() -> None:
@@ -161,8 +192,8 @@ def test_undefined_figures_are_dashes_and_not_zeros() -> None:
 
 def test_the_ladder_begins_with_the_baseline_and_names_it_once() -> None:
     text = ladder_table(ladder(), width=120)
-    schemes = [line.split()[0] for line in text.split("\n\n")[0].splitlines()[4:]]
-    assert schemes == ["f16", "q8_0", "iq3_xxs"]
+    rungs = [line.split() for line in text.split("\n\n")[0].splitlines()[4:]]
+    assert [rung[0] for rung in rungs if rung != ["near", "chance"]] == ["f16", "q8_0", "iq3_xxs"]
     assert text.splitlines()[0] == "toy, judged by pocket with --grammar pairwise"
     assert "28.3 GB" in text and "baseline" in text
 

@@ -14,6 +14,7 @@ from judgements import benchmark, random_benchmark, random_verdicts, verdicts
 
 from edge_judge.compare import compare
 from edge_judge.errors import UsageError
+from edge_judge.layout import interval, percent
 from edge_judge.metrics import score
 from edge_judge.published import Published, read_published
 from edge_judge.records import Benchmark, Identity, Label, Run, Verdict
@@ -125,6 +126,29 @@ def test_the_difference_from_f16_is_of_the_same_figure_over_what_both_judged() -
     assert differences == [None, pytest.approx(-11), pytest.approx(-40)]  # of the first 50, f16 has all 50 right
 
 
+@pytest.mark.parametrize("name", ["auto-j", "mt-bench", "pandalm"])
+def test_under_paper_the_difference_from_f16_is_the_paired_one_of_the_papers_figure(name: str) -> None:
+    judged = replace(random_benchmark(1, 60, votes=3, given=True), name=name)
+    ours, wide = scored(judged, random_verdicts(1, judged)), scored(judged, random_verdicts(2, judged), scheme="f16")
+    found = cell(build([ours, wide], PUBLISHED), name, "llama-3-8b", "q4_k_m")
+    [(figure, mine)], [(_, theirs)] = ours.score.paper.items(), wide.score.paper.items()
+    assert found.figure == figure and mine.value is not None and theirs.value is not None
+    assert found.from_f16.value == pytest.approx(100 * (mine.value - theirs.value))
+    assert found.from_f16.low is not None and found.from_f16.high is not None
+    assert found.from_f16.low < found.from_f16.value < found.from_f16.high
+
+
+def test_two_runs_that_agree_in_nearly_everything_differ_far_less_than_their_accuracies_are_known() -> None:
+    found = cell(
+        build([scored(*right(70, 100)), scored(*right(71, 100), scheme="f16")], PUBLISHED),
+        *("llmbar-natural", "llama-3-8b", "q4_k_m"),
+    )
+    assert (found.ours.low, found.ours.high) == (pytest.approx(0.604, abs=0.001), pytest.approx(0.781, abs=0.001))
+    # by hand: 1 lost and 0 won of 100, one of each added, so 2/102 and 1/102: 1/102 -+ 1.96 sqrt((3/102 - 1/102^2)/102)
+    assert found.from_f16.low == pytest.approx(-4.303, abs=0.001) and found.from_f16.value == pytest.approx(-1)
+    assert found.from_f16.high == pytest.approx(2.342, abs=0.001)
+
+
 def test_under_strict_the_difference_from_f16_is_the_paired_one_turned_round() -> None:
     judged = replace(random_benchmark(1, 60), name="auto-j")
     ours, wide = scored(judged, random_verdicts(1, judged)), scored(judged, random_verdicts(2, judged), scheme="f16")
@@ -224,14 +248,15 @@ def test_a_run_stands_below_its_judge_with_both_differences_and_the_mark() -> No
     below = [line.split() for line in lines[place + 1 : place + 8]]
     natural = [line[-7] for line in below]
     assert [line[0] for line in below] == ["q4_k_m", "from", "f16", "from", "q4_k_m", "from", "from"]
-    assert natural == ["~60.00", "−11.00", "71.00", "0.00", "60.00", "−11.00", "*−11.00"]
-    for told in ("profile paper", "*: the published figure lies outside our 95 % interval", "~: over a part"):
+    assert natural == ["!~60.00", "−11.00", "!71.00", "0.00", "!60.00", "−11.00", "*−11.00"]
+    marks = ("!: near chance", "*: the published figure lies outside our 95 % interval", "~: over a part")
+    for told in ("profile paper", *marks):
         assert told in text
 
 
 def test_what_there_is_nothing_of_is_not_explained() -> None:
     text = judges_table(build([], PUBLISHED), width=120)
-    for untold in ("from f16", "from published", "*:", "~:", "agreement", "random annotator"):
+    for untold in ("from f16", "from published", "*:", "~:", "!", "human vote", "agreement", "random annotator"):
         assert untold not in text
     assert "pandalm: the published figures take" in judges_table(several())
 
@@ -247,7 +272,7 @@ def test_no_line_is_longer_than_the_width_and_no_figure_is_cut(width: int) -> No
     narrow, unlimited = judges_table(several(), width=width), judges_table(several(), width=400)
     assert max(map(len, narrow.splitlines())) <= width
     assert "…" not in narrow and "\x1b" not in narrow
-    figures = re.compile(r"[*~]?[+−]?\d+\.\d\d\b")
+    figures = re.compile(r"[*~!]*[+−]?\d+\.\d\d\b")
     assert sorted(figures.findall(narrow)) == sorted(figures.findall(unlimited))
 
 
@@ -260,6 +285,18 @@ def test_a_long_name_of_a_judge_or_benchmark_is_folded() -> None:
 
 def test_color_is_only_color() -> None:
     assert "\x1b[" in judges_table(several(), color=True)
+
+
+def test_how_far_people_agree_is_said_once_for_a_benchmark_over_the_most_pairs() -> None:
+    whole, part = (replace(benchmark(*[("a", "a", "b")] * size), name="mt-bench") for size in (40, 10))
+    runs = [
+        scored(judged, verdicts(*[("a", "a")] * size), scheme=scheme, pairs=40)
+        for judged, size, scheme in ((whole, 40, "f16"), (part, 10, "q4_k_m"))
+    ]
+    text = judges_table(build(runs, PUBLISHED), width=120)
+    ceiling = runs[0].score.human_ceiling
+    assert text.count("a human vote agrees") == 1
+    assert f"mt-bench: a human vote agrees with the majority of the others in {interval(ceiling, percent)} %" in text
 
 
 # ---- for a program ----------------------------------------------------------------------------------------
@@ -291,13 +328,17 @@ def test_csv_read_back_holds_the_numbers_of_the_json(profile: str) -> None:
             assert (found[name] or None) == whose[name]
         for name in ("benchmark", "figure", "precision", "source"):
             assert (found[name] or None) == expected[name]
-        for name in ("value", "low", "high", "k", "n"):
-            assert number(found[name]) == expected["ours"][name]
+        for name, key in (("share", "value"), ("share_low", "low"), ("share_high", "high"), ("k", "k"), ("n", "n")):
+            assert number(found[name]) == expected["ours"][key]
         for name, end in (("from_f16", "value"), ("from_f16_low", "low"), ("from_f16_high", "high")):
-            assert number(found[name]) == expected["from_f16"][end]
-        for name in ("pairs", "pairs_total", "published", "from_published"):
+            assert number(found[f"{name}_points"]) == expected["from_f16"][end]
+        assert number(found["human_ceiling_share"]) == expected["human_ceiling"]["value"]
+        assert number(found["published_percent"]) == expected["published"]
+        assert number(found["from_published_points"]) == expected["from_published"]
+        for name in ("pairs", "pairs_total"):
             assert number(found[name]) == expected[name]
-        assert {"": None, "true": True, "false": False}[found["outside"]] is expected["outside"]
+        for name in ("outside", "near_chance"):
+            assert {"": None, "true": True, "false": False}[found[name]] is expected[name]
 
 
 def number(text: str) -> float | None:
@@ -306,7 +347,8 @@ def number(text: str) -> float | None:
 
 def test_csv_of_nothing_run_holds_no_zero() -> None:
     lines = list(csv.DictReader(StringIO(judges_csv(build([], PUBLISHED)))))
-    assert {line[name] for line in lines for name in ("value", "k", "n", "from_f16", "from_published")} == {""}
+    empty = ("share", "k", "n", "near_chance", "human_ceiling_share", "from_f16_points", "from_published_points")
+    assert {line[name] for line in lines for name in empty} == {""}
 
 
 def test_markdown_has_as_many_cells_in_every_line() -> None:
@@ -321,7 +363,7 @@ def test_markdown_has_as_many_cells_in_every_line() -> None:
 def test_markdown_shows_intervals_and_escapes_its_marks() -> None:
     text = judges_markdown(several())
     line = next(line for line in text.splitlines() if line.startswith("| llama-3-8b | q4_k_m pairwise"))
-    assert r"60.00 \[50.20, 69.06\]<br>−11.00 from f16<br>\*−11.00 from published" in line
+    assert r"!60.00 \[50.20, 69.06\]<br>−11.00 \[−17.39, −4.18\] from f16<br>\*−11.00 from published" in line
     assert "| qwen1.5-7b | not run | - |" in text
     assert re.search(r"(?<!\\)\*", text) is None
 

@@ -111,7 +111,7 @@ def _against_run(
 ) -> None:
     from edge_judge.compare import compare as compared
     from edge_judge.compare import exceeds
-    from edge_judge.report import comparison_json, ladder_table
+    from edge_judge.report_ladder import comparison_json, ladder_table
 
     comparisons: list[Comparison] = []
     for path, run in chosen:
@@ -170,17 +170,20 @@ def _against_published(runs: list[Run], data: Path | None, max_drop: float | Non
     known = published.read_published(published_csv())
     rows: list[ScoreRow] = []
     beside: list[PublishedComparison] = []
+    unknown: list[str] = []
     for run in runs:
         benchmark = judged(whole(run, data), run)
         score = metrics.score(benchmark, run.verdicts, run.identity)
         row = published.find_published(known, run.identity.model, benchmark.name)
         if row is None:
-            talk.note(f"no published figure for {run.identity.model} on {benchmark.name}")
+            unknown.append(f"{run.identity.model} on {benchmark.name}")
             continue
         beside.append(published.against_published(score, row))
         rows.append(ScoreRow(score, None, beside[-1]))
     if not rows:
         raise RunError("none of these runs has a published figure", "see results/published.csv for those that have")
+    if unknown:
+        talk.note(f"no published figure for {', '.join(dict.fromkeys(unknown))}")
     if as_json:
         click.echo(json.dumps([published_json(one) for one in beside], indent=2))
     else:

@@ -27,7 +27,7 @@ def demo(results: Path | None, as_json: bool) -> None:
     from edge_judge import benchmarks, store
     from edge_judge.compare import compare
     from edge_judge.metrics import baselines
-    from edge_judge.report import comparison_json, ladder_table
+    from edge_judge.report_ladder import comparison_json, ladder_table
 
     start = time.monotonic()
     benchmark, kept = benchmarks.load("pocket"), results or _cache()
