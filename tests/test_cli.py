@@ -177,7 +177,7 @@ def test_judge_decides_one_pair_in_both_orders(edge: Edge) -> None:
     assert sum(found["p"].values()) == pytest.approx(1)
     table = edge("judge", *pair).stdout
     assert "answer A first" in table and "both orders" in table
-    fails(edge("judge", "--question", " ", "--a", "x", "--b", "y"), 2, "--question")
+    fails(edge("judge", "--question", " ", "--a", "x", "--b", "y"), 2, "--question", "hint: ")
 
 
 def test_data_tells_what_is_here(edge: Edge, tmp_path: Path) -> None:

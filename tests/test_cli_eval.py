@@ -130,6 +130,13 @@ def test_a_file_of_ones_own_is_a_benchmark(edge: Edge, tmp_path: Path) -> None:
     assert score["strict"]["accuracy"]["value"] is None  # nobody labelled it
 
 
+def test_a_benchmark_named_twice_is_judged_once(edge: Edge, tmp_path: Path) -> None:
+    (tmp_path / "mine.csv").write_text("question,a,b\nName a fruit.,apple,hammer\n")
+    named = [word for name in ("mine.csv", "pocket", tmp_path / "mine.csv", "pocket") for word in ("--benchmark", name)]
+    scores = json.loads(edge("eval", *named, "--limit", 2, "--json").stdout)
+    assert [score["benchmark"] for score in scores] == ["mine", "pocket"]
+
+
 def test_real_benchmark_files_are_judged(edge: Edge) -> None:
     data = Path(__file__).parent.parent.parent / "shared" / "data"
     if not data.is_dir():
@@ -148,6 +155,7 @@ def test_real_benchmark_files_are_judged(edge: Edge) -> None:
         (["--scheme", "q4_k_x"], 2, ["q4_k_m"]),
         (["--grammar", "pairwize"], 2, ["pairwise"]),
         (["--benchmark", "llmbar-naturel"], 2, ["llmbar-natural"]),
+        (["--benchmark", "all", "--benchmark", "pocket"], 2, ["--benchmark all goes alone", "hint: "]),
         (["--limit", "0"], 2, ["--limit"]),
         (["--gguf", "nothing.gguf"], 2, ["nothing.gguf"]),
         (["--benchmark", "auto-j", "--data", "."], 1, ["auto-j", "data pull"]),

@@ -13,7 +13,7 @@ from edge_judge import benchmarks
 from edge_judge.cli import means, options, talk
 from edge_judge.cli.files import judge_for
 from edge_judge.cli.protocols import Wanted, check_references, protocol_for
-from edge_judge.errors import DataError
+from edge_judge.errors import DataError, UsageError
 from edge_judge.records import ORDERS, Benchmark
 
 if TYPE_CHECKING:
@@ -110,7 +110,7 @@ def evaluate(
             part = replace(benchmark, pairs=benchmark.pairs[:limit])
             orders = ORDERS if order == "both" else ORDERS[:1]
             protocol = protocol_for(judge, wanted, orders=orders, ties=ties == "allow" or benchmark.ties)
-            if _has_what_it_needs(protocol, part, skip=names == ("all",)):
+            if _has_what_it_needs(protocol, part, skip="all" in names):
                 rows.append(row(part, session, protocol, how))
     if not rows:
         raise DataError("none of the benchmarks can be judged so", "--benchmark names one, edge-judge data list tells")
@@ -127,9 +127,13 @@ def _as_json(row: ScoreRow) -> dict[str, object]:
 
 
 def load_all(names: tuple[str, ...], data: Path | None) -> list[Benchmark]:
-    """The benchmarks that are meant; for `all`, those whose files are there, and a note on each that is not."""
-    if names != ("all",):
-        return [benchmarks.load(name, data) for name in names]
+    """The benchmarks that are meant, each once; for `all`, those that are there, and a note on each that is not."""
+    if "all" in names and len(set(names)) > 1:
+        other = next(name for name in names if name != "all")
+        raise UsageError("--benchmark all goes alone", f"leave out all, or '{other}' and whatever else is named")
+    if "all" not in names:
+        loaded = [benchmarks.load(name, data) for name in names]
+        return list({(one.name, one.sha256): one for one in loaded}.values())  # named twice, it is judged once
     found = []
     for name in benchmarks.names():
         try:

@@ -56,7 +56,10 @@ def judge(
     from edge_judge.engine import Means
 
     if not question.strip():
-        raise UsageError("--question is empty: expected the instruction that both answers were given")
+        raise UsageError(
+            "--question is empty: expected the instruction that both answers were given",
+            "say for example: --question 'Name two fruits.'",
+        )
     pair = Pair("pair", question, a, b, reference=reference)
     chosen = judge_for(model, scheme, gguf, chat_template)
     protocol = protocol_for(chosen, Wanted(grammar, rubric, reasoning, truncate), ties=not no_ties)
@@ -91,7 +94,10 @@ def _cells(verdict: Label | None, p: dict[Label, float], mass: float | None) -> 
 
 
 def _best(p: dict[Label, float]) -> Label:
-    return max(p, key=lambda label: p[label])
+    """The likeliest verdict; where two are, it is a tie, as in the debiased accuracy."""
+    most = max(p.values())
+    likeliest = [label for label, value in p.items() if value == most]
+    return likeliest[0] if len(likeliest) == 1 else "tie"
 
 
 def _as_json(verdict: Verdict) -> dict[str, object]:
