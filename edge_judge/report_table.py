@@ -54,7 +54,8 @@ def judges_table(content: Table, *, width: int = 80, color: bool = False) -> str
         headers = ["judge", *("\n".join(_heading(content.benchmarks[place])) for place in places)]
         cells = [[line.label, *(line.texts[place] for place in places)] for line in lines if line.says(places)]
         parts.append(table("" if parts else "Judges by benchmarks, percent", headers, cells))
-    return render([*parts, notes(*_notes(content))], width, color)
+    told = notes(*_notes(content), "95 % intervals of all this: --markdown, --csv, --json")
+    return render([*parts, told], width, color)
 
 
 def judges_json(content: Table) -> list[dict[str, object]]:
@@ -253,7 +254,7 @@ def _notes(content: Table) -> Iterator[str]:
     if both_orders:
         yield f"{', '.join(both_orders)}: agreement, right in both orders; the others: accuracy in the order given"
     if any(cell.from_f16.value is not None for cell in cells):
-        yield "from f16: points, ours minus the f16 run's of the same judge, benchmark, grammar and settings"
+        yield "from f16: points, ours minus the f16 run's of the same judge, benchmark, grammar and settings, paired"
     if beside:
         yield "from published: points, ours minus the judge's first published figure"
         yield f"{OUTSIDE}: the published figure lies outside our 95 % interval"
