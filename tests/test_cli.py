@@ -15,7 +15,10 @@ from conftest import Edge, fails
 
 from edge_judge import pocket
 
-COMMANDS = ["demo", "models", "quantize", "eval", "compare", "pack", "attribute", "judge", "data", "lock", "speed"]
+COMMANDS = [
+    "demo", "models", "quantize", "eval", "compare", "choose", "pack", "attribute", "judge", "data", "lock", "speed",
+    "report", "confidence", "cascade", "jury",
+]  # fmt: skip
 
 
 @pytest.mark.parametrize("command", COMMANDS)
