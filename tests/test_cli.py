@@ -208,4 +208,4 @@ def test_the_demo_prints_the_ladder(edge: Edge) -> None:
     assert done.returncode == 0, done.stderr
     for scheme in ("f16", "q8_0", "q6_k", "q4_k_m", "q3_k_m", "q2_k"):
         assert scheme in done.stdout
-    assert "Without a model: always first" in done.stdout
+    assert "without a model, %: always the first 39.0" in done.stdout

@@ -7,7 +7,6 @@ import re
 import sys
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from math import isnan
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
@@ -52,22 +51,8 @@ def seconds(_: click.Context, option: click.Option, value: str | None) -> float 
 @options.threads
 @options.taking
 @options.protocol
-@click.option(
-    "--benchmark",
-    "names",
-    multiple=True,
-    default=("pocket",),
-    show_default=True,
-    help="A known benchmark, a file of your own, or all. Repeatable: decided on all together.",
-)
-@click.option(
-    "--margin",
-    type=click.FloatRange(min=0, min_open=True, max=100),
-    default=2.0,
-    show_default=True,
-    metavar="POINTS",
-    help="Points of accuracy that may be lost.",
-)
+@options.benchmarks
+@options.margin
 @click.option(
     "--by",
     "claim",
@@ -109,8 +94,6 @@ def choose(
     Pairs are judged in random blocks; a scheme is done as soon as it is decided. What was judged before is used, and
     what is judged now stays: `edge-judge eval` goes on from there.
     """
-    if isnan(margin):
-        raise UsageError("--margin is not a number", "say for example: --margin 2")
     from edge_judge import choosing
     from edge_judge.engine import Means
     from edge_judge.report_choice import choice_json, choice_table

@@ -26,7 +26,6 @@ def demo(results: Path | None, as_json: bool) -> None:
     """
     from edge_judge import benchmarks, store
     from edge_judge.compare import compare
-    from edge_judge.metrics import baselines
     from edge_judge.report_ladder import comparison_json, ladder_table
 
     start = time.monotonic()
@@ -41,11 +40,6 @@ def demo(results: Path | None, as_json: bool) -> None:
         click.echo(json.dumps([comparison_json(one) for one in comparisons], indent=2))
         return
     click.echo(ladder_table(comparisons, width=talk.width(), color=talk.color()))
-    plain = {name: figure for name, figure in baselines(benchmark).items() if name != "always_second"}
-    click.echo(  # over both orders, naming always the second answer is as often right as the first
-        "Without a model: "
-        + ", ".join(f"{name.replace('_', ' ')} {100 * (figure.value or 0):.1f} %" for name, figure in plain.items())
-    )
     talk.note(f"{time.monotonic() - start:.0f} s; the runs are in {kept}")
 
 

@@ -35,14 +35,7 @@ PUBLISHED = "published.csv"
 @options.judge
 @options.taking
 @options.protocol
-@click.option(
-    "--benchmark",
-    "names",
-    multiple=True,
-    default=("pocket",),
-    show_default=True,
-    help="A known benchmark, a file of your own, or all. Repeatable.",
-)
+@options.benchmarks
 @click.option(
     "--order",
     type=click.Choice(["both", "given"]),

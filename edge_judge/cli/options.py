@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable
+from math import isnan
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -105,6 +106,33 @@ def protocol(function: Function) -> Function:
     for option in (chat_template, truncate, reasoning, rubric, grammar):
         function = option(function)
     return function
+
+
+benchmarks = click.option(
+    "--benchmark",
+    "names",
+    multiple=True,
+    default=("pocket",),
+    show_default=True,
+    help="A known benchmark, a file of your own, or all. Repeatable.",
+)
+
+
+def _number(_: click.Context, option: click.Option, value: float) -> float:
+    if isnan(value):  # no loss is below it
+        raise UsageError(f"{option.opts[0]} is not a number", f"say for example: {option.opts[0]} 2")
+    return value
+
+
+margin = click.option(
+    "--margin",
+    type=click.FloatRange(min=0, min_open=True, max=100),
+    default=2.0,
+    show_default=True,
+    metavar="POINTS",
+    callback=_number,
+    help="Points of accuracy that may be lost.",
+)
 
 
 def example(*lines: str) -> str:

@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Sequence
-from math import isnan
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
@@ -33,14 +31,7 @@ TARGET = click.Path(path_type=Path, dir_okay=False)
 @click.argument("runs", nargs=-1, type=click.Path(path_type=Path, file_okay=False))
 @click.option("-o", "--out", type=TARGET, default=Path("report.html"), show_default=True, help="The page's file.")
 @click.option("--baseline", default="f16", show_default=True, help="The scheme that others are compared with.")
-@click.option(
-    "--margin",
-    type=click.FloatRange(min=0, min_open=True, max=100),
-    default=2.0,
-    show_default=True,
-    metavar="POINTS",
-    help="Points of accuracy that may be lost.",
-)
+@options.margin
 @click.option("--chart", type=TARGET, help="Also draw accuracy against size, as .svg or .png.")
 @options.data
 @options.results
@@ -58,19 +49,18 @@ def report(
     RUNS are folders of runs; without one, all complete runs under the results folder. The runs that they are compared
     with are on the page too.
     """
+    from edge_judge import store
     from edge_judge.page.document import build
 
     if chart is not None and chart.suffix.lower() not in PICTURES:
         raise UsageError(f"{chart}: a chart is made as {' or '.join(PICTURES)}", "say for example: --chart chart.svg")
-    if isnan(margin):  # no loss is below it
-        raise UsageError("--margin is not a number", "say for example: --margin 2")
     content = _report(runs, results, data, _scheme(baseline), margin)
     page = build(content).encode()
     drawn = _drawn(content.entries, chart) if chart else None  # before anything is written
-    _write(out, page)
+    store.write_whole(out, page)
     click.echo(out)
     if chart and drawn is not None:
-        _write(chart, drawn)
+        store.write_whole(chart, drawn)
         click.echo(chart)
     for remark in content.remarks:
         talk.note(remark)
@@ -164,16 +154,3 @@ def _drawn(entries: Sequence[Entry], chart: Path) -> bytes:
     from edge_judge.page.charts import picture
 
     return picture(entries, PICTURES[chart.suffix.lower()])
-
-
-def _write(path: Path, content: bytes) -> None:
-    """Whole or not at all."""
-    temporary = path.with_name(f".{path.name}.{os.getpid()}")
-    try:
-        with temporary.open("wb") as file:
-            file.write(content)
-            file.flush()
-            os.fsync(file.fileno())
-        temporary.replace(path)
-    finally:
-        temporary.unlink(missing_ok=True)
