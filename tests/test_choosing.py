@@ -16,6 +16,7 @@ from edge_judge.errors import UsageError
 from edge_judge.protocol import Protocol
 
 RECORDED = Path(__file__).parent.parent / "results" / "0.1.0"
+CHECKPOINT = Path(__file__).parent.parent / "edge_judge" / "pocket" / "checkpoint"
 LADDER = ("q8_0", "q6_k", "q4_k_m", "q3_k_m", "q2_k")
 
 
@@ -115,3 +116,17 @@ def test_what_cannot_be_chosen_is_one_clear_error(edge: Edge) -> None:
     done = edge("choose", "--grammar", "none", "--scheme", "q8_0", "--max-pairs", "70")
     assert done.returncode == 1 and "error: q8_0: verdicts without probabilities" in done.stderr
     assert "hint: decide by the verdicts as given: --by verdicts" in done.stderr
+
+
+def test_a_scheme_is_chosen_by_a_pack_of_the_baseline_where_f16_cannot_run(edge: Edge, tmp_path: Path) -> None:
+    large, small = ({"EDGE_JUDGE_MODELS": str(tmp_path / name)} for name in ("large", "small"))
+    edge("quantize", CHECKPOINT, "f16", **large)
+    edge("eval", "--model", "checkpoint", "--results", "there", **large)
+    edge("pack", "export", "there/pocket/checkpoint/f16/pairwise", "-o", "f16.ejpack", **large)
+    edge("quantize", CHECKPOINT, "q4_k_m", **small)
+    asked = ("choose", "--model", "checkpoint", "--results", "here")
+    fails(edge(*asked, **small), 1, "no f16 run there to compare with", "edge-judge pack import")
+    edge("pack", "import", "f16.ejpack", "--results", "here", **small)
+    done = edge(*asked, **small)
+    assert done.returncode == 0, done.stderr
+    assert "q4_k_m (2.46 MB) agrees with f16 (7.72 MB) within 2 points" in " ".join(done.stdout.split())

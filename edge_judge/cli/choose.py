@@ -127,7 +127,7 @@ def _ladder(model: str, named: Sequence[str], baseline: str, chat: str | None) -
     against = schemes.canonical(baseline)
     if named:
         wanted = [schemes.canonical(name) for name in named]
-    elif lock.read().model(model).local is not None:  # ships with the package, so any scheme can be built at once
+    elif model in files.SHIPPED:  # with the package, so any scheme can be built at once
         wanted = list(means.SCHEMES)
     else:
         wanted = [record.scheme for record in lock.read_built(files.models_folder()).built if record.model == model]
@@ -169,16 +169,14 @@ def _side(model: str, named: str, chat: str | None, tasks: Sequence[Task], how: 
     from quantize import schemes
 
     scheme = schemes.canonical(named)
-    try:
-        judge = judge_for(model, scheme, None, chat)
-    except ModelError as missing:
-        yield choosing.Recorded(_recorded(model, scheme, tasks, how.results, missing))
-    else:
-        with choosing.living(judge, tasks, how) as side:
+    if model in files.SHIPPED or files.find_built(model, scheme):
+        with choosing.living(judge_for(model, scheme, None, chat), tasks, how) as side:
             yield side
+    else:
+        yield choosing.Recorded(_recorded(model, scheme, tasks, how.results))
 
 
-def _recorded(model: str, scheme: str, tasks: Sequence[Task], results: Path, missing: ModelError) -> list[Run]:
+def _recorded(model: str, scheme: str, tasks: Sequence[Task], results: Path) -> list[Run]:
     from edge_judge import store
 
     found = []
@@ -187,8 +185,9 @@ def _recorded(model: str, scheme: str, tasks: Sequence[Task], results: Path, mis
         path = store.folder(results, identity)
         if not (path / "score.json").exists():
             raise RunError(
-                f"{path}: no {scheme} run there to compare with, and {missing}",
-                f"edge-judge pack import brings one; or {missing.hint}",
+                f"{path}: no {scheme} run there to compare with, and {model} {scheme} is not built on this machine",
+                f"edge-judge pack import brings one from a machine that has it; edge-judge quantize {model} {scheme} "
+                f"builds it",
             )
         found.append(store.read_run(path))
     return found

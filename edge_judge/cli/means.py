@@ -25,7 +25,7 @@ SURE = 0.98  # a scheme that is named should fit then, though the process is nev
 def fitting(judge: Judge, *, known: bool) -> Iterator[None]:
     """Where a judge is too large for the memory it may take, the hint names the scheme that would fit.
 
-    known: whether it is one of models.lock; for any other file sizes are told by the proportions of one that is.
+    known: whether it may be one of models.lock; for any other file sizes are told by the proportions of one that is.
     """
     try:
         yield
@@ -55,8 +55,9 @@ def _blueprint(model: str, known: bool, weights: int) -> Blueprint:
     from quantize import architectures, lock
 
     models = lock.read().models
-    if known:
-        return architectures.blueprint(settings(lock.read().model(model)))
+    own = next((one for one in models if known and one.name == model), None)
+    if own is not None:
+        return architectures.blueprint(settings(own))
     shapes = [architectures.blueprint(settings(one)) for one in models]
     return min(shapes, key=lambda shape: abs(2 * shape.parameters - weights))
 
