@@ -195,7 +195,7 @@ def decided(side: Side, baseline: Side, tasks: Sequence[Task], how: How, clock: 
         too_many = how.pairs is not None and bool(rest) and found.pairs + len(rest[0]) > how.pairs
         if found.outcome != "undecided" or not rest or too_many or clock.spent:
             return found
-        if not _known(baseline, tasks, rest[0]):
+        if not _known([part.baseline for part in parts], tasks, rest[0]):
             side.rest()
             ahead = blocks[found.blocks : found.blocks + max(AHEAD, found.blocks)]
             if not baseline.judge(ahead):
@@ -206,11 +206,11 @@ def decided(side: Side, baseline: Side, tasks: Sequence[Task], how: How, clock: 
                 return found
 
 
-def _known(side: Side, tasks: Sequence[Task], block: Block) -> bool:
-    """Whether a side has judged all pairs of a block in all orders."""
+def _known(runs: Sequence[Run], tasks: Sequence[Task], block: Block) -> bool:
+    """Whether these runs, one for each task, have judged all pairs of a block in all orders."""
     orders: Mapping[str, int] = {task.benchmark.name: len(task.protocol.orders) for task in tasks}
     seen: dict[Unit, int] = {}
-    for task, found in zip(tasks, side.runs(), strict=True):
+    for task, found in zip(tasks, runs, strict=True):
         for verdict in found.verdicts:
             unit = Unit(task.benchmark.name, verdict.id)
             seen[unit] = seen.get(unit, 0) + 1

@@ -10,6 +10,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
+from edge_judge.compare import in_points
 from edge_judge.errors import RunError
 from edge_judge.intervals import paired_difference
 from edge_judge.records import Benchmark, Figure, Identity, Run
@@ -45,10 +46,7 @@ def gain(right: Flags, before: Flags, clusters: Codes) -> Figure:
 
     right, before, clusters: shape (trials,). Undefined without a trial.
     """
-    figure = paired_difference(right & ~before, before & ~right, clusters)
-    if figure.value is None or figure.low is None or figure.high is None:
-        return figure
-    return Figure(100 * figure.value, 100 * figure.low, 100 * figure.high)
+    return in_points(paired_difference(right & ~before, before & ~right, clusters))
 
 
 def path(identity: Identity) -> str:

@@ -104,7 +104,7 @@ def compare(benchmark: Benchmark, run: Run, baseline: Run, change: Change = WEIG
         pairs=len(set(ours.pair.tolist())),
         verdicts=len(ours.pair),
         trials=len(place),
-        drop=_in_points(paired_difference(lost, won, clusters)),
+        drop=in_points(paired_difference(lost, won, clusters)),
         mcnemar_p=mcnemar(int(lost.sum()), int(won.sum())) if len(place) else None,
         flips=Flips(
             right_to_wrong=int(lost.sum()),
@@ -126,7 +126,7 @@ def paper_drop(benchmark: Benchmark, run: Run, baseline: Run) -> Figure:
     ours, theirs = _paired(benchmark, run, baseline)
     right, clusters = paper_trials(ours, benchmark.name)
     was_right, _ = paper_trials(theirs, benchmark.name)
-    return _in_points(paired_difference(was_right & ~right, right & ~was_right, clusters))
+    return in_points(paired_difference(was_right & ~right, right & ~was_right, clusters))
 
 
 def exceeds(comparison: Comparison, points: float) -> bool:
@@ -170,7 +170,8 @@ def _side(run: Run, table: Tally, accuracy: Figure) -> Side:
     return Side(run.identity, accuracy, errors, run.bytes, speed, measured.peak_rss if measured else None)
 
 
-def _in_points(figure: Figure) -> Figure:
+def in_points(figure: Figure) -> Figure:
+    """A share in percentage points."""
     if figure.value is None or figure.low is None or figure.high is None:
         return figure
     return Figure(100 * figure.value, 100 * figure.low, 100 * figure.high)
