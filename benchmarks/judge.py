@@ -92,12 +92,17 @@ def small(report: Report) -> Iterator[Report]:
 
 
 def compared(report: Report, programs: Programs, gguf: Path, repeats: int, limit: int | None) -> Iterator[Report]:
-    """The report after each round. Each round begins with another side, so that a drift of the machine hits all."""
+    """The report after each round. Each round begins with another side, so that a drift of the machine hits all.
+
+    A server takes part where something is aimed at against it.
+    """
     work = judge_work.load(report.name, limit)
     answers = {side: len(work.asked) for side in (PYTHON, ONE, FOUR)} | {OURS: len(work.questions)}
     report = replace(report, about=work.about, wanted=work.wanted, answers=answers)
+    sides = [side for side in SIDES if side not in (ONE, FOUR) or "server" in work.wanted]
     for number in range(repeats):
-        for side in (*SIDES[number % len(SIDES) :], *SIDES[: number % len(SIDES)]):
+        start = number % len(sides)
+        for side in sides[start:] + sides[:start]:
             load = round(os.getloadavg()[0], 2)
             if side == BENCH:
                 report = replace(report, rates=(*report.rates, *rates(programs.bench, gguf, number, load)))

@@ -5,16 +5,22 @@ tree of all sequences, walked depth first, and every token of the tree is evalua
 into windows that fit one decode call; a token that several sequences of a window share stands in it once.
 The tokens kept from one window to the next are those of the last sequence evaluated, the *trunk*.
 
+What attends to what is computed in tiles of neighbouring cells, and a tile with one cell that counts costs as much as
+a full one. So a sequence should lie in one piece: a window's first cells are those that become the trunk, and a window
+that is half full ends where a sequence ends.
+
 Knows: tokens as integers. Does not know: models, prompts, verdicts.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TypeAlias
 
 Tokens: TypeAlias = tuple[int, ...]
+
+PER_REPEAT = 200  # a block has at least so many tokens for each one that the next block evaluates again
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,9 +50,9 @@ class Read:
 
 @dataclass(slots=True)
 class Window:
-    """One decode call: cells are (token, position, the members that share it), in evaluation order.
+    """One decode call: cells are (token, position, the members that share it); along a path positions ascend.
 
-    trunk: how many tokens of the old trunk stay; the last member's path becomes the new one.
+    trunk: how many tokens of the old trunk stay; the last member's path, which comes first, becomes the new one.
     """
 
     trunk: int
@@ -97,22 +103,23 @@ def common_prefix(left: Sequence[int], right: Sequence[int]) -> int:
 
 
 def blocks(queries: Sequence[Query], tokens: int) -> list[Plan]:
-    """Plans of about `tokens` tokens each (0: one plan), which together are all queries in sorted order.
+    """Plans of `tokens` tokens or more each (0: one plan), which together are all queries in sorted order.
 
     Each begins with an empty cache, so that it comes out the same whatever ran before it: an interrupted run is
     taken up at a block and ends bit for bit as one that was never interrupted. The price is the prefix that
-    two neighbouring blocks share, evaluated twice.
+    two neighbouring blocks share, evaluated twice: a block goes on until that is little beside its own tokens.
     """
     order = sorted(range(len(queries)), key=lambda index: queries[index].tokens)
-    cuts, filled = [0], 0
+    starts, filled = [0], 0
     for place, index in enumerate(order):
         before = queries[order[place - 1]].tokens if place else ()
-        filled += len(queries[index].tokens) - common_prefix(before, queries[index].tokens)
-        if tokens and filled >= tokens:
-            cuts.append(place + 1)
-            filled = 0
-    ends = [*cuts[1:], len(order)]
-    return [make(queries, order[start:end]) for start, end in zip(cuts, ends, strict=True) if start < end]
+        again = common_prefix(before, queries[index].tokens)
+        if tokens and filled >= max(tokens, PER_REPEAT * again):
+            starts.append(place)
+            filled = again
+        filled += len(queries[index].tokens) - again
+    ends = [*starts[1:], len(order)]
+    return [make(queries, order[start:end]) for start, end in zip(starts, ends, strict=True) if start < end]
 
 
 def make(queries: Sequence[Query], order: Sequence[int]) -> Plan:
@@ -160,15 +167,26 @@ class Walk:
         """The next window, of at most `cells` tokens (at least 1) and `members` sequences (at least 1)."""
         plan, window, path, trunk = self._plan, Window(trunk=0), _Path(), self._trunk
         while not self.finished and len(window.members) < members and len(window.cells) < cells:
-            tokens = plan.sequences[self.next]
+            tokens, room = plan.sequences[self.next], cells - len(window.cells)
+            rest = len(tokens) - self._at
+            if rest > room and 2 * len(window.cells) >= cells:
+                break
             path.join(window, plan.first_query[self.next], self._at, trunk)
-            room = min(len(tokens) - self._at, cells - len(window.cells))
-            path.extend(window, plan, self.next, range(self._at, self._at + room))
-            self._trunk = self._at = self._at + room
+            path.extend(window, plan, self.next, range(self._at, self._at + min(rest, room)))
+            self._trunk = self._at = self._at + min(rest, room)
             if self._at == len(tokens):
                 self.next += 1
                 self._at = 0 if self.finished else plan.shared[self.next]
-        return window
+        return _trunk_first(window)
+
+
+def _trunk_first(window: Window) -> Window:
+    """The same window with the last member's path before all others."""
+    last = len(window.members) - 1
+    order = sorted(range(len(window.cells)), key=lambda cell: last not in window.cells[cell][2])
+    moved = {old: new for new, old in enumerate(order)}
+    cells = [window.cells[old] for old in order]
+    return replace(window, cells=cells, reads=[replace(read, cell=moved[read.cell]) for read in window.reads])
 
 
 class _Path:

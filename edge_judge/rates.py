@@ -32,7 +32,7 @@ SECONDS = 4.0  # what one measurement is to last
 
 @dataclass(frozen=True, slots=True)
 class Rates:
-    """Tokens per second: prompt, read in full windows; alone, written by one sequence; together, written by `slots`
+    """Tokens per second: prompt, read in whole prompts; alone, written by one sequence; together, written by `slots`
     sequences side by side, all of them counted. load_seconds: until the first token was evaluated.
 
     Bytes: peak_rss, pages of the model's file included; cache, of `cache_cells` tokens, and work, what llama.cpp
@@ -124,7 +124,7 @@ def measure(model: Model, opened: float, lasting: float = SECONDS, batching: Bat
     with engine.reading(model, [_to_read(model, 1)], 1, batching) as evaluator:
         first = _reading_takes(evaluator, _to_read(model, 1))
     with engine.reading(model, [_to_read(model, PROMPT)], 1, batching) as evaluator:
-        prompt, takes = _prompt_rate(evaluator, lasting, batching), evaluator.footprint
+        prompt, takes, cells = _prompt_rate(evaluator, lasting), evaluator.footprint, evaluator.capacity
     alone, together = (_write_rate(model, count, lasting, batching) for count in (1, batching.slots))
     return Rates(
         prompt=prompt,
@@ -134,17 +134,17 @@ def measure(model: Model, opened: float, lasting: float = SECONDS, batching: Bat
         load_seconds=opened + first,
         peak_rss=memory.peak(),
         cache=takes.cache,
-        cache_cells=PROMPT + batching.cells,
+        cache_cells=cells,
         work=takes.work,
         threads=model.threads,
     )
 
 
-def _prompt_rate(evaluator: Evaluator, lasting: float, batching: Batching) -> float:
-    """Tokens read per second: the median of a few times, in whole windows where the machine is fast enough."""
+def _prompt_rate(evaluator: Evaluator, lasting: float) -> float:
+    """Tokens read per second: the median of a few times, in whole prompts where the machine is fast enough."""
     pace = LEAST / _reading_takes(evaluator, _to_read(evaluator.model, LEAST))
     count = max(LEAST, int(pace * lasting / REPEATS))
-    count -= count % batching.cells if count > batching.cells else 0
+    count -= count % PROMPT if count > PROMPT else 0
     part = _to_read(evaluator.model, count)
     return median(count / _reading_takes(evaluator, part) for _ in range(REPEATS))
 

@@ -6,7 +6,7 @@ from dataclasses import replace
 import pytest
 from checkpoints import make_checkpoint, qwen2_config
 
-from edge_judge import grammar, judging
+from edge_judge import grammar, judging, plan
 from edge_judge.engine import Model
 from edge_judge.errors import ModelError
 from edge_judge.judging import Watch, judge
@@ -52,6 +52,7 @@ def judged(model, protocol, questions=QUESTIONS, **more):
 @pytest.mark.parametrize("block", [0, 1, 300])
 def test_every_question_gets_one_verdict_the_likeliest_however_the_work_is_cut(model, monkeypatch, protocol, block):
     monkeypatch.setattr(judging, "BLOCK", block)
+    monkeypatch.setattr(plan, "PER_REPEAT", 1)
     found = judged(model, protocol)
     assert found.keys() == {question.key for question in QUESTIONS}
     for question in QUESTIONS:
@@ -76,6 +77,7 @@ def test_probabilities_are_told_of_the_pair_whichever_answer_stood_first(model):
 @pytest.mark.parametrize("protocol", [PAIRWISE, FORKED, Protocol(grammar.load("none"), written=5)])
 def test_the_blocks_that_are_done_again_give_the_same_verdicts_bit_for_bit(model, monkeypatch, protocol):
     monkeypatch.setattr(judging, "BLOCK", 400)
+    monkeypatch.setattr(plan, "PER_REPEAT", 1)
     whole = judged(model, protocol)
     missing = {("3", "ba"), ("6", "ab")}
     counted = [[], []]

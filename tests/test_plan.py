@@ -4,7 +4,7 @@
 removal shows as a wrong history.
 """
 
-from itertools import cycle
+from itertools import cycle, pairwise
 
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
@@ -158,10 +158,40 @@ def test_a_block_ends_once_it_is_full():
     assert [part.tokens for part in planning.blocks(found, 8)] == [8, 8, 8]
 
 
+def test_a_block_goes_on_until_what_the_next_one_repeats_is_little():
+    found = [Query((9, index, 1, 2, 3), (4,)) for index in range(120)]
+    assert [part.tokens for part in planning.blocks(found, 8)] == [201, 201, 81]
+
+
+@MANY
+@given(queries(), st.integers(1, 30))
+def test_little_is_evaluated_twice_at_the_border_of_two_blocks(found, size):
+    parts = planning.blocks(found, size)
+    again = [planning.common_prefix(left.sequences[-1], right.sequences[0]) for left, right in pairwise(parts)]
+    assert sum(part.tokens for part in parts) == whole_plan(found).tokens + sum(again)
+    for part, repeated in zip(parts, again, strict=False):
+        assert part.tokens >= max(size, planning.PER_REPEAT * repeated)
+
+
 def test_a_shared_beginning_stands_in_a_window_once_with_all_its_members():
     found = [Query((7, 7, 1), (2,)), Query((7, 7, 2), (2,)), Query((7, 9), (1,))]
     (window,) = planning.windows(whole_plan(found), 100, 100)
-    assert window.cells == [(7, 0, [0, 1, 2]), (7, 1, [0, 1]), (1, 2, [0]), (2, 2, [1]), (9, 1, [2])]
+    assert sorted(window.cells) == [(1, 2, [0]), (2, 2, [1]), (7, 0, [0, 1, 2]), (7, 1, [0, 1]), (9, 1, [2])]
+
+
+def test_what_stays_for_the_next_window_is_evaluated_first_so_that_it_lies_in_one_piece():
+    found = [Query((7, 7, 1), (2,)), Query((7, 7, 2), (2,)), Query((7, 9), (1,))]
+    (window,) = planning.windows(whole_plan(found), 100, 100)
+    assert window.cells == [(7, 0, [0, 1, 2]), (9, 1, [2]), (7, 1, [0, 1]), (1, 2, [0]), (2, 2, [1])]
+    assert [(window.cells[read.cell][0], read.query) for read in window.reads] == [(1, 0), (2, 1), (9, 2)]
+
+
+def test_a_window_that_is_half_full_ends_where_a_sequence_ends():
+    found = [Query((place, *range(5)), (5,)) for place in range(4)]
+    sizes = [[len(window.cells) for window in planning.windows(whole_plan(found), cells, 9)] for cells in (10, 12, 13)]
+    assert sizes == [[6] * 4, [12, 12], [12, 12]]
+    assert [len(window.cells) for window in planning.windows(whole_plan(found), 16, 9)] == [12, 12]
+    assert [len(window.cells) for window in planning.windows(whole_plan(found), 5, 9)] == [5, 5, 5, 3, 5, 1]
 
 
 @MANY

@@ -68,12 +68,13 @@ class Size:
 class Evaluator:
     """A key-value cache shared by many sequences, and the work done in it.
 
-    footprint: what it takes; batching: how the work is cut, which may be smaller than was asked where memory is short.
+    capacity: the cells of its cache; footprint: what it takes; batching: how the work is cut, which may be smaller
+    than was asked where memory is short.
     """
 
     def __init__(self, model: Model, batching: Batching, cache: Cache, size: Size) -> None:
         process, params = model.process, llama.llama_context_default_params()
-        params.n_ctx = self._capacity = -(-size.cells // GRAIN) * GRAIN
+        params.n_ctx = self.capacity = -(-size.cells // GRAIN) * GRAIN
         params.n_batch, params.n_ubatch = batching.cells, batching.micro
         params.n_seq_max = size.sequences
         # fewer than sequences: llama.cpp aborts
@@ -153,7 +154,7 @@ class Evaluator:
         places = sorted(one.place for one in live.values())
         for count in range(min(len(free), len(plan.sequences) - start)):
             places.append(start + count)
-            if plan.tree(places) + len(places) * reserve > self._capacity and len(places) > 1:
+            if plan.tree(places) + len(places) * reserve > self.capacity and len(places) > 1:
                 return free[:count]
         return free[: len(plan.sequences) - start]
 
