@@ -20,7 +20,7 @@ from edge_judge.protocol import Protocol, Question
 from edge_judge.records import LABELS, Judge, Label, Pair, Verdict, undo
 from edge_judge.sheets import Sheet, sheets, spare
 
-BLOCK = 16_384  # tokens after which the cache is emptied: where an interrupted run is taken up
+BLOCK = 16_384  # tokens, or more, after which the cache is emptied: where an interrupted run is taken up
 
 
 @dataclass(frozen=True, slots=True)

@@ -11,9 +11,13 @@ import pytest
 from published import needs
 
 sys.path.append(str(Path(__file__).resolve().parent.parent / "benchmarks"))
+import judge_profile as profile
 import judge_table as table
 import judge_work as work
 from judge_table import FOUR, ONE, OURS, PYTHON, Figure, Rate, Ratio, Report, Run
+
+from edge_judge import plan
+from edge_judge.plan import Query
 
 WANTED = {"python": 2.0, "server": 1.5, "limit": 0.95}
 
@@ -120,3 +124,17 @@ def test_neighbours_share_their_instruction():
 @needs("llmbar/natural/dataset.json")
 def test_where_no_tie_is_legal_the_others_grammar_has_none():
     assert work.load("llmbar-natural").gbnf == 'root ::= "[[A]]" | "[[B]]"'
+
+
+def test_a_prompt_of_512_tokens_is_36_tiles_of_attention_and_28_masked_ones():
+    (part,) = plan.blocks([Query(tuple(range(512)), (511,))], 0)
+    assert list(profile.held(part, 512, 512)) == [profile.Holds(1, 1, 512, 1, 36, 28)]
+
+
+def test_siblings_attend_to_what_they_share_and_not_to_each_other():
+    shared = tuple(range(64))
+    found = [Query(shared + (100 + place,) * 64, (127,)) for place in range(2)]
+    (part,) = plan.blocks(found, 0)
+    assert list(profile.held(part, 256, 512)) == [profile.Holds(1, 1, 192, 2, 5, 7)]
+    first, second = profile.held(part, 128, 512)
+    assert (first.tiles, first.masked, second.tiles, second.masked) == (3, 5, 2, 2)
