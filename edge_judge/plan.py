@@ -6,8 +6,8 @@ into windows that fit one decode call; a token that several sequences of a windo
 The tokens kept from one window to the next are those of the last sequence evaluated, the *trunk*.
 
 What attends to what is computed in tiles of neighbouring cells, and a tile with one cell that counts costs as much as
-a full one. So a sequence should lie in one piece: a window's first cells are those that become the trunk, and a window
-that is half full ends where a sequence ends.
+a full one. So a sequence should lie in one piece: a window's first cells are those that become the trunk, and where it
+can a window ends with a sequence.
 
 Knows: tokens as integers. Does not know: models, prompts, verdicts.
 """
@@ -20,6 +20,7 @@ from typing import TypeAlias
 
 Tokens: TypeAlias = tuple[int, ...]
 
+TILE = 64  # tokens that llama.cpp holds at once against as many cells of the cache
 PER_REPEAT = 200  # a block has at least so many tokens for each one that the next block evaluates again
 
 
@@ -166,18 +167,40 @@ class Walk:
     def take(self, cells: int, members: int) -> Window:
         """The next window, of at most `cells` tokens (at least 1) and `members` sequences (at least 1)."""
         plan, window, path, trunk = self._plan, Window(trunk=0), _Path(), self._trunk
+        cells = self._size(cells)
         while not self.finished and len(window.members) < members and len(window.cells) < cells:
-            tokens, room = plan.sequences[self.next], cells - len(window.cells)
-            rest = len(tokens) - self._at
-            if rest > room and 2 * len(window.cells) >= cells:
-                break
+            tokens = plan.sequences[self.next]
             path.join(window, plan.first_query[self.next], self._at, trunk)
-            path.extend(window, plan, self.next, range(self._at, self._at + min(rest, room)))
-            self._trunk = self._at = self._at + min(rest, room)
+            room = min(len(tokens) - self._at, cells - len(window.cells))
+            path.extend(window, plan, self.next, range(self._at, self._at + room))
+            self._trunk = self._at = self._at + room
             if self._at == len(tokens):
                 self.next += 1
                 self._at = 0 if self.finished else plan.shared[self.next]
         return _trunk_first(window)
+
+    def _size(self, cells: int) -> int:
+        """Tokens for the next window, of at most `cells`: whole sequences if they fill half of it, else an equal part
+        of these and the one that does not fit.
+        """
+        plan, whole, begun = self._plan, 0, self._at
+        for place in range(self.next, len(plan.sequences)):
+            rest = len(plan.sequences[place]) - (plan.shared[place] if whole else begun)
+            if whole + rest > cells:
+                break
+            whole += rest
+        else:
+            return whole
+        if 2 * whole < cells:
+            parts = -(-(whole + rest) // cells)
+            return min(cells, _in_tiles(-(-(whole + rest) // parts)))
+        # The last tile is filled with the next sequence's beginning where that will lie beside what it shares.
+        return min(cells, _in_tiles(whole)) if begun <= plan.shared[place] else whole
+
+
+def _in_tiles(tokens: int) -> int:
+    """So many tokens, rounded up to whole tiles."""
+    return -(-tokens // TILE) * TILE
 
 
 def _trunk_first(window: Window) -> Window:

@@ -186,12 +186,21 @@ def test_what_stays_for_the_next_window_is_evaluated_first_so_that_it_lies_in_on
     assert [(window.cells[read.cell][0], read.query) for read in window.reads] == [(1, 0), (2, 1), (9, 2)]
 
 
-def test_a_window_that_is_half_full_ends_where_a_sequence_ends():
+def sizes(cells):
+    """Of the windows of four sequences of six tokens that share nothing."""
     found = [Query((place, *range(5)), (5,)) for place in range(4)]
-    sizes = [[len(window.cells) for window in planning.windows(whole_plan(found), cells, 9)] for cells in (10, 12, 13)]
-    assert sizes == [[6] * 4, [12, 12], [12, 12]]
-    assert [len(window.cells) for window in planning.windows(whole_plan(found), 16, 9)] == [12, 12]
-    assert [len(window.cells) for window in planning.windows(whole_plan(found), 5, 9)] == [5, 5, 5, 3, 5, 1]
+    return [len(window.cells) for window in planning.windows(whole_plan(found), cells, 9)]
+
+
+def test_a_window_ends_with_a_sequence_and_a_long_sequence_is_cut_evenly(monkeypatch):
+    monkeypatch.setattr(planning, "TILE", 1)
+    assert [sizes(cells) for cells in (100, 16, 12, 10, 6)] == [[24], [12, 12], [12, 12], [6] * 4, [6] * 4]
+    assert [sizes(cells) for cells in (5, 4, 2, 1)] == [[3] * 8, [3] * 8, [2] * 12, [1] * 24]
+
+
+def test_the_last_tile_of_a_window_is_filled_where_that_leaves_the_next_sequence_in_one_piece(monkeypatch):
+    monkeypatch.setattr(planning, "TILE", 4)
+    assert sizes(11) == [8, 10, 6]
 
 
 @MANY
