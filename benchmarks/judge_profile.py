@@ -1,6 +1,6 @@
 """Where the time of reading goes: what each part of a decode call costs, and how much of each a workload has.
 
-    python benchmarks/judge_profile.py [WORK]       minutes; kept in results/speed/profile-WORK.json
+    python benchmarks/judge_profile.py [WORK]       minutes; kept in results/speed/profile/WORK.json
 
 A call is taken to cost a sum: something for itself, since every weight is read once; for the first token whose
 probabilities are wanted, since the output matrix is read; for each token; for each whose probabilities are wanted; and
@@ -199,7 +199,8 @@ def _keep(
         "milliseconds for 1000 tokens": _by_part(1e6 * costs * whole / tokens),
         "milliseconds for 1000 tokens of -p 512": _by_part(1e6 * costs * plain / UBATCH),
     }
-    kept = ROOT / "results" / "speed" / f"profile-{name}.json"
+    kept = ROOT / "results" / "speed" / "profile" / f"{name}.json"
+    kept.parent.mkdir(parents=True, exist_ok=True)
     kept.write_text(json.dumps(found, indent=1) + "\n")
     print(kept.read_text(), end="")
 

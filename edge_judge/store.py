@@ -19,11 +19,13 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import IO, Any, Self
 
+from edge_judge import aside
 from edge_judge.errors import RunError
 from edge_judge.records import LABELS, ORDERS, Identity, Measured, Run, Verdict
 
 PLACES = frozenset({"benchmark_source"})  # where a file lay decides nothing: its hash does
 FILES = ("run.json", "verdicts.jsonl", "score.json")
+BEGUN = ("run.json", "verdicts.jsonl")  # where both are, a verdict was reached
 
 
 class RunFolder:
@@ -52,9 +54,11 @@ class RunFolder:
                 run.close()
 
     def _begin(self, fresh: bool) -> None:
+        if not all((self.path / name).exists() for name in BEGUN):
+            aside.back(self.path, FILES)  # a kill came before the first verdict of a run that was begun anew
+        aside.drop(self.path)
         if fresh:
-            for name in FILES:
-                (self.path / name).unlink(missing_ok=True)
+            aside.put(self.path, FILES)
         known = _run_json(self.path)
         if known is None:  # what else is here belongs to no run
             for name in FILES:
@@ -83,6 +87,7 @@ class RunFolder:
         return [_verdict(file, number, line) for number, line in enumerate(whole.splitlines(), 1)]
 
     def append(self, verdict: Verdict) -> None:
+        first = self._lines is None
         if self._lines is None:
             self._lines = (self.path / "verdicts.jsonl").open("a", encoding="utf-8")
         fields = {name: getattr(verdict, name) for name in ("id", "order", "verdict", "p", "text", "mass")}
@@ -90,6 +95,8 @@ class RunFolder:
             fields["cut"] = True
         self._lines.write(json.dumps(fields, ensure_ascii=False) + "\n")
         self._lines.flush()
+        if first:
+            aside.drop(self.path)
 
     def close(self) -> None:
         if self._lines is not None:
@@ -97,9 +104,12 @@ class RunFolder:
             self._lines = None
 
     def _forget_if_nothing_was_reached(self) -> None:
-        """A run that ends before its first verdict (its model cannot be loaded, say) leaves nothing behind."""
+        """A run that ends before its first verdict (its model cannot be loaded, say) leaves nothing behind, or the run
+        that it was to take the place of.
+        """
         if not any((self.path / name).exists() for name in ("verdicts.jsonl", "score.json")):
             (self.path / "run.json").unlink(missing_ok=True)
+            aside.back(self.path, FILES)
 
     def measured(self) -> Measured | None:
         found = (_run_json(self.path) or {}).get("measured")

@@ -6,13 +6,14 @@ import signal
 import subprocess
 import sys
 from dataclasses import asdict
+from pathlib import Path
 
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from edge_judge import store
-from edge_judge.errors import RunError
+from edge_judge import aside, store
+from edge_judge.errors import ModelError, RunError
 from edge_judge.records import Identity, Measured, Verdict
 from edge_judge.store import RunFolder
 
@@ -110,8 +111,55 @@ def test_fresh_begins_anew_under_other_settings(tmp_path):
     with begin(tmp_path, {"order": "given"}, fresh=True) as run:
         assert run.verdicts() == []
         assert run.measured() is None
-    assert sorted(file.name for file in folder.iterdir()) == ["run.json"]
+        run.append(VERDICTS[1])
+    assert sorted(file.name for file in folder.iterdir()) == ["run.json", "verdicts.jsonl"]
     assert json.loads((folder / "run.json").read_text())["settings"] == {"order": "given"}
+    with begin(tmp_path, {"order": "given"}) as run:
+        assert run.verdicts() == [VERDICTS[1]]
+
+
+def contents(folder):
+    return {str(file.relative_to(folder)): file.read_bytes() for file in folder.rglob("*") if file.is_file()}
+
+
+def test_a_run_begun_anew_that_reaches_nothing_gives_the_old_one_back(tmp_path):
+    folder = filled(tmp_path)
+    with begin(tmp_path) as run:
+        run.complete(COST, 5, {"pairs": 1})
+    before = contents(folder)
+    with pytest.raises(ModelError), begin(tmp_path, {"order": "given"}, fresh=True) as run:
+        assert run.verdicts() == []
+        raise ModelError("too large")
+    assert contents(folder) == before
+
+
+@pytest.mark.parametrize("kept", range(9))
+def test_a_kill_while_a_run_is_begun_anew_loses_no_file(tmp_path, monkeypatch, kept):
+    """After each of the steps in which files are put aside, and put back."""
+    folder = filled(tmp_path)
+    with begin(tmp_path) as run:
+        run.complete(COST, 5, {"pairs": 1})
+    before = contents(folder)
+    left = iter(range(kept))
+
+    def dies(call):
+        def step(*given, **more):
+            if next(left, None) is None:
+                raise SystemExit("killed")
+            return call(*given, **more)
+
+        return step
+
+    with monkeypatch.context() as patch:
+        for name in ("unlink", "rename", "replace"):
+            patch.setattr(Path, name, dies(getattr(Path, name)))
+        with pytest.raises(SystemExit):
+            for _ in range(2):  # put aside, put back, …
+                aside.put(folder, store.FILES)
+                aside.back(folder, store.FILES)
+    with begin(tmp_path) as run:
+        assert run.verdicts() == VERDICTS
+    assert contents(folder) == before
 
 
 def test_verdicts_and_a_score_without_their_run_belong_to_no_run(tmp_path):

@@ -42,7 +42,7 @@ def writing(
 
     def size(cut: Batching) -> Size:
         cells = max((_side_by_side(plan, cut.slots) for plan in plans), default=0) + cut.slots * reserve
-        return Size(cells, cut.slots + 1, 2 * cut.slots)
+        return Size(cells, cut.slots + 1, cut.slots)
 
     with closing(_within(means, model, batching, size)) as evaluator:
         yield evaluator

@@ -6,6 +6,7 @@ Knows: one text under way. Does not know: what the text is for, nor how the gram
 from __future__ import annotations
 
 import ctypes
+from functools import lru_cache
 from typing import Protocol
 
 import llama_cpp.llama_cpp as llama
@@ -16,6 +17,12 @@ from edge_judge.engine.model import Model
 from edge_judge.errors import GrammarError
 
 _CANDIDATE = np.dtype([("id", np.int32), ("logit", np.float32), ("p", np.float32)])  # llama_token_data
+
+
+@lru_cache(maxsize=1)
+def _candidates(vocabulary: int) -> NDArray[np.void]:
+    """Room for all tokens, one for all guides: it is filled anew at each use, and takes megabytes."""
+    return np.zeros(vocabulary, _CANDIDATE)
 
 
 class Guide(Protocol):
@@ -38,7 +45,7 @@ class GrammarGuide:
         if not self._sampler:
             raise GrammarError("llama.cpp does not take this grammar")
         self._one = (llama.llama_token_data * 1)()
-        self._all = np.zeros(model.vocabulary, _CANDIDATE)
+        self._all = _candidates(model.vocabulary)
 
     def allows(self, token: int) -> bool:
         self._one[0] = llama.llama_token_data(token, 0.0, 0.0)
