@@ -18,7 +18,7 @@ ROOMS = [
     "notation", "gbnf", "grammar", "protocol", "regular",
     "plan", "ballot", "chat", "memory", "engine",
     "writing", "scores", "sheets", "judging", "noise", "rates",
-    "store", "run", "columns", "packs",
+    "aside", "store", "run", "columns", "packs",
     "intervals", "tally", "metrics", "published", "compare", "attribution", "table",
     "common", "confidence", "cascade", "jury",
     "differences", "sequential", "sampling", "choice",
