@@ -144,6 +144,33 @@ def test_writing_side_by_side_is_writing_one_at_a_time(model, exact, cells, slot
             assert (author.written, author.ended) == greedy_alone(model, handle, prompts[query], limit)
 
 
+@pytest.mark.parametrize(("cells", "slots"), [(64, 8), (20, 1), (33, 3)])
+def test_texts_longer_than_a_call_are_evaluated_in_several(model, exact, cells, slots):
+    told = model.tokens("and so it must be said at some length, since a grammar has it so: " * 2, control=False)
+    assert len(told) > cells or slots > 1
+    prompts = [model.prompt(text) for text in TEXTS[5:13]]
+    (part,) = plan.blocks([Query(tokens, (len(tokens) - 1,)) for tokens in prompts], 0)
+
+    class Told:
+        def __init__(self, _):
+            self.seen = []
+
+        def next(self, logits):
+            self.seen.append(log_probabilities(logits, [7])[0])
+            return Step(told) if len(self.seen) == 1 else None
+
+    calls = []
+    with writing(model, [part], len(told), Batching(cells=cells, slots=slots)) as evaluator:
+        found = dict(evaluator.write(part, Told, len(told), calls.append))
+    assert max(calls) <= cells and sum(calls) == part.tokens + len(prompts) * len(told)
+    assert sorted(found) == list(range(len(prompts)))
+    with context(model) as handle:
+        for query, author in found.items():
+            logits = alone(model, handle, [*prompts[query], *told])
+            places = (len(prompts[query]) - 1, -1)
+            assert author.seen == pytest.approx([log_softmax(logits[at])[7] for at in places], abs=1e-3)
+
+
 def test_a_finished_sequence_is_replaced_at_once(model):
     prompts = [model.prompt(f"{n}") for n in range(12)]
     (part,) = plan.blocks([Query(tokens, (len(tokens) - 1,)) for tokens in prompts], 0)
@@ -246,7 +273,9 @@ def read_within(model, queries, means):
         return seen, evaluator.batching, evaluator.footprint
 
 
-def test_less_memory_is_met_by_smaller_cuts_that_read_the_same(model):
+def test_less_memory_is_met_by_smaller_cuts_that_read_the_same(model, monkeypatch):
+    process = model.process
+    monkeypatch.setattr(Model, "process", property(lambda _: process))  # it moves by more than lies between two cuts
     tokens = [model.tokens(text, control=False) for text in TEXTS]
     queries = [Query(one, (len(one) - 1,)) for one in tokens]
     usual, cut, footprint = read_within(model, queries, Means())

@@ -127,8 +127,8 @@ class Evaluator:
         llama.llama_memory_clear(self._memory, False)
         walk, live = Walk(plan), dict[int, _Writing[Writer]]()
         while live or not walk.finished:
-            cells, last = _pending(live)  # last: slot -> the cell after which its author is asked
-            slots = self._vacant(plan, walk.next, live, reserve)
+            cells, last = _pending(live, self.batching.cells)  # last: slot -> the cell after which its author is asked
+            slots = self._vacant(plan, walk.next, live, reserve) if len(cells) < self.batching.cells else []
             if slots:
                 window = walk.take(self.batching.cells - len(cells), len(slots))
                 for slot, place, cell in _begun(plan, window, slots):
@@ -205,14 +205,19 @@ class Evaluator:
         return np.ctypeslib.as_array(row, shape=(self.model.vocabulary,))
 
 
-def _pending(live: Mapping[int, _Writing[Writer]]) -> tuple[list[_Cell], dict[int, int]]:
-    """The cells that sequences under way want evaluated, and the last of each slot's."""
+def _pending(live: Mapping[int, _Writing[Writer]], room: int) -> tuple[list[_Cell], dict[int, int]]:
+    """The cells that sequences under way want evaluated, at most `room`, and the last of each slot's. Long texts of
+    many at once can be more: the rest of them waits for the next call.
+    """
     cells: list[_Cell] = []
     last: dict[int, int] = {}
     for slot, one in live.items():
-        cells += [(token, one.length + offset, (slot,)) for offset, token in enumerate(one.pending)]
-        one.length += len(one.pending)
-        last[slot] = len(cells) - 1
+        left = room - len(cells)
+        now, one.pending = one.pending[:left], one.pending[left:]
+        cells += [(token, one.length + offset, (slot,)) for offset, token in enumerate(now)]
+        one.length += len(now)
+        if not one.pending:
+            last[slot] = len(cells) - 1
     return cells, last
 
 
