@@ -6,7 +6,7 @@
 
     judge_work.py    what is judged          judge_build.py   llama.cpp's programs, the model
     judge_sides.py   who judges              judge_small.py   what is timed plainly
-    judge_table.py   ratios and the page
+    judge_table.py   ratios and the page     judge_profile.py, by itself: where our time goes
 
 Every time is kept in results/speed/<workload>.json, after every round, and results/speed/README.md is the page of all.
 Needs the published benchmark files (EDGE_JUDGE_DATA), and for the first run the network, a C++ compiler and cmake.

@@ -1,6 +1,6 @@
 """Where the time of reading goes: what each part of a decode call costs, and how much of each a workload has.
 
-    python benchmarks/judge_profile.py [WORK]       minutes; kept in results/speed/profile/WORK.json
+    python benchmarks/judge_profile.py [--work NAME]       minutes; kept in results/speed/profile/NAME.json
 
 A call is taken to cost a sum: something for itself, since every weight is read once; for the first token whose
 probabilities are wanted, since the output matrix is read; for each token; for each whose probabilities are wanted; and
@@ -13,9 +13,9 @@ Knows: plans, how llama.cpp fills its cache. Does not know: other tools.
 
 from __future__ import annotations
 
+import argparse
 import json
 import random
-import sys
 import time
 from collections.abc import Iterator, Sequence
 from contextlib import AbstractContextManager
@@ -32,12 +32,11 @@ from numpy.typing import NDArray
 from edge_judge import engine, judging, plan
 from edge_judge.engine import Batching, Evaluator, Model
 from edge_judge.engine.evaluator import TRUNK
-from edge_judge.plan import Plan, Query, Window
+from edge_judge.plan import TILE, Plan, Query, Window
 from edge_judge.sheets import sheets
 
 SIZES = (Batching().cells, 128, 256, 512)  # tokens of a call; first the usual
-TILE = 64  # tokens, and cells: GGML_FA_TILE_Q and GGML_FA_TILE_KV
-GRAIN = 256  # llama.cpp looks at so many cells, or twice as many, …
+SEEN = 256  # cells: llama.cpp looks at so many, or twice as many, …
 EVERY = 4  # calls between two of -p 512
 PARTS = ("call", "first output", "token", "output", "tile", "masked tile")
 
@@ -77,7 +76,7 @@ class Cells:
         for cell, (position, sequences) in zip(free, tokens, strict=False):
             self._holders[cell], self._positions[cell] = set(sequences), position
         last = max(cell for cell, holders in enumerate(self._holders) if holders)
-        seen = range(min(-(-(last + 1) // GRAIN) * GRAIN, len(self._holders)))
+        seen = range(min(-(-(last + 1) // SEEN) * SEEN, len(self._holders)))
         return np.array([
             [self._positions[cell] <= position and not sequences.isdisjoint(self._holders[cell]) for cell in seen]
             for position, sequences in tokens
@@ -147,7 +146,9 @@ def timed(evaluator: Evaluator, part: Plan, reference: Reference) -> list[float]
 
 
 def main() -> None:
-    name = sys.argv[1] if len(sys.argv) > 1 else "pandalm"
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--work", choices=judge_work.WORKS, default="pandalm", help="whose first block is read")
+    name = parser.parse_args().work
     judge_work.check_shared()
     work = judge_work.load(name)
     drawn = random.Random(0)

@@ -20,7 +20,7 @@ from typing import TypeAlias
 
 Tokens: TypeAlias = tuple[int, ...]
 
-TILE = 64  # tokens that llama.cpp holds at once against as many cells of the cache
+TILE = 64  # tokens that llama.cpp's attention holds at once against as many cells: GGML_FA_TILE_Q, GGML_FA_TILE_KV
 PER_REPEAT = 200  # a block has at least so many tokens for each one that the next block evaluates again
 
 

@@ -3,6 +3,7 @@
     run.json         what decides the outcome, and what was measured; written first, completed last
     verdicts.jsonl   one line per verdict, flushed as it is reached
     score.json       the figures; its presence means that the run is complete
+    .before/         the run that one begun anew is to take the place of, until that has a verdict
 
 Knows: how to lose nothing: a torn last line is dropped, everything else survives a kill at any moment.
 Does not know: models, benchmarks, statistics.
