@@ -9,14 +9,17 @@ from pathlib import Path
 import pytest
 from conftest import Edge
 
-from edge_judge import __version__, benchmarks, grammar, metrics, store
-from edge_judge.report import score_json
+from edge_judge import __version__, benchmarks
+from edge_judge.metrics import scoring
+from edge_judge.protocols import grammar
+from edge_judge.runs import folder as run_folder
+from edge_judge.runs.folder import score_json
 
 ROOT = Path(__file__).parent.parent
 RECORDED = ROOT / "results" / __version__
 README = (ROOT / "README.md").read_text(encoding="utf-8")
 LADDER = ("f16", "q8_0", "q6_k", "q4_k_m", "q3_k_m", "q2_k")
-RUNS = store.find_runs(RECORDED)
+RUNS = run_folder.find_runs(RECORDED)
 
 
 def test_the_ladder_of_this_version_is_recorded() -> None:
@@ -26,12 +29,12 @@ def test_the_ladder_of_this_version_is_recorded() -> None:
 
 @pytest.mark.parametrize("path", RUNS, ids=lambda path: f"{path.parent.name}-{path.name}")
 def test_a_recorded_score_follows_from_the_recorded_verdicts(path: Path) -> None:
-    run = store.read_run(path)
+    run = run_folder.read_run(path)
     benchmark = benchmarks.load(run.identity.benchmark)
     judged = {verdict.id for verdict in run.verdicts}
     assert run.settings["benchmark_sha256"] == benchmark.sha256
     assert judged <= {pair.id for pair in benchmark.pairs}
-    score = score_json(metrics.score(benchmark, run.verdicts, run.identity))
+    score = score_json(scoring.score(benchmark, run.verdicts, run.identity))
     recorded = json.loads((path / "score.json").read_text())
     assert json.loads(json.dumps(score)) == recorded
 
@@ -57,7 +60,7 @@ def test_every_protocol_that_needs_no_prompt_of_another_judge_is_recorded_and_in
             continue
         wide, narrow = (RECORDED / "pocket" / "pocket" / scheme / name for scheme in ("f16", "q4_k_m"))
         score, other = (json.loads((path / "score.json").read_text())["strict"] for path in (wide, narrow))
-        measured = store.read_run(wide).measured
+        measured = run_folder.read_run(wide).measured
         assert measured is not None and measured.verdicts_per_minute is not None
         cells = [
             f"`{name}`",
