@@ -14,8 +14,8 @@ ROOT = Path(__file__).parent.parent
 # A wing imports itself and what stands on a lower floor.
 FLOORS = [
     {"records", "errors", "settings"},
-    {"protocols", "engine", "metrics", "pocket"},
-    {"judging", "analysis"},
+    {"protocols", "engine", "metrics"},
+    {"judging", "analysis", "pocket"},
     {"benchmarks", "runs", "report"},
     {"workflows"},
     {"cli"},
