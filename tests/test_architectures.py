@@ -9,7 +9,7 @@ from checkpoints import llama_config, qwen2_config, tensors_of
 from quantize import architectures
 from quantize.architectures.blueprint import interleaved_heads
 from quantize.config import Config
-from quantize.errors import ConfigError, UnsupportedArchitecture
+from quantize.errors import ConfigError, UnsupportedArchitectureError
 
 
 def plan(**config):
@@ -97,7 +97,7 @@ def test_a_scaling_that_is_not_understood_is_refused_by_name():
 def test_nanbeige_is_plain_llama_unless_it_loops():
     config = llama_config(architectures=["NanbeigeForCausalLM"], model_type="nanbeige")
     assert plan(**config).architecture == "llama"
-    with pytest.raises(UnsupportedArchitecture, match="loops"):
+    with pytest.raises(UnsupportedArchitectureError, match="loops"):
         plan(**config, num_loops=2)
 
 
@@ -140,6 +140,6 @@ def test_a_field_that_cannot_be_right_is_refused(change, said):
 
 
 def test_an_unknown_architecture_is_refused_by_name_with_a_way_out():
-    with pytest.raises(UnsupportedArchitecture, match="'MambaForCausalLM'") as caught:
+    with pytest.raises(UnsupportedArchitectureError, match="'MambaForCausalLM'") as caught:
         plan(**llama_config(architectures=["MambaForCausalLM"]))
     assert "GGUF" in caught.value.hint

@@ -2,11 +2,11 @@
 
 import numpy as np
 import pytest
-from checkpoints import llama_config, make_checkpoint
+from checkpoints import llama_config, make_checkpoint, quantized
 from oracle import gguf_tensors, gguf_values, llama_quantize
 
-from quantize import build, imatrix, schemes
-from quantize.errors import ImatrixNeeded, SchemeError
+from quantize import imatrix, schemes
+from quantize.errors import ImatrixNeededError, SchemeError
 
 CONFIG = llama_config(num_hidden_layers=1, intermediate_size=256, vocab_size=304)
 # none for the embedding: llama-imatrix measures what a matrix is multiplied with, and that one is looked up
@@ -45,7 +45,7 @@ def write(path, widths=WIDTHS, count=7.0, bad=None, **counts):
 def model(tmp_path_factory):
     folder = tmp_path_factory.mktemp("imatrix")
     make_checkpoint(folder / "model", CONFIG)
-    wide = build.quantize(folder / "model", "f32", folder / "f32.gguf", name="tiny").path
+    wide = quantized(folder / "model", "f32", folder / "f32.gguf").path
     return folder / "model", wide, write(folder / "some.imatrix.gguf")
 
 
@@ -58,7 +58,7 @@ def model(tmp_path_factory):
 )
 def test_the_bytes_are_those_llama_cpp_makes_with_the_same_importances(model, scheme, tmp_path):
     folder, wide, importance = model
-    ours = build.quantize(folder, scheme, tmp_path / "ours.gguf", name="tiny", importance=importance)
+    ours = quantized(folder, scheme, tmp_path / "ours.gguf", imatrix=importance)
     columns = dict(imatrix.read(importance).columns)
     llama_quantize(wide, tmp_path / "theirs.gguf", schemes.SCHEMES[scheme], columns)
     assert gguf_tensors(ours.path) == gguf_tensors(tmp_path / "theirs.gguf")
@@ -74,7 +74,7 @@ def test_importance_is_the_mean_of_the_sums(tmp_path):
 def test_the_file_is_noted_by_name_and_hash_and_not_by_place(model, tmp_path):
     folder, _, importance = model
     values = gguf_values(
-        build.quantize(folder, "q4_0", tmp_path / "o.gguf", name="x", importance=importance).path
+        quantized(folder, "q4_0", tmp_path / "o.gguf", name="x", imatrix=importance).path
     )
     assert values["quantize.imatrix.file"] == "some.imatrix.gguf"
     assert (
@@ -86,17 +86,17 @@ def test_the_file_is_noted_by_name_and_hash_and_not_by_place(model, tmp_path):
 def test_a_matrix_that_lacks_a_tensor_the_scheme_cannot_do_without_is_refused(model, tmp_path):
     folder, _, _ = model
     partial = {name: width for name, width in WIDTHS.items() if name != "blk.0.ffn_up.weight"}
-    with pytest.raises(ImatrixNeeded, match=r"lacks 'blk\.0\.ffn_up\.weight'"):
+    with pytest.raises(ImatrixNeededError, match=r"lacks 'blk\.0\.ffn_up\.weight'"):
         importance = write(tmp_path / "partial.gguf", partial)
-        build.quantize(folder, "iq2_xs", tmp_path / "o.gguf", name="x", importance=importance)
-    build.quantize(folder, "q4_k_m", tmp_path / "o.gguf", name="x", importance=importance)
+        quantized(folder, "iq2_xs", tmp_path / "o.gguf", name="x", imatrix=importance)
+    quantized(folder, "q4_k_m", tmp_path / "o.gguf", name="x", imatrix=importance)
 
 
 def test_a_matrix_of_another_model_is_refused(model, tmp_path):
     folder, _, _ = model
     importance = write(tmp_path / "other.gguf", dict.fromkeys(WIDTHS, 128))
     with pytest.raises(SchemeError, match="128 importances"):
-        build.quantize(folder, "q4_k_m", tmp_path / "o.gguf", name="x", importance=importance)
+        quantized(folder, "q4_k_m", tmp_path / "o.gguf", name="x", imatrix=importance)
 
 
 def test_files_that_are_no_importance_matrix_are_refused(model, tmp_path):

@@ -11,12 +11,12 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from checkpoints import llama_config, make_checkpoint, tensors_of
+from checkpoints import llama_config, make_checkpoint, quantized, tensors_of
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from oracle import gguf_tensors
 
-from quantize import build, checkpoint
+from quantize import checkpoint
 from quantize.errors import CheckpointError
 from quantize.torch_file import read_table
 
@@ -120,7 +120,7 @@ def test_a_bin_checkpoint_gives_the_same_gguf_as_safetensors(tmp_path, shards):
     if shards > 1:
         (binary / "pytorch_model.bin.index.json").write_text(json.dumps({"weight_map": placement}))
     built = [
-        build.quantize(f, "q4_k_m", tmp_path / f"{f.name}.gguf", name="tiny").path for f in (safe, binary)
+        quantized(f, "q4_k_m", tmp_path / f"{f.name}.gguf").path for f in (safe, binary)
     ]
     assert gguf_tensors(built[0]) == gguf_tensors(built[1])
 

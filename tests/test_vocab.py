@@ -4,10 +4,9 @@ import json
 
 import numpy as np
 import pytest
-from checkpoints import LLAMA3_REGEX, QWEN2_REGEX, make_checkpoint, qwen2_config, write_bytelevel_tokenizer
+from checkpoints import LLAMA3_REGEX, QWEN2_REGEX, make_checkpoint, quantized, qwen2_config, write_bytelevel_tokenizer
 from oracle import gguf_values, llama_tokens
 
-from quantize import build
 from quantize.errors import VocabularyError
 from quantize.vocab import TokenType, read_vocabulary
 from quantize.vocab.bytelevel import pre_tokenizer_name
@@ -28,7 +27,7 @@ def built(request, tmp_path_factory):
     folder = tmp_path_factory.mktemp("vocab")
     config = qwen2_config(num_hidden_layers=1, hidden_size=32, intermediate_size=32)
     make_checkpoint(folder, config, regex=regex)
-    return request.param, folder, build.quantize(folder, "f32", folder / "out.gguf", name="tiny").path
+    return request.param, folder, quantized(folder, "f32", folder / "out.gguf").path
 
 
 def edit(path, change):

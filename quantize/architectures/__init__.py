@@ -10,7 +10,7 @@ from collections.abc import Callable
 from quantize.architectures import chatglm, internlm2, llama, qwen2, qwen3
 from quantize.architectures.blueprint import Blueprint
 from quantize.config import Config
-from quantize.errors import UnsupportedArchitecture
+from quantize.errors import UnsupportedArchitectureError
 
 FAMILIES = (llama, qwen2, qwen3, internlm2, chatglm)
 Maker = Callable[[Config], Blueprint]
@@ -21,7 +21,7 @@ BY_MODEL_TYPE: dict[str, Maker] = {name: f.blueprint for f in FAMILIES for name 
 def blueprint(config: Config) -> Blueprint:
     """The GGUF that a configuration describes.
 
-    The declared class decides; `model_type` only where none is declared. Raises UnsupportedArchitecture by
+    The declared class decides; `model_type` only where none is declared. Raises UnsupportedArchitectureError by
     name, before anything was downloaded or read, and ConfigError for a missing or contradictory field.
     """
     declared = config.fields.get("architectures")
@@ -29,7 +29,7 @@ def blueprint(config: Config) -> Blueprint:
     make = BY_CLASS.get(str(name)) if name is not None else BY_MODEL_TYPE.get(str(config.fields.get("model_type")))
     if make is None:
         found = name if name is not None else config.fields.get("model_type")
-        raise UnsupportedArchitecture(
+        raise UnsupportedArchitectureError(
             f"{config.origin}: architecture {found!r} is not supported, expected one of {', '.join(sorted(BY_CLASS))}",
             "a ready GGUF of it can be used as it is",
         )
