@@ -3,6 +3,7 @@
 Knows nothing about judging. Each module does one thing and imports only what stands above it here:
 
     errors         the error tree
+    json_file      JSON by others, read without trusting it
     digest         the sha256 of a file
     atomic         files that are written whole or not at all
     disk           room for a GGUF, and a folder that can be written to

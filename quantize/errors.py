@@ -19,6 +19,20 @@ Knows nothing about how an error is shown: the library raises, the command line 
     └── VerifyError                        the written GGUF is not what it should be
 """
 
+import reprlib
+
+_BRIEF = reprlib.Repr()
+_BRIEF.maxstring = _BRIEF.maxother = 160
+_BRIEF.maxlong, _BRIEF.maxlist, _BRIEF.maxtuple, _BRIEF.maxlevel = 60, 8, 8, 4
+
+
+def shown(value: object) -> str:
+    """A value from a file by others, for a message: short, whatever it is."""
+    try:
+        return _BRIEF.repr(value)
+    except ValueError:  # it holds a number of more digits than Python writes
+        return f"a {type(value).__name__}"
+
 
 class QuantizeError(Exception):
     """A message "what is wrong, where, what was expected", and a hint: the next step, if there is one."""

@@ -16,7 +16,7 @@ from types import MappingProxyType
 from typing import Any, TypeVar
 
 from quantize.atomic import replace_text
-from quantize.errors import LockError, UnknownModelError
+from quantize.errors import LockError, UnknownModelError, shown
 
 FILE_NAME = "models.lock"
 Scalar = str | int | float | bool
@@ -179,7 +179,7 @@ class _Entry:
         if value is None:
             return None
         if not isinstance(value, kind) or (kind is int and isinstance(value, bool)):
-            raise LockError(f"{self.where}: {key!r} is {value!r}, expected a {kind.__name__}")
+            raise LockError(f"{self.where}: {key!r} is {shown(value)}, expected a {kind.__name__}")
         return value
 
     def part(self, key: str, make: Callable[[_Entry], _T]) -> _T | None:
@@ -188,13 +188,13 @@ class _Entry:
 
 def _parse(path: Path) -> dict[str, Any]:
     import tomlkit
-    from tomlkit.exceptions import ParseError
+    from tomlkit.exceptions import TOMLKitError
 
     try:
         return tomlkit.parse(path.read_text("utf-8")).unwrap()
     except OSError as problem:
         raise LockError(f"cannot read {path}: {problem.strerror or problem}") from problem
-    except (ParseError, UnicodeDecodeError) as problem:
+    except (TOMLKitError, ValueError, RecursionError) as problem:
         raise LockError(f"{path} is not valid TOML: {problem}") from problem
 
 

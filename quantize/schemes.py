@@ -70,7 +70,10 @@ def plan(blueprint: Blueprint, scheme: str, *, with_imatrix: bool = False) -> Pl
     scheme = canonical(scheme)
     with tempfile.TemporaryDirectory(prefix="edge-judge-") as folder:
         stub = Path(folder) / "stub.gguf"
-        _write_stub(stub, blueprint)
+        try:
+            _write_stub(stub, blueprint)
+        except OSError as problem:
+            raise SchemeError(f"cannot plan {scheme}: {problem.strerror or problem}") from problem
         status, log = _dry_run(stub, SCHEMES[scheme], with_imatrix)
     types = {name: (new or old).upper() for name, old, new in _PLANNED.findall(log)}
     missing = [t.name for t in blueprint.targets if t.name not in types]

@@ -152,10 +152,13 @@ def made_up(rows: int) -> tuple[Field, ...]:
 
 def _taken(path: Path, rows: int) -> tuple[Field, ...]:
     """The tokenizer of a GGUF file, filled up with tokens that are never used."""
-    fields = {field.key: field for field in container.read_fields(path, "tokenizer.")}
+    fields = {field.key: field for field in container.read_fields(path, "tokenizer.") if field.value != ()}
     tokens = fields.get("tokenizer.ggml.tokens")
     if tokens is None or not isinstance(tokens.value, tuple):
         raise VocabularyError(f"{path} has no vocabulary", "expected a GGUF file with tokenizer.ggml.tokens")
+    for key, kind in (("tokens", "string"), ("token_type", "int32"), ("scores", "float32")):
+        if (field := fields.get(f"tokenizer.ggml.{key}")) is not None and field.kind != kind:
+            raise VocabularyError(f"{path}: tokenizer.ggml.{key} is of type {field.kind}, expected {kind}")
     known = len(tokens.value)
     if known > rows:
         raise VocabularyError(f"{path} has {known} tokens, a model of this shape has only {rows}")

@@ -10,7 +10,7 @@ from collections.abc import Callable
 from quantize.architectures import chatglm, internlm2, llama, qwen2, qwen3
 from quantize.architectures.blueprint import Blueprint
 from quantize.config import Config
-from quantize.errors import UnsupportedArchitectureError
+from quantize.errors import UnsupportedArchitectureError, shown
 
 FAMILIES = (llama, qwen2, qwen3, internlm2, chatglm)
 Maker = Callable[[Config], Blueprint]
@@ -30,7 +30,8 @@ def blueprint(config: Config) -> Blueprint:
     if make is None:
         found = name if name is not None else config.fields.get("model_type")
         raise UnsupportedArchitectureError(
-            f"{config.origin}: architecture {found!r} is not supported, expected one of {', '.join(sorted(BY_CLASS))}",
+            f"{config.origin}: architecture {shown(found)} is not supported, "
+            f"expected one of {', '.join(sorted(BY_CLASS))}",
             "a ready GGUF of it can be used as it is",
         )
     return make(config)
