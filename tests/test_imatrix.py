@@ -16,15 +16,16 @@ WIDTHS = {
 } | {"output.weight": 256}
 
 
-def write(path, widths=WIDTHS, count=7.0, bad=None, **counts):
+def write(path, widths=WIDTHS, count=7.0, bad=None, chunks=3, **counts):
     """An importance matrix file as llama-imatrix writes it."""
-    from gguf import GGUFWriter
+    from gguf import GGUFValueType, GGUFWriter
 
     writer = GGUFWriter(path, "")
     writer.kv_data[0].clear()
     writer.add_type("imatrix")
     writer.add_array("imatrix.datasets", ["some.txt"])
-    writer.add_uint32("imatrix.chunk_count", 3)
+    kind = {int: GGUFValueType.INT32, float: GGUFValueType.FLOAT32, str: GGUFValueType.STRING}[type(chunks)]
+    writer.add_key_value("imatrix.chunk_count", chunks, kind)
     writer.add_uint32("imatrix.chunk_size", 512)
     rng = np.random.default_rng(5)
     for name, width in widths.items():
@@ -108,6 +109,13 @@ def test_files_that_are_no_importance_matrix_are_refused(model, tmp_path):
         imatrix.read(write(tmp_path / "a.gguf", counts=False))
     with pytest.raises(SchemeError, match="not finite"):
         imatrix.read(write(tmp_path / "b.gguf", bad=np.nan))
+    with pytest.raises(SchemeError, match="below zero"):
+        imatrix.read(write(tmp_path / "d.gguf", bad=-1.0))
+    with pytest.raises(SchemeError, match="not finite"):
+        imatrix.read(write(tmp_path / "e.gguf", bad=np.inf, count=np.inf))
+    for chunks in ("three", float("nan"), -1):
+        with pytest.raises(SchemeError, match=r"'imatrix\.chunk_count' is"):
+            imatrix.read(write(tmp_path / "f.gguf", chunks=chunks))
     data = model[2].read_bytes()
     (tmp_path / "c.gguf").write_bytes(data[:-100])
     with pytest.raises(SchemeError, match="cut short"):

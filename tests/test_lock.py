@@ -73,6 +73,13 @@ def test_an_unknown_model_is_refused_with_the_nearest_names():
         (('"mit"', "3"), "'license' is 3"),
         (('commit = "abc"', ""), "either 'local' or both"),
         (("[models.tiny]", "[models.tiny"), "not valid TOML"),
+        (("{hidden_size = 64}", "{a = 1, a = 2}"), "not valid TOML"),
+        (('"mit"', '"mit"\nlicense = "mit"'), "not valid TOML"),
+        (('"mit"', "1979-13-40"), "not valid TOML"),
+        (('"mit"', "[" * 3000), "not valid TOML"),
+        (('"mit"', "9" * 5000), "not valid TOML"),
+        (('"mit"', '"\\ud800"'), "not valid TOML"),
+        (('"mit"', "[" + "3, " * 5000 + "]"), r"'license' is \[3, 3, 3, 3, 3, 3, 3, 3, \.\.\.\], expected a str"),
     ],
 )
 def test_a_malformed_entry_is_refused_by_name(tmp_path, change, said):

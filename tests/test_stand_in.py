@@ -9,6 +9,7 @@ from families import chatglm_config, internlm2_config
 from oracle import gguf_values, llama_logits, llama_tokens
 
 from quantize import architectures, container, disk, lock, schemes, stand_in
+from quantize.architectures.blueprint import Field
 from quantize.config import Config
 from quantize.errors import PackError, VerifyError, VocabularyError
 
@@ -119,6 +120,22 @@ def test_a_file_without_a_vocabulary_is_refused_and_nothing_is_written(write, er
     with pytest.raises(error, match=words):
         made(tmp_path, QWEN_05B, vocabulary=tmp_path / "vocabulary.gguf")
     assert [path.name for path in tmp_path.iterdir()] == ["vocabulary.gguf"]
+
+
+@pytest.mark.parametrize(
+    ("key", "kind", "value", "words"),
+    [
+        ("tokens", "int32", (1, 2), "tokens is of type int32, expected string"),
+        ("token_type", "string", (b"x", b"y"), "token_type is of type string, expected int32"),
+        ("scores", "uint8", (1, 2), "scores is of type uint8, expected float32"),
+    ],
+)
+def test_a_vocabulary_of_other_types_is_refused(key, kind, value, words, tmp_path):
+    fields = {"tokens": Field("tokenizer.ggml.tokens", "string", (b"x", b"y"))}
+    fields[key] = Field(f"tokenizer.ggml.{key}", kind, value)
+    container.write_header(tmp_path / "vocabulary.gguf", "llama", fields.values(), ())
+    with pytest.raises(VocabularyError, match=words):
+        made(tmp_path, QWEN_05B, vocabulary=tmp_path / "vocabulary.gguf")
 
 
 def test_a_vocabulary_that_is_larger_than_the_model_s_is_refused(tmp_path):
