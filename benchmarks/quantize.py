@@ -172,7 +172,7 @@ class Watch(threading.Thread):
 
 def memory(shape: str, scheme: str) -> None:
     """One build from shards that come and go; prints what it needed."""
-    from quantize import remote
+    from quantize.build import BuildOptions, HubSource, quantize
     from quantize.lock import LockedModel
 
     model = LockedModel("bench", "qwen2", "Qwen2ForCausalLM", None, "", "pairwise", {}, "bench/bench", "0" * 40)
@@ -184,7 +184,7 @@ def memory(shape: str, scheme: str) -> None:
         hub = LocalHub(small, shape)
         began = time.monotonic()
         with Watch(out, "unfinished.gguf") as watch:
-            built = remote.quantize(hub, model, scheme, out / "bench.gguf")  # type: ignore[arg-type]
+            built = quantize(HubSource(hub, model), scheme, BuildOptions(out / "bench.gguf"))  # type: ignore[arg-type]
         wall = time.monotonic() - began - hub.seconds
     largest = max(sum(2 * _count(s) for s in part.values()) for part in layout_of(shape).values())
     report(
@@ -286,9 +286,9 @@ def main() -> None:
     elif given.what == "shard":
         make_shard(given.file, layout_of(given.shape)[given.file.name])
     elif given.what == "once":
-        from quantize import build
+        from quantize.build import BuildOptions, FolderSource, quantize
 
-        build.quantize(given.file, given.scheme, given.out, name="bench")
+        quantize(FolderSource(given.file, "bench"), given.scheme, BuildOptions(given.out))
     else:
         from oracle import llama_quantize
 

@@ -3,10 +3,13 @@
 Knows nothing about judging. Each module does one thing and imports only what stands above it here:
 
     errors         the error tree
+    json_file      JSON by others, read without trusting it
     digest         the sha256 of a file
+    atomic         files that are written whole or not at all
+    disk           room for a GGUF, and a folder that can be written to
     lock           models.lock and the list of files built on this machine
     prompts        the prompt a judge was trained on, from the file that published it
-    source         where bytes come from: a pinned revision of a hub, one file at a time
+    hub            a pinned revision of a hub, one file at a time
     safetensors_file, torch_file
                    the table of contents of one weight file, read without trusting it
     checkpoint     the tensors of a checkpoint, as memory-mapped rows
@@ -19,9 +22,11 @@ Knows nothing about judging. Each module does one thing and imports only what st
     pack           rows to quantized rows to their place in the GGUF
     verify         reopens the written file: header, tensor table, size, hash
     metadata       the keys that say what a GGUF is and where it comes from
-    build          a checkpoint folder -> a verified GGUF, published atomically
+    progress       how far a build is
+    source         where a checkpoint comes from: a folder or a repository on a hub, shard by shard
+    workshop       the folder of an unfinished build, and its journal
+    build          a source and a scheme -> a verified GGUF, or nothing
     stand_in       random weights of a model's true shape, to learn what a machine does with it
     ready          a GGUF that is published ready-made
     relock         models.lock against a hub
-    remote         a published model -> a verified GGUF, one shard at a time
 """

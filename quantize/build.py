@@ -1,46 +1,47 @@
-"""A checkpoint folder and a scheme -> one verified GGUF file, or nothing.
+"""A checkpoint and a scheme -> one verified GGUF file, or nothing.
 
-Puts the other modules together. The file is written under a temporary name beside the target, synced, read
-back, and only then takes its name; an error or an interrupt leaves nothing behind. Knows nothing about
-judging, and prints nothing.
+Puts the other modules together. The shards of the source come one after another; each is checked, quantized to its
+place in the output, and dropped if it was fetched. The file is written in a workshop beside the target, read back,
+and only then takes its name. An interrupted build from a hub goes on at the next shard.
+Knows: every other module here. Does not know: who calls it; it prints nothing.
 """
 
 from __future__ import annotations
 
-import fnmatch
-import os
-import shutil
-import tempfile
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+import hashlib
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from quantize import architectures, checkpoint, config, container, imatrix, pack, schemes, verify
+from quantize import architectures, checkpoint, container, digest, imatrix, pack, schemes, verify, workshop
 from quantize.architectures.blueprint import Blueprint, Field, Target
-from quantize.checkpoint import Checkpoint, Tensor
+from quantize.atomic import publish, sync_file
+from quantize.checkpoint import Tensor
 from quantize.container import Placed
-from quantize.digest import combined, sha256
-from quantize.errors import CheckpointError, PackError
+from quantize.disk import check_disk, check_memory
 from quantize.imatrix import Imatrix
-from quantize.metadata import Provenance, general_fields, imatrix_fields
-from quantize.vocab import Vocabulary, read_vocabulary
+from quantize.metadata import general_fields, imatrix_fields
+from quantize.progress import Counter, Progress, ProgressCallback
+from quantize.source import Fetched, FolderSource, HubSource, Shard, Source, check_tensors
+from quantize.vocab import read_vocabulary
+from quantize.workshop import Workshop
 
-SLACK_BYTES = 64 << 20
-MEMORY_BYTES = 256 << 20
-__all__ = ["Built", "Counter", "Progress", "Provenance", "quantize"]
+__all__ = ["BuildOptions", "Built", "FolderSource", "HubSource", "Progress", "quantize"]
 
 
 @dataclass(frozen=True, slots=True)
-class Progress:
-    """How far a build is: `stage` is hash, fetch or pack; bytes are those of the GGUF's tensors."""
+class BuildOptions:
+    """How to build.
 
-    stage: str
-    tensor: str
-    tensors_done: int
-    tensors: int
-    bytes_done: int
-    bytes: int
+    out: the GGUF file; without it, NAME-SCHEME.gguf in the current folder. imatrix: a file of importances.
+    keep_source: fetched weights stay in the hub's cache. tool: the program that builds, noted in the file.
+    """
+
+    out: Path | None = None
+    imatrix: Path | None = None
+    keep_source: bool = False
+    tool: str | None = None
+    threads: int | None = None
+    progress: ProgressCallback | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,44 +55,113 @@ class Built:
     tensors: tuple[tuple[str, str], ...]
 
 
-def quantize(
-    folder: Path,
-    scheme: str,
-    out: Path,
-    *,
-    name: str,
-    provenance: Provenance | None = None,
-    progress: Callable[[Progress], None] | None = None,
-    threads: int | None = None,
-    importance: Path | None = None,
-) -> Built:
-    """Build `out` from the checkpoint in `folder`, weighted by an importance matrix file where one is given.
+def quantize(source: Source, scheme: str, options: BuildOptions | None = None) -> Built:
+    """Build a GGUF file. The same checkpoint gives the same bytes, whatever source it comes from.
 
-    The same input gives the same bytes. Raises a QuantizeError that names what is wrong; then, and on an
-    interrupt, `out` is what it was before.
+    Raises a QuantizeError that names what is wrong; then, and on an interrupt, the output is what it was before. A
+    build from a hub that was interrupted goes on when it is called again.
     """
-    blueprint = architectures.blueprint(config.read(folder))
-    weighting = imatrix.read(importance) if importance is not None else None
-    planned = plan(blueprint, scheme, weighting)
-    vocabulary = read_vocabulary(folder, blueprint.vocabulary)
-    weights = checkpoint.open_folder(folder)
-    check_sources(blueprint, weights.tensors, folder, blueprint.targets)
-    origin = provenance or Provenance()
-    if origin.sha256 is None:
-        origin = _with_hash(origin, weights, progress)
-    keys = fields(name, blueprint, planned, origin, weighting, vocabulary)
-    with published(out) as temporary:
-        check_room(out.parent, schemes.planned_bytes(blueprint, planned))
-        header = start(temporary, blueprint, planned, keys)
-        todo = jobs(blueprint, weights.tensors, header, weighting, blueprint.targets)
-        pack.write_tensors(todo, temporary, threads=threads, done=Counter(header, progress))
-        sync_file(temporary)
-        verified = verify.verify(temporary, header, tuple(field.key for field in keys))
-    return Built(out, verified.sha256, verified.bytes, planned.scheme, planned.types)
+    options = options or BuildOptions()
+    scheme = schemes.canonical(scheme)
+    source.check()
+    out = options.out or Path(f"{source.name}-{scheme}.gguf")
+    with workshop.opened(out, resumable=source.resumable) as shop:
+        build = _prepare(source, scheme, out.parent, shop, options)
+        build.write()
+        verified = verify.verify(shop.unfinished, build.header, build.keys)
+        publish(shop.unfinished, out)
+    return Built(out, verified.sha256, verified.bytes, build.planned.scheme, build.planned.types)
 
 
-def plan(blueprint: Blueprint, scheme: str, weighting: Imatrix | None) -> schemes.Plan:
-    """The type of every tensor; raises ImatrixNeeded where the scheme needs importances that are not there."""
+@dataclass(frozen=True, slots=True)
+class Build:
+    """One build: what is to be written, from where, and what was decided about it."""
+
+    source: Source
+    blueprint: Blueprint
+    planned: schemes.Plan
+    weighting: Imatrix | None
+    shards: tuple[Shard, ...]
+    header: tuple[Placed, ...]
+    keys: tuple[str, ...]
+    shop: Workshop
+    options: BuildOptions
+
+    def write(self) -> None:
+        """Write every tensor that is not written yet, shard by shard."""
+        identity = self._identity()
+        done = self.shop.take_up(identity)
+        counter = Counter(self.header, self.options.progress)
+        self._pack({}, [target for target in self.blueprint.targets if target.constant is not None], counter)
+        for shard in self.shards:
+            targets = [t for t in self.blueprint.targets if t.constant is None and t.source in shard.tensors]
+            if shard.name in done:
+                counter.skip(targets)
+                continue
+            fetched = self._write_shard(shard, targets, counter)
+            done.append(shard.name)
+            self.shop.note(identity, done)
+            fetched.drop()
+
+    def _write_shard(self, shard: Shard, targets: list[Target], counter: Counter) -> Fetched:
+        if shard.bytes_to_fetch != 0:
+            counter.stage("fetch", shard.name)
+        fetched = self.source.fetch(shard, self.shop.source, keep=self.options.keep_source)
+        tensors = {tensor.name: tensor for tensor in checkpoint.open_file(fetched.path)}
+        check_tensors(self.blueprint, tensors, fetched.path, targets)
+        self._pack(tensors, targets, counter)
+        sync_file(self.shop.unfinished)
+        return fetched
+
+    def _pack(self, tensors: dict[str, Tensor], targets: list[Target], counter: Counter) -> None:
+        places = {placed.name: placed for placed in self.header}
+        jobs = [
+            pack.Job(
+                target,
+                None if target.constant is not None else tensors[target.source],
+                places[target.name],
+                None if self.weighting is None else self.weighting.of(target.name, target.shape[-1]),
+            )
+            for target in targets
+        ]
+        pack.write_tensors(
+            jobs, self.shop.unfinished, threads=self.options.threads, done=lambda job: counter.written(job.target)
+        )
+
+    def _identity(self) -> str:
+        """What the finished part depends on: the whole header, and the hash of every shard."""
+        with self.shop.fresh.open("rb") as stream:
+            whole = hashlib.sha256(stream.read(min(placed.offset for placed in self.header)))
+        for shard in self.shards:
+            whole.update(f"{shard.name} {shard.sha256}\n".encode())
+        return whole.hexdigest()
+
+
+def _prepare(source: Source, scheme: str, place: Path, shop: Workshop, options: BuildOptions) -> Build:
+    """Decide everything and write the header, before the first shard. place: the folder of the output."""
+    blueprint = architectures.blueprint(source.config(shop.source))
+    weighting = imatrix.read(options.imatrix) if options.imatrix is not None else None
+    planned = _plan(blueprint, scheme, weighting)
+    small = source.small_files(shop.source)
+    vocabulary = read_vocabulary(small, blueprint.vocabulary)
+    shards = source.shards(shop.source, blueprint, options.progress)
+    largest = max(shard.bytes_to_fetch or 0 for shard in shards)
+    _check_room(place, schemes.planned_bytes(blueprint, planned) + largest - shop.occupied())
+    hashes = [(shard.name, shard.sha256) for shard in shards if shard.sha256 is not None]
+    origin = replace(source.provenance(), sha256=digest.combined(hashes) if len(hashes) == len(shards) else None)
+    keys = (
+        *general_fields(source.name, blueprint, planned, origin, options.tool),
+        *imatrix_fields(weighting),
+        *blueprint.fields,
+        *vocabulary.fields(),
+    )
+    header = write_header(shop.fresh, blueprint, planned, keys)
+    names = tuple(field.key for field in keys)
+    return Build(source, blueprint, planned, weighting, shards, header, names, shop, options)
+
+
+def _plan(blueprint: Blueprint, scheme: str, weighting: Imatrix | None) -> schemes.Plan:
+    """The type of every tensor. Raises ImatrixNeededError where the scheme needs importances that are not there."""
     planned = schemes.plan(blueprint, scheme, with_imatrix=weighting is not None)
     if weighting is None:
         schemes.require_imatrix(planned)
@@ -100,170 +170,16 @@ def plan(blueprint: Blueprint, scheme: str, weighting: Imatrix | None) -> scheme
     return planned
 
 
-def fields(
-    name: str,
-    blueprint: Blueprint,
-    planned: schemes.Plan,
-    origin: Provenance,
-    weighting: Imatrix | None,
-    vocabulary: Vocabulary,
-) -> tuple[Field, ...]:
-    """Every key of the GGUF, in the order they are written."""
-    general = general_fields(name, blueprint, planned, origin)
-    return (*general, *imatrix_fields(weighting), *blueprint.fields, *vocabulary.fields())
+def _check_room(folder: Path, need: int) -> None:
+    hint = "free some space, take a smaller scheme, or build on another disk with --out"
+    check_disk(folder, need, "this build needs", hint)
+    check_memory()
 
 
-def start(path: Path, blueprint: Blueprint, planned: schemes.Plan, keys: tuple[Field, ...]) -> tuple[Placed, ...]:
-    """Write the header of the GGUF and make room for its tensors; tells where each belongs."""
+def write_header(
+    path: Path, blueprint: Blueprint, planned: schemes.Plan, keys: tuple[Field, ...]
+) -> tuple[Placed, ...]:
+    """Write the header of the GGUF and make room for its tensors. Returns where each belongs."""
     shapes = {target.name: target.shape for target in blueprint.targets}
     tensors = [(name, shapes[name], kind) for name, kind in planned.types]
     return container.write_header(path, blueprint.architecture, keys, tensors)
-
-
-def check_sources(blueprint: Blueprint, tensors: Mapping[str, Tensor], where: Path, targets: Sequence[Target]) -> None:
-    """Check that a folder, or one shard, holds what these targets need, and nothing the GGUF has no place for.
-
-    A tensor that nobody asks for is no detail: the model would run without it, and be wrong. Raises
-    CheckpointError naming the tensor.
-    """
-    for target in targets:
-        if target.constant is None:
-            checkpoint.pick(tensors, target.source, target.source_shape, where)
-    used = {target.source for target in blueprint.targets}
-    if not any(target.name == "output.weight" for target in blueprint.targets):
-        used.add("lm_head.weight")  # a tied head is a copy of the embedding
-    left = [name for name in tensors if name not in used and not _ignored(name, blueprint)]
-    if left:
-        more = f" (nor have {len(left) - 1} others)" if len(left) > 1 else ""
-        raise CheckpointError(
-            f"tensor {left[0]!r} in {tensors[left[0]].path} has no place in a GGUF "
-            f"of architecture {blueprint.architecture}{more}",
-            "does config.json belong to these weights?",
-        )
-
-
-def jobs(
-    blueprint: Blueprint,
-    tensors: Mapping[str, Tensor],
-    header: tuple[Placed, ...],
-    weighting: Imatrix | None,
-    targets: Sequence[Target],
-) -> list[pack.Job]:
-    """What is to be written for these targets, in file order."""
-    wanted = {target.name for target in targets}
-    return [
-        pack.Job(
-            target,
-            None if target.constant is not None else tensors[target.source],
-            place,
-            None if weighting is None else weighting.of(target.name, target.shape[-1]),
-        )
-        for target, place in zip(blueprint.targets, header, strict=True)
-        if target.name in wanted
-    ]
-
-
-class Counter:
-    """Counts what is written and tells whoever wants to know."""
-
-    def __init__(self, header: tuple[Placed, ...], progress: Callable[[Progress], None] | None) -> None:
-        self._sizes = {placed.name: placed.bytes for placed in header}
-        self._total, self._progress = sum(self._sizes.values()), progress
-        self._bytes = self._tensors = 0
-
-    def __call__(self, job: pack.Job) -> None:
-        """One more tensor is written."""
-        self.skip([job.target])
-        self.stage("pack", job.target.name)
-
-    def skip(self, targets: Sequence[Target]) -> None:
-        """These were written before."""
-        self._bytes += sum(self._sizes[target.name] for target in targets)
-        self._tensors += len(targets)
-
-    def stage(self, stage: str, what: str) -> None:
-        """Tell what is done now, and how far the whole is."""
-        if self._progress is not None:
-            self._progress(Progress(stage, what, self._tensors, len(self._sizes), self._bytes, self._total))
-
-
-def check_room(folder: Path, need: int) -> None:
-    """Refuse before the first byte what would fail in the middle: too little disk (bytes needed) or memory."""
-    import psutil
-
-    need += SLACK_BYTES
-    free = shutil.disk_usage(folder).free
-    if free < need:
-        raise PackError(
-            f"{folder} has {free / 1e9:.1f} GB free, this build needs {need / 1e9:.1f} GB",
-            "free some space, take a smaller scheme, or build on another disk with --out",
-        )
-    available = psutil.virtual_memory().available
-    if available < MEMORY_BYTES:
-        raise PackError(
-            f"{available / 1e9:.1f} GB of memory are available, a build needs {MEMORY_BYTES / 1e9:.1f} GB",
-            "close other programs",
-        )
-
-
-def unwritable(folder: Path, problem: OSError) -> PackError:
-    """The error for an output folder that cannot be written to."""
-    return PackError(f"cannot write in {folder}: {problem.strerror or problem}", "is there room on the disk?")
-
-
-def sync_file(path: Path) -> None:
-    """Make what was written to a file last through a power cut."""
-    with path.open("rb+") as stream:
-        os.fsync(stream.fileno())
-
-
-def _ignored(name: str, blueprint: Blueprint) -> bool:
-    return any(fnmatch.fnmatchcase(name, pattern) for pattern in blueprint.ignored)
-
-
-def _with_hash(origin: Provenance, weights: Checkpoint, progress: Callable[[Progress], None] | None) -> Provenance:
-    total, before = sum(path.stat().st_size for path in weights.files), 0
-    hashes = []
-    for path in weights.files:
-        if progress is not None:
-            progress(Progress("hash", path.name, 0, len(weights.tensors), before, total))
-        hashes.append((path.name, sha256(path)))
-        before += path.stat().st_size
-    return replace(origin, sha256=combined(hashes))
-
-
-@contextmanager
-def published(out: Path) -> Iterator[Path]:
-    """A temporary file beside `out` that takes its name when the block succeeds, and vanishes when it does not."""
-    try:
-        out.parent.mkdir(parents=True, exist_ok=True)
-        handle, name = tempfile.mkstemp(dir=out.parent, prefix=f".{out.name}.", suffix=".part")
-    except OSError as problem:
-        raise unwritable(out.parent, problem) from problem
-    os.close(handle)
-    try:
-        yield Path(name)
-        os.chmod(name, 0o666 & ~_umask())
-        os.replace(name, out)
-    except BaseException as problem:
-        Path(name).unlink(missing_ok=True)
-        if isinstance(problem, OSError):
-            raise unwritable(out.parent, problem) from problem
-        raise
-    sync_folder(out.parent)
-
-
-def _umask() -> int:
-    mask = os.umask(0)
-    os.umask(mask)
-    return mask
-
-
-def sync_folder(folder: Path) -> None:
-    """Make a rename last through a power cut, where the system lets a folder be synced."""
-    if os.name == "posix":
-        handle = os.open(folder, os.O_RDONLY)
-        try:
-            os.fsync(handle)
-        finally:
-            os.close(handle)

@@ -7,7 +7,6 @@ gives the tensors under the names the checkpoint uses.
 
 from __future__ import annotations
 
-import json
 import math
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -15,7 +14,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from quantize import safetensors_file, torch_file
-from quantize.errors import CheckpointError
+from quantize.errors import CheckpointError, shown
+from quantize.json_file import read_object
 
 if TYPE_CHECKING:
     import numpy as np
@@ -23,6 +23,7 @@ if TYPE_CHECKING:
 
 INDEXES = ("model.safetensors.index.json", "pytorch_model.bin.index.json")
 SINGLES = ("model.safetensors", "pytorch_model.bin")
+MAX_NAME = 200  # characters of a file name; most file systems end at 255 bytes
 DTYPES = {"F32": "<f4", "F16": "<f2", "BF16": "<u2"}
 
 
@@ -154,20 +155,22 @@ def open_file(path: Path) -> tuple[Tensor, ...]:
 
 def read_index(path: Path) -> dict[str, str]:
     """Tensor name to file name, from an index file. File names must be plain names, never paths."""
-    try:
-        document = json.loads(path.read_text("utf-8"))
-    except (OSError, ValueError) as problem:
-        raise CheckpointError(f"cannot read the index {path}: {problem}") from problem
-    placement = document.get("weight_map") if isinstance(document, dict) else None
+    placement = read_object(path, CheckpointError).get("weight_map")
     if not isinstance(placement, dict) or not placement:
         raise CheckpointError(f"{path} has no 'weight_map' that says which file holds each tensor")
     for name in placement.values():
-        if not isinstance(name, str) or name != Path(name).name or "\\" in name or not name.strip("."):
-            raise CheckpointError(f"{path} names {name!r} as a weight file, expected a plain file name")
+        if (
+            not isinstance(name, str)
+            or name != Path(name).name
+            or "\\" in name
+            or not name.strip(".")
+            or len(name) > MAX_NAME
+        ):
+            raise CheckpointError(f"{path} names {shown(name)} as a weight file, expected a plain file name")
     return placement
 
 
 def _check_placement(folder: Path, placement: Mapping[str, str], tensors: Mapping[str, Tensor]) -> None:
     for name, file in placement.items():
         if name not in tensors:
-            raise CheckpointError(f"the index of {folder} puts tensor {name!r} in {file}, which does not hold it")
+            raise CheckpointError(f"the index of {folder} puts tensor {shown(name)} in {file}, which does not hold it")

@@ -5,17 +5,17 @@ Knows nothing about which fields a model family needs.
 
 from __future__ import annotations
 
-import json
-import math
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, TypeVar
 
-from quantize.errors import ConfigError
+from quantize.errors import ConfigError, shown
+from quantize.json_file import read_object
 
 FILE_NAME = "config.json"
-MAX_BYTES = 100_000_000
+MAX_INTEGER = (1 << 31) - 1  # llama.cpp reads such fields as 32-bit numbers
+MAX_NUMBER = 1e30  # well within a 32-bit float
 _T = TypeVar("_T")
 
 
@@ -26,22 +26,23 @@ class Config:
     fields: Mapping[str, Any]
     origin: str
 
-    def integer(self, *names: str, default: int | None = None, at_least: int = 1) -> int:
+    def integer(self, *names: str, default: int | None = None, at_least: int = 1, at_most: int = MAX_INTEGER) -> int:
         """The first of these fields that is there, a whole number; raises ConfigError without one or a default."""
         name, value = self._first(names)
         if name is None:
             return self._missing(names, "a whole number", default)
-        if isinstance(value, bool) or not isinstance(value, int) or value < at_least:
-            raise ConfigError(f"{self.origin}: {name!r} is {value!r}, expected a whole number from {at_least}")
+        if isinstance(value, bool) or not isinstance(value, int) or not at_least <= value <= at_most:
+            expected = f"a whole number from {at_least} to {at_most}"
+            raise ConfigError(f"{self.origin}: {name!r} is {shown(value)}, expected {expected}")
         return value
 
     def number(self, *names: str, default: float | None = None) -> float:
-        """The first of these fields that is there, a finite number above zero."""
+        """The first of these fields that is there, a number above zero that a 32-bit float holds."""
         name, value = self._first(names)
         if name is None:
             return self._missing(names, "a number", default)
-        if isinstance(value, bool) or not isinstance(value, int | float) or not math.isfinite(value) or value <= 0:
-            raise ConfigError(f"{self.origin}: {name!r} is {value!r}, expected a number above zero")
+        if isinstance(value, bool) or not isinstance(value, int | float) or not 0 < value < MAX_NUMBER:
+            raise ConfigError(f"{self.origin}: {name!r} is {shown(value)}, expected a number above zero")
         return float(value)
 
     def flag(self, name: str, default: bool) -> bool:
@@ -50,14 +51,14 @@ class Config:
         if value is None:
             return default
         if not isinstance(value, bool):
-            raise ConfigError(f"{self.origin}: {name!r} is {value!r}, expected true or false")
+            raise ConfigError(f"{self.origin}: {name!r} is {shown(value)}, expected true or false")
         return value
 
     def text(self, name: str) -> str | None:
         """A text field, or None."""
         value = self.fields.get(name)
         if value is not None and not isinstance(value, str):
-            raise ConfigError(f"{self.origin}: {name!r} is {value!r}, expected text")
+            raise ConfigError(f"{self.origin}: {name!r} is {shown(value)}, expected text")
         return value
 
     def part(self, *names: str) -> Config | None:
@@ -66,7 +67,7 @@ class Config:
         if name is None:
             return None
         if not isinstance(value, dict):
-            raise ConfigError(f"{self.origin}: {name!r} is {value!r}, expected an object")
+            raise ConfigError(f"{self.origin}: {name!r} is {shown(value)}, expected an object")
         return Config(value, f"{self.origin}, in {name!r}")
 
     def _first(self, names: tuple[str, ...]) -> tuple[str | None, Any]:
@@ -79,22 +80,7 @@ class Config:
         return default
 
 
-def read_object(path: Path) -> dict[str, Any]:
-    """A JSON file that holds an object. ConfigError if it is missing, too large or something else."""
-    try:
-        if path.stat().st_size > MAX_BYTES:
-            raise ConfigError(f"{path} has {path.stat().st_size} bytes, expected at most {MAX_BYTES}")
-        document = json.loads(path.read_text("utf-8"))
-    except OSError as problem:
-        raise ConfigError(f"cannot read {path}: {problem.strerror or problem}") from problem
-    except (ValueError, RecursionError) as problem:
-        raise ConfigError(f"{path} is not valid JSON: {problem}") from problem
-    if not isinstance(document, dict):
-        raise ConfigError(f"{path} holds a {type(document).__name__}, expected an object")
-    return document
-
-
 def read(folder: Path) -> Config:
     """The config.json of a checkpoint folder."""
     path = folder / FILE_NAME
-    return Config(read_object(path), str(path))
+    return Config(read_object(path, ConfigError), str(path))

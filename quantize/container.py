@@ -94,6 +94,8 @@ def write_header(
         writer.write_header_to_file()
         writer.write_kv_data_to_file()
         writer.write_ti_data_to_file()
+    except UnicodeEncodeError as problem:  # a name that the system gives as bytes which are no UTF-8
+        raise PackError(f"{path}: a text of its header cannot be written as UTF-8: {problem}") from problem
     finally:
         writer.close()
     offset, placed = padded(path.stat().st_size), []

@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from quantize.container import Header, Placed, read_header
-from quantize.errors import QuantizeError, SchemeError
+from quantize.errors import QuantizeError, SchemeError, shown
 
 if TYPE_CHECKING:
     import numpy as np
@@ -60,11 +60,19 @@ def read(path: Path) -> Imatrix:
     for name, (sums, counts) in pairs.items():
         total, count = _values(path, sums), np.rint(_values(path, counts)).reshape(-1, 1)
         matrix = total.reshape(len(count), -1)
-        mean = np.divide(matrix, count, out=np.ones_like(matrix), where=count > 0)
-        if not np.isfinite(mean).all():
-            raise SchemeError(f"{path}: an importance of {name!r} is not finite")
+        with np.errstate(all="ignore"):  # what comes of it is checked
+            mean = np.divide(matrix, count, out=np.ones_like(matrix), where=count > 0)
+        if not np.isfinite(mean).all() or (mean < 0).any():
+            raise SchemeError(f"{path}: an importance of {name!r} is not finite, or is below zero")
         columns[name] = np.ascontiguousarray(mean.reshape(-1))
-    return Imatrix(path, columns, int(header.values.get("imatrix.chunk_count", 0)))
+    return Imatrix(path, columns, _chunks(path, header))
+
+
+def _chunks(path: Path, header: Header) -> int:
+    value = header.values.get("imatrix.chunk_count", 0)
+    if not isinstance(value, int) or not 0 <= value < 1 << 32:
+        raise SchemeError(f"{path}: 'imatrix.chunk_count' is {shown(value)}, expected a whole number")
+    return value
 
 
 def _pairs(path: Path, header: Header) -> dict[str, tuple[Placed, Placed]]:

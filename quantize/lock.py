@@ -9,14 +9,14 @@ from __future__ import annotations
 
 import difflib
 import os
-import tempfile
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from types import MappingProxyType
 from typing import Any, TypeVar
 
-from quantize.errors import LockError, UnknownModel
+from quantize.atomic import replace_text
+from quantize.errors import LockError, UnknownModelError, shown
 
 FILE_NAME = "models.lock"
 Scalar = str | int | float | bool
@@ -95,13 +95,13 @@ class Lock:
     built: tuple[BuiltFile, ...]
 
     def model(self, name: str) -> LockedModel:
-        """The model of that name; raises UnknownModel with the nearest names."""
+        """The model of that name; raises UnknownModelError with the nearest names."""
         for model in self.models:
             if model.name == name:
                 return model
         known = [model.name for model in self.models]
         near = difflib.get_close_matches(name.lower(), known, n=3, cutoff=0.4) or known
-        raise UnknownModel(f"unknown model {name!r} in {self.path}", f"known names near it: {', '.join(near)}")
+        raise UnknownModelError(f"unknown model {name!r} in {self.path}", f"known names near it: {', '.join(near)}")
 
     def find_built(self, model: str, scheme: str) -> BuiltFile | None:
         """The record of the file built for that model and scheme, if there is one."""
@@ -159,20 +159,6 @@ def record_built(folder: Path, built: BuiltFile) -> None:
         replace_text(path, tomlkit.dumps(document))
 
 
-def replace_text(path: Path, text: str) -> None:
-    """Write a text file so that a reader sees the old content or the new, never half of it."""
-    handle, temporary = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.", suffix=".part")
-    try:
-        with os.fdopen(handle, "w", encoding="utf-8", newline="\n") as stream:
-            stream.write(text)
-            stream.flush()
-            os.fsync(stream.fileno())
-        os.replace(temporary, path)
-    except BaseException:
-        Path(temporary).unlink(missing_ok=True)
-        raise
-
-
 class _Entry:
     """One table of the lock, read field by field with errors that say where."""
 
@@ -193,7 +179,7 @@ class _Entry:
         if value is None:
             return None
         if not isinstance(value, kind) or (kind is int and isinstance(value, bool)):
-            raise LockError(f"{self.where}: {key!r} is {value!r}, expected a {kind.__name__}")
+            raise LockError(f"{self.where}: {key!r} is {shown(value)}, expected a {kind.__name__}")
         return value
 
     def part(self, key: str, make: Callable[[_Entry], _T]) -> _T | None:
@@ -202,13 +188,13 @@ class _Entry:
 
 def _parse(path: Path) -> dict[str, Any]:
     import tomlkit
-    from tomlkit.exceptions import ParseError
+    from tomlkit.exceptions import TOMLKitError
 
     try:
         return tomlkit.parse(path.read_text("utf-8")).unwrap()
     except OSError as problem:
         raise LockError(f"cannot read {path}: {problem.strerror or problem}") from problem
-    except (ParseError, UnicodeDecodeError) as problem:
+    except (TOMLKitError, ValueError, RecursionError) as problem:
         raise LockError(f"{path} is not valid TOML: {problem}") from problem
 
 

@@ -19,20 +19,24 @@ QUANTIZATION_VERSION = 2  # of ggml's block formats, GGML_QNT_VERSION
 class Provenance:
     """Where a checkpoint comes from, for the GGUF's metadata. What is None is left out.
 
-    `sha256` stands for all weight files (see `digest.combined`); without it, it is computed. `tool` is the
-    name and version of the program that builds, `prompt` the prompt the model was trained to judge with.
+    `sha256` stands for all weight files (see `digest.combined`); a build fills it in. `prompt` is the prompt the
+    model was trained to judge with.
     """
 
     repo: str | None = None
     commit: str | None = None
     license: str | None = None
     sha256: str | None = None
-    tool: str | None = None
     prompt: str | None = None
 
 
-def general_fields(name: str, blueprint: Blueprint, planned: Plan, origin: Provenance) -> tuple[Field, ...]:
-    """The GGUF's general.* keys a llama.cpp user expects, and ours under edge_judge.*; no time, no path."""
+def general_fields(
+    name: str, blueprint: Blueprint, planned: Plan, origin: Provenance, tool: str | None = None
+) -> tuple[Field, ...]:
+    """The GGUF's general.* keys a llama.cpp user expects, and ours under edge_judge.*; no time, no path.
+
+    tool: the name and version of the program that builds.
+    """
     from gguf import size_label
 
     count = blueprint.parameters
@@ -48,7 +52,7 @@ def general_fields(name: str, blueprint: Blueprint, planned: Plan, origin: Prove
         ("edge_judge.source.repo", origin.repo),
         ("edge_judge.source.commit", origin.commit),
         ("edge_judge.source.sha256", origin.sha256),
-        ("edge_judge.tool", origin.tool),
+        ("edge_judge.tool", tool),
         ("edge_judge.prompt", origin.prompt),
     )
     return (

@@ -23,8 +23,9 @@ def read_prompt(code: str, source: PromptSource) -> str:
     except (SyntaxError, ValueError, RecursionError, MemoryError) as problem:
         raise SourceError(f"{source.path} of {source.repo} is not Python: {problem}") from problem
     for text in _named(tree, source.literal) if source.literal else _texts(tree):
-        if source.literal_sha256 in (None, hashlib.sha256(text.encode()).hexdigest()):
-            return text
+        data = text.encode("utf-8", "replace")  # a literal may hold half a character; the prompt meant does not
+        if source.literal_sha256 in (None, hashlib.sha256(data).hexdigest()):
+            return data.decode()
     wanted = source.literal or f"with sha256 {source.literal_sha256}"
     raise SourceError(
         f"{source.path} of {source.repo} at {source.commit} holds no text {wanted}",

@@ -11,9 +11,10 @@ import tempfile
 from pathlib import Path
 
 from quantize import container, digest, schemes, verify
-from quantize.build import Built, sync_folder
+from quantize.atomic import publish
+from quantize.build import Built
 from quantize.errors import SourceError
-from quantize.source import Hub
+from quantize.hub import Hub
 
 
 def fetch(hub: Hub, repo: str, name: str, out: Path, revision: str = "main") -> tuple[Built, str]:
@@ -40,8 +41,7 @@ def fetch(hub: Hub, repo: str, name: str, out: Path, revision: str = "main") -> 
         else:
             shutil.copyfile(found.path, ours)
         sha256, size = digest.sha256(ours), ours.stat().st_size
-        os.replace(ours, out)
-    sync_folder(out.parent)
+        publish(ours, out)
     types = tuple((tensor.name, tensor.ggml_type) for tensor in header.tensors)
     return Built(out, sha256, size, _scheme(header), types), commit
 

@@ -10,9 +10,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from quantize.errors import LockError, SourceError, SourceInterrupted
-from quantize.lock import LockedModel, read, replace_text
-from quantize.source import Hub, RemoteFile
+from quantize.atomic import replace_text
+from quantize.errors import LockError, SourceError, SourceInterruptedError
+from quantize.hub import Hub, RemoteFile
+from quantize.lock import LockedModel, read
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,7 +34,7 @@ class Finding:
 def check(hub: Hub, models: tuple[LockedModel, ...]) -> tuple[Finding, ...]:
     """Compare what is pinned with what the hub has. A branch that moved on is told, and is not wrong.
 
-    Raises SourceInterrupted where the hub cannot be reached.
+    Raises SourceInterruptedError where the hub cannot be reached.
     """
     findings: list[Finding] = []
     for model in models:
@@ -81,7 +82,7 @@ def fill(hub: Hub, path: Path) -> tuple[Finding, ...]:
 def _listing(hub: Hub, model: LockedModel, findings: list[Finding]) -> Mapping[str, RemoteFile] | None:
     try:
         return hub.listing(str(model.repo), str(model.commit), model.acceptance)
-    except SourceInterrupted:
+    except SourceInterruptedError:
         raise
     except SourceError as problem:
         findings.append(Finding(model.name, "refused", str(problem)))

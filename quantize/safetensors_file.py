@@ -8,15 +8,16 @@ mean, and reads none of their values.
 
 from __future__ import annotations
 
-import json
 import math
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from quantize.errors import CheckpointError
+from quantize.errors import CheckpointError, shown
+from quantize.json_file import parse_object
 
 MAX_HEADER_BYTES = 100_000_000
+MAX_DIMENSIONS = 8
 ITEM_BYTES = {
     "BOOL": 1, "U8": 1, "I8": 1, "F8_E5M2": 1, "F8_E4M3": 1, "I16": 2, "U16": 2, "F16": 2, "BF16": 2,
     "I32": 4, "U32": 4, "F32": 4, "I64": 8, "U64": 8, "F64": 8,
@@ -58,57 +59,54 @@ def read_header(path: Path) -> tuple[Entry, ...]:
 
 
 def _parse(path: Path, header: bytes, data_bytes: int) -> list[Entry]:
-    try:
-        table = json.loads(header.decode("utf-8"), object_pairs_hook=_unique_keys)
-    except (ValueError, RecursionError) as problem:
-        raise CheckpointError(f"the header of {path} is not valid JSON: {problem}") from problem
-    if not isinstance(table, dict):
-        raise CheckpointError(f"the header of {path} is a {type(table).__name__}, expected an object")
+    table = parse_object(header, f"the header of {path}", CheckpointError, unique=True)
     entries = [_entry(path, name, value, data_bytes) for name, value in table.items() if name != "__metadata__"]
     return sorted(entries, key=lambda e: (e.offset, e.bytes))
 
 
-def _unique_keys(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
-    table = dict(pairs)
-    if len(table) != len(pairs):
-        raise ValueError("a key occurs twice")
-    return table
-
-
 def _entry(path: Path, name: str, value: object, data_bytes: int) -> Entry:
     if not isinstance(value, dict):
-        raise CheckpointError(f"{path}: the entry of tensor {name!r} is not an object")
+        raise CheckpointError(f"{path}: the entry of tensor {shown(name)} is not an object")
     dtype: Any = value.get("dtype")
     shape: Any = value.get("shape")
     span: Any = value.get("data_offsets")
     if not isinstance(dtype, str) or dtype not in ITEM_BYTES:
-        raise CheckpointError(f"{path}: tensor {name!r} has dtype {dtype!r}, expected one of {', '.join(ITEM_BYTES)}")
+        raise CheckpointError(
+            f"{path}: tensor {shown(name)} has dtype {shown(dtype)}, expected one of {', '.join(ITEM_BYTES)}"
+        )
     if not _naturals(shape):
-        raise CheckpointError(f"{path}: tensor {name!r} has shape {shape!r}, expected a list of whole numbers")
+        raise CheckpointError(
+            f"{path}: tensor {shown(name)} has shape {shown(shape)}, expected a list of whole numbers"
+        )
     if not _naturals(span) or len(span) != 2 or span[0] > span[1]:
-        raise CheckpointError(f"{path}: tensor {name!r} has data_offsets {span!r}, expected [begin, end]")
+        raise CheckpointError(f"{path}: tensor {shown(name)} has data_offsets {shown(span)}, expected [begin, end]")
     if span[1] > data_bytes:
         raise CheckpointError(
-            f"{path}: tensor {name!r} ends at byte {span[1]} of the data, but the file holds {data_bytes}",
+            f"{path}: tensor {shown(name)} ends at byte {span[1]} of the data, but the file holds {data_bytes}",
             "the file was cut short; fetch it again",
         )
     if span[1] - span[0] != math.prod(shape) * ITEM_BYTES[dtype]:
         raise CheckpointError(
-            f"{path}: tensor {name!r} takes {span[1] - span[0]} bytes, but {dtype} of shape {shape} takes "
+            f"{path}: tensor {shown(name)} takes {span[1] - span[0]} bytes, but {dtype} of shape {shape} takes "
             f"{math.prod(shape) * ITEM_BYTES[dtype]}"
         )
     return Entry(name, dtype, tuple(shape), span[0], span[1] - span[0])
 
 
 def _naturals(value: Any) -> bool:
-    return isinstance(value, list) and all(type(n) is int and n >= 0 for n in value)
+    """Whether this is a list of few numbers that are sizes or places in a file."""
+    return (
+        isinstance(value, list)
+        and len(value) <= MAX_DIMENSIONS
+        and all(type(n) is int and 0 <= n < 1 << 63 for n in value)
+    )
 
 
 def _check_cover(path: Path, entries: list[Entry], data_bytes: int) -> None:
     end = 0
     for entry in entries:
         if entry.offset < end:
-            raise CheckpointError(f"{path}: tensor {entry.name!r} overlaps another one at byte {entry.offset}")
+            raise CheckpointError(f"{path}: tensor {shown(entry.name)} overlaps another one at byte {entry.offset}")
         if entry.offset > end:
             raise CheckpointError(f"{path}: bytes {end} to {entry.offset} of the data belong to no tensor")
         end = entry.offset + entry.bytes

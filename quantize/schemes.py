@@ -22,7 +22,7 @@ from typing import Any
 
 from quantize import container
 from quantize.architectures.blueprint import Blueprint
-from quantize.errors import ImatrixNeeded, SchemeError, UnknownScheme
+from quantize.errors import ImatrixNeededError, SchemeError, UnknownSchemeError
 
 # name -> llama_ftype of llama.cpp's llama.h; mixed-expert and vendor formats are left out
 SCHEMES = {
@@ -52,12 +52,12 @@ class Plan:
 
 
 def canonical(name: str) -> str:
-    """The scheme's own name; case does not matter. Raises UnknownScheme with the nearest names."""
+    """The scheme's own name; case does not matter. Raises UnknownSchemeError with the nearest names."""
     wanted = name.lower().replace("-", "_")
     wanted = ALIASES.get(wanted, wanted)
     if wanted not in SCHEMES:
         near = difflib.get_close_matches(wanted, SCHEMES, n=4, cutoff=0.5) or list(SCHEMES)
-        raise UnknownScheme(f"unknown scheme {name!r}", f"known schemes near it: {', '.join(near)}")
+        raise UnknownSchemeError(f"unknown scheme {name!r}", f"known schemes near it: {', '.join(near)}")
     return wanted
 
 
@@ -65,12 +65,15 @@ def plan(blueprint: Blueprint, scheme: str, *, with_imatrix: bool = False) -> Pl
     """Ask llama.cpp which type each tensor of a model gets. Takes well under a second, a few MB of disk, no
     weights.
 
-    Raises UnknownScheme, and SchemeError where llama.cpp refuses this scheme for this model.
+    Raises UnknownSchemeError, and SchemeError where llama.cpp refuses this scheme for this model.
     """
     scheme = canonical(scheme)
     with tempfile.TemporaryDirectory(prefix="edge-judge-") as folder:
         stub = Path(folder) / "stub.gguf"
-        _write_stub(stub, blueprint)
+        try:
+            _write_stub(stub, blueprint)
+        except OSError as problem:
+            raise SchemeError(f"cannot plan {scheme}: {problem.strerror or problem}") from problem
         status, log = _dry_run(stub, SCHEMES[scheme], with_imatrix)
     types = {name: (new or old).upper() for name, old, new in _PLANNED.findall(log)}
     missing = [t.name for t in blueprint.targets if t.name not in types]
@@ -86,20 +89,20 @@ def plan(blueprint: Blueprint, scheme: str, *, with_imatrix: bool = False) -> Pl
 
 
 def require_imatrix(planned: Plan) -> None:
-    """Raise ImatrixNeeded where the plan is unusable without an importance matrix."""
+    """Raise ImatrixNeededError where the plan is unusable without an importance matrix."""
     if planned.needs_imatrix:
-        raise ImatrixNeeded(
+        raise ImatrixNeededError(
             f"scheme {planned.scheme} needs an importance matrix for this model",
             "make one with llama-imatrix and give it with --imatrix, or take iq4_xs, q3_k_s or q2_k",
         )
 
 
 def require_weights(planned: Plan, weighted: Container[str]) -> None:
-    """Raise ImatrixNeeded where an importance matrix lacks a tensor whose type makes no sense without one."""
+    """Raise ImatrixNeededError where an importance matrix lacks a tensor whose type makes no sense without one."""
     for name, kind in planned.types:
         needed = kind in _NEED_WEIGHTS or (kind == "Q2_K" and planned.scheme == "q2_k_s")
         if needed and name not in ("token_embd.weight", "output.weight") and name not in weighted:
-            raise ImatrixNeeded(
+            raise ImatrixNeededError(
                 f"the importance matrix lacks {name!r}, which {planned.scheme} packs as {kind.lower()}",
                 "was it measured with another model, or with too little text?",
             )

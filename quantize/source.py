@@ -1,188 +1,257 @@
-"""Where the bytes of a published model come from: a pinned revision of a hub.
+"""Where a checkpoint comes from: a folder on this disk, or a repository on a hub.
 
-One file at a time, through huggingface_hub: its resume, its Xet, its tokens. What was in its cache before is used
-from there and left alone. Knows nothing about what is inside a file.
+Both answer the same questions, so a build takes the same way from either: the configuration first, then the small
+files, then the shards one after another. A folder has all its shards already. A hub's are fetched into the
+workshop, one at a time, and checked against the hash that models.lock or the hub gives.
+Knows: checkpoints, models.lock, the hub. Does not know: how tensors are quantized, nor what is written.
 """
 
 from __future__ import annotations
 
-import errno
-import os
-from collections.abc import Iterator
-from contextlib import contextmanager
+import fnmatch
+import shutil
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import cached_property
 from pathlib import Path
+from typing import Protocol
 
+from quantize import architectures, checkpoint, config
+from quantize.architectures.blueprint import Blueprint, Target
+from quantize.checkpoint import Tensor
+from quantize.config import Config
 from quantize.digest import sha256
-from quantize.errors import SourceError, SourceInterrupted
-from quantize.lock import PromptSource
-from quantize.prompts import read_prompt
+from quantize.errors import CheckpointError, LockError, SourceError
+from quantize.hub import Fetched, Hub, RemoteFile
+from quantize.lock import LockedModel
+from quantize.metadata import Provenance
+from quantize.progress import Progress, ProgressCallback
 
-CODE_HOST = "https://raw.githubusercontent.com"
-MAX_CODE_BYTES = 1 << 20
+__all__ = ["Fetched", "FolderSource", "Hub", "HubSource", "RemoteFile", "Shard", "Source", "check_tensors", "describe"]
+SMALL_FILES = (
+    "config.json", "generation_config.json", "tokenizer.json", "tokenizer.model", "tokenizer_config.json",
+    "special_tokens_map.json", "added_tokens.json", "chat_template.jinja", *checkpoint.INDEXES,
+)  # fmt: skip
 
 
 @dataclass(frozen=True, slots=True)
-class RemoteFile:
-    """One file of a repository at a commit; size and sha256 where the hub tells them."""
+class Shard:
+    """One weight file: its hash (hex) where it is known, the names of the tensors it holds.
+
+    bytes_to_fetch is 0 for a file that is there already, None where the hub does not tell.
+    """
 
     name: str
-    bytes: int | None
     sha256: str | None
+    bytes_to_fetch: int | None
+    tensors: frozenset[str]
+
+
+class Source(Protocol):
+    """Where a checkpoint comes from. `folder` is one in which fetched files may lie."""
+
+    @property
+    def name(self) -> str:
+        """What the model is called."""
+
+    @property
+    def resumable(self) -> bool:
+        """Whether an interrupted build is worth going on with."""
+
+    def check(self) -> None:
+        """Refuse what cannot work before anything is fetched."""
+
+    def config(self, folder: Path) -> Config:
+        """The model's configuration."""
+
+    def small_files(self, folder: Path) -> Path:
+        """The folder that holds everything but the weights."""
+
+    def shards(self, folder: Path, blueprint: Blueprint, progress: ProgressCallback | None) -> tuple[Shard, ...]:
+        """The weight files in order. Raises CheckpointError where they do not hold what the blueprint needs."""
+
+    def provenance(self) -> Provenance:
+        """Where the checkpoint was published."""
+
+    def fetch(self, shard: Shard, folder: Path, *, keep: bool) -> Fetched:
+        """The file of a shard, verified. keep: it stays in the hub's cache."""
 
 
 @dataclass(frozen=True, slots=True)
-class Fetched:
-    """A file on this disk. `ours` means that it was fetched for this build and may be dropped after it."""
+class FolderSource:
+    """A checkpoint folder. All its shards are there already, and they stay."""
 
     path: Path
-    ours: bool
+    name: str
+    origin: Provenance = field(default_factory=Provenance)
+    resumable: bool = field(default=False, init=False)
 
-    def drop(self) -> None:
-        """Give the disk space back, if the file is ours."""
-        if self.ours:
-            self.path.unlink(missing_ok=True)
+    def check(self) -> None:
+        """Nothing can be known before the folder is read."""
+
+    def config(self, folder: Path) -> Config:
+        """Read config.json. Raises ConfigError where it is missing or broken."""
+        return config.read(self.path)
+
+    def small_files(self, folder: Path) -> Path:
+        """The checkpoint folder itself."""
+        return self.path
+
+    def shards(self, folder: Path, blueprint: Blueprint, progress: ProgressCallback | None) -> tuple[Shard, ...]:
+        """The weight files, hashed; every tensor of every file is checked before anything is written."""
+        weights = checkpoint.open_folder(self.path)
+        check_tensors(blueprint, weights.tensors, self.path, blueprint.targets)
+        sizes = {path: path.stat().st_size for path in weights.files}
+        shards, hashed = [], 0
+        for path, size in sizes.items():
+            if progress is not None:
+                progress(Progress("hash", path.name, 0, len(weights.tensors), hashed, sum(sizes.values())))
+            names = frozenset(tensor.name for tensor in weights.tensors.values() if tensor.path == path)
+            shards.append(Shard(path.name, _sha256(path), 0, names))
+            hashed += size
+        return tuple(shards)
+
+    def provenance(self) -> Provenance:
+        """What the caller says of the folder."""
+        return self.origin
+
+    def fetch(self, shard: Shard, folder: Path, *, keep: bool) -> Fetched:
+        """The file, which is there already."""
+        return Fetched(self.path / shard.name, ours=False)
 
 
-@dataclass(frozen=True, slots=True)
-class Hub:
-    """A hub that speaks Hugging Face's API; without an endpoint, the one huggingface_hub is set up for."""
+class HubSource:
+    """A model at a pinned commit of a hub. Its shards are fetched one at a time."""
 
-    endpoint: str | None = None
-    cache: Path | None = None
-    code_host: str = field(default_factory=lambda: os.environ.get("EDGE_JUDGE_GITHUB", CODE_HOST))
+    resumable = True
 
-    def commit(self, repo: str, revision: str = "main") -> str:
-        """The commit that a branch, a tag or a commit of a repository is. Raises SourceError as `listing` does."""
-        from huggingface_hub import HfApi
+    def __init__(self, hub: Hub, model: LockedModel) -> None:
+        if model.repo is None or model.commit is None:
+            raise SourceError(f"{model.name} is not published; give its checkpoint folder")
+        self.name, self._hub, self._model = model.name, hub, model
+        self._repo, self._commit = model.repo, model.commit
 
-        with _translated(repo, revision):
-            found = HfApi(endpoint=self.endpoint).model_info(repo, revision=revision).sha
-        if not found:
-            raise SourceError(f"the hub does not say which commit {revision} of {repo} is")
-        return found
+    @cached_property
+    def _listing(self) -> Mapping[str, RemoteFile]:
+        return self._hub.listing(self._repo, self._commit, self._model.acceptance)
 
-    def listing(self, repo: str, commit: str, acceptance: str | None = None) -> dict[str, RemoteFile]:
-        """The files of a repository at a commit, by name.
+    def check(self) -> None:
+        """Raise UnsupportedArchitectureError and ConfigError by what models.lock says, if it says anything."""
+        if self._model.config:
+            architectures.blueprint(Config(self._model.config, f"models.lock, {self.name}"))
 
-        Raises SourceError where the repository or commit does not exist or needs an accepted licence, and
-        SourceInterrupted where the hub cannot be reached.
-        """
-        from huggingface_hub import HfApi
+    def config(self, folder: Path) -> Config:
+        """Fetch and read config.json. Raises LockError where it is not as models.lock pins it."""
+        self._fetch_small(folder, "config.json")
+        settings = config.read(folder)
+        for key, expected in self._model.config.items():
+            if settings.fields.get(key, expected) != expected:
+                raise LockError(
+                    f"config.json of {self._repo} says {key} = {settings.fields[key]!r}, models.lock {expected!r}",
+                    "the model was changed; `edge-judge lock --check` tells more",
+                )
+        return settings
 
-        with _translated(repo, commit, acceptance):
-            info = HfApi(endpoint=self.endpoint).model_info(repo, revision=commit, files_metadata=True)
-        if info.sha != commit:
-            raise SourceError(f"{repo}: the hub answers for commit {info.sha}, models.lock pins {commit}")
-        found = (RemoteFile(s.rfilename, s.size, s.lfs.sha256 if s.lfs else None) for s in info.siblings or ())
-        return {file.name: file for file in found}
+    def small_files(self, folder: Path) -> Path:
+        """Fetch the small files that are there, so that they can be read as a checkpoint folder."""
+        self._fetch_small(folder, *SMALL_FILES)
+        return folder
 
-    def fetch(
-        self,
-        repo: str,
-        commit: str,
-        file: RemoteFile,
-        folder: Path,
-        *,
-        keep: bool = False,
-        acceptance: str | None = None,
-    ) -> Fetched:
-        """Get one file: from the cache, or into `folder`, or into the cache where it is to be kept.
+    def shards(self, folder: Path, blueprint: Blueprint, progress: ProgressCallback | None) -> tuple[Shard, ...]:
+        """The weight files, each with the hash that models.lock or the hub expects of it. None is fetched yet."""
+        sources = {target.source for target in blueprint.targets if target.constant is None}
+        placement = self._placement(folder, sources)
+        lost = sorted(sources - set(placement)) if placement else []
+        missing = sorted(set(placement.values()) - set(self._listing))
+        if not placement or lost or missing:
+            what = f"tensor {lost[0]!r}" if lost else f"file {missing[0]!r}" if missing else "any weight file"
+            raise CheckpointError(f"{self._repo} at {self._commit} lacks {what}")
+        held: dict[str, set[str]] = {name: set() for name in sorted(set(placement.values()))}
+        for tensor, name in placement.items():
+            held[name].add(tensor)
+        return tuple(self._shard(self._listing[name], frozenset(tensors)) for name, tensors in held.items())
 
-        An earlier fetch that was cut off goes on where it stopped. Raises SourceError where the hash is not the
-        expected one (the file is removed) and as `listing` does.
-        """
-        from huggingface_hub import hf_hub_download, try_to_load_from_cache
+    def provenance(self) -> Provenance:
+        """Repository, commit and licence; and the prompt that the model was trained to judge with."""
+        prompt = self._hub.prompt(self._model.prompt) if self._model.prompt else None
+        return Provenance(self._repo, self._commit, self._model.license or None, prompt=prompt)
 
-        cached = try_to_load_from_cache(repo, file.name, cache_dir=self.cache, revision=commit)
-        if isinstance(cached, str):
-            found = Fetched(Path(cached), ours=False)
-        else:
-            with _translated(repo, commit, acceptance), _quiet():
-                place = {"cache_dir": self.cache} if keep else {"local_dir": folder}
-                path = hf_hub_download(repo, file.name, revision=commit, endpoint=self.endpoint, **place)
-            found = Fetched(Path(path), ours=not keep)
-        if file.sha256 is not None and (digest := sha256(found.path)) != file.sha256:
-            found.drop()
-            raise SourceError(
-                f"{file.name} of {repo} has sha256 {digest}, expected {file.sha256}",
-                "the file was damaged on the way or replaced; nothing of it is kept. Try again"
-                if found.ours
-                else f"remove {found.path} from the cache and try again",
+    def fetch(self, shard: Shard, folder: Path, *, keep: bool) -> Fetched:
+        """Fetch a shard and check its hash. Raises SourceError and SourceInterruptedError."""
+        file = RemoteFile(shard.name, shard.bytes_to_fetch, shard.sha256)
+        return self._hub.fetch(self._repo, self._commit, file, folder, keep=keep, acceptance=self._model.acceptance)
+
+    def _fetch_small(self, folder: Path, *names: str) -> None:
+        folder.mkdir(exist_ok=True)
+        for name in names:
+            if name in self._listing and not (folder / name).exists():
+                fetched = self._hub.fetch(
+                    self._repo, self._commit, self._listing[name], folder, acceptance=self._model.acceptance
+                )
+                if fetched.path != folder / name:
+                    shutil.copyfile(fetched.path, folder / name)
+
+    def _placement(self, folder: Path, sources: set[str]) -> dict[str, str]:
+        """Tensor name to file name, from the index, or from the one weight file that is there."""
+        for index, single in zip(checkpoint.INDEXES, checkpoint.SINGLES, strict=True):
+            if (folder / index).exists():
+                return checkpoint.read_index(folder / index)
+            if single in self._listing:
+                return dict.fromkeys(sources, single)
+        return {}
+
+    def _shard(self, file: RemoteFile, tensors: frozenset[str]) -> Shard:
+        locked = next((known.sha256 for known in self._model.files if known.name == file.name), None)
+        if locked and file.sha256 and locked != file.sha256:
+            raise LockError(
+                f"the hub has {file.name} of {self._repo} with sha256 {file.sha256}, models.lock pins {locked}"
             )
-        return found
-
-    def prompt(self, source: PromptSource) -> str:
-        """The prompt a judge was trained on. Raises SourceError where its file is not the pinned one."""
-        from urllib.error import HTTPError, URLError
-        from urllib.request import urlopen
-
-        url = f"{self.code_host}/{source.repo}/{source.commit}/{source.path}"
-        try:
-            with urlopen(url, timeout=30) as answer:
-                data: bytes = answer.read(MAX_CODE_BYTES)
-        except HTTPError as problem:
-            raise SourceError(f"the prompt of this model cannot be had: {url} answers {problem.code}") from problem
-        except (URLError, OSError) as problem:
-            raise SourceInterrupted(f"cannot reach {url}: {problem}", "check the connection and try again") from problem
-        import hashlib
-
-        if source.sha256 not in (None, hashlib.sha256(data).hexdigest()):
-            raise SourceError(f"{url} is not the file that models.lock pins", "its sha256 differs; nothing was used")
-        return read_prompt(data.decode("utf-8", "replace"), source)
+        return Shard(file.name, locked or file.sha256, file.bytes, tensors)
 
 
-@contextmanager
-def _translated(repo: str, revision: str, acceptance: str | None = None) -> Iterator[None]:
-    """What huggingface_hub raises, in this package's terms."""
-    from huggingface_hub import errors
+def describe(hub: Hub, repo: str, revision: str = "main") -> LockedModel:
+    """A model that is not in models.lock, pinned to the commit its revision has now; its weights are not fetched."""
+    return LockedModel(
+        name=repo.rpartition("/")[2].lower(),
+        architecture="",
+        model_class="",
+        parameters=None,
+        license="",
+        protocol="pairwise",
+        config={},
+        repo=repo,
+        commit=hub.commit(repo, revision),
+    )
 
+
+def check_tensors(blueprint: Blueprint, tensors: Mapping[str, Tensor], where: Path, targets: Sequence[Target]) -> None:
+    """Check that a folder, or one shard, holds what these targets need, and nothing the GGUF has no place for.
+
+    A tensor that the GGUF has no place for is no detail: the model would run without it, and be wrong. Raises
+    CheckpointError naming the tensor.
+    """
+    for target in targets:
+        if target.constant is None:
+            checkpoint.pick(tensors, target.source, target.source_shape, where)
+    used = {target.source for target in blueprint.targets}
+    if not any(target.name == "output.weight" for target in blueprint.targets):
+        used.add("lm_head.weight")  # a tied head is a copy of the embedding
+    left = [name for name in tensors if name not in used and not _ignored(name, blueprint)]
+    if left:
+        more = f" (nor have {len(left) - 1} others)" if len(left) > 1 else ""
+        raise CheckpointError(
+            f"tensor {left[0]!r} in {tensors[left[0]].path} has no place in a GGUF "
+            f"of architecture {blueprint.architecture}{more}",
+            "does config.json belong to these weights?",
+        )
+
+
+def _ignored(name: str, blueprint: Blueprint) -> bool:
+    return any(fnmatch.fnmatchcase(name, pattern) for pattern in blueprint.ignored)
+
+
+def _sha256(path: Path) -> str:
     try:
-        yield
-    except errors.GatedRepoError as problem:
-        page = acceptance or f"https://huggingface.co/{repo}"
-        raise SourceError(
-            f"{repo} is gated: its licence must be accepted before it can be downloaded",
-            f"accept it at {page}, then log in with `hf auth login` or set HF_TOKEN",
-        ) from problem
-    except errors.RevisionNotFoundError as problem:
-        raise SourceError(
-            f"{repo} has no commit {revision} any more", "`edge-judge lock --check` tells what moved"
-        ) from problem
-    except errors.RemoteEntryNotFoundError as problem:
-        raise SourceError(f"a file is missing from {repo} at {revision}: {_line(problem)}") from problem
-    except errors.RepositoryNotFoundError as problem:
-        raise SourceError(
-            f"there is no repository {repo}, or it is private", "check the name, or log in with `hf auth login`"
-        ) from problem
-    except errors.HFValidationError as problem:
-        raise SourceError(f"{repo!r} is no repository name: {_line(problem)}") from problem
-    except Exception as problem:
-        transport = type(problem).__module__.startswith(("httpx", "huggingface_hub"))
-        if not isinstance(problem, OSError) and not transport:
-            raise  # a fault of ours, not of the connection
-        if isinstance(problem, OSError) and problem.errno == errno.ENOSPC:
-            raise SourceError(f"no room on the disk for a file of {repo}", "free some space and try again") from problem
-        raise SourceInterrupted(
-            f"the checkpoint of {repo} is not on this machine and cannot be downloaded now: {_line(problem)}",
-            "check the connection and run the same command again; finished parts are kept",
-        ) from problem
-
-
-def _line(problem: BaseException) -> str:
-    text = " ".join(str(problem).split())
-    return f"{type(problem).__name__}: {text[:160]}"
-
-
-@contextmanager
-def _quiet() -> Iterator[None]:
-    """Progress is told by this package's own callback, so huggingface_hub's bars stay off meanwhile."""
-    from huggingface_hub.utils.tqdm import are_progress_bars_disabled, disable_progress_bars, enable_progress_bars
-
-    before = are_progress_bars_disabled()
-    disable_progress_bars()
-    try:
-        yield
-    finally:
-        if not before:
-            enable_progress_bars()
+        return sha256(path)
+    except OSError as problem:
+        raise CheckpointError(f"cannot read {path}: {problem.strerror or problem}") from problem

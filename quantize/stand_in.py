@@ -8,19 +8,21 @@ types and vocabularies; knows nothing about checkpoints, nor about what is measu
 
 from __future__ import annotations
 
-import shutil
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 from typing import IO, TYPE_CHECKING
 
-from quantize import architectures, build, container, pack, schemes
+from quantize import architectures, container, pack, schemes
 from quantize.architectures.blueprint import Blueprint, Field, Target
-from quantize.build import Counter, Progress
+from quantize.atomic import written_atomically
+from quantize.build import write_header
 from quantize.config import Config
 from quantize.container import Placed
-from quantize.errors import PackError, VocabularyError
+from quantize.disk import check_disk, writing_in
+from quantize.errors import VocabularyError
 from quantize.metadata import Provenance, general_fields
+from quantize.progress import Counter, ProgressCallback
 from quantize.vocab import SpecialTokens, TokenType, Vocabulary
 
 if TYPE_CHECKING:
@@ -46,7 +48,7 @@ def write(
     name: str = "stand-in",
     vocabulary: Path | None = None,
     seed: int = 0,
-    progress: Callable[[Progress], None] | None = None,
+    progress: ProgressCallback | None = None,
 ) -> Path:
     """Write `out`: the model that a configuration describes, in a scheme, with random weights.
 
@@ -60,9 +62,10 @@ def write(
     tokens = made_up(blueprint.vocabulary) if vocabulary is None else _taken(vocabulary, blueprint.vocabulary)
     general = general_fields(name, blueprint, planned, Provenance())
     keys = (*general, Field(MARK, "bool", True), *blueprint.fields, *tokens)
-    with build.published(out) as temporary:
-        _check_room(out.parent, schemes.planned_bytes(blueprint, planned))
-        placed = build.start(temporary, blueprint, planned, keys)
+    with writing_in(out.parent), written_atomically(out) as temporary:
+        hint = "free some space, take a smaller scheme, or write to another disk"
+        check_disk(out.parent, schemes.planned_bytes(blueprint, planned), "random weights of this shape need", hint)
+        placed = write_header(temporary, blueprint, planned, keys)
         with temporary.open("r+b") as stream:
             _fill(stream, blueprint, placed, _Pools(seed), Counter(placed, progress))
     return out
@@ -72,16 +75,6 @@ def _plan(blueprint: Blueprint, scheme: str) -> schemes.Plan:
     """The type of every tensor. Random weights need no importances, so a scheme that does is planned as with them."""
     planned = schemes.plan(blueprint, scheme)
     return schemes.plan(blueprint, scheme, with_imatrix=True) if planned.needs_imatrix else planned
-
-
-def _check_room(folder: Path, need: int) -> None:
-    need += build.SLACK_BYTES
-    free = shutil.disk_usage(folder).free
-    if free < need:
-        raise PackError(
-            f"{folder} has {free / 1e9:.1f} GB free, random weights of this shape need {need / 1e9:.1f} GB",
-            "free some space, take a smaller scheme, or write to another disk",
-        )
 
 
 # ---- weights ----------------------------------------------------------------------------------------------
@@ -120,8 +113,7 @@ def _fill(stream: IO[bytes], blueprint: Blueprint, placed: tuple[Placed, ...], p
         stream.seek(place.offset)
         for piece in _values(target, place, pools):
             stream.write(piece)
-        counter.skip([target])
-        counter.stage("pack", target.name)
+        counter.written(target)
 
 
 def _values(target: Target, place: Placed, pools: _Pools) -> Iterator[memoryview]:
@@ -160,10 +152,13 @@ def made_up(rows: int) -> tuple[Field, ...]:
 
 def _taken(path: Path, rows: int) -> tuple[Field, ...]:
     """The tokenizer of a GGUF file, filled up with tokens that are never used."""
-    fields = {field.key: field for field in container.read_fields(path, "tokenizer.")}
+    fields = {field.key: field for field in container.read_fields(path, "tokenizer.") if field.value != ()}
     tokens = fields.get("tokenizer.ggml.tokens")
     if tokens is None or not isinstance(tokens.value, tuple):
         raise VocabularyError(f"{path} has no vocabulary", "expected a GGUF file with tokenizer.ggml.tokens")
+    for key, kind in (("tokens", "string"), ("token_type", "int32"), ("scores", "float32")):
+        if (field := fields.get(f"tokenizer.ggml.{key}")) is not None and field.kind != kind:
+            raise VocabularyError(f"{path}: tokenizer.ggml.{key} is of type {field.kind}, expected {kind}")
     known = len(tokens.value)
     if known > rows:
         raise VocabularyError(f"{path} has {known} tokens, a model of this shape has only {rows}")

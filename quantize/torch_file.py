@@ -1,24 +1,27 @@
 """The table of contents of one `pytorch_model*.bin`, read without torch and without running any of it.
 
 Such a file is a zip archive with a pickle that describes tensors and one stored entry per storage. A pickle
-is a program; here it runs on an interpreter that knows five harmless names and refuses every other, and what
-it builds are records, not tensors. Storages are only located, never read. Source: torch.serialization's zip
-format; Python's pickle protocol. Knows nothing about what the tensors mean.
+is a program. Here it runs on an interpreter that knows a few harmless names, refuses every other, and changes nothing
+that it has built; what it builds are records, not tensors. Storages are only located, never read. Source:
+torch.serialization's zip format; Python's pickle protocol. Knows nothing about what the tensors mean.
 """
 
 from __future__ import annotations
 
+import io
 import math
 import pickle
 import struct
 import zipfile
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import IO, Any
+from typing import IO, Any, ClassVar
 
-from quantize.errors import CheckpointError
+from quantize.errors import CheckpointError, shown
 
 MAX_PICKLE_BYTES = 64 << 20
+MAX_DIMENSIONS = 8
 _STORAGES = {
     "HalfStorage": ("F16", 2), "BFloat16Storage": ("BF16", 2), "FloatStorage": ("F32", 4),
     "DoubleStorage": ("F64", 8), "LongStorage": ("I64", 8), "IntStorage": ("I32", 4),
@@ -67,11 +70,17 @@ def read_table(path: Path) -> tuple[Strided, ...]:
                     f"{path} is not a .bin file of the zip format: it is cut short, or from before torch 1.6",
                     "load it with torch and save it as safetensors, or use another revision of the model",
                 )
-            with zipfile.ZipFile(stream) as archive:
+            with _archive(path, stream) as archive:
                 return _table(path, archive, stream)
     except OSError as problem:
         raise CheckpointError(f"cannot read {path}: {problem.strerror or problem}") from problem
-    except zipfile.BadZipFile as problem:
+
+
+def _archive(path: Path, stream: IO[bytes]) -> zipfile.ZipFile:
+    """The archive's own table of contents. A damaged one makes zipfile raise nearly anything."""
+    try:
+        return zipfile.ZipFile(stream)
+    except (zipfile.BadZipFile, RuntimeError, ValueError, OverflowError, MemoryError, struct.error) as problem:
         raise CheckpointError(f"{path} is no whole zip archive: {problem}", "fetch it again") from problem
 
 
@@ -108,27 +117,31 @@ class _Locator:
     def place(self, name: str) -> tuple[int, int]:
         info = self.entries.get(name)
         if info is None:
-            raise CheckpointError(f"{self.path} lacks its entry {name!r}")
+            raise CheckpointError(f"{self.path} lacks its entry {shown(name)}")
         if info.compress_type != zipfile.ZIP_STORED or info.file_size != info.compress_size or info.flag_bits & 1:
-            raise CheckpointError(f"{self.path}: entry {name!r} is compressed or encrypted, expected it stored")
+            raise CheckpointError(f"{self.path}: entry {shown(name)} is compressed or encrypted, expected it stored")
+        if not 0 <= info.header_offset < self.size:
+            raise CheckpointError(f"{self.path}: entry {shown(name)} is not where the archive says")
         header = _read(self.stream, info.header_offset, 30)
         if len(header) != 30 or header[:4] != b"PK\x03\x04":
-            raise CheckpointError(f"{self.path}: entry {name!r} is not where the archive says")
+            raise CheckpointError(f"{self.path}: entry {shown(name)} is not where the archive says")
         name_bytes, extra_bytes = struct.unpack("<HH", header[26:30])
         start = info.header_offset + 30 + name_bytes + extra_bytes
         if start + info.file_size > self.size:
-            raise CheckpointError(f"{self.path}: entry {name!r} reaches beyond the file", "fetch it again")
+            raise CheckpointError(f"{self.path}: entry {shown(name)} reaches beyond the file", "fetch it again")
         return start, info.file_size
 
     def storage(self, reference: object) -> _Storage:
         if not isinstance(reference, tuple) or len(reference) != 5 or reference[0] != "storage":
-            raise CheckpointError(f"{self.path} refers to something that is no storage: {str(reference)[:80]}")
+            raise CheckpointError(f"{self.path} refers to something that is no storage: {shown(reference)}")
         kind, key, elements = reference[1], reference[2], reference[4]
         if not isinstance(kind, _StorageKind) or not isinstance(key, str) or type(elements) is not int:
-            raise CheckpointError(f"{self.path} describes a storage in an unknown way: {str(reference)[:80]}")
+            raise CheckpointError(f"{self.path} describes a storage in an unknown way: {shown(reference)}")
         offset, size = self.place(f"{self.root}data/{key}")
         if elements < 0 or elements * kind.item_bytes > size:
-            raise CheckpointError(f"{self.path}: storage {key!r} holds {size} bytes, not {elements} elements")
+            raise CheckpointError(
+                f"{self.path}: storage {shown(key)} holds {size} bytes, not {shown(elements)} elements"
+            )
         return _Storage(kind.dtype, kind.item_bytes, offset, elements)
 
 
@@ -149,37 +162,52 @@ def _rebuild_parameter(view: object, *_: object) -> object:
     return view
 
 
-class _Dict(dict[Any, Any]):
-    """Stands for an ordered dict; what a pickle wants to set on it beside its items is dropped."""
-
-    def __setstate__(self, _: object) -> None:
-        return None
-
-
 _ALLOWED = {
-    ("collections", "OrderedDict"): _Dict,
+    ("collections", "OrderedDict"): dict,
     ("torch._utils", "_rebuild_tensor_v2"): _rebuild_tensor,
     ("torch._utils", "_rebuild_parameter"): _rebuild_parameter,
 } | {("torch", name): _StorageKind(*kind) for name, kind in _STORAGES.items()}
 
 
+class _Interpreter(pickle._Unpickler):
+    """Runs a pickle. It is the one written in Python: the one in C sets aside memory for any number that a pickle
+    names, and lets a pickle change what it has built, these records and functions included.
+    """
+
+    stack: list[Any]
+
+    def __init__(self, path: Path, data: bytes, locator: _Locator) -> None:
+        super().__init__(io.BytesIO(data), encoding="utf-8")
+        self._path, self._locator = path, locator
+
+    def find_class(self, module: str, name: str) -> Any:
+        if (module, name) not in _ALLOWED:
+            raise CheckpointError(
+                f"{self._path} asks to run {module}.{name}, which no checkpoint needs; nothing was run",
+                "do not trust this file; use a safetensors revision of the model",
+            )
+        return _ALLOWED[module, name]
+
+    def persistent_load(self, reference: object) -> _Storage:
+        return self._locator.storage(reference)
+
+    def drop_state(self) -> None:
+        """What a pickle wants to set on an object is dropped; torch notes a version on its ordered dicts so."""
+        self.stack.pop()
+
+    def refuse(self) -> None:
+        raise pickle.UnpicklingError("it holds a kind of value that no checkpoint has")
+
+    dispatch: ClassVar[dict[int, Callable[[Any], None]]] = {
+        **pickle._Unpickler.dispatch,
+        pickle.BUILD[0]: drop_state,
+        pickle.BYTEARRAY8[0]: refuse,  # sets aside as much memory as it names
+    }
+
+
 def _unpickle(path: Path, data: bytes, locator: _Locator) -> dict[str, _View]:
-    import io
-
-    class Reader(pickle.Unpickler):
-        def find_class(self, module: str, name: str) -> Any:
-            if (module, name) not in _ALLOWED:
-                raise CheckpointError(
-                    f"{path} asks to run {module}.{name}, which no checkpoint needs; nothing was run",
-                    "do not trust this file; use a safetensors revision of the model",
-                )
-            return _ALLOWED[module, name]
-
-        def persistent_load(self, reference: object) -> _Storage:
-            return locator.storage(reference)
-
     try:
-        found = Reader(io.BytesIO(data), encoding="utf-8").load()
+        found = _Interpreter(path, data, locator).load()
     except CheckpointError:
         raise
     except Exception as problem:  # a hostile pickle can fail in any way at all
@@ -192,10 +220,14 @@ def _unpickle(path: Path, data: bytes, locator: _Locator) -> dict[str, _View]:
 
 def _checked(path: Path, name: str, view: _View) -> Strided:
     numbers = (*view.shape, *view.strides, view.first)
-    if len(view.shape) != len(view.strides) or not all(type(n) is int and n >= 0 for n in numbers):
-        raise CheckpointError(f"{path}: tensor {name!r} has shape {view.shape} and strides {view.strides}")
+    few = len(view.shape) == len(view.strides) <= MAX_DIMENSIONS
+    if not few or not all(type(n) is int and 0 <= n < 1 << 63 for n in numbers):
+        shape, strides = shown(view.shape), shown(view.strides)
+        raise CheckpointError(f"{path}: tensor {shown(name)} has shape {shape} and strides {strides}")
     last = view.first + sum((n - 1) * stride for n, stride in zip(view.shape, view.strides, strict=True))
     if math.prod(view.shape) and last >= view.storage.elements:
-        raise CheckpointError(f"{path}: tensor {name!r} reaches element {last} of a storage of {view.storage.elements}")
+        raise CheckpointError(
+            f"{path}: tensor {shown(name)} reaches element {last} of a storage of {view.storage.elements}"
+        )
     offset = view.storage.offset + view.first * view.storage.item_bytes
     return Strided(name, view.storage.dtype, view.shape, view.strides, offset)

@@ -178,3 +178,12 @@ def make_checkpoint(
     write_weights(folder, tensors_of(config, seed), dtype, shards)
     write_bytelevel_tokenizer(folder, regex)
     return folder
+
+
+def quantized(folder: Path, scheme: str, out: Path, *, name: str = "tiny", origin=None, **options):
+    """Build `out` from a checkpoint folder."""
+    from quantize import build
+    from quantize.metadata import Provenance
+
+    source = build.FolderSource(folder, name, origin or Provenance())
+    return build.quantize(source, scheme, build.BuildOptions(out, **options))

@@ -9,7 +9,12 @@ from checkpoints import llama_config, qwen2_config, tensors_of
 from quantize import architectures
 from quantize.architectures.blueprint import interleaved_heads
 from quantize.config import Config
-from quantize.errors import ConfigError, UnsupportedArchitecture
+from quantize.errors import ConfigError, UnsupportedArchitectureError
+
+LLAMA3 = {
+    "rope_type": "llama3", "factor": 8.0, "low_freq_factor": 1.0, "high_freq_factor": 4.0,
+    "original_max_position_embeddings": 8192,
+}  # fmt: skip
 
 
 def plan(**config):
@@ -97,7 +102,7 @@ def test_a_scaling_that_is_not_understood_is_refused_by_name():
 def test_nanbeige_is_plain_llama_unless_it_loops():
     config = llama_config(architectures=["NanbeigeForCausalLM"], model_type="nanbeige")
     assert plan(**config).architecture == "llama"
-    with pytest.raises(UnsupportedArchitecture, match="loops"):
+    with pytest.raises(UnsupportedArchitectureError, match="loops"):
         plan(**config, num_loops=2)
 
 
@@ -132,6 +137,16 @@ def test_a_missing_field_is_named_with_its_file(field):
         ({"rms_norm_eps": -1.0}, "above zero"),
         ({"tie_word_embeddings": 1}, "true or false"),
         ({"rope_scaling": 3}, "'rope_scaling' is 3"),
+        ({"hidden_size": 1 << 32}, "from 1 to 2147483647"),
+        ({"hidden_size": 10**5000}, "'hidden_size' is a int"),
+        ({"vocab_size": 1 << 31}, "'vocab_size' is 2147483648"),
+        ({"head_dim": 1 << 30}, "8 heads of 1073741824 dimensions"),
+        ({"rope_theta": 10**400}, "'rope_theta' is 10{20,}"),
+        ({"rope_theta": 1e300}, "'rope_theta' is 1e\\+300"),
+        ({"rms_norm_eps": float("nan")}, "'rms_norm_eps' is nan"),
+        ({"architectures": [["x" * 500] * 500]}, "'xxx"),
+        ({"rope_scaling": LLAMA3 | {"low_freq_factor": 4.0}}, "'low_freq_factor' is 4.0"),
+        ({"rope_scaling": LLAMA3 | {"rope_theta": 1e-40}}, "no finite frequencies"),
     ],
 )
 def test_a_field_that_cannot_be_right_is_refused(change, said):
@@ -140,6 +155,6 @@ def test_a_field_that_cannot_be_right_is_refused(change, said):
 
 
 def test_an_unknown_architecture_is_refused_by_name_with_a_way_out():
-    with pytest.raises(UnsupportedArchitecture, match="'MambaForCausalLM'") as caught:
+    with pytest.raises(UnsupportedArchitectureError, match="'MambaForCausalLM'") as caught:
         plan(**llama_config(architectures=["MambaForCausalLM"]))
     assert "GGUF" in caught.value.hint

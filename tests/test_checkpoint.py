@@ -88,6 +88,10 @@ def test_a_truncated_file_is_refused(tmp_path):
         ({"a": ENTRY | {"shape": [2.0, 3]}}, "shape"),
         ({"a": ENTRY | {"dtype": "Q7"}}, "dtype 'Q7'"),
         ({"a": 3}, "not an object"),
+        ({"a": ENTRY | {"shape": [10**4000, 10**4000]}}, "has shape a list"),
+        ({"a": ENTRY | {"shape": [1] * 9}}, "has shape"),
+        ({"a": ENTRY | {"data_offsets": [0, 10**4000]}}, "data_offsets"),
+        ({"a": ENTRY | {"dtype": "x" * 5000}}, "dtype 'xxx.{100,200}xxx', expected"),
         ([1, 2], "is a list"),
     ],
 )
@@ -162,6 +166,26 @@ def test_an_index_may_only_name_files_of_its_own_folder(tmp_path, name):
     (tmp_path / "model.safetensors.index.json").write_text(json.dumps({"weight_map": {"a": name}}))
     with pytest.raises(CheckpointError, match="plain file name"):
         checkpoint.open_folder(tmp_path)
+
+
+@pytest.mark.parametrize(
+    ("content", "words"),
+    [
+        (b"[" * 100_000, "not valid JSON"),
+        (b'{"weight_map": {"a": ' + b"[" * 70 + b"]" * 70 + b"}}", "nested deeper than 64"),
+        (b'{"weight_map": {"a": ' + b"9" * 5000 + b"}}", "not valid JSON"),
+        (b'{"weight_map": {"\\ud800": "x"}}', "not valid JSON"),
+        (b'{"weight_map": {"a": "\xff"}}', "not valid JSON"),
+        (b"[]", "is a list, expected an object"),
+        (b'{"weight_map": {"a": "' + b"x" * 300 + b'"}}', "plain file name"),
+        (b'{"weight_map": {"a": "b\\u0000c"}}', "is missing"),
+    ],
+)
+def test_an_index_of_any_bytes_is_refused_in_one_line(tmp_path, content, words):
+    (tmp_path / "model.safetensors.index.json").write_bytes(content)
+    with pytest.raises(CheckpointError, match=words) as caught:
+        checkpoint.open_folder(tmp_path)
+    assert len(str(caught.value)) < 600
 
 
 def test_a_tensor_in_two_shards_is_refused(tmp_path):

@@ -83,7 +83,9 @@ def test_some_missing_references_are_told_and_the_rest_is_judged(edge, tmp_path)
 def test_prompts_that_do_not_fit_are_refused_or_shortened_and_counted(edge, tmp_path):
     config = qwen2_config(num_hidden_layers=1, intermediate_size=256, vocab_size=304, max_position_embeddings=2048)
     make_checkpoint(tmp_path / "model", config, seed=3)
-    gguf = build.quantize(tmp_path / "model", "f16", tmp_path / "tiny.gguf", name="tiny", threads=1).path
+    gguf = build.quantize(
+        build.FolderSource(tmp_path / "model", "tiny"), "f16", build.BuildOptions(tmp_path / "tiny.gguf", threads=1)
+    ).path
     rows = [{"question": "q", "a": "dog " * 900, "b": "cat"}, {"question": "q", "a": "dog", "b": "cat"}]
     (tmp_path / "long.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows))
     asked = ("--gguf", gguf, "--benchmark", "long.jsonl")

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from checkpoints import LLAMA3_REGEX, QWEN2_REGEX, llama_config, make_checkpoint, qwen2_config, write_weights
+from checkpoints import LLAMA3_REGEX, QWEN2_REGEX, llama_config, make_checkpoint, quantized, qwen2_config, write_weights
 from families import (
     chatglm_config,
     chatglm_tensors,
@@ -20,7 +20,7 @@ from llama_source import llama_source
 from oracle import gguf_tensors, gguf_values, llama_quantize
 from test_remote import as_bin
 
-from quantize import build, schemes
+from quantize import schemes
 
 pytest.importorskip("sentencepiece", reason="the converter reads tokenizer.model with sentencepiece")
 
@@ -108,7 +108,7 @@ def convert(model, out, kind, case):
 def test_tensors_and_keys_are_those_of_the_converter(case, tmp_path):
     model = make(tmp_path / "model", case, "bf16", 1, False)
     theirs = convert(model, tmp_path / "theirs.gguf", "f32", case)
-    ours = build.quantize(model, "f32", tmp_path / "ours.gguf", name="model").path
+    ours = quantized(model, "f32", tmp_path / "ours.gguf", name="model").path
     assert gguf_tensors(ours) == gguf_tensors(theirs)
     compare_keys(gguf_values(ours), gguf_values(theirs))
 
@@ -140,7 +140,7 @@ def test_half_precision_files_are_those_of_the_converter(case, dtype, shards, bi
     model = make(tmp_path / "model", case, dtype, shards, binary)
     for kind in ("f16", "bf16"):
         theirs = convert(model, tmp_path / "theirs.gguf", kind, case)
-        ours = build.quantize(model, kind, tmp_path / "ours.gguf", name="model").path
+        ours = quantized(model, kind, tmp_path / "ours.gguf", name="model").path
         assert gguf_tensors(ours) == gguf_tensors(theirs)
 
 
@@ -150,5 +150,5 @@ def test_one_pass_gives_what_the_official_two_steps_give(case, tmp_path):
     wide = convert(model, tmp_path / "wide.gguf", "bf16", case)
     for scheme in ("q8_0", "q6_k", "q5_k_m", "q4_k_m", "q4_0", "iq4_xs", "q3_k_m", "q2_k"):
         llama_quantize(wide, tmp_path / "theirs.gguf", schemes.SCHEMES[scheme])
-        ours = build.quantize(model, scheme, tmp_path / "ours.gguf", name="model").path
+        ours = quantized(model, scheme, tmp_path / "ours.gguf", name="model").path
         assert gguf_tensors(ours) == gguf_tensors(tmp_path / "theirs.gguf"), scheme

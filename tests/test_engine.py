@@ -36,7 +36,9 @@ TEXTS = [
 def gguf(tmp_path_factory):
     folder = tmp_path_factory.mktemp("engine")
     make_checkpoint(folder / "model", CONFIG, seed=5)
-    return build.quantize(folder / "model", "f32", folder / "tiny.gguf", name="tiny", threads=1).path
+    return build.quantize(
+        build.FolderSource(folder / "model", "tiny"), "f32", build.BuildOptions(folder / "tiny.gguf", threads=1)
+    ).path
 
 
 @pytest.fixture(scope="module")

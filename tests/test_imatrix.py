@@ -2,11 +2,11 @@
 
 import numpy as np
 import pytest
-from checkpoints import llama_config, make_checkpoint
+from checkpoints import llama_config, make_checkpoint, quantized
 from oracle import gguf_tensors, gguf_values, llama_quantize
 
-from quantize import build, imatrix, schemes
-from quantize.errors import ImatrixNeeded, SchemeError
+from quantize import imatrix, schemes
+from quantize.errors import ImatrixNeededError, SchemeError
 
 CONFIG = llama_config(num_hidden_layers=1, intermediate_size=256, vocab_size=304)
 # none for the embedding: llama-imatrix measures what a matrix is multiplied with, and that one is looked up
@@ -16,15 +16,16 @@ WIDTHS = {
 } | {"output.weight": 256}
 
 
-def write(path, widths=WIDTHS, count=7.0, bad=None, **counts):
+def write(path, widths=WIDTHS, count=7.0, bad=None, chunks=3, **counts):
     """An importance matrix file as llama-imatrix writes it."""
-    from gguf import GGUFWriter
+    from gguf import GGUFValueType, GGUFWriter
 
     writer = GGUFWriter(path, "")
     writer.kv_data[0].clear()
     writer.add_type("imatrix")
     writer.add_array("imatrix.datasets", ["some.txt"])
-    writer.add_uint32("imatrix.chunk_count", 3)
+    kind = {int: GGUFValueType.INT32, float: GGUFValueType.FLOAT32, str: GGUFValueType.STRING}[type(chunks)]
+    writer.add_key_value("imatrix.chunk_count", chunks, kind)
     writer.add_uint32("imatrix.chunk_size", 512)
     rng = np.random.default_rng(5)
     for name, width in widths.items():
@@ -45,7 +46,7 @@ def write(path, widths=WIDTHS, count=7.0, bad=None, **counts):
 def model(tmp_path_factory):
     folder = tmp_path_factory.mktemp("imatrix")
     make_checkpoint(folder / "model", CONFIG)
-    wide = build.quantize(folder / "model", "f32", folder / "f32.gguf", name="tiny").path
+    wide = quantized(folder / "model", "f32", folder / "f32.gguf").path
     return folder / "model", wide, write(folder / "some.imatrix.gguf")
 
 
@@ -58,7 +59,7 @@ def model(tmp_path_factory):
 )
 def test_the_bytes_are_those_llama_cpp_makes_with_the_same_importances(model, scheme, tmp_path):
     folder, wide, importance = model
-    ours = build.quantize(folder, scheme, tmp_path / "ours.gguf", name="tiny", importance=importance)
+    ours = quantized(folder, scheme, tmp_path / "ours.gguf", imatrix=importance)
     columns = dict(imatrix.read(importance).columns)
     llama_quantize(wide, tmp_path / "theirs.gguf", schemes.SCHEMES[scheme], columns)
     assert gguf_tensors(ours.path) == gguf_tensors(tmp_path / "theirs.gguf")
@@ -74,7 +75,7 @@ def test_importance_is_the_mean_of_the_sums(tmp_path):
 def test_the_file_is_noted_by_name_and_hash_and_not_by_place(model, tmp_path):
     folder, _, importance = model
     values = gguf_values(
-        build.quantize(folder, "q4_0", tmp_path / "o.gguf", name="x", importance=importance).path
+        quantized(folder, "q4_0", tmp_path / "o.gguf", name="x", imatrix=importance).path
     )
     assert values["quantize.imatrix.file"] == "some.imatrix.gguf"
     assert (
@@ -86,17 +87,17 @@ def test_the_file_is_noted_by_name_and_hash_and_not_by_place(model, tmp_path):
 def test_a_matrix_that_lacks_a_tensor_the_scheme_cannot_do_without_is_refused(model, tmp_path):
     folder, _, _ = model
     partial = {name: width for name, width in WIDTHS.items() if name != "blk.0.ffn_up.weight"}
-    with pytest.raises(ImatrixNeeded, match=r"lacks 'blk\.0\.ffn_up\.weight'"):
+    with pytest.raises(ImatrixNeededError, match=r"lacks 'blk\.0\.ffn_up\.weight'"):
         importance = write(tmp_path / "partial.gguf", partial)
-        build.quantize(folder, "iq2_xs", tmp_path / "o.gguf", name="x", importance=importance)
-    build.quantize(folder, "q4_k_m", tmp_path / "o.gguf", name="x", importance=importance)
+        quantized(folder, "iq2_xs", tmp_path / "o.gguf", name="x", imatrix=importance)
+    quantized(folder, "q4_k_m", tmp_path / "o.gguf", name="x", imatrix=importance)
 
 
 def test_a_matrix_of_another_model_is_refused(model, tmp_path):
     folder, _, _ = model
     importance = write(tmp_path / "other.gguf", dict.fromkeys(WIDTHS, 128))
     with pytest.raises(SchemeError, match="128 importances"):
-        build.quantize(folder, "q4_k_m", tmp_path / "o.gguf", name="x", importance=importance)
+        quantized(folder, "q4_k_m", tmp_path / "o.gguf", name="x", imatrix=importance)
 
 
 def test_files_that_are_no_importance_matrix_are_refused(model, tmp_path):
@@ -108,6 +109,13 @@ def test_files_that_are_no_importance_matrix_are_refused(model, tmp_path):
         imatrix.read(write(tmp_path / "a.gguf", counts=False))
     with pytest.raises(SchemeError, match="not finite"):
         imatrix.read(write(tmp_path / "b.gguf", bad=np.nan))
+    with pytest.raises(SchemeError, match="below zero"):
+        imatrix.read(write(tmp_path / "d.gguf", bad=-1.0))
+    with pytest.raises(SchemeError, match="not finite"):
+        imatrix.read(write(tmp_path / "e.gguf", bad=np.inf, count=np.inf))
+    for chunks in ("three", float("nan"), -1):
+        with pytest.raises(SchemeError, match=r"'imatrix\.chunk_count' is"):
+            imatrix.read(write(tmp_path / "f.gguf", chunks=chunks))
     data = model[2].read_bytes()
     (tmp_path / "c.gguf").write_bytes(data[:-100])
     with pytest.raises(SchemeError, match="cut short"):

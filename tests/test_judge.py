@@ -32,7 +32,9 @@ FORKED = Protocol(
 def gguf(tmp_path_factory):
     folder = tmp_path_factory.mktemp("judging")
     make_checkpoint(folder / "model", CONFIG, seed=3)
-    return build.quantize(folder / "model", "f16", folder / "tiny.gguf", name="tiny", threads=1).path
+    return build.quantize(
+        build.FolderSource(folder / "model", "tiny"), "f16", build.BuildOptions(folder / "tiny.gguf", threads=1)
+    ).path
 
 
 @pytest.fixture(scope="module")

@@ -6,7 +6,7 @@ import pytest
 
 from quantize import architectures, lock
 from quantize.config import Config
-from quantize.errors import LockError, UnknownModel
+from quantize.errors import LockError, UnknownModelError
 
 NINE = {
     "qwen1.5-7b", "qwen1.5-14b", "llama-3-8b", "nanbeige2-8b", "chatglm3-6b",
@@ -61,7 +61,7 @@ def test_models_with_a_trained_in_prompt_say_where_it_is_published():
 
 
 def test_an_unknown_model_is_refused_with_the_nearest_names():
-    with pytest.raises(UnknownModel, match=r"quen1\.5-7b") as caught:
+    with pytest.raises(UnknownModelError, match=r"quen1\.5-7b") as caught:
         lock.read().model("quen1.5-7b")
     assert "qwen1.5-7b" in caught.value.hint
 
@@ -73,6 +73,13 @@ def test_an_unknown_model_is_refused_with_the_nearest_names():
         (('"mit"', "3"), "'license' is 3"),
         (('commit = "abc"', ""), "either 'local' or both"),
         (("[models.tiny]", "[models.tiny"), "not valid TOML"),
+        (("{hidden_size = 64}", "{a = 1, a = 2}"), "not valid TOML"),
+        (('"mit"', '"mit"\nlicense = "mit"'), "not valid TOML"),
+        (('"mit"', "1979-13-40"), "not valid TOML"),
+        (('"mit"', "[" * 3000), "not valid TOML"),
+        (('"mit"', "9" * 5000), "not valid TOML"),
+        (('"mit"', '"\\ud800"'), "not valid TOML"),
+        (('"mit"', "[" + "3, " * 5000 + "]"), r"'license' is \[3, 3, 3, 3, 3, 3, 3, 3, \.\.\.\], expected a str"),
     ],
 )
 def test_a_malformed_entry_is_refused_by_name(tmp_path, change, said):

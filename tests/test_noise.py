@@ -53,7 +53,9 @@ def test_what_was_not_judged_before_is_not_compared():
 def gguf(tmp_path_factory):
     folder = tmp_path_factory.mktemp("noise")
     make_checkpoint(folder / "model", CONFIG, seed=3)
-    return build.quantize(folder / "model", "f16", folder / "tiny.gguf", name="tiny", threads=1).path
+    return build.quantize(
+        build.FolderSource(folder / "model", "tiny"), "f16", build.BuildOptions(folder / "tiny.gguf", threads=1)
+    ).path
 
 
 def repeated(gguf, protocol, times):

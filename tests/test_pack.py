@@ -10,18 +10,19 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from checkpoints import bf16_bytes, llama_config, make_checkpoint, qwen2_config, tensors_of, write_weights
+from checkpoints import bf16_bytes, llama_config, make_checkpoint, quantized, qwen2_config, tensors_of, write_weights
 from oracle import gguf_tensors, gguf_values, llama_logits, llama_quantize
 
-from quantize import build, pack, schemes
+from quantize import pack, schemes
 from quantize.errors import (
     CheckpointError,
     ConfigError,
-    ImatrixNeeded,
+    ImatrixNeededError,
     PackError,
     QuantizeError,
-    UnknownScheme,
+    UnknownSchemeError,
 )
+from quantize.metadata import Provenance
 
 ROOT = Path(__file__).resolve().parent.parent
 POCKET = ROOT / "edge_judge" / "pocket" / "checkpoint"
@@ -40,13 +41,13 @@ def model(request, tmp_path_factory):
     """A checkpoint in bf16 and our own f32 GGUF of it."""
     folder = tmp_path_factory.mktemp(request.param)
     make_checkpoint(folder / "model", SHAPES[request.param], shards=2)
-    return folder / "model", build.quantize(folder / "model", "f32", folder / "f32.gguf", name="tiny").path
+    return folder / "model", quantized(folder / "model", "f32", folder / "f32.gguf").path
 
 
 @pytest.mark.parametrize("scheme", COMPARED)
 def test_every_tensor_is_byte_for_byte_what_llama_cpp_makes_of_our_f32_file(model, scheme, tmp_path):
     folder, wide = model
-    ours = build.quantize(folder, scheme, tmp_path / "ours.gguf", name="tiny")
+    ours = quantized(folder, scheme, tmp_path / "ours.gguf")
     llama_quantize(wide, tmp_path / "theirs.gguf", schemes.SCHEMES[scheme])
     assert gguf_tensors(ours.path) == gguf_tensors(tmp_path / "theirs.gguf")
 
@@ -56,11 +57,11 @@ def test_the_other_schemes_agree_too_or_say_that_they_need_an_importance_matrix(
     config = llama_config(num_hidden_layers=2, num_key_value_heads=8)
     folder = make_checkpoint(tmp_path / "model", config, dtype="f16")
     try:
-        ours = build.quantize(folder, scheme, tmp_path / "ours.gguf", name="tiny")
-    except ImatrixNeeded as refusal:
+        ours = quantized(folder, scheme, tmp_path / "ours.gguf")
+    except ImatrixNeededError as refusal:
         assert "--imatrix" in refusal.hint and not (tmp_path / "ours.gguf").exists()
         return
-    wide = build.quantize(folder, "f32", tmp_path / "f32.gguf", name="tiny").path
+    wide = quantized(folder, "f32", tmp_path / "f32.gguf").path
     llama_quantize(wide, tmp_path / "theirs.gguf", schemes.SCHEMES[scheme])
     assert gguf_tensors(ours.path) == gguf_tensors(tmp_path / "theirs.gguf")
 
@@ -72,7 +73,7 @@ def test_f32_logits_agree_with_the_arithmetic_of_the_checkpoint(name, tmp_path):
 
     config = SHAPES[name]
     folder = make_checkpoint(tmp_path / "model", config, dtype="f32")
-    path = build.quantize(folder, "f32", tmp_path / "f32.gguf", name=name).path
+    path = quantized(folder, "f32", tmp_path / "f32.gguf", name=name).path
     expected = decoder_logits(config, tensors_of(config), PROMPT)
     assert np.abs(llama_logits(path, PROMPT) - expected).max() < 1e-3
 
@@ -91,11 +92,11 @@ def test_fused_families_agree_too_in_their_logits_and_byte_for_byte(family, tmp_
     (folder / "config.json").write_text(json.dumps(config))
     write_weights(folder, tensors, "f32", shards=2)
     families.write_spm_tokenizer(folder)
-    wide = build.quantize(folder, "f32", tmp_path / "f32.gguf", name=family).path
+    wide = quantized(folder, "f32", tmp_path / "f32.gguf", name=family).path
     expected = getattr(reference, f"{family}_logits")(config, tensors, PROMPT)
     assert np.abs(llama_logits(wide, PROMPT) - expected).max() < 1e-3
     for scheme in COMPARED:
-        ours = build.quantize(folder, scheme, tmp_path / "ours.gguf", name=family)
+        ours = quantized(folder, scheme, tmp_path / "ours.gguf", name=family)
         llama_quantize(wide, tmp_path / "theirs.gguf", schemes.SCHEMES[scheme])
         assert gguf_tensors(ours.path) == gguf_tensors(tmp_path / "theirs.gguf")
 
@@ -103,8 +104,8 @@ def test_fused_families_agree_too_in_their_logits_and_byte_for_byte(family, tmp_
 @pytest.mark.skipif(not (POCKET / "config.json").is_file(), reason="the pocket checkpoint is not trained yet")
 @pytest.mark.parametrize("scheme", ["q6_k", "q4_k_m", "q3_k_m", "q2_k"])
 def test_the_pocket_judge_is_packed_as_llama_cpp_would(scheme, tmp_path):
-    wide = build.quantize(POCKET, "f32", tmp_path / "f32.gguf", name="pocket").path
-    ours = build.quantize(POCKET, scheme, tmp_path / "ours.gguf", name="pocket")
+    wide = quantized(POCKET, "f32", tmp_path / "f32.gguf", name="pocket").path
+    ours = quantized(POCKET, scheme, tmp_path / "ours.gguf", name="pocket")
     llama_quantize(wide, tmp_path / "theirs.gguf", schemes.SCHEMES[scheme])
     assert gguf_tensors(ours.path) == gguf_tensors(tmp_path / "theirs.gguf")
 
@@ -120,14 +121,14 @@ def test_the_pocket_judges_logits_are_those_of_its_checkpoint(tmp_path):
     config = {"tie_word_embeddings": False, "rope_theta": 10000.0} | config
     found = checkpoint.open_folder(POCKET).tensors
     tensors = {n: t.map().float32(slice(0, t.shape[0])).reshape(t.shape) for n, t in found.items()}
-    path = build.quantize(POCKET, "f32", tmp_path / "f32.gguf", name="pocket").path
+    path = quantized(POCKET, "f32", tmp_path / "f32.gguf", name="pocket").path
     expected = decoder_logits(config, tensors, [5, 17, 200, 8, 9, 250])
     assert np.abs(llama_logits(path, [5, 17, 200, 8, 9, 250]) - expected).max() < 1e-3
 
 
 def test_bf16_weights_survive_a_bf16_file_unchanged(model, tmp_path):
     folder, wide = model
-    half = gguf_tensors(build.quantize(folder, "bf16", tmp_path / "bf16.gguf", name="tiny").path)
+    half = gguf_tensors(quantized(folder, "bf16", tmp_path / "bf16.gguf").path)
     for name, (kind, _, data) in gguf_tensors(wide).items():
         if half[name][0] == "BF16":
             assert kind == "F32" and bf16_bytes(np.frombuffer(data, np.float32)) == half[name][2]
@@ -137,10 +138,10 @@ def test_the_same_input_gives_the_same_bytes_whatever_the_number_of_threads(mode
     monkeypatch.setattr(pack, "BLOCK_BYTES", 40_000)  # several blocks a tensor
     folder, _ = model
     hashes = {
-        build.quantize(folder, "q4_k_m", tmp_path / f"{n}.gguf", name="tiny", threads=n).sha256 for n in (1, 2, 5)
+        quantized(folder, "q4_k_m", tmp_path / f"{n}.gguf", threads=n).sha256 for n in (1, 2, 5)
     }
     monkeypatch.undo()
-    hashes.add(build.quantize(folder, "q4_k_m", tmp_path / "big.gguf", name="tiny").sha256)
+    hashes.add(quantized(folder, "q4_k_m", tmp_path / "big.gguf").sha256)
     assert len(hashes) == 1
 
 
@@ -149,14 +150,14 @@ def test_shards_and_their_number_do_not_show_in_the_tensors(tmp_path):
     files = []
     for shards in (1, 4):
         folder = make_checkpoint(tmp_path / str(shards), config, shards=shards)
-        files.append(gguf_tensors(build.quantize(folder, "q4_0", tmp_path / f"{shards}.gguf", name="tiny").path))
+        files.append(gguf_tensors(quantized(folder, "q4_0", tmp_path / f"{shards}.gguf").path))
     assert files[0] == files[1]
 
 
 def test_the_metadata_says_what_the_file_is_and_where_it_comes_from(tmp_path):
     folder = make_checkpoint(tmp_path / "model", llama_config(num_hidden_layers=1))
-    origin = build.Provenance("someone/tiny", "abc123", "mit", tool="edge-judge 1.2.3", prompt="Compare these.")
-    built = build.quantize(folder, "q5_k_m", tmp_path / "out.gguf", name="Tiny", provenance=origin)
+    origin = Provenance("someone/tiny", "abc123", "mit", prompt="Compare these.")
+    built = quantized(folder, "q5_k_m", tmp_path / "out.gguf", name="Tiny", origin=origin, tool="edge-judge 1.2.3")
     values = gguf_values(built.path)
     expected = {
         "general.architecture": "llama",
@@ -182,7 +183,7 @@ def test_the_metadata_says_what_the_file_is_and_where_it_comes_from(tmp_path):
 def test_progress_counts_every_tensor_and_byte(tmp_path):
     folder = make_checkpoint(tmp_path / "model", llama_config(num_hidden_layers=1))
     seen = []
-    build.quantize(folder, "q8_0", tmp_path / "out.gguf", name="tiny", progress=seen.append)
+    quantized(folder, "q8_0", tmp_path / "out.gguf", progress=seen.append)
     packed = [p for p in seen if p.stage == "pack"]
     assert [p.tensors_done for p in packed] == list(range(1, 13))
     assert packed[-1].bytes_done == packed[-1].bytes
@@ -199,7 +200,7 @@ def test_an_infinite_weight_is_named_and_nothing_is_left(tmp_path):
     tensors["model.layers.0.mlp.up_proj.weight"][3, 5] = np.inf
     write_weights(folder, tensors)
     with pytest.raises(PackError, match=r"'blk\.0\.ffn_up\.weight' holds a value that is not finite"):
-        build.quantize(folder, "q4_k_m", tmp_path / "out.gguf", name="tiny")
+        quantized(folder, "q4_k_m", tmp_path / "out.gguf")
     assert only_the_model_is_left(tmp_path)
 
 
@@ -210,7 +211,7 @@ def test_a_weight_too_large_for_f16_is_named(tmp_path):
     tensors["lm_head.weight"][0, 0] = 1e6
     write_weights(folder, tensors)
     with pytest.raises(PackError, match=r"'output\.weight' does not fit f16"):
-        build.quantize(folder, "f16", tmp_path / "out.gguf", name="tiny")
+        quantized(folder, "f16", tmp_path / "out.gguf")
     assert only_the_model_is_left(tmp_path)
 
 
@@ -240,7 +241,7 @@ def test_tensors_that_do_not_fit_the_configuration_are_refused(tmp_path, change,
     change(tensors)
     write_weights(folder, tensors)
     with pytest.raises(CheckpointError, match=said):
-        build.quantize(folder, "q8_0", tmp_path / "out.gguf", name="tiny")
+        quantized(folder, "q8_0", tmp_path / "out.gguf")
     assert only_the_model_is_left(tmp_path)
 
 
@@ -252,19 +253,19 @@ def test_leftovers_of_old_checkpoints_are_ignored(tmp_path):
         "lm_head.weight": np.ones((3, 4)),
     }
     write_weights(folder, tensors_of(config) | extra)
-    build.quantize(folder, "q8_0", tmp_path / "out.gguf", name="tiny")
+    quantized(folder, "q8_0", tmp_path / "out.gguf")
 
 
 def test_bad_requests_are_refused_before_anything_is_written(tmp_path):
     folder = make_checkpoint(tmp_path / "model", llama_config(num_hidden_layers=1))
-    with pytest.raises(UnknownScheme):
-        build.quantize(folder, "q9_z", tmp_path / "out.gguf", name="tiny")
+    with pytest.raises(UnknownSchemeError):
+        quantized(folder, "q9_z", tmp_path / "out.gguf")
     (folder / "config.json").write_text("{")
     with pytest.raises(ConfigError, match="not valid JSON"):
-        build.quantize(folder, "q8_0", tmp_path / "out.gguf", name="tiny")
+        quantized(folder, "q8_0", tmp_path / "out.gguf")
     (folder / "config.json").unlink()
     with pytest.raises(ConfigError, match="cannot read"):
-        build.quantize(folder, "q8_0", tmp_path / "out.gguf", name="tiny")
+        quantized(folder, "q8_0", tmp_path / "out.gguf")
     assert only_the_model_is_left(tmp_path)
 
 
@@ -277,7 +278,7 @@ def test_an_error_while_packing_leaves_an_older_file_as_it_was(tmp_path, monkeyp
 
     monkeypatch.setattr(pack, "quantize_rows", fail)
     with pytest.raises(PackError, match="No space"):
-        build.quantize(folder, "q8_0", tmp_path / "out.gguf", name="tiny")
+        quantized(folder, "q8_0", tmp_path / "out.gguf")
     assert (tmp_path / "out.gguf").read_bytes() == b"older"
     assert sorted(p.name for p in tmp_path.iterdir()) == ["model", "out.gguf"]
 
@@ -287,9 +288,9 @@ def test_an_error_while_packing_leaves_an_older_file_as_it_was(tmp_path, monkeyp
 def test_ctrl_c_leaves_nothing_behind(tmp_path):
     make_checkpoint(tmp_path / "model", llama_config(num_hidden_layers=2))
     script = (
-        "import sys, time\nfrom pathlib import Path\nfrom quantize import build\n"
+        "import sys, time\nfrom pathlib import Path\nfrom quantize.build import BuildOptions, FolderSource, quantize\n"
         "def tell(p):\n    print(p.stage, flush=True)\n    time.sleep(600 * p.stage.startswith('pack'))\n"
-        "build.quantize(Path('model'), 'q4_k_m', Path('out.gguf'), name='tiny', progress=tell)\n"
+        "quantize(FolderSource(Path('model'), 'tiny'), 'q4_k_m', BuildOptions(Path('out.gguf'), progress=tell))\n"
     )
     child = subprocess.Popen(
         [sys.executable, "-c", script],
@@ -301,7 +302,7 @@ def test_ctrl_c_leaves_nothing_behind(tmp_path):
     )
     for line in child.stdout:
         if line.startswith("pack"):
-            assert len(list(tmp_path.iterdir())) == 2  # the model and the temporary file
+            assert len(list(tmp_path.iterdir())) == 2  # the model and the folder of the build
             child.send_signal(signal.SIGINT)
             break
     _, err = child.communicate(timeout=60)
@@ -336,7 +337,7 @@ def test_packing_needs_no_memory_for_the_whole_tensor(tmp_path, monkeypatch):
     monkeypatch.setattr(pack, "quantize_rows", count)
     monkeypatch.setattr(pack, "BLOCK_BYTES", 16_384)
     folder = make_checkpoint(tmp_path / "model", llama_config(num_hidden_layers=1))
-    build.quantize(folder, "q8_0", tmp_path / "out.gguf", name="tiny", threads=2)
+    quantized(folder, "q8_0", tmp_path / "out.gguf", threads=2)
     assert max(asked) <= 16_384 and most <= 2
 
 

@@ -33,7 +33,9 @@ ENDLESS = Pair("endless", "Say it. " * 500, "it", LONG)
 def model(tmp_path_factory):
     folder = tmp_path_factory.mktemp("sheets")
     make_checkpoint(folder / "model", CONFIG, seed=3)
-    path = build.quantize(folder / "model", "f16", folder / "tiny.gguf", name="tiny", threads=1).path
+    path = build.quantize(
+        build.FolderSource(folder / "model", "tiny"), "f16", build.BuildOptions(folder / "tiny.gguf", threads=1)
+    ).path
     with Model(path, threads=1) as loaded:
         yield loaded
 
@@ -141,7 +143,9 @@ def test_a_pair_of_which_only_one_order_does_not_fit_is_shortened_in_both(tmp_pa
     prompt = f"{field['question']}\nFirst: {field['a']}\nSecond:\n{field['b']}\n\n"
     make_checkpoint(tmp_path / "model", CONFIG, seed=3)
     built = build.quantize(
-        tmp_path / "model", "f16", tmp_path / "it.gguf", name="it", threads=1, provenance=Provenance(prompt=prompt)
+        build.FolderSource(tmp_path / "model", "it", Provenance(prompt=prompt)),
+        "f16",
+        build.BuildOptions(tmp_path / "it.gguf", threads=1),
     )
     with Model(built.path, threads=1) as loaded:
         pair = Pair("near", "Say it.", LONG, "the lazy dog")  # " the" is one token, "\nthe" is more

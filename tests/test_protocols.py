@@ -65,7 +65,9 @@ def models(tmp_path_factory):
     for name in (None, *TRAINED):
         origin = Provenance(prompt=own_prompt(grammar.load(name))) if name else None
         built = build.quantize(
-            folder / "model", "f16", folder / f"{name}.gguf", name="tiny", threads=1, provenance=origin
+            build.FolderSource(folder / "model", "tiny", origin or Provenance()),
+            "f16",
+            build.BuildOptions(folder / f"{name}.gguf", threads=1),
         )
         opened[name] = Model(built.path, threads=1)
     yield opened

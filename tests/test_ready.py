@@ -1,10 +1,10 @@
 """Ready-made GGUF files from a hub: pinned, hashed, and whole, or refused."""
 
 import pytest
-from checkpoints import llama_config, make_checkpoint
+from checkpoints import llama_config, make_checkpoint, quantized
 from hubserver import Shelf, serving
 
-from quantize import build, ready
+from quantize import ready
 from quantize.errors import SourceError, VerifyError
 from quantize.source import Hub
 
@@ -15,7 +15,7 @@ COMMIT = "c0ffee" + "0" * 34
 def desk(tmp_path):
     model = make_checkpoint(tmp_path / "model", llama_config(num_hidden_layers=1))
     (tmp_path / "published").mkdir()
-    built = build.quantize(model, "q5_k_m", tmp_path / "published" / "tiny-q5.gguf", name="tiny")
+    built = quantized(model, "q5_k_m", tmp_path / "published" / "tiny-q5.gguf")
     shelf = Shelf({("some/tiny-gguf", COMMIT): tmp_path / "published"})
     with serving(shelf) as url:
         yield Hub(url, cache=tmp_path / "cache"), built, tmp_path / "models" / "mine.gguf"

@@ -286,7 +286,9 @@ def test_over_published_vocabularies_no_bound_cuts_the_verdict_off_and_its_text_
 def model(tmp_path_factory):
     folder = tmp_path_factory.mktemp("writing")
     make_checkpoint(folder / "model", CONFIG, seed=3)
-    path = build.quantize(folder / "model", "f16", folder / "tiny.gguf", name="tiny", threads=1).path
+    path = build.quantize(
+        build.FolderSource(folder / "model", "tiny"), "f16", build.BuildOptions(folder / "tiny.gguf", threads=1)
+    ).path
     with Model(path, threads=1) as loaded:
         yield loaded
 

@@ -8,7 +8,7 @@ from checkpoints import llama_config, make_checkpoint
 from hubserver import Shelf, serving
 
 from quantize import lock, relock
-from quantize.errors import LockError, SourceInterrupted
+from quantize.errors import LockError, SourceInterruptedError
 from quantize.source import Hub
 
 COMMIT = "c0ffee" + "0" * 34
@@ -87,5 +87,5 @@ def test_a_commit_that_is_gone_is_told_for_that_model_only(desk):
 
 
 def test_without_a_connection_nothing_is_claimed(desk):
-    with pytest.raises(SourceInterrupted):
+    with pytest.raises(SourceInterruptedError):
         relock.check(Hub("http://127.0.0.1:9"), lock.read(desk[0]).models)

@@ -9,7 +9,7 @@ from dataclasses import replace
 from types import SimpleNamespace
 
 import pytest
-from checkpoints import LLAMA3_REGEX, QWEN2_REGEX, llama_config, make_checkpoint, qwen2_config, write_weights
+from checkpoints import LLAMA3_REGEX, QWEN2_REGEX, llama_config, make_checkpoint, quantized, qwen2_config, write_weights
 from families import (
     chatglm_config,
     chatglm_tensors,
@@ -21,17 +21,19 @@ from families import (
 from hubserver import Shelf, serving
 from oracle import gguf_tensors, gguf_values
 
-from quantize import build, lock, remote
+from quantize import build, disk, lock
+from quantize.build import BuildOptions
 from quantize.errors import (
     CheckpointError,
     LockError,
     PackError,
     SourceError,
-    SourceInterrupted,
-    UnsupportedArchitecture,
+    SourceInterruptedError,
+    UnsupportedArchitectureError,
 )
 from quantize.lock import LockedModel, PromptSource, WeightFile
-from quantize.source import Hub
+from quantize.metadata import Provenance
+from quantize.source import Hub, HubSource, describe
 
 COMMIT = "c0ffee" + "0" * 34
 REPO = "some/tiny"
@@ -54,7 +56,7 @@ def desk(tmp_path, checkpoint):
 
 
 def build_it(desk, model=MODEL, scheme="q4_0", **options):
-    return remote.quantize(desk.hub, model, scheme, desk.out, remote.Options(**options))
+    return build.quantize(HubSource(desk.hub, model), scheme, BuildOptions(desk.out, **options))
 
 
 def left(desk):
@@ -67,8 +69,8 @@ def shards(desk):
 
 def test_the_file_is_the_one_built_from_a_local_folder(desk, checkpoint, tmp_path):
     built = build_it(desk, tool="edge-judge 1")
-    origin = build.Provenance(REPO, COMMIT, "mit", tool="edge-judge 1")
-    local = build.quantize(checkpoint, "q4_0", tmp_path / "local.gguf", name="tiny", provenance=origin)
+    origin = Provenance(REPO, COMMIT, "mit")
+    local = quantized(checkpoint, "q4_0", tmp_path / "local.gguf", origin=origin, tool="edge-judge 1")
     assert (built.sha256, built.tensors) == (local.sha256, local.tensors)
     assert left(desk) == ["tiny.gguf"]
 
@@ -179,14 +181,15 @@ def test_a_missing_shard_is_named_before_any_is_fetched(desk, checkpoint, tmp_pa
 
 
 def test_a_hub_that_cannot_be_reached_is_no_fault_of_the_build(desk, tmp_path):
-    with pytest.raises(SourceInterrupted, match="cannot be downloaded now"):
-        remote.quantize(Hub("http://127.0.0.1:9", cache=tmp_path / "cache"), MODEL, "q4_0", desk.out)
+    with pytest.raises(SourceInterruptedError, match="cannot be downloaded now"):
+        hub = Hub("http://127.0.0.1:9", cache=tmp_path / "cache")
+        build.quantize(HubSource(hub, MODEL), "q4_0", BuildOptions(desk.out))
 
 
 def test_an_unsupported_architecture_is_refused_by_name_before_any_weights(desk, tmp_path):
     config = llama_config(architectures=["MambaForCausalLM"])
     desk.shelf.repos[REPO, COMMIT] = make_checkpoint(tmp_path / "other", config)
-    with pytest.raises(UnsupportedArchitecture, match="MambaForCausalLM"):
+    with pytest.raises(UnsupportedArchitectureError, match="MambaForCausalLM"):
         build_it(desk)
     assert [name for name, _ in desk.shelf.served] == ["config.json"]
 
@@ -197,7 +200,7 @@ def test_a_configuration_that_is_not_the_locked_one_is_refused(desk):
 
 
 def test_too_little_room_is_told_before_the_first_shard(desk, monkeypatch):
-    monkeypatch.setattr(build, "shutil", SimpleNamespace(disk_usage=lambda _: SimpleNamespace(free=1000)))
+    monkeypatch.setattr(disk, "shutil", SimpleNamespace(disk_usage=lambda _: SimpleNamespace(free=1000)))
     with pytest.raises(PackError, match="0.0 GB free, this build needs 0.1 GB"):
         build_it(desk)
     assert shards(desk) == [] and left(desk) == []
@@ -217,7 +220,7 @@ def test_a_disk_that_fills_up_leaves_nothing(desk, monkeypatch, tmp_path):
     if subprocess.run(["mount", "-t", "tmpfs", "-o", "size=1m", "tmpfs", desk.folder], capture_output=True).returncode:
         pytest.skip("mounting is not allowed here")
     try:
-        monkeypatch.setattr(build, "check_room", lambda *_: None)
+        monkeypatch.setattr(build, "_check_room", lambda *_: None)
         with pytest.raises((PackError, SourceError), match="[Nn]o (space|room)"):
             build_it(desk, scheme="f32")
         assert left(desk) == []
@@ -237,7 +240,7 @@ def test_two_builds_of_one_file_do_not_mix(desk):
 
 
 def test_a_model_that_is_not_locked_is_pinned_to_what_its_branch_is_now(desk):
-    found = remote.describe(desk.hub, REPO)
+    found = describe(desk.hub, REPO)
     assert (found.commit, found.name) == (COMMIT, "tiny")
     assert build_it(desk, found).bytes == desk.out.stat().st_size
 
@@ -314,7 +317,7 @@ def test_each_of_the_nine_goes_from_the_hub_to_a_file_under_its_own_name(name, t
     model = replace(known, config={}, files=(), prompt=prompt)
     with serving(shelf) as url:
         hub = Hub(url, cache=tmp_path / "cache", code_host=url)
-        built = remote.quantize(hub, model, "q4_k_m", tmp_path / "out.gguf")
+        built = build.quantize(HubSource(hub, model), "q4_k_m", BuildOptions(tmp_path / "out.gguf"))
     values = gguf_values(built.path)
     assert values["general.architecture"] == known.architecture and values["general.name"] == name
     assert values["edge_judge.source.commit"] == known.commit and values["general.license"] == known.license

@@ -5,7 +5,7 @@ from checkpoints import llama_config, qwen2_config
 
 from quantize import architectures, lock, schemes
 from quantize.config import Config
-from quantize.errors import ImatrixNeeded, SchemeError, UnknownScheme
+from quantize.errors import ImatrixNeededError, SchemeError, UnknownSchemeError
 
 
 def blueprint(config):
@@ -60,7 +60,7 @@ def test_every_scheme_has_a_plan():
 
 def test_schemes_that_need_an_importance_matrix_say_so():
     for scheme in ("iq2_xxs", "iq2_m", "iq1_s", "iq3_xxs", "q2_k_s"):
-        with pytest.raises(ImatrixNeeded, match=scheme):
+        with pytest.raises(ImatrixNeededError, match=scheme):
             schemes.require_imatrix(schemes.plan(blueprint(llama_config()), scheme))
     for scheme in ("q2_k", "iq4_xs", "q4_k_m", "iq3_m"):
         schemes.require_imatrix(schemes.plan(blueprint(llama_config()), scheme))
@@ -77,7 +77,7 @@ def test_names_are_forgiving_about_case_and_hyphens():
 
 
 def test_an_unknown_scheme_is_refused_with_the_nearest_names():
-    with pytest.raises(UnknownScheme, match="q4_k_n") as caught:
+    with pytest.raises(UnknownSchemeError, match="q4_k_n") as caught:
         schemes.canonical("q4_k_n")
     assert "q4_k_m" in caught.value.hint
 

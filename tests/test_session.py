@@ -25,7 +25,9 @@ PAIRWISE = Protocol(grammar.load("pairwise"))
 def judge(tmp_path_factory):
     folder = tmp_path_factory.mktemp("run")
     make_checkpoint(folder / "model", CONFIG, seed=3)
-    path = build.quantize(folder / "model", "f16", folder / "tiny.gguf", name="tiny", threads=1).path
+    path = build.quantize(
+        build.FolderSource(folder / "model", "tiny"), "f16", build.BuildOptions(folder / "tiny.gguf", threads=1)
+    ).path
     return Judge("tiny", "f16", path, "", "")
 
 

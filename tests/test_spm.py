@@ -6,7 +6,7 @@ import tempfile
 from pathlib import Path
 
 import pytest
-from checkpoints import llama_config, make_checkpoint, write_weights
+from checkpoints import llama_config, make_checkpoint, quantized, write_weights
 from families import (
     chatglm_config,
     chatglm_tensors,
@@ -17,7 +17,6 @@ from families import (
 )
 from oracle import gguf_values, llama_tokens
 
-from quantize import build
 from quantize.errors import VocabularyError
 from quantize.vocab import TokenType, read_vocabulary
 from quantize.vocab.spm_file import read_model
@@ -55,7 +54,7 @@ def processor(model):
 def test_llama_cpp_cuts_hard_texts_as_sentencepiece_does(tmp_path, prefix):
     model = spm_model(prefix)
     write_spm_tokenizer(tiny(tmp_path / "m"), model)
-    path = build.quantize(tmp_path / "m", "f32", tmp_path / "o.gguf", name="tiny").path
+    path = quantized(tmp_path / "m", "f32", tmp_path / "o.gguf").path
     for text in HARD:
         assert llama_tokens(path, text, special=False) == processor(model).encode(text), text
 
@@ -136,7 +135,7 @@ def test_internlm2_ends_a_turn_with_im_end_and_hides_its_unused_pieces(tmp_path)
     assert dict(vocabulary.special.ids)["eos"] == end and vocabulary.types[end] == TokenType.CONTROL
     other = vocabulary.tokens.index(b"[UNUSED_TOKEN_145]")
     assert vocabulary.types[other] == TokenType.UNUSED and vocabulary.add_space_prefix is False
-    path = build.quantize(folder, "q8_0", tmp_path / "o.gguf", name="tiny").path
+    path = quantized(folder, "q8_0", tmp_path / "o.gguf").path
     assert llama_tokens(path, "hello<|im_end|>", special=True)[-1] == end
 
 
@@ -156,7 +155,7 @@ def test_a_piece_that_is_a_nul_byte_does_no_harm(tmp_path):
     write_spm_tokenizer(tiny(tmp_path / "m"), out.getvalue())
     vocabulary = read_vocabulary(tmp_path / "m", 480)
     assert vocabulary.tokens[len(model.pieces)] == b"\x00"
-    path = build.quantize(tmp_path / "m", "f32", tmp_path / "o.gguf", name="tiny").path
+    path = quantized(tmp_path / "m", "f32", tmp_path / "o.gguf").path
     for text in HARD:
         assert llama_tokens(path, text, special=False) == processor(data).encode(text)
 
@@ -168,7 +167,7 @@ def test_chatglm_appends_its_specials_and_stops_at_the_next_role(tmp_path):
     write_weights(folder, chatglm_tensors(chatglm_config()), "f16")
     write_spm_tokenizer(folder)
     pieces = len(read_model_bytes(spm_model()).pieces)
-    path = build.quantize(folder, "q8_0", tmp_path / "o.gguf", name="tiny").path
+    path = quantized(folder, "q8_0", tmp_path / "o.gguf").path
     values = gguf_values(path)
     tokens = values["tokenizer.ggml.tokens"]
     assert tokens[pieces : pieces + 5] == ["[MASK]", "[gMASK]", "[sMASK]", "sop", "eop"]
@@ -216,7 +215,7 @@ def test_without_scores_the_order_of_merges_stands_in_for_them(tmp_path):
     """Auto-J's oddity: only a tokenizer.json, made from a SentencePiece model."""
     folder = tiny(tmp_path / "m")
     (folder / "tokenizer.json").write_text(json.dumps(hf_tokenizer(spm_model())))
-    path = build.quantize(folder, "f32", tmp_path / "o.gguf", name="tiny").path
+    path = quantized(folder, "f32", tmp_path / "o.gguf").path
     assert gguf_values(path)["tokenizer.ggml.model"] == "llama"
     for text in HARD:
         assert llama_tokens(path, text, special=False) == processor(spm_model()).encode(text), text
@@ -228,6 +227,10 @@ def test_without_scores_the_order_of_merges_stands_in_for_them(tmp_path):
         (lambda d: d.update(normalizer={"type": "NFKC"}), "treats blanks"),
         (lambda d: d.update(pre_tokenizer={"type": "Whitespace"}), "treats blanks"),
         (lambda d: d["model"]["vocab"].update(x=9999), "are not 0, 1, 2"),
+        (lambda d: d["model"]["vocab"].update(x="y"), "id 'y'"),
+        (lambda d: d["model"]["merges"].append(7), "merge 7"),
+        (lambda d: d.update(normalizer={"type": "Sequence", "normalizers": ["x", 3]}), "treats blanks"),
+        (lambda d: d.update(normalizer={"type": "Sequence", "normalizers": 3}), "treats blanks"),
         (lambda d: d["added_tokens"].append({"id": 480, "content": "y"}), "only 480 rows"),
     ],
 )

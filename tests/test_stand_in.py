@@ -8,7 +8,8 @@ from checkpoints import llama_config, qwen2_config
 from families import chatglm_config, internlm2_config
 from oracle import gguf_values, llama_logits, llama_tokens
 
-from quantize import architectures, container, lock, schemes, stand_in
+from quantize import architectures, container, disk, lock, schemes, stand_in
+from quantize.architectures.blueprint import Field
 from quantize.config import Config
 from quantize.errors import PackError, VerifyError, VocabularyError
 
@@ -121,6 +122,22 @@ def test_a_file_without_a_vocabulary_is_refused_and_nothing_is_written(write, er
     assert [path.name for path in tmp_path.iterdir()] == ["vocabulary.gguf"]
 
 
+@pytest.mark.parametrize(
+    ("key", "kind", "value", "words"),
+    [
+        ("tokens", "int32", (1, 2), "tokens is of type int32, expected string"),
+        ("token_type", "string", (b"x", b"y"), "token_type is of type string, expected int32"),
+        ("scores", "uint8", (1, 2), "scores is of type uint8, expected float32"),
+    ],
+)
+def test_a_vocabulary_of_other_types_is_refused(key, kind, value, words, tmp_path):
+    fields = {"tokens": Field("tokenizer.ggml.tokens", "string", (b"x", b"y"))}
+    fields[key] = Field(f"tokenizer.ggml.{key}", kind, value)
+    container.write_header(tmp_path / "vocabulary.gguf", "llama", fields.values(), ())
+    with pytest.raises(VocabularyError, match=words):
+        made(tmp_path, QWEN_05B, vocabulary=tmp_path / "vocabulary.gguf")
+
+
 def test_a_vocabulary_that_is_larger_than_the_model_s_is_refused(tmp_path):
     large = made(tmp_path, QWEN_05B).rename(tmp_path / "large.gguf")
     with pytest.raises(VocabularyError, match="has 1519 tokens, a model of this shape has only 320"):
@@ -131,7 +148,7 @@ def test_a_vocabulary_that_is_larger_than_the_model_s_is_refused(tmp_path):
 
 def test_a_disk_without_room_is_told_before_anything_is_written_and_leaves_what_was_there(tmp_path, monkeypatch):
     before = made(tmp_path, QWEN_05B).read_bytes()
-    monkeypatch.setattr(stand_in.shutil, "disk_usage", lambda _: type("Usage", (), {"free": 70_000_000}))
+    monkeypatch.setattr(disk.shutil, "disk_usage", lambda _: type("Usage", (), {"free": 70_000_000}))
     with pytest.raises(PackError, match="has 0.1 GB free, random weights of this shape need"):
         made(tmp_path, QWEN_05B | {"vocab_size": 151936})
     assert [path.name for path in tmp_path.iterdir()] == ["made.gguf"]

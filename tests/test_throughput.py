@@ -29,7 +29,9 @@ RATES = Rates(
 def gguf(tmp_path_factory):
     folder = tmp_path_factory.mktemp("rates")
     make_checkpoint(folder / "model", CONFIG, seed=3)
-    return build.quantize(folder / "model", "q8_0", folder / "tiny.gguf", name="tiny", threads=1).path
+    return build.quantize(
+        build.FolderSource(folder / "model", "tiny"), "q8_0", build.BuildOptions(folder / "tiny.gguf", threads=1)
+    ).path
 
 
 @pytest.fixture(scope="module")
@@ -63,7 +65,9 @@ def test_everything_measured_is_finite_and_above_zero(model):
 
 def test_a_model_with_a_context_shorter_than_the_prompts_measured_is_measured_too(tmp_path):
     make_checkpoint(tmp_path / "model", CONFIG | {"max_position_embeddings": 128}, seed=3)
-    path = build.quantize(tmp_path / "model", "f16", tmp_path / "short.gguf", name="short", threads=1).path
+    path = build.quantize(
+        build.FolderSource(tmp_path / "model", "short"), "f16", build.BuildOptions(tmp_path / "short.gguf", threads=1)
+    ).path
     with Model(path, threads=1) as short:
         assert throughput.measure(short, 0.0, lasting=0.01).prompt > 0
 

@@ -11,12 +11,12 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from checkpoints import llama_config, make_checkpoint, tensors_of
+from checkpoints import llama_config, make_checkpoint, quantized, tensors_of
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from oracle import gguf_tensors
 
-from quantize import build, checkpoint
+from quantize import checkpoint
 from quantize.errors import CheckpointError
 from quantize.torch_file import read_table
 
@@ -47,8 +47,19 @@ class Writer(pickle._Pickler):  # the pure Python pickler, which can be taught t
             self.write(b"c" + module.encode() + b"\n" + name.encode() + b"\n")
             self.save(thing.arguments)
             self.write(b"R")
+        elif isinstance(thing, Changed):
+            self.save(thing.thing)
+            self.save(thing.state)
+            self.write(b"b")
         else:
             super().save(thing, save_persistent_id)
+
+
+class Changed:
+    """Pickles as something with a state that is set on it afterwards."""
+
+    def __init__(self, thing: object, state: object) -> None:
+        self.thing, self.state = thing, state
 
 
 class Reference:
@@ -120,7 +131,7 @@ def test_a_bin_checkpoint_gives_the_same_gguf_as_safetensors(tmp_path, shards):
     if shards > 1:
         (binary / "pytorch_model.bin.index.json").write_text(json.dumps({"weight_map": placement}))
     built = [
-        build.quantize(f, "q4_k_m", tmp_path / f"{f.name}.gguf", name="tiny").path for f in (safe, binary)
+        quantized(f, "q4_k_m", tmp_path / f"{f.name}.gguf").path for f in (safe, binary)
     ]
     assert gguf_tensors(built[0]) == gguf_tensors(built[1])
 
@@ -207,6 +218,64 @@ def test_sizes_that_lie_in_the_local_header_cannot_reach_beyond_the_file(tmp_pat
     data[at + 26 : at + 30] = struct.pack("<HH", 65535, 65535)
     (tmp_path / "x.bin").write_bytes(data)
     with pytest.raises(CheckpointError, match="beyond the file"):
+        read_table(tmp_path / "x.bin")
+
+
+def patched(path, at, data):
+    """The same file with other bytes in the first entry of its central directory."""
+    content = bytearray(path.read_bytes())
+    start = content.index(b"PK\x01\x02") + at
+    content[start : start + len(data)] = data
+    path.write_bytes(content)
+    return path
+
+
+@pytest.mark.parametrize(
+    ("at", "data", "words"),
+    [
+        (6, b"\x40", r"no whole zip archive: zip file version 6\.4"),
+        (8, b"\x00\x08" + bytes(36) + b"\x80", "no whole zip archive: 'utf-8' codec"),
+        (42, b"\xfe\xff\xff\xff", "not where the archive says"),
+        (24, b"\xff\xff\xff\xff", "no whole zip archive|is compressed"),
+    ],
+)
+def test_a_damaged_table_of_contents_is_refused_whatever_zipfile_makes_of_it(tmp_path, at, data, words):
+    with pytest.raises(CheckpointError, match=words):
+        read_table(patched(write(tmp_path / "x.bin", {"a": tensor()}), at, data))
+
+
+@pytest.mark.parametrize("number", [10**5000, -(10**5000), 1 << 63])
+def test_numbers_that_no_file_can_need_are_refused_however_long_they_are(tmp_path, number):
+    absurd = [{"shape": (2, number)}, {"strides": (number, 1)}, {"first": number}, {"elements": number}]
+    for entry in (tensor(**change) for change in absurd):
+        with pytest.raises(CheckpointError, match=r"x\.bin"):
+            read_table(write(tmp_path / "x.bin", {"a": entry}))
+
+
+def test_a_pickle_cannot_change_what_it_has_built(tmp_path):
+    """Neither a record, which would move a tensor out of its storage, nor a kind of storage that files share."""
+    storage = Changed(Reference("storage", StorageKind("FloatStorage"), "0", "cpu", 6), ["F32", 4, 0, 10**6])
+    moved = Named("torch._utils._rebuild_tensor_v2", storage, 100, (2, 3), (3, 1), False, {})
+    with pytest.raises(CheckpointError, match="reaches element 105 of a storage of 6"):
+        read_table(write(tmp_path / "x.bin", {"a": moved}))
+    read_table(write(tmp_path / "x.bin", {"kind": Changed(StorageKind("FloatStorage"), ["F64", 0]), "a": tensor()}))
+    (entry,) = read_table(write(tmp_path / "y.bin", {"a": tensor()}))
+    assert entry.dtype == "F32"
+
+
+@pytest.mark.parametrize(
+    "pickled",
+    [
+        b"\x80\x02Nr\xff\xff\xff\x7f.",  # remembers None as number two thousand million
+        b"\x80\x05\x96\xff\xff\xff\xff\xff\x00\x00\x00.",  # a terabyte of bytes to come
+        b"\x80\x02I" + b"9" * 5000 + b"\n.",
+        b"\x80\x02" + b"(" * 100_000 + b"t" * 100_000 + b".",
+    ],
+)
+def test_a_pickle_that_names_an_absurd_number_is_refused_and_costs_no_memory(tmp_path, pickled):
+    with zipfile.ZipFile(tmp_path / "x.bin", "w") as archive:
+        archive.writestr("archive/data.pkl", pickled)
+    with pytest.raises(CheckpointError, match=r"x\.bin"):
         read_table(tmp_path / "x.bin")
 
 

@@ -49,6 +49,12 @@ def test_a_file_that_is_not_python_is_refused():
         read_prompt("def (", source(literal="first"))
 
 
+def test_a_literal_with_half_a_character_is_no_obstacle_to_the_others():
+    code = r'broken = "\ud800"' + CODE
+    assert read_prompt(code, source(literal_sha256=digest("inner text"))) == "inner text"
+    assert read_prompt(code, source(literal="broken")) == "?"
+
+
 def test_every_locked_prompt_is_pinned_by_commit_and_hash():
     for model in lock.read().models:
         if model.prompt is not None:

@@ -3,12 +3,12 @@
 import struct
 
 import pytest
-from checkpoints import llama_config, make_checkpoint
+from checkpoints import llama_config, make_checkpoint, quantized
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from oracle import gguf_tensors, gguf_values
 
-from quantize import build, container, verify
+from quantize import container, verify
 from quantize.errors import VerifyError
 
 SMALL = llama_config(num_hidden_layers=1, hidden_size=32, intermediate_size=32)
@@ -18,7 +18,7 @@ SMALL = llama_config(num_hidden_layers=1, hidden_size=32, intermediate_size=32)
 def built(tmp_path_factory):
     folder = tmp_path_factory.mktemp("verify")
     make_checkpoint(folder / "model", SMALL)
-    return build.quantize(folder / "model", "q8_0", folder / "model.gguf", name="tiny")
+    return quantized(folder / "model", "q8_0", folder / "model.gguf")
 
 
 def test_our_reader_and_the_gguf_package_see_the_same_file(built):

@@ -4,11 +4,10 @@ import json
 
 import numpy as np
 import pytest
-from checkpoints import LLAMA3_REGEX, QWEN2_REGEX, make_checkpoint, qwen2_config, write_bytelevel_tokenizer
+from checkpoints import LLAMA3_REGEX, QWEN2_REGEX, make_checkpoint, quantized, qwen2_config, write_bytelevel_tokenizer
 from oracle import gguf_values, llama_tokens
 
-from quantize import build
-from quantize.errors import VocabularyError
+from quantize.errors import ConfigError, VocabularyError
 from quantize.vocab import TokenType, read_vocabulary
 from quantize.vocab.bytelevel import pre_tokenizer_name
 
@@ -28,7 +27,7 @@ def built(request, tmp_path_factory):
     folder = tmp_path_factory.mktemp("vocab")
     config = qwen2_config(num_hidden_layers=1, hidden_size=32, intermediate_size=32)
     make_checkpoint(folder, config, regex=regex)
-    return request.param, folder, build.quantize(folder, "f32", folder / "out.gguf", name="tiny").path
+    return request.param, folder, quantized(folder, "f32", folder / "out.gguf").path
 
 
 def edit(path, change):
@@ -151,12 +150,53 @@ def test_the_letters_of_deepseek_are_recognised():
         (lambda d: d["added_tokens"].append({"id": "7", "content": "x"}), "id '7'"),
         (lambda d: d["added_tokens"].append({"id": 310, "content": "<|im_end|>"}), "the same text"),
         (lambda d: d.pop("model"), "not a BPE tokenizer"),
+        (lambda d: d["model"].update(vocab=["a", "b"]), "'vocab' is .*, expected a dict"),
+        (lambda d: d["model"]["vocab"].update(a="7"), "token 'a' has id '7'"),
+        (lambda d: d["model"].update(merges=5), "'merges' is 5"),
+        (lambda d: d["model"].update(merges=[5]), "merge 5"),
+        (lambda d: d["model"].update(merges=[["a", None]]), "merge"),
+        (lambda d: d.update(added_tokens=5), "'added_tokens' is 5"),
+        (lambda d: d["added_tokens"].append([1]), "no 'content'"),
+        (lambda d: d["added_tokens"].append({"id": 310, "content": ["x"]}), "no 'content'"),
+        (lambda d: d["added_tokens"].append({"id": None, "content": "x"}), "id None"),
+        (lambda d: d.update(normalizer={"type": "Sequence", "normalizers": 5}), "normalizer 'Sequence'"),
+        (lambda d: d.update(pre_tokenizer={"type": "FixedLength", "length": 0}), "cannot be read"),  # a panic in it
     ],
 )
 def test_a_tokenizer_that_llama_cpp_cannot_express_is_refused(tmp_path, change, said):
     write_bytelevel_tokenizer(tmp_path)
     edit(tmp_path / "tokenizer.json", change)
     with pytest.raises(VocabularyError, match=said):
+        read_vocabulary(tmp_path, 320)
+
+
+@pytest.mark.parametrize(
+    "section",
+    [5, [], {"processors": None}, {"processors": [3]}, {"single": [1, 2]}, {"single": [{"SpecialToken": None}] * 2},
+     {"single": [{"SpecialToken": {"id": ["x"]}}] * 2}],
+)  # fmt: skip
+def test_a_post_processor_of_an_unknown_form_adds_nothing(tmp_path, section):
+    write_bytelevel_tokenizer(tmp_path)
+    edit(tmp_path / "tokenizer_config.json", lambda d: d.pop("add_bos_token"))
+    edit(tmp_path / "tokenizer.json", lambda d: d.update(post_processor=section))
+    assert not read_vocabulary(tmp_path, 320).special.add_bos
+
+
+@pytest.mark.parametrize(
+    ("name", "content", "words"),
+    [
+        ("tokenizer.json", b'{"model": ' + b"[" * 70 + b"]" * 70 + b"}", "nested deeper"),
+        ("tokenizer.json", b'{"added_tokens": [{"content": "\\udc00", "id": 1}]}', "surrogates not allowed"),
+        ("tokenizer_config.json", b'{"chat_template": "\\ud800"}', "surrogates not allowed"),
+        ("tokenizer_config.json", b"\xff\xfe", "not valid JSON"),
+        ("chat_template.jinja", b"\xd4{{ x }}", r"cannot read .*chat_template\.jinja"),
+    ],
+)
+def test_tokenizer_files_that_are_not_text_are_refused(tmp_path, name, content, words):
+    write_bytelevel_tokenizer(tmp_path)
+    edit(tmp_path / "tokenizer_config.json", lambda d: d.pop("chat_template"))
+    (tmp_path / name).write_bytes(content)
+    with pytest.raises((VocabularyError, ConfigError), match=words):
         read_vocabulary(tmp_path, 320)
 
 

@@ -35,12 +35,12 @@ class Commands(click.Group):
     """A group that translates every error of the library once, and knows nearby names of commands."""
 
     def invoke(self, ctx: click.Context) -> Any:
-        from quantize.errors import QuantizeError, UnknownModel, UnknownScheme
+        from quantize.errors import QuantizeError, UnknownModelError, UnknownSchemeError
 
         try:
             return super().invoke(ctx)
         except (EdgeJudgeError, QuantizeError) as error:
-            wrong = isinstance(error, (UsageError, UnknownModel, UnknownScheme))
+            wrong = isinstance(error, (UsageError, UnknownModelError, UnknownSchemeError))
             fail(str(error), error.hint, WRONG_USAGE if wrong else FAILED)
         except OSError as error:
             if error.filename is None and error.errno in NO_ROOM:

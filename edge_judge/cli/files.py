@@ -9,8 +9,7 @@ from __future__ import annotations
 import hashlib
 import os
 import re
-from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -20,8 +19,9 @@ from edge_judge.records import Judge
 from quantize import digest
 
 if TYPE_CHECKING:
-    from quantize.build import Built, Progress
+    from quantize.build import BuildOptions, Built
     from quantize.lock import BuiltFile, LockedModel
+    from quantize.source import Source
 
 TOOL = f"edge-judge {__version__}"
 SHIPPED = {"pocket": Path(__file__).parent.parent / "pocket" / "checkpoint"}
@@ -96,43 +96,36 @@ def build_shipped(model: LockedModel, scheme: str) -> BuiltFile:
             f"{model.name} {scheme} is not built on this machine",
             f"edge-judge quantize {model.name} {scheme} builds it; {_built_names(model.name)}",
         )
-    return build_folder(SHIPPED[model.local], model.name, scheme, Options(license=model.license))
+    from quantize.build import BuildOptions
+
+    return build_folder(SHIPPED[model.local], model.name, scheme, BuildOptions(), model.license)
 
 
-@dataclass(frozen=True, slots=True)
-class Options:
-    """How to build. out: somewhere else than the models folder; then the file is not recorded."""
+def build_folder(folder: Path, name: str, scheme: str, options: BuildOptions, license: str | None = None) -> BuiltFile:
+    """Quantize the checkpoint in a folder. A file that goes elsewhere than the models folder is not recorded."""
+    from quantize.metadata import Provenance
+    from quantize.source import FolderSource
 
-    license: str | None = None
-    out: Path | None = None
-    imatrix: Path | None = None
-    keep_source: bool = False
-    progress: Callable[[Progress], None] | None = None
-
-
-def build_folder(folder: Path, name: str, scheme: str, options: Options) -> BuiltFile:
-    """Quantize the checkpoint in a folder."""
-    from quantize import build
-
-    origin = build.Provenance(license=options.license, tool=TOOL)
-    target = _target(name, scheme, options)
-    built = build.quantize(
-        folder, scheme, target, name=name, provenance=origin, progress=options.progress, importance=options.imatrix
-    )
+    built = _build(FolderSource(folder, name, Provenance(license=license)), scheme, options)
     return _record(name, built, checkpoint_source(name, folder), options)
 
 
-def build_published(model: LockedModel, scheme: str, options: Options) -> BuiltFile:
+def build_from_hub(model: LockedModel, scheme: str, options: BuildOptions) -> BuiltFile:
     """Quantize a model from the Hub, one shard at a time."""
-    from quantize import remote
-    from quantize.source import Hub
+    from quantize.source import Hub, HubSource
 
-    how = remote.Options(TOOL, options.keep_source, options.imatrix, progress=options.progress)
-    built = remote.quantize(Hub(), model, scheme, _target(model.name, scheme, options), how)
+    built = _build(HubSource(Hub(), model), scheme, options)
     return _record(model.name, built, f"{model.repo}@{model.commit}", options)
 
 
-def take_ready(repo: str, name: str, options: Options) -> BuiltFile:
+def _build(source: Source, scheme: str, options: BuildOptions) -> Built:
+    from quantize import build
+
+    target = _target(source.name, scheme, options)
+    return build.quantize(source, scheme, replace(options, out=target, tool=TOOL))
+
+
+def take_ready(repo: str, name: str, options: BuildOptions) -> BuiltFile:
     """Take a ready-made GGUF of a Hub repository, pinned to its commit and hashed."""
     from quantize import ready
     from quantize.source import Hub
@@ -142,7 +135,7 @@ def take_ready(repo: str, name: str, options: Options) -> BuiltFile:
     return _record(model, built, f"{repo}@{commit}", options)
 
 
-def _target(name: str, scheme: str, options: Options) -> Path:
+def _target(name: str, scheme: str, options: BuildOptions) -> Path:
     from quantize import lock
 
     if options.out is None:
@@ -152,7 +145,7 @@ def _target(name: str, scheme: str, options: Options) -> Path:
     return target
 
 
-def _record(name: str, built: Built, source: str, options: Options) -> BuiltFile:
+def _record(name: str, built: Built, source: str, options: BuildOptions) -> BuiltFile:
     from quantize import lock
 
     record = lock.BuiltFile(name, built.scheme, str(built.path), built.sha256, built.bytes, source)

@@ -53,26 +53,26 @@ def _show(as_json: bool) -> None:
 def _fill() -> None:
     from quantize import lock as locks
     from quantize import relock
-    from quantize.errors import SourceInterrupted
+    from quantize.errors import SourceInterruptedError
     from quantize.source import Hub
 
     try:
         for one in relock.fill(Hub(), locks.shipped_path()):
             terminal.note(f"{one.model}: {one.state} {one.file or ''} {one.detail}")
-    except SourceInterrupted:
+    except SourceInterruptedError:
         terminal.note("the Hub could not be reached: this is what is known already")
 
 
 def _check(as_json: bool) -> None:
     from quantize import lock as locks
     from quantize import relock
-    from quantize.errors import SourceInterrupted
+    from quantize.errors import SourceInterruptedError
     from quantize.source import Hub
 
     rows, wrong = _built_here()
     try:
         found = relock.check(Hub(), locks.read().models)
-    except SourceInterrupted:
+    except SourceInterruptedError:
         terminal.note("the Hub could not be reached: only the files built here were checked")
         found = ()
     rows += [[one.model, one.state, one.file or "", one.detail] for one in found]

@@ -12,6 +12,7 @@ from edge_judge.cli import files, options, terminal
 from edge_judge.errors import UsageError
 
 if TYPE_CHECKING:
+    from quantize.build import BuildOptions
     from quantize.lock import BuiltFile
 
 OUT = click.Path(path_type=Path, dir_okay=False)
@@ -41,7 +42,9 @@ def quantize(
     """
     if out is not None and out.exists() and not out.is_file():  # a rename would put the file in a device's place
         raise UsageError(f"{out}: no ordinary file, so it will not be replaced", "--out takes the name of a file")
-    how = files.Options(out=out, imatrix=imatrix, keep_source=keep_source)
+    from quantize.build import BuildOptions
+
+    how = BuildOptions(out=out, imatrix=imatrix, keep_source=keep_source)
     if gguf_file is not None:
         built = files.take_ready(model, gguf_file, how)
     elif scheme is None:
@@ -52,7 +55,7 @@ def quantize(
     click.echo(out or files.models_folder() / built.file)
 
 
-def _build(model: str, scheme: str, how: files.Options) -> BuiltFile:
+def _build(model: str, scheme: str, how: BuildOptions) -> BuiltFile:
     from quantize import schemes
 
     wanted = schemes.canonical(scheme)
@@ -60,16 +63,15 @@ def _build(model: str, scheme: str, how: files.Options) -> BuiltFile:
         return _built(model, wanted, replace(how, progress=show))
 
 
-def _built(model: str, scheme: str, how: files.Options) -> BuiltFile:
-    from quantize import lock, remote
-    from quantize.source import Hub
+def _built(model: str, scheme: str, how: BuildOptions) -> BuiltFile:
+    from quantize import lock, source
 
     if Path(model).is_dir():
         return files.build_folder(Path(model), Path(model).resolve().name, scheme, how)
     known = {one.name: one for one in lock.read().models}
     if model.count("/") == 1 and model not in known:
-        return files.build_published(remote.describe(Hub(), model), scheme, how)
+        return files.build_from_hub(source.describe(source.Hub(), model), scheme, how)
     found = lock.read().model(model)
     if found.local is not None:
-        return files.build_folder(files.SHIPPED[found.local], model, scheme, replace(how, license=found.license))
-    return files.build_published(found, scheme, how)
+        return files.build_folder(files.SHIPPED[found.local], model, scheme, how, found.license)
+    return files.build_from_hub(found, scheme, how)

@@ -14,7 +14,7 @@ import click
 from edge_judge.records import Progress, WorkEstimate
 
 if TYPE_CHECKING:
-    from quantize.build import Progress as Built
+    from quantize.progress import Progress as Built
 
 
 def note(text: str) -> None:

@@ -13,7 +13,7 @@ from typing import Protocol
 
 from quantize.architectures.blueprint import Blueprint
 from quantize.config import Config
-from quantize.errors import UnsupportedArchitecture
+from quantize.errors import UnsupportedArchitectureError, shown
 
 
 class Family(Protocol):
@@ -41,7 +41,7 @@ BY_MODEL_TYPE = {name: family.blueprint for family in FAMILIES for name in famil
 def blueprint(config: Config) -> Blueprint:
     """The GGUF that a configuration describes.
 
-    The declared class decides; `model_type` only where none is declared. Raises UnsupportedArchitecture by
+    The declared class decides; `model_type` only where none is declared. Raises UnsupportedArchitectureError by
     name, before anything was downloaded or read, and ConfigError for a missing or contradictory field.
     """
     declared = config.fields.get("architectures")
@@ -49,8 +49,9 @@ def blueprint(config: Config) -> Blueprint:
     make = BY_CLASS.get(str(name)) if name is not None else BY_MODEL_TYPE.get(str(config.fields.get("model_type")))
     if make is None:
         found = name if name is not None else config.fields.get("model_type")
-        raise UnsupportedArchitecture(
-            f"{config.origin}: architecture {found!r} is not supported, expected one of {', '.join(sorted(BY_CLASS))}",
+        raise UnsupportedArchitectureError(
+            f"{config.origin}: architecture {shown(found)} is not supported, "
+            f"expected one of {', '.join(sorted(BY_CLASS))}",
             "a ready GGUF of it can be used as it is",
         )
     return make(config)

@@ -17,6 +17,8 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
 MAX_LAYERS = 512
+MAX_WIDTH = 1 << 20
+MAX_VOCABULARY = 1 << 24
 
 
 @dataclass(frozen=True, slots=True)
@@ -114,7 +116,7 @@ class Shape:
             heads=heads,
             kv_heads=config.integer("num_key_value_heads", default=heads),
             head_dim=config.integer("head_dim", default=max(hidden // heads, 1)),
-            vocabulary=config.integer("vocab_size"),
+            vocabulary=config.integer("vocab_size", at_most=MAX_VOCABULARY),
             tied=config.flag("tie_word_embeddings", default=False),
         )
         shape.check(config)
@@ -128,6 +130,10 @@ class Shape:
             )
         if "head_dim" not in config.fields and self.hidden % self.heads:
             raise ConfigError(f"{config.origin}: hidden_size {self.hidden} is no multiple of {self.heads} heads")
+        if self.heads * self.head_dim > MAX_WIDTH:
+            raise ConfigError(
+                f"{config.origin}: {self.heads} heads of {self.head_dim} dimensions, expected at most {MAX_WIDTH} rows"
+            )
         if self.head_dim % 2:
             raise ConfigError(f"{config.origin}: a head of {self.head_dim} dimensions cannot be rotated in pairs")
         if self.layers > MAX_LAYERS:

@@ -20,7 +20,7 @@ from quantize.architectures.blueprint import (
 )  # fmt: skip
 from quantize.architectures.rope import llama3_factors, rope_fields
 from quantize.config import Config
-from quantize.errors import UnsupportedArchitecture
+from quantize.errors import UnsupportedArchitectureError
 
 CLASSES = ("LlamaForCausalLM", "LLaMAForCausalLM", "MistralForCausalLM", "NanbeigeForCausalLM")
 MODEL_TYPES = ("llama", "mistral", "nanbeige")
@@ -29,7 +29,7 @@ MODEL_TYPES = ("llama", "mistral", "nanbeige")
 def blueprint(config: Config) -> Blueprint:
     """The GGUF of a llama-family configuration. Raises ConfigError for a missing or contradictory field."""
     if config.integer("num_loops", default=1) > 1:
-        raise UnsupportedArchitecture(f"{config.origin}: a model that loops over its layers is not plain llama")
+        raise UnsupportedArchitectureError(f"{config.origin}: a model that loops over its layers is not plain llama")
     shape = Shape.of(config)
     before, after = ends(shape)
     blocks = [target for i in range(shape.layers) for target in _block(config, shape, i)]

@@ -59,8 +59,12 @@ def llama3_factors(config: Config, head_dim: int) -> tuple[Target, ...]:
     theta = scaling.number("rope_theta", default=config.number("rope_theta", default=10000.0))
     factor, length = scaling.number("factor"), scaling.integer("original_max_position_embeddings")
     low, high = scaling.number("low_freq_factor"), scaling.number("high_freq_factor")
+    if low >= high:
+        raise ConfigError(f"{config.origin}: 'low_freq_factor' is {low} and 'high_freq_factor' {high}, expected less")
     frequencies = 1.0 / theta ** (np.arange(0, head_dim, 2, dtype=np.float32) / np.float32(head_dim))
     turns = length * frequencies.astype(np.float64) / (2 * math.pi)
     blend = np.clip((turns - low) / (high - low), 0.0, 1.0)
     factors = (1.0 / ((1.0 - blend) / factor + blend)).astype(np.float32)
+    if not np.isfinite(factors).all():
+        raise ConfigError(f"{config.origin}: 'factor' {factor} and 'rope_theta' {theta} give no finite frequencies")
     return (Target("rope_freqs.weight", factors.shape, "", (), constant=factors),)

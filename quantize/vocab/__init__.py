@@ -8,12 +8,14 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
-from quantize.errors import VocabularyError
+from quantize.errors import ConfigError, VocabularyError
+from quantize.json_file import optional_object
 from quantize.vocab import spm
 from quantize.vocab.bytelevel import read_bytelevel
 from quantize.vocab.records import SpecialTokens, TokenType, Vocabulary
-from quantize.vocab.special import chatglm_special, optional_object, read_special
+from quantize.vocab.special import chatglm_special, read_special
 from quantize.vocab.spm_file import read_model
+from quantize.vocab.tokenizer_json import read_tokenizer
 
 __all__ = ["SpecialTokens", "TokenType", "Vocabulary", "read_vocabulary"]
 
@@ -23,7 +25,7 @@ def read_vocabulary(folder: Path, rows: int) -> Vocabulary:
 
     Raises VocabularyError where no tokenizer file is there or llama.cpp could not express it.
     """
-    document = optional_object(folder / "tokenizer.json")
+    document = read_tokenizer(folder / "tokenizer.json")
     model = document.get("model")
     bpe = isinstance(model, dict) and model.get("type", "BPE") == "BPE"
     if isinstance(model, dict) and bpe and not model.get("byte_fallback"):
@@ -41,20 +43,19 @@ def read_vocabulary(folder: Path, rows: int) -> Vocabulary:
 
 
 def _bytelevel(folder: Path, document: dict[str, Any], model: dict[str, Any], rows: int) -> Vocabulary:
-    added = document.get("added_tokens") or []
-    ids = {t["content"]: t["id"] for t in added if isinstance(t, dict) and "content" in t and "id" in t}
-    ids = {**(model.get("vocab") or {}), **ids}
+    added = {token["content"]: token["id"] for token in document.get("added_tokens") or []}
+    ids = {**(model.get("vocab") or {}), **added}
     special = read_special(folder, ids, document.get("post_processor"), rows, bos=False)
     return read_bytelevel(document, str(folder / "tokenizer.json"), rows, special)
 
 
 def _sentencepiece(folder: Path, document: dict[str, Any], rows: int) -> Vocabulary:
     path = folder / "tokenizer.model"
-    model, family = read_model(path), optional_object(folder / "config.json").get("model_type")
+    model, family = read_model(path), optional_object(folder / "config.json", ConfigError).get("model_type")
     ids = {piece.text.decode("utf-8", "replace"): i for i, piece in enumerate(model.pieces)}
     added = spm.added_tokens(folder, rows)
     if family == "chatglm":
-        added = spm.chatglm_added(len(model.pieces))
+        added = spm.chatglm_added(len(model.pieces), rows, str(path))
     ids |= {token.text: token.id for token in added}
     special = read_special(folder, ids, document.get("post_processor"), rows)
     if family == "chatglm":

@@ -11,8 +11,9 @@ import json
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
-from quantize.errors import VocabularyError
+from quantize.errors import VocabularyError, shown
 from quantize.vocab.records import SpecialTokens, TokenType, Vocabulary
+from quantize.vocab.tokenizer_json import merge_parts
 
 if TYPE_CHECKING:
     from tokenizers.pre_tokenizers import PreTokenizer
@@ -68,10 +69,7 @@ def token_table(
         _place(tokens, number, text, origin)
         types[number] = TokenType.NORMAL
     for entry in added:
-        if not isinstance(entry, dict) or not isinstance(entry.get("content"), str):
-            raise VocabularyError(f"{origin}: an added token has no 'content': {entry!r}")
-        i: Any = entry.get("id")
-        text = entry["content"]
+        i, text = entry["id"], entry["content"]
         _place(tokens, i, text, origin)
         types[i] = TokenType.CONTROL if entry.get("special") or looks_special(text) else TokenType.USER_DEFINED
     return tuple(f"[PAD{i}]".encode() if t is None else t for i, t in enumerate(tokens)), tuple(types)
@@ -115,34 +113,30 @@ def _cuts(section: object, origin: str) -> list[tuple[str, tuple[int, int]]]:
     from tokenizers import Tokenizer
 
     shell = {"version": "1.0", "added_tokens": [], "model": {"type": "BPE", "vocab": {}, "merges": []}}
+    if section is None:
+        raise VocabularyError(f"{origin} has no pre_tokenizer, expected a byte-level one")
     try:
         tokenizer = Tokenizer.from_str(json.dumps(shell | {"pre_tokenizer": section}))
-    except Exception as problem:  # the library raises nothing narrower
+        cuts: list[tuple[str, tuple[int, int]]] = tokenizer.pre_tokenizer.pre_tokenize_str(PROBE)
+    except BaseException as problem:  # the library raises nothing narrower, and a panic is no Exception
+        if isinstance(problem, KeyboardInterrupt | SystemExit):
+            raise
         raise VocabularyError(f"{origin}: its pre_tokenizer cannot be read: {problem}") from problem
-    if tokenizer.pre_tokenizer is None:
-        raise VocabularyError(f"{origin} has no pre_tokenizer, expected a byte-level one")
-    cuts: list[tuple[str, tuple[int, int]]] = tokenizer.pre_tokenizer.pre_tokenize_str(PROBE)
     return cuts
 
 
-def _place(tokens: list[bytes | None], i: object, text: str, origin: str) -> None:
-    if type(i) is not int or i < 0:
-        raise VocabularyError(f"{origin}: token {text!r} has id {i!r}, expected a whole number")
+def _place(tokens: list[bytes | None], i: int, text: str, origin: str) -> None:
     if i >= len(tokens):
         raise VocabularyError(
-            f"{origin}: token {text!r} has id {i}, but the model's embedding has only {len(tokens)} rows"
+            f"{origin}: token {shown(text)} has id {shown(i)}, but the model's embedding has only {len(tokens)} rows"
         )
     tokens[i] = text.encode()
 
 
 def _merge(merge: object, origin: str) -> str:
-    parts = merge.split(" ") if isinstance(merge, str) else merge
-    if (
-        not isinstance(parts, list)
-        or len(parts) != 2
-        or not all(isinstance(p, str) and p and " " not in p for p in parts)
-    ):
-        raise VocabularyError(f"{origin}: merge {merge!r} is not a pair of byte-level pieces")
+    parts = merge_parts(merge, origin)
+    if len(parts) != 2 or not all(part and " " not in part for part in parts):
+        raise VocabularyError(f"{origin}: merge {shown(merge)} is not a pair of byte-level pieces")
     return " ".join(parts)
 
 
@@ -151,9 +145,10 @@ def _normalizer(section: object, origin: str) -> str | None:
     if section is None:
         return None
     kind = section.get("type") if isinstance(section, dict) else None
-    if kind == "Sequence" and isinstance(section, dict):
-        inner = [_normalizer(part, origin) for part in section.get("normalizers") or []]
+    parts = section.get("normalizers") or [] if isinstance(section, dict) else None
+    if kind == "Sequence" and isinstance(parts, list):
+        inner = [_normalizer(part, origin) for part in parts]
         return next((name for name in inner if name), None)
     if kind == "NFC":
         return "NFC"
-    raise VocabularyError(f"{origin}: normalizer {kind!r} is not supported, expected none or NFC")
+    raise VocabularyError(f"{origin}: normalizer {shown(kind)} is not supported, expected none or NFC")

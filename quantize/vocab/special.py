@@ -12,8 +12,8 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from quantize.config import read_object
-from quantize.errors import VocabularyError
+from quantize.errors import ConfigError, VocabularyError
+from quantize.json_file import optional_object
 from quantize.vocab.records import SpecialTokens
 
 ROLES = ("bos", "eos", "unk", "sep", "pad", "cls", "mask")
@@ -37,11 +37,6 @@ CHATGLM_TEMPLATE = (
 )
 
 
-def optional_object(path: Path) -> dict[str, Any]:
-    """A JSON object from a file that may be absent: then empty."""
-    return read_object(path) if path.is_file() else {}
-
-
 def read_special(
     folder: Path, ids: Mapping[str, int], post_processor: object, rows: int, *, bos: bool | None = None
 ) -> SpecialTokens:
@@ -51,11 +46,11 @@ def read_special(
     Ids of `rows` or more are left out: they cannot be meant. Raises VocabularyError for fields of a wrong
     type.
     """
-    settings = optional_object(folder / "tokenizer_config.json")
+    settings = optional_object(folder / "tokenizer_config.json", ConfigError)
     if "added_tokens_decoder" not in settings:
         # before tokenizer_config.json listed tokens, transformers let this file decide, and models rely on it
-        settings |= optional_object(folder / "special_tokens_map.json")
-    config = optional_object(folder / "config.json")
+        settings |= optional_object(folder / "special_tokens_map.json", ConfigError)
+    config = optional_object(folder / "config.json", ConfigError)
     found = {role: i for role in ROLES if (i := _role(role, settings, config, ids)) is not None and 0 <= i < rows}
     found |= _further_ends(folder, found, ids, rows)
     template = chat_template(folder, settings)
@@ -87,12 +82,19 @@ def chat_template(folder: Path, settings: Mapping[str, Any]) -> str | None:
     if isinstance(value, list):  # several named templates
         value = next((t.get("template") for t in value if isinstance(t, dict) and t.get("name") == "default"), None)
     if value is None and (folder / "chat_template.jinja").is_file():
-        value = (folder / "chat_template.jinja").read_text("utf-8")
+        value = _template(folder / "chat_template.jinja")
     if value is not None and not isinstance(value, str):
         raise VocabularyError(
             f"{folder / 'tokenizer_config.json'}: chat_template is a {type(value).__name__}, not text"
         )
     return value
+
+
+def _template(path: Path) -> str:
+    try:
+        return path.read_text("utf-8")
+    except (OSError, ValueError) as problem:
+        raise VocabularyError(f"cannot read {path}: {problem}") from problem
 
 
 def _role(role: str, settings: Mapping[str, Any], config: Mapping[str, Any], ids: Mapping[str, int]) -> int | None:
@@ -105,7 +107,7 @@ def _role(role: str, settings: Mapping[str, Any], config: Mapping[str, Any], ids
 
 def _further_ends(folder: Path, found: Mapping[str, int], ids: Mapping[str, int], rows: int) -> dict[str, int]:
     """End-of-generation tokens beside eos that llama.cpp would not recognise by their text: at most two roles."""
-    ends = optional_object(folder / "generation_config.json").get("eos_token_id")
+    ends = optional_object(folder / "generation_config.json", ConfigError).get("eos_token_id")
     known = {ids[text] for text in KNOWN_ENDS if text in ids} | {found.get("eos")}
     listed = ends if isinstance(ends, list) else []
     further = [i for i in listed if type(i) is int and 0 <= i < rows and i not in known]
@@ -123,11 +125,15 @@ def _is(text: str | None, role: str, found: Mapping[str, int], ids: Mapping[str,
 
 def _wrapping(post_processor: object) -> tuple[str | None, str | None]:
     """The special tokens that a template post-processor puts before and after a text."""
-    if not isinstance(post_processor, dict):
-        return None, None
-    for processor in post_processor.get("processors", [post_processor]):
+    several = post_processor.get("processors") if isinstance(post_processor, dict) else None
+    for processor in several if isinstance(several, list) else [post_processor]:
         single = processor.get("single") if isinstance(processor, dict) else None
         if isinstance(single, list) and len(single) > 1:
-            first, last = (piece.get("SpecialToken", {}).get("id") for piece in (single[0], single[-1]))
-            return first, last
+            return _special_text(single[0]), _special_text(single[-1])
     return None, None
+
+
+def _special_text(piece: object) -> str | None:
+    token = piece.get("SpecialToken") if isinstance(piece, dict) else None
+    text = token.get("id") if isinstance(token, dict) else None
+    return text if isinstance(text, str) else None

@@ -8,18 +8,18 @@ special roles.
 
 from __future__ import annotations
 
-import json
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from quantize.config import read_object
-from quantize.errors import VocabularyError
+from quantize.errors import ConfigError, VocabularyError, shown
+from quantize.json_file import optional_object
 from quantize.vocab.bytelevel import looks_special
 from quantize.vocab.records import SpecialTokens, TokenType, Vocabulary
 from quantize.vocab.spm_file import SentencePieceModel
+from quantize.vocab.tokenizer_json import merge_parts, read_tokenizer
 
 BLANK = "\u2581"
 BYTE = re.compile("<0x[0-9A-F]{2}>")
@@ -74,7 +74,7 @@ def from_tokenizer_json(
     texts = sorted(vocab, key=lambda text: vocab[text])
     ranks: dict[str, int] = {}
     for rank, merge in enumerate(merges):
-        ranks.setdefault("".join(merge.split(" ") if isinstance(merge, str) else merge), rank)
+        ranks.setdefault("".join(merge_parts(merge, origin)), rank)
     unknown = model.get("unk_token")
     types = [_text_type(text, unknown) for text in texts]
     scores = [-float(ranks.get(text, len(merges))) for text in texts]
@@ -87,23 +87,26 @@ def from_tokenizer_json(
 def added_tokens(folder: Path, rows: int) -> tuple[Added, ...]:
     """The tokens that added_tokens.json, tokenizer_config.json and tokenizer.json add; the later file wins."""
     found: dict[int, Added] = {}
-    for text, i in _object(folder / "added_tokens.json").items():
+    for text, i in optional_object(folder / "added_tokens.json", ConfigError).items():
         _note(found, i, text, False, rows, folder / "added_tokens.json")
     settings = folder / "tokenizer_config.json"
-    for key, entry in (_object(settings).get("added_tokens_decoder") or {}).items():
-        if not isinstance(entry, dict) or not str(key).isdecimal():
-            raise VocabularyError(f"{settings}: added token {key!r} is malformed")
+    decoder = optional_object(settings, ConfigError).get("added_tokens_decoder") or {}
+    if not isinstance(decoder, dict):
+        raise VocabularyError(f"{settings}: 'added_tokens_decoder' is {shown(decoder)}, expected an object")
+    for key, entry in decoder.items():
+        if not isinstance(entry, dict) or not key.isdecimal() or len(key) > 10:
+            raise VocabularyError(f"{settings}: added token {shown(key)} is malformed")
         _note(found, int(key), entry.get("content"), bool(entry.get("special")), rows, settings)
     path = folder / "tokenizer.json"
-    for entry in _object(path).get("added_tokens") or []:
-        if not isinstance(entry, dict):
-            raise VocabularyError(f"{path}: added token {entry!r} is malformed")
-        _note(found, entry.get("id"), entry.get("content"), bool(entry.get("special")), rows, path)
+    for entry in read_tokenizer(path).get("added_tokens") or []:
+        _note(found, entry["id"], entry["content"], bool(entry.get("special")), rows, path)
     return tuple(found[i] for i in sorted(found))
 
 
-def chatglm_added(pieces: int) -> tuple[Added, ...]:
+def chatglm_added(pieces: int, rows: int, origin: str) -> tuple[Added, ...]:
     """The nine special tokens that ChatGLM3's tokenizer puts behind its pieces, in its order."""
+    if pieces + len(CHATGLM_SPECIALS) > rows:
+        raise VocabularyError(f"{origin} has {pieces} pieces and ChatGLM adds 9, the model's embedding has {rows} rows")
     return tuple(Added(pieces + i, text, True) for i, text in enumerate(CHATGLM_SPECIALS))
 
 
@@ -151,18 +154,18 @@ def _dummy_prefix(document: Mapping[str, Any], origin: str) -> bool:
 
 
 def _steps(section: object, inner: str) -> list[Mapping[str, Any]]:
+    """The objects of a section: its parts where it is a sequence. Any other value stands for a step of no kind."""
     if not isinstance(section, dict):
         return []
-    return section.get(inner) or [] if section.get("type") == "Sequence" else [section]
-
-
-def _object(path: Path) -> dict[str, Any]:
-    return read_object(path) if path.is_file() else {}
+    steps = section.get(inner) or [] if section.get("type") == "Sequence" else [section]
+    return [step if isinstance(step, dict) else {} for step in steps] if isinstance(steps, list) else [{}]
 
 
 def _note(found: dict[int, Added], i: object, text: object, special: bool, rows: int, path: Path) -> None:
     if type(i) is not int or i < 0 or not isinstance(text, str):
-        raise VocabularyError(f"{path}: added token {json.dumps(text)} with id {i!r} is malformed")
+        raise VocabularyError(f"{path}: added token {shown(text)} with id {shown(i)} is malformed")
     if i >= rows:
-        raise VocabularyError(f"{path}: token {text!r} has id {i}, the model's embedding has only {rows} rows")
+        raise VocabularyError(
+            f"{path}: token {shown(text)} has id {shown(i)}, the model's embedding has only {rows} rows"
+        )
     found[i] = Added(i, text, special or looks_special(text))

@@ -1,0 +1,51 @@
+"""tokenizer.json, the file of the tokenizers library: read, and its form checked once for every reader here.
+
+Knows: which part of the file is an object, a list, a text or a number. Does not know: what a vocabulary is made of.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+from quantize.errors import ConfigError, VocabularyError, shown
+from quantize.json_file import optional_object
+
+
+def read_tokenizer(path: Path) -> dict[str, Any]:
+    """The document, empty where there is no such file.
+
+    Raises VocabularyError where a BPE model's `vocab` does not give each text an id, where `merges` or `added_tokens`
+    is no list, or where an added token has no text and id.
+    """
+    document = optional_object(path, ConfigError)
+    model = document.get("model")
+    if isinstance(model, dict) and model.get("type", "BPE") == "BPE":
+        for text, i in _part(path, model, "vocab", dict).items():
+            _check_id(path, text, i)
+        _part(path, model, "merges", list)
+    for entry in _part(path, document, "added_tokens", list):
+        if not isinstance(entry, dict) or not isinstance(entry.get("content"), str):
+            raise VocabularyError(f"{path}: an added token has no 'content': {shown(entry)}")
+        _check_id(path, entry["content"], entry.get("id"))
+    return document
+
+
+def merge_parts(merge: object, origin: str) -> list[str]:
+    """The pieces that a merge joins, from either way of writing it."""
+    parts = merge.split(" ") if isinstance(merge, str) else merge
+    if not isinstance(parts, list) or not all(isinstance(part, str) for part in parts):
+        raise VocabularyError(f"{origin}: merge {shown(merge)} is not a pair of pieces")
+    return parts
+
+
+def _part(path: Path, table: dict[str, Any], key: str, kind: type) -> Any:
+    value = table.get(key)
+    if value is not None and not isinstance(value, kind):
+        raise VocabularyError(f"{path}: {key!r} is {shown(value)}, expected a {kind.__name__}")
+    return value or kind()
+
+
+def _check_id(path: Path, text: str, i: object) -> None:
+    if type(i) is not int or i < 0:
+        raise VocabularyError(f"{path}: token {shown(text)} has id {shown(i)}, expected a whole number")
