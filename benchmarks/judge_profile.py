@@ -29,11 +29,12 @@ from judge_build import ROOT
 from judge_table import UBATCH
 from numpy.typing import NDArray
 
-from edge_judge import engine, judging, plan
-from edge_judge.engine import Batching, Evaluator, Model
+from edge_judge import engine
+from edge_judge.engine import Batching, Evaluator, Model, plan
 from edge_judge.engine.evaluator import TRUNK
-from edge_judge.plan import TILE, Plan, Query, Window
-from edge_judge.sheets import sheets
+from edge_judge.engine.plan import TILE, Plan, Query, Window
+from edge_judge.judging import judge as judging
+from edge_judge.judging.prompting import make_prompts
 
 SIZES = (Batching().cells, 128, 256, 512)  # tokens of a call; first the usual
 SEEN = 256  # cells: llama.cpp looks at so many, or twice as many, …
@@ -153,7 +154,7 @@ def main() -> None:
     work = judge_work.load(name)
     drawn = random.Random(0)
     with Model(judge_build.model(judge_work.VOCABULARY)) as model:
-        part = judging.plans(model, work.protocol, sheets(model, work.protocol, work.questions))[0]
+        part = judging.plans(model, work.protocol, make_prompts(model, work.protocol, work.questions))[0]
         tokens = tuple(drawn.choices(range(model.vocabulary), k=UBATCH))
         (plain,) = plan.blocks([Query(tokens, (UBATCH - 1,))], 0)
         with _evaluator(model, plain, UBATCH) as evaluator:

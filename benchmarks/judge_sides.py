@@ -31,10 +31,11 @@ import judge_work
 from judge_table import FOUR, ONE, OURS, PYTHON
 from judge_work import Work
 
-from edge_judge import grammar, judging, memory, plan
-from edge_judge.engine import Footprint, Model, physical_cores
-from edge_judge.plan import Query
-from edge_judge.sheets import sheets
+from edge_judge.engine import Footprint, Model, memory, physical_cores, plan
+from edge_judge.engine.plan import Query
+from edge_judge.judging import judge as judging
+from edge_judge.judging.prompting import make_prompts
+from edge_judge.protocols import grammar
 
 PATIENCE = 300  # seconds for a server to load its model on a busy machine
 
@@ -82,7 +83,7 @@ def by_python(work: Work, gguf: Path) -> Answered:
 def _prompts(work: Work, gguf: Path) -> tuple[list[str], int]:
     """The questions in the model's chat format, and how many tokens the longest has."""
     with Model(gguf, vocab_only=True) as model:
-        texts = work.texts(model.said("tokenizer.chat_template") or "")
+        texts = work.texts(model.metadata("tokenizer.chat_template") or "")
         return texts, max(len(model.tokens(text, control=True)) for text in texts)
 
 
@@ -219,7 +220,7 @@ def by_us(work: Work, gguf: Path) -> Answered:
 
 def tree(model: Model, work: Work) -> int:
     """Tokens of the whole workload as one prefix tree: the least that can be evaluated."""
-    parts = judging.plans(model, work.protocol, sheets(model, work.protocol, work.questions))
+    parts = judging.plans(model, work.protocol, make_prompts(model, work.protocol, work.questions))
     queries = [Query(tokens, (len(tokens) - 1,)) for part in parts for tokens in part.sequences]
     return plan.blocks(queries, 0)[0].tokens
 

@@ -19,10 +19,12 @@ from typing import Any
 
 ROOT = Path(__file__).resolve().parent.parent
 sys.path[:0] = [str(ROOT)]
-from edge_judge import benchmarks, chat, grammar, prompts  # noqa: E402
+from edge_judge import benchmarks  # noqa: E402
 from edge_judge.benchmarks import mtbench  # noqa: E402
 from edge_judge.benchmarks.rows import File  # noqa: E402
-from edge_judge.protocol import Protocol, Question  # noqa: E402
+from edge_judge.engine import chat  # noqa: E402
+from edge_judge.protocols import grammar, prompts  # noqa: E402
+from edge_judge.protocols.protocol import Protocol, Question  # noqa: E402
 from edge_judge.records import Benchmark, Pair  # noqa: E402
 
 DATA = Path(os.environ.get("EDGE_JUDGE_DATA") or ROOT.parent / "shared" / "data")

@@ -28,8 +28,8 @@ ROOT = Path(__file__).resolve().parent.parent
 sys.path[:0] = [str(ROOT)]
 OUT = ROOT / "results" / "choose"
 
-from edge_judge import sampling, sequential  # noqa: E402
-from edge_judge.intervals import wilson  # noqa: E402
+from edge_judge.analysis import sampling, sequential_test  # noqa: E402
+from edge_judge.metrics.intervals import wilson  # noqa: E402
 from edge_judge.records import LABELS, Benchmark, Pair  # noqa: E402
 
 Numbers = NDArray[np.float64]
@@ -51,9 +51,9 @@ class Order:
     places: NDArray[np.int64]
     ends: NDArray[np.int64]
 
-    def walk(self, values: Numbers, last: int | None = None) -> sequential.Walk:
+    def walk(self, values: Numbers, last: int | None = None) -> sequential_test.Observations:
         ends = self.ends if last is None else self.ends[: max(1, int((self.ends <= last).sum()))]
-        return sequential.Walk(values[self.places[: ends[-1]]], ends, len(values), 1.0)
+        return sequential_test.Observations(values[self.places[: ends[-1]]], ends, len(values), 1.0)
 
 
 @dataclass(frozen=True, slots=True)
@@ -162,13 +162,13 @@ def populations(judged: Benchmark, chance: np.random.Generator) -> dict[str, Num
 
 RULES: dict[str, Callable[[Order, Numbers, float], bool]] = {
     "stop at the first chance": lambda order, values, margin: (
-        sequential.decide(order.walk(values), margin)[0] == "within"
+        sequential_test.first_decision(order.walk(values), margin)[0] == "within"
     ),
     f"the same, at most {BUDGET} pairs": lambda order, values, margin: (
-        sequential.decide(order.walk(values, BUDGET), margin)[0] == "within"
+        sequential_test.first_decision(order.walk(values, BUDGET), margin)[0] == "within"
     ),
     f"one look after {BUDGET} pairs": lambda order, values, margin: (
-        bool(sequential.not_above(order.walk(values, BUDGET), margin)[-1])
+        bool(sequential_test.not_above(order.walk(values, BUDGET), margin)[-1])
     ),
 }
 
@@ -194,7 +194,7 @@ def fixed(variance: float) -> float:
 
 def needed(order: Order, values: Numbers) -> tuple[bool, int]:
     """Whether a walk ends within the margin, and after how many pairs."""
-    outcome, blocks = sequential.decide(order.walk(values), MARGIN)
+    outcome, blocks = sequential_test.first_decision(order.walk(values), MARGIN)
     return outcome == "within", int(order.ends[blocks - 1])
 
 
@@ -228,9 +228,9 @@ def record(errors: list[Wrong], used: list[Pairs]) -> dict[str, object]:
     """What was simulated and what came of it, with the extremes that matter on top."""
     return {
         "margin_points": 100 * MARGIN,
-        "alpha_each_side": sequential.ALPHA,
-        "fractions": sequential.FRACTIONS,
-        "shares": sequential.SHARES,
+        "alpha_each_side": sequential_test.ALPHA,
+        "fractions": sequential_test.FRACTIONS,
+        "shares": sequential_test.SHARES,
         "block": sampling.BLOCK,
         "seed": SEED,
         "largest_wrong_rate": max(row.rate for row in errors),

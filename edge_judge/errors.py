@@ -37,7 +37,7 @@ class GrammarError(EdgeJudgeError): ...
 class ModelError(EdgeJudgeError): ...
 
 
-class MemoryShortError(ModelError):
+class MemoryLimitError(ModelError):
     """allowed and needed: bytes of the whole process; weights: those of them that are the model's; loaded: whether
     the model was, so that what the work itself takes is counted too.
     """

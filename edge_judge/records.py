@@ -19,7 +19,7 @@ ORDERS: tuple[Order, ...] = ("ab", "ba")
 MIRROR: dict[Label, Label] = {"a": "b", "b": "a", "tie": "tie"}
 
 
-def undo(order: Order, shown: Label) -> Label:
+def to_pair_order(order: Order, shown: Label) -> Label:
     """The verdict on the pair, from the verdict on the answers in the order shown (and back: it is an involution)."""
     return shown if order == "ab" else MIRROR[shown]
 
@@ -68,7 +68,7 @@ class Verdict:
 
     verdict: None means that no valid verdict was given; it is never a tie. p: probability of each legal verdict,
     summing to 1. mass: the share of all probability that lay on legal verdicts. text: what the judge wrote, or
-    the verdict's text where it was read from probabilities. cut: whether an answer was shortened to fit.
+    the verdict's text where it was read from probabilities. truncated: whether an answer was shortened to fit.
     """
 
     id: str
@@ -77,7 +77,7 @@ class Verdict:
     p: Mapping[Label, float] | None = None
     text: str | None = None
     mass: float | None = None
-    cut: bool = False
+    truncated: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -123,7 +123,7 @@ class Progress:
 
 
 @dataclass(frozen=True, slots=True)
-class Ahead:
+class WorkEstimate:
     """What a run has to do, told before its first token. tokens: to be read, what prompts share read once;
     tokens_alone: had every prompt been read by itself; each: tokens that may be written after each prompt, 0 where
     nothing is; memory: bytes that the process will take; smaller: whether the work is cut into smaller parts than
@@ -194,3 +194,43 @@ class Run:
     measured: Measured | None
     verdicts: tuple[Verdict, ...]
     bytes: int  # of the GGUF
+
+
+@dataclass(frozen=True, slots=True)
+class Noise:
+    """What repeats changed. verdicts: how many were compared; flips: how many were others; largest and mean: of
+    the differences between probabilities, None where there are none.
+    """
+
+    repeats: int
+    verdicts: int
+    flips: int
+    largest: float | None
+    mean: float | None
+
+
+Cache: TypeAlias = Literal["f16", "q8_0"]
+CACHES: tuple[Cache, ...] = ("f16", "q8_0")
+
+
+@dataclass(frozen=True, slots=True)
+class Limits:
+    """What the work may take. memory: bytes of the whole process, None for as much as is useful; cache: the type of
+    the numbers in the key-value cache.
+    """
+
+    memory: int | None = None
+    cache: Cache = "f16"
+
+
+class ProgressListener:
+    """Follows work as it goes on. Every method does nothing; override those of interest."""
+
+    def estimate(self, name: str, estimate: WorkEstimate) -> None:
+        """What a run on the benchmark `name` has to do, told once before its first token."""
+
+    def progress(self, progress: Progress) -> None:
+        """How far a run is, told after each decode call."""
+
+    def note(self, text: str) -> None:
+        """Something worth knowing that is no error: a benchmark that was left out, a run that cannot be compared."""

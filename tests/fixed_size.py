@@ -8,9 +8,8 @@ does not. The true sizes are held to what is told by `make bench-memory`.
 
 from __future__ import annotations
 
-from edge_judge import memory
 from edge_judge.cli import main
-from edge_judge.engine import Model
+from edge_judge.engine import Model, memory
 
 SIZE = 56_000_000
 

@@ -15,19 +15,7 @@ from published import FOLDER
 from edge_judge import benchmarks
 from edge_judge.benchmarks import mtbench
 from edge_judge.benchmarks.rows import File
-from edge_judge.records import (
-    LABELS,
-    MIRROR,
-    ORDERS,
-    Benchmark,
-    Identity,
-    Label,
-    Measured,
-    Order,
-    Pair,
-    Run,
-    Verdict,
-)
+from edge_judge.records import LABELS, MIRROR, ORDERS, Benchmark, Identity, Label, Measured, Order, Pair, Run, Verdict
 
 WHO = Identity("toy", "pocket", "q4_k_m", "pairwise")
 TURNED: dict[Order, Order] = {"ab": "ba", "ba": "ab"}
@@ -125,7 +113,7 @@ def random_verdicts(seed: int, judged: Benchmark, *, missing: float = 0.1) -> li
             p = {label: weight / sum(weights.values()) for label, weight in weights.items()}
             said = max(p, key=p.__getitem__)
             cut = chance.random() < 0.2
-            result.append(Verdict(pair.id, order, said, p, mass=chance.random(), cut=cut))
+            result.append(Verdict(pair.id, order, said, p, mass=chance.random(), truncated=cut))
     return result
 
 

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from edge_judge.compare import compare
-from edge_judge.metrics import score
-from edge_judge.page import answer
-from edge_judge.page.data import Entry, Report
+from edge_judge.analysis.compare import compare
+from edge_judge.analysis.leaderboard import Scored, build
+from edge_judge.metrics.scoring import score
 from edge_judge.records import Benchmark, Run
-from edge_judge.table import Scored, build
+from edge_judge.report.page import answer
+from edge_judge.report.page.data import Entry, Report
 
 
 def entries(judged: Benchmark, runs: Sequence[Run], *, compared: bool = True) -> list[Entry]:

@@ -11,12 +11,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 from judgements import WHO, benchmark, random_benchmark, random_verdicts, run, verdicts
 
-from edge_judge.attribution import attribute, chain, runs_of
-from edge_judge.compare import Flips, compare
+from edge_judge.analysis.attribution import attribute, chain, runs_of
+from edge_judge.analysis.compare import Flips, compare
 from edge_judge.errors import RunError
-from edge_judge.noise import Noise
-from edge_judge.records import Figure, Identity, Run, Verdict
-from edge_judge.report_attribution import attribution_json, attribution_table
+from edge_judge.records import Figure, Identity, Noise, Run, Verdict
+from edge_judge.report.attribution import attribution_json, attribution_table
 
 TOY = benchmark("a", "b", "tie", "a")
 ASKED = replace(WHO, grammar="rubric")

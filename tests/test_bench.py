@@ -16,8 +16,8 @@ import judge_table as table
 import judge_work as work
 from judge_table import FOUR, ONE, OURS, PYTHON, Figure, Rate, Ratio, Report, Run
 
-from edge_judge import plan
-from edge_judge.plan import Query
+from edge_judge.engine import plan
+from edge_judge.engine.plan import Query
 
 WANTED = {"python": 2.0, "server": 1.5, "limit": 0.95}
 

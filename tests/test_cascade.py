@@ -9,9 +9,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 from judgements import benchmark, mirrored, mirrored_verdict, random_benchmark, random_verdicts, run, verdicts
 
-from edge_judge.cascade import ABOVE, Cascade, cascade
-from edge_judge.compare import compare
-from edge_judge.confidence import answers, half
+from edge_judge.analysis.cascade import ABOVE, Cascade, cascade
+from edge_judge.analysis.compare import compare
+from edge_judge.analysis.selective import half, selective_predictions
 from edge_judge.errors import RunError
 from edge_judge.records import Benchmark, Figure, Identity, Label, Measured, Run, Verdict
 
@@ -90,7 +90,7 @@ def test_at_0_it_is_the_small_run_and_above_1_the_large_one(seed: int) -> None:
 @given(SEEDS)
 def test_every_point_is_what_judging_so_would_have_given(seed: int) -> None:
     judged, small, large = random_runs(seed)
-    said = answers(judged, small)
+    said = selective_predictions(judged, small)
     sureness = {
         judged.pairs[place].id: c for place, c in zip(said.pair.tolist(), said.confidence.tolist(), strict=True)
     }
@@ -120,7 +120,7 @@ def test_swapping_a_and_b_changes_nothing(seed: int, same_paper: bool) -> None:
 
 def test_what_is_told_is_not_what_was_chosen_on() -> None:
     judged, small, large = random_runs(3)
-    mine = half(judged, answers(judged, small))
+    mine = half(judged, selective_predictions(judged, small))
     chosen_on = {pair.id for pair, own in zip(judged.pairs, mine, strict=True) if own}
     found = cascade(judged, small, large, keep=0.9).choice
     ours, theirs = (

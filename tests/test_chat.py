@@ -3,7 +3,7 @@
 import pytest
 from checkpoints import CHATML
 
-from edge_judge.chat import ChatFormat, chat_format
+from edge_judge.engine.chat import ChatFormat, chat_format
 from edge_judge.errors import ModelError
 
 LLAMA_2 = """

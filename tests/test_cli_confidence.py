@@ -12,18 +12,13 @@ import pytest
 from conftest import Edge, fails
 from judgements import benchmark, random_benchmark, random_verdicts, run
 
-from edge_judge.cascade import ABOVE, cascade
-from edge_judge.confidence import abstain, risk_coverage, steps
-from edge_judge.jury import jury
+from edge_judge.analysis.cascade import ABOVE, cascade
+from edge_judge.analysis.jury import jury
+from edge_judge.analysis.selective import abstain, coverage_points, risk_coverage
 from edge_judge.records import Benchmark, Identity, Run, Verdict
-from edge_judge.report_confidence import (
-    Confident,
-    called,
-    cascade_table,
-    confidence_table,
-    jury_table,
-    threshold,
-)
+from edge_judge.report.cascade import cascade_table
+from edge_judge.report.jury import jury_table
+from edge_judge.report.selective import Confident, called, confidence_table, threshold
 
 POCKET = Path(__file__).parent.parent / "results/0.1.0/pocket/pocket"
 SMALL, LARGE, FREE = POCKET / "q2_k/pairwise", POCKET / "q8_0/pairwise", POCKET / "f16/none"
@@ -31,7 +26,7 @@ SMALL, LARGE, FREE = POCKET / "q2_k/pairwise", POCKET / "q8_0/pairwise", POCKET 
 
 def confident(judged: Benchmark, given: Run, risk: float | None = None) -> Confident:
     asked = None if risk is None else abstain(judged, given, risk)
-    return Confident(given.identity, risk_coverage(judged, given), steps(judged, given), asked)
+    return Confident(given.identity, risk_coverage(judged, given), coverage_points(judged, given), asked)
 
 
 def runs(count: int, model: str = "a-model-with-a-name-that-goes-on-7b") -> tuple[Benchmark, list[Run]]:

@@ -17,11 +17,11 @@ import click
 import pytest
 from conftest import Edge, fails
 
-from edge_judge import store
-from edge_judge.cli import options, talk
-from edge_judge.cli.talk import _Forecast
+from edge_judge.cli import options, terminal
+from edge_judge.cli.terminal import _Forecast
 from edge_judge.errors import UsageError
-from edge_judge.records import Ahead, Progress
+from edge_judge.records import Progress, WorkEstimate
+from edge_judge.runs import folder as run_folder
 
 RUN = Path("results/pocket/pocket/f16/pairwise")
 UNITS = {"kB": 1e3, "MB": 1e6, "GB": 1e9}
@@ -109,7 +109,9 @@ def test_a_run_is_planned_within_the_memory_it_is_allowed_and_says_how_it_was_cu
     assert told(held.stderr) <= allowed and "in smaller parts" in held.stderr
     assert kept(held_run)["cut"] and "cut" not in kept(free_run)
     assert kept(held_run)["settings"] == kept(free_run)["settings"]
-    free, cut = ({(one.id, one.order): one for one in store.read_run(run).verdicts} for run in (free_run, held_run))
+    free, cut = (
+        {(one.id, one.order): one for one in run_folder.read_run(run).verdicts} for run in (free_run, held_run)
+    )
     same = [key for key in free if free[key].text == cut[key].text]
     assert free.keys() == cut.keys() and len(same) > 0.9 * len(free) == 0.9 * 120  # rounding may tip a word
     assert all(cut[key].p == pytest.approx(free[key].p, abs=0.01) for key in same)
@@ -188,12 +190,12 @@ def test_a_smaller_cache_takes_less_and_is_another_run(edge: Edge, tmp_path: Pat
 
 
 def test_what_is_ahead_is_said_in_a_line() -> None:
-    read = Ahead(1200, 41_160, 214_800, 0, 98_000_000)
-    assert talk.ahead("pocket", read) == (
+    read = WorkEstimate(1200, 41_160, 214_800, 0, 98_000_000)
+    assert terminal.ahead("pocket", read) == (
         "pocket: 1,200 verdicts, 41,160 tokens to read (of 214,800), about 98 MB of memory"
     )
-    written = Ahead(2, 10, 20, 96, 2_000_000_000, True)
-    assert talk.ahead("x", written).endswith(
+    written = WorkEstimate(2, 10, 20, 96, 2_000_000_000, True)
+    assert terminal.ahead("x", written).endswith(
         "up to 96 to write after each prompt, about 2.00 GB of memory, in smaller parts than usual"
     )
 

@@ -11,7 +11,9 @@ from typing import Any
 import pytest
 from conftest import Edge, fails
 
-from edge_judge import __version__, benchmarks, packs, store
+from edge_judge import __version__, benchmarks
+from edge_judge.runs import folder as run_folder
+from edge_judge.runs import packs
 
 RECORDED = Path(__file__).parent.parent / "results" / __version__ / "pocket" / "pocket"
 F16 = RECORDED / "f16" / "pairwise"
@@ -28,7 +30,7 @@ def pack(edge: Edge, tmp_path: Path) -> Path:
 
 def altered(pack: Path, said: dict[str, str]) -> None:
     """Make it the pack of a run that had other settings."""
-    run = store.read_run(F16)
+    run = run_folder.read_run(F16)
     pack.write_bytes(packs.write(benchmarks.load("pocket"), replace(run, settings={**run.settings, **said})))
 
 
@@ -67,7 +69,7 @@ def test_an_imported_run_is_a_run_like_any_other_that_says_where_it_comes_from(
     }
     score, wanted = (json.loads((path / "score.json").read_text()) for path in (tmp_path / HERE, F16))
     assert score["strict"]["accuracy"] == wanted["strict"]["accuracy"]
-    assert sorted(path.name for path in (tmp_path / HERE).iterdir()) == sorted(store.FILES)
+    assert sorted(path.name for path in (tmp_path / HERE).iterdir()) == sorted(run_folder.FILES)
     done = edge("compare")
     assert done.returncode == 0 and "f16" in done.stdout, done.stderr
     assert edge("pack", "export", HERE, "-o", "a/new/folder.ejpack").returncode == 0
@@ -110,7 +112,7 @@ def test_a_pack_of_other_versions_is_taken_with_a_note(edge: Edge, pack: Path) -
 
 
 def test_a_grammar_that_is_not_known_here_is_refused(edge: Edge, pack: Path, tmp_path: Path) -> None:
-    benchmark, run = benchmarks.load("pocket"), store.read_run(F16)
+    benchmark, run = benchmarks.load("pocket"), run_folder.read_run(F16)
     pack.write_bytes(packs.write(benchmark, replace(run, identity=replace(run.identity, grammar="essay"))))
     fails(edge("pack", "import", pack), 1, "--grammar 'essay'", "hint: ")
 
@@ -168,10 +170,10 @@ def test_wrong_usage_is_told(edge: Edge, pack: Path) -> None:
 
 
 def test_a_failed_write_leaves_the_run_that_was_there(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    run = store.read_run(F16)
-    path = store.put_run(tmp_path, run, {"first": 1}, ("imported", {}), fresh=False)
+    run = run_folder.read_run(F16)
+    path = run_folder.put_run(tmp_path, run, {"first": 1}, ("imported", {}), fresh=False)
 
-    write = store.write_json
+    write = run_folder.write_json
 
     def fail(path: Path, content: Mapping[str, Any]) -> None:
         if path.name == "score.json":  # all else is written by then
@@ -180,10 +182,10 @@ def test_a_failed_write_leaves_the_run_that_was_there(tmp_path: Path, monkeypatc
 
     before = {file.name: file.read_bytes() for file in path.iterdir()}
     with monkeypatch.context() as patch:
-        patch.setattr(store, "write_json", fail)
+        patch.setattr(run_folder, "write_json", fail)
         with pytest.raises(OSError, match="No space"):
-            store.put_run(tmp_path, run, {"second": 2}, ("imported", {}), fresh=True)
+            run_folder.put_run(tmp_path, run, {"second": 2}, ("imported", {}), fresh=True)
         with pytest.raises(OSError, match="No space"):
-            store.put_run(tmp_path / "new", run, {}, ("imported", {}), fresh=False)
+            run_folder.put_run(tmp_path / "new", run, {}, ("imported", {}), fresh=False)
     assert {file.name: file.read_bytes() for file in path.iterdir()} == before
     assert [file.name for file in tmp_path.iterdir()] == ["pocket"]

@@ -10,9 +10,10 @@ from hypothesis import strategies as st
 from judgements import benchmark, random_benchmark, random_verdicts, run, verdicts
 from scipy import stats
 
-from edge_judge.compare import Change, Flips, compare, exceeds, mcnemar
+from edge_judge.analysis.compare import Flips, compare, exceeds, mcnemar
 from edge_judge.errors import RunError
 from edge_judge.records import Identity, Run, Verdict
+from edge_judge.settings import Change
 
 HAND = benchmark("a", "b", "tie", "a")
 BEFORE = run(verdicts(("a", "a"), ("b", "a"), ("tie", "tie"), ("b", None)), "f16", size=9_000_000)

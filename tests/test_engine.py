@@ -13,12 +13,12 @@ import pytest
 from checkpoints import make_checkpoint, qwen2_config
 from plain import alone, context, log_softmax
 
-from edge_judge import engine, plan
-from edge_judge.engine import Batching, Means, Model, Step, log_probabilities, reading, writing
+from edge_judge import engine
+from edge_judge.engine import Batching, Limits, Model, NextTokens, log_probabilities, plan, reading, writing
 from edge_judge.engine.batching import smaller
 from edge_judge.engine.fitting import SURE
-from edge_judge.errors import MemoryShortError, ModelError
-from edge_judge.plan import Query
+from edge_judge.engine.plan import Query
+from edge_judge.errors import MemoryLimitError, ModelError
 from quantize import build
 
 CONFIG = qwen2_config(num_hidden_layers=2, intermediate_size=256, vocab_size=304, max_position_embeddings=4096)
@@ -116,14 +116,14 @@ class Greedy:
     def next(self, logits):
         if self.detour and not self.away:  # two tokens that were never meant, then back
             self.away, self.kept = 2, int(logits.argmax())
-            return Step((5, 6))
+            return NextTokens((5, 6))
         token, back = (self.kept, self.away) if self.away else (int(logits.argmax()), 0)
         self.away = 0
         self.ended = self.model.ends(token)
         if self.ended or len(self.written) == self.limit:
             return None
         self.written.append(token)
-        return Step((token,), back)
+        return NextTokens((token,), back)
 
 
 @pytest.mark.parametrize("detour", [False, True])
@@ -157,7 +157,7 @@ def test_texts_longer_than_a_call_are_evaluated_in_several(model, exact, cells, 
 
         def next(self, logits):
             self.seen.append(log_probabilities(logits, [7])[0])
-            return Step(told) if len(self.seen) == 1 else None
+            return NextTokens(told) if len(self.seen) == 1 else None
 
     calls = []
     with writing(model, [part], len(told), Batching(cells=cells, slots=slots)) as evaluator:
@@ -182,7 +182,7 @@ def test_a_finished_sequence_is_replaced_at_once(model):
 
         def next(self, _):
             self.left -= 1
-            return Step((3,)) if self.left >= 0 else None
+            return NextTokens((3,)) if self.left >= 0 else None
 
     with writing(model, [part], 40, Batching(slots=2)) as evaluator:
         calls = []
@@ -266,10 +266,10 @@ def test_an_interrupt_that_comes_while_llama_cpp_speaks_is_not_lost(gguf, monkey
     Model(gguf, threads=1).__exit__(None, None, None)
 
 
-def read_within(model, queries, means):
+def read_within(model, queries, limits):
     """What is read under a limit of memory, and the evaluator's cut and footprint."""
     plans = plan.blocks(queries, 0)
-    with reading(model, plans, 2, means=means) as evaluator:
+    with reading(model, plans, 2, limits=limits) as evaluator:
         seen = {(q, r): logits.copy() for part in plans for q, r, logits in evaluator.read(part, lambda _: None)}
         return seen, evaluator.batching, evaluator.footprint
 
@@ -279,14 +279,14 @@ def test_less_memory_is_met_by_smaller_cuts_that_read_the_same(model, monkeypatc
     monkeypatch.setattr(Model, "process", property(lambda _: process))  # it moves by more than lies between two cuts
     tokens = [model.tokens(text, control=False) for text in TEXTS]
     queries = [Query(one, (len(one) - 1,)) for one in tokens]
-    usual, cut, footprint = read_within(model, queries, Means())
+    usual, cut, footprint = read_within(model, queries, Limits())
     assert cut == Batching()
     cuts = []
     for less in range(60):
         allowed = int(footprint.total / SURE) + 1_000_000 * (2 - less)
         try:
-            held, cut, takes = read_within(model, queries, Means(memory=allowed))
-        except MemoryShortError as short:
+            held, cut, takes = read_within(model, queries, Limits(memory=allowed))
+        except MemoryLimitError as short:
             assert short.needed > allowed and short.weights == model.weights
             break
         assert takes.total <= allowed
@@ -309,5 +309,5 @@ def test_cuts_become_smaller_in_every_way_and_never_larger(start):
 
 def test_a_cache_of_small_numbers_takes_about_half(model):
     queries = [Query(model.tokens(STEM, control=False), (5,))]
-    (_, _, f16), (_, _, q8_0) = (read_within(model, queries, Means(cache=cache)) for cache in ("f16", "q8_0"))
+    (_, _, f16), (_, _, q8_0) = (read_within(model, queries, Limits(cache=cache)) for cache in ("f16", "q8_0"))
     assert q8_0.cache / f16.cache == pytest.approx(34 / 64, rel=0.02)

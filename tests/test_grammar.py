@@ -4,8 +4,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from edge_judge import grammar
 from edge_judge.errors import GrammarError, UsageError
+from edge_judge.protocols import grammar
 
 FREE = grammar.load("none")
 HEAD = "# kind: pairwise\n# prompt: pairwise\n# verdict a: [[A]]\n# verdict b: [[B]]\n"

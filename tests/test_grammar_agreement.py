@@ -12,12 +12,14 @@ from pathlib import Path
 import llama_cpp.llama_cpp as llama
 import numpy as np
 import pytest
+from gbnf_expression import expression as expression_of
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from llama_grammar import Grammars, LlamaGrammar, write_vocabulary
 
-from edge_judge import gbnf, grammar, regular
-from edge_judge.ballot import ballot
+from edge_judge.engine import json_guide
+from edge_judge.judging.candidates import candidates
+from edge_judge.protocols import gbnf_matcher, grammar
 
 VOCABS = Path(__file__).resolve().parents[2] / "shared" / "vocabs"
 PUBLISHED = ("deepseek-llm", "llama-bpe", "llama-spm", "qwen2")
@@ -124,7 +126,7 @@ class Vocabulary(Grammars):
 
     def index(self, expression):
         if expression not in self._indexes:
-            self._indexes[expression] = regular.Index(expression, self.pieces, self.end)
+            self._indexes[expression] = json_guide.Index(expression, self.pieces, self.end)
         return self._indexes[expression]
 
 
@@ -151,8 +153,8 @@ def follows(guide, tokens):
 
 def said(vocabulary, shape, text, chance):
     """What each reader says of a text, by the tokenizer's own tokens and by others."""
-    said = {"parser": gbnf.matches(shape.rules, text)}
-    expression = regular.expression(shape.rules)
+    said = {"parser": gbnf_matcher.matches(shape.rules, text)}
+    expression = expression_of(shape.rules)
     for cut, tokens in (("own", vocabulary.tokens(text)), ("other", vocabulary.cut(text, chance))):
         said[f"llama.cpp, {cut} tokens"] = vocabulary.engine(shape).holds(tokens, vocabulary.end)
         if expression is not None:
@@ -206,7 +208,7 @@ def test_outlines_and_llama_cpp_allow_the_same_tokens_of_the_whole_vocabulary(vo
     become, and takes bytes that are no UTF-8 for any character. Outlines knows what may follow.
     """
     shape = grammar.load(name)
-    expression = regular.expression(shape.rules)
+    expression = expression_of(shape.rules)
     assert expression is not None  # a shape that is not regular needs a test of its own
     engine, guide = vocabulary.engine(shape), vocabulary.index(expression).guide()
     engine.restart()
@@ -219,13 +221,13 @@ def test_outlines_and_llama_cpp_allow_the_same_tokens_of_the_whole_vocabulary(vo
         assert engine.takes(token) and follows(guide, [token])
 
 
-@pytest.mark.parametrize("name", [name for name in NAMES if gbnf.texts(grammar.load(name).rules) is not None])
+@pytest.mark.parametrize("name", [name for name in NAMES if gbnf_matcher.texts(grammar.load(name).rules) is not None])
 def test_the_index_admits_every_step_of_every_path_of_a_ballot(vocabulary, name):
     shape = grammar.load(name)
-    legal = gbnf.texts(shape.rules) or []
-    index = vocabulary.index(regular.expression(shape.rules))
+    legal = gbnf_matcher.texts(shape.rules) or []
+    index = vocabulary.index(expression_of(shape.rules))
     texts = [(tuple(vocabulary.tokens(text)), text) for text in legal]
-    for path in ballot(texts).paths:
+    for path in candidates(texts).paths:
         assert follows(index.guide(), path), path
     for tokens, text in texts:
         guide = index.guide()
@@ -240,12 +242,12 @@ def both(name):
     """The expression of a grammar's rules and that of its schema."""
     shape = grammar.load(name)
     schema = re.search("^# schema: (.*)$", shape.text, re.MULTILINE)
-    return regular.expression(shape.rules), regular.schema_expression(schema[1])
+    return expression_of(shape.rules), json_guide.schema_expression(schema[1])
 
 
 def automaton(expression):
     """(first state, transitions, final states) over single bytes."""
-    index = regular.Index(expression, [*BYTES, b""], 256)
+    index = json_guide.Index(expression, [*BYTES, b""], 256)
     first = index.core.get_next_state(index.core.get_initial_state(), index.first)
     return first, index.core.get_transitions(), index.core.get_final_states()
 
@@ -274,6 +276,6 @@ def test_the_schema_takes_the_texts_that_the_rules_take(name, data):
     shape = grammar.load(name)
     text = data.draw(near([*shape.accepts, *shape.rejects]))
     rules, schema = (bool(re.fullmatch(expression, text)) for expression in both(name))
-    assert rules == schema == gbnf.matches(shape.rules, text)
+    assert rules == schema == gbnf_matcher.matches(shape.rules, text)
     for expected, lines in ((True, shape.accepts), (False, shape.rejects)):
         assert all(bool(re.fullmatch(both(name)[1], line)) == expected for line in lines)

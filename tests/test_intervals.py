@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from scipy import stats
 
-from edge_judge.intervals import Bootstrap, effective_size, mean, paired_difference, rate, student, wilson
+from edge_judge.metrics.intervals import Bootstrap, effective_size, mean, paired_difference, rate, student, wilson
 
 
 @given(n=st.integers(1, 3000), data=st.data())

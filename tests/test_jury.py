@@ -10,11 +10,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 from judgements import benchmark, mirrored, mirrored_verdict, random_benchmark, random_verdicts, run, verdicts
 
-from edge_judge.compare import compare
+from edge_judge.analysis.compare import compare
+from edge_judge.analysis.jury import fleiss, jury, majority, mean_probability
 from edge_judge.errors import RunError
-from edge_judge.jury import fleiss, jury, majority, mean_probability
+from edge_judge.metrics.trials import NONE, TIE, A, B, align
 from edge_judge.records import Benchmark, Label, Run, Verdict
-from edge_judge.tally import NONE, TIE, A, B, tally
 
 SEEDS = st.integers(0, 10_000)
 
@@ -83,7 +83,7 @@ def test_a_juror_without_a_verdict_has_no_say_in_the_mean() -> None:
     judged = benchmark("a")
     sure: dict[Label, float] = {"a": 0.8, "b": 0.1, "tie": 0.1}
     unread: dict[Label, float] = {"a": 0.0, "b": 1.0, "tie": 0.0}
-    tables = [tally(judged, [Verdict("0", "ab", said, p)]) for said, p in (("a", sure), (None, unread))]  # type: ignore[arg-type]
+    tables = [align(judged, [Verdict("0", "ab", said, p)]) for said, p in (("a", sure), (None, unread))]  # type: ignore[arg-type]
     assert mean_probability(tables).tolist() == [[0.8, 0.1, 0.1]]
     assert np.isnan(mean_probability(tables[1:])).all()
 
@@ -98,7 +98,7 @@ def test_jurors_are_as_right_as_alone_and_agree_as_scikit_learn_says(seed: int, 
         assert juror.accuracy == compare(judged, alone, runs[0]).run.accuracy
     best = max(juror.accuracy.k or 0 for juror in found.jurors)
     assert found.best is not None and found.jurors[found.best].accuracy.k == best
-    codes = [tally(judged, alone.verdicts).verdict for alone in runs]
+    codes = [align(judged, alone.verdicts).verdict for alone in runs]
     assert found.twos[1].kappa.value == pytest.approx(theirs.cohen_kappa_score(codes[0], codes[2]))
     assert found.twos[1].agreement.value == pytest.approx(np.mean((codes[0] == codes[2]) & (codes[0] != NONE)))
 

@@ -3,12 +3,13 @@
 import pytest
 from checkpoints import make_checkpoint, qwen2_config
 
-from edge_judge import grammar, judging, noise
-from edge_judge.engine import Batching, Means, Model
-from edge_judge.errors import MemoryShortError
-from edge_judge.noise import Noise
-from edge_judge.protocol import Protocol, Question
-from edge_judge.records import ORDERS, Benchmark, Pair, Verdict
+from edge_judge.engine import Batching, Limits, Model
+from edge_judge.errors import MemoryLimitError
+from edge_judge.judging import judge as judging
+from edge_judge.judging import noise
+from edge_judge.protocols import grammar
+from edge_judge.protocols.protocol import Protocol, Question
+from edge_judge.records import ORDERS, Benchmark, Noise, Pair, Verdict
 from quantize import build
 
 CONFIG = qwen2_config(num_hidden_layers=1, intermediate_size=256, vocab_size=304, max_position_embeddings=2048)
@@ -82,8 +83,8 @@ def test_each_repeat_is_cut_another_way_and_tells_how_far_it_is(gguf):
 
 
 def test_repeats_are_held_to_the_memory_that_is_allowed(gguf):
-    with Model(gguf, threads=1) as model, pytest.raises(MemoryShortError):
-        noise.repeat(FEW, model, Protocol(grammar.load("pairwise")), [], 1, print, means=Means(memory=1000))
+    with Model(gguf, threads=1) as model, pytest.raises(MemoryLimitError):
+        noise.repeat(FEW, model, Protocol(grammar.load("pairwise")), [], 1, print, limits=Limits(memory=1000))
 
 
 def test_every_cut_differs_from_the_usual_one_and_from_the_others():

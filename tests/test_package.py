@@ -24,7 +24,9 @@ def test_the_wheel_carries_grammars_lock_published_figures_and_the_embedded_judg
     names = set(wheel.namelist())
     wanted = {"quantize/models.lock", "edge_judge/published.csv", "edge_judge/pocket/pairs.jsonl"}
     wanted |= {f"edge_judge/grammars/{path.name}" for path in (ROOT / "grammars").glob("*.gbnf")}
-    wanted |= {f"edge_judge/prompts/{path.name}" for path in (ROOT / "edge_judge/prompts").glob("*.txt")}
+    wanted |= {
+        f"edge_judge/protocols/prompts/{path.name}" for path in (ROOT / "edge_judge/protocols/prompts").glob("*.txt")
+    }
     for name in ("config.json", "model.safetensors", "tokenizer.json", "tokenizer_config.json"):
         wanted.add(f"edge_judge/pocket/checkpoint/{name}")
     assert wanted <= names

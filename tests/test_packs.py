@@ -14,15 +14,15 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from judgements import benchmark, random_benchmark, random_verdicts, run, verdicts
 
-from edge_judge import columns, packs
-from edge_judge.compare import compare
+from edge_judge.analysis.compare import compare
 from edge_judge.errors import RunError
 from edge_judge.records import LABELS, ORDERS, Benchmark, Run, Verdict
+from edge_judge.runs import pack_columns, packs
 
 KNOWN = {"benchmark_sha256": "0" * 64, "grammar_sha256": "2" * 64}
 TOY = benchmark("a", "b", "tie")
 SAID = [
-    Verdict("0", "ab", "a", {"a": 0.75, "b": 0.25}, "[[A]]", 0.5, cut=True),
+    Verdict("0", "ab", "a", {"a": 0.75, "b": 0.25}, "[[A]]", 0.5, truncated=True),
     Verdict("0", "ba", None),
     Verdict("2", "ba", "tie", {"a": 1e-20, "b": 0.0, "tie": 1.0}, mass=1.0),
 ]
@@ -54,7 +54,7 @@ def test_a_run_comes_back_without_its_texts() -> None:
         wanted.identity, wanted.settings, wanted.measured, wanted.bytes,
     )  # fmt: skip
     first, none, tie = back.verdicts
-    assert (first.id, first.order, first.verdict, first.text, first.cut) == ("0", "ab", "a", None, True)
+    assert (first.id, first.order, first.verdict, first.text, first.truncated) == ("0", "ab", "a", None, True)
     assert first.p == pytest.approx({"a": 0.75, "b": 0.25}, rel=2e-6) and first.mass == pytest.approx(0.5, abs=1 / 255)
     assert none == Verdict("0", "ba", None)
     assert tie.p == {"a": 0.0, "b": 0.0, "tie": 1.0}  # 1e-20 is nothing beside 1
@@ -95,7 +95,7 @@ def test_every_run_comes_back_and_small_probabilities_are_right_in_proportion(ma
     found = {(one.id, one.order): one for one in back.verdicts}
     for one in said:
         other = found[one.id, one.order]
-        assert (one.verdict, one.cut, one.mass is None) == (other.verdict, other.cut, other.mass is None)
+        assert (one.verdict, one.truncated, one.mass is None) == (other.verdict, other.truncated, other.mass is None)
         assert one.mass is None or other.mass == pytest.approx(one.mass, abs=0.5 / 255)
         assert (one.p or {}).keys() == (other.p or {}).keys()
         for label, p in (one.p or {}).items():
@@ -218,10 +218,10 @@ def test_a_body_that_would_swell_is_stopped_at_what_was_announced(monkeypatch: p
             asked.append(most)
             return self.stream.decompress(data, most)
 
-    monkeypatch.setattr(columns.zlib, "decompressobj", Watched)
+    monkeypatch.setattr(pack_columns.zlib, "decompressobj", Watched)
     with pytest.raises(RunError, match="more or less in it"):
         packs.read(framed(json.dumps(HEADER).encode(), swelling(200)))
-    assert asked == [3 + 3 * columns.MOST_BYTES + 1]
+    assert asked == [3 + 3 * pack_columns.MOST_BYTES + 1]
 
 
 def changed(**parts: Any) -> bytes:

@@ -16,13 +16,13 @@ from hypothesis import strategies as st
 from judgements import benchmark, random_benchmark, random_verdicts, run, verdicts
 from pages import entries, report
 
-from edge_judge.metrics import score
-from edge_judge.page import answer
-from edge_judge.page.data import DASH, figures, headline
-from edge_judge.page.document import build, embedded
-from edge_judge.page.pairs import human, pairs, wrong
+from edge_judge.metrics.calibration import reliability
+from edge_judge.metrics.scoring import score
 from edge_judge.records import Pair, Verdict
-from edge_judge.reliability import reliability
+from edge_judge.report.page import answer
+from edge_judge.report.page.data import DASH, figures, headline
+from edge_judge.report.page.document import build, embedded
+from edge_judge.report.page.pairs import human, pairs, wrong
 
 HOSTILE = "</script><script>alert(1)</script><!--<script> \u2028\u2029 & \ud800 {{SCRIPT}} \x00"
 
@@ -146,7 +146,7 @@ def test_a_run_in_one_order_without_probabilities_still_makes_a_page() -> None:
 def test_a_pair_tells_verdict_probabilities_flips_and_what_the_judge_wrote() -> None:
     judged = benchmark("a", "b", ties=False)
     base = [Verdict("0", "ab", "a", {"a": 0.75, "b": 0.25}, mass=0.12345), *verdicts(("a", "a"), ("b", "b"))[1:]]
-    said = [Verdict("0", "ab", "b", {"a": 0.25, "b": 0.75}, text="B wins", mass=1e-9, cut=True), *base[1:]]
+    said = [Verdict("0", "ab", "b", {"a": 0.25, "b": 0.75}, text="B wins", mass=1e-9, truncated=True), *base[1:]]
     shown: Any = pairs(report(judged, run(base, "f16"), run(said)).entries)
     side = shown["runs"][1]["ab"]
     assert side["v"] == "bb" and side["p"] == [0.25, 0.75, None, None, None, None]

@@ -14,9 +14,10 @@ from conftest import Edge
 from judgements import random_benchmark, random_verdicts, run
 from pages import report
 
-from edge_judge import benchmarks, store
-from edge_judge.page.document import build
+from edge_judge import benchmarks
 from edge_judge.records import Run, Verdict
+from edge_judge.report.page.document import build
+from edge_judge.runs import folder as run_folder
 
 sync_api = pytest.importorskip("playwright.sync_api", reason="playwright drives the browser: pip install '.[test]'")
 CHROMIUM = shutil.which("chromium")
@@ -43,7 +44,7 @@ def browser() -> Iterator[Any]:
 @pytest.fixture(scope="module")
 def page_file(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The page of the recorded ladder."""
-    runs = [store.read_run(RECORDED / scheme / "pairwise") for scheme in LADDER]
+    runs = [run_folder.read_run(RECORDED / scheme / "pairwise") for scheme in LADDER]
     path = tmp_path_factory.mktemp("page") / "report.html"
     path.write_text(build(report(benchmarks.load("pocket"), *runs)), encoding="utf-8")
     return path
@@ -126,7 +127,7 @@ def flipped(base: Run, other: Run) -> set[str]:
 
 def test_the_filters_find_what_the_runs_say(opens: Opens, page_file: Path) -> None:
     page = opens(page_file)
-    base, last = (store.read_run(RECORDED / scheme / "pairwise") for scheme in ("f16", "q2_k"))
+    base, last = (run_folder.read_run(RECORDED / scheme / "pairwise") for scheme in ("f16", "q2_k"))
     labels = {pair.id: pair.labels[0] for pair in benchmarks.load("pocket").pairs}
     assert count(page) == 600 and page.locator(".pair").count() == 10
     page.click("#more")

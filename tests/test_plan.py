@@ -9,8 +9,8 @@ from itertools import cycle, pairwise
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
-from edge_judge import plan as planning
-from edge_judge.plan import Query, common_prefix
+from edge_judge.engine import plan as planning
+from edge_judge.engine.plan import Query, common_prefix
 
 TRUNK = 0
 MANY = settings(max_examples=120, deadline=None)
@@ -78,7 +78,7 @@ class Cache:
 
 def check_walk(found, plan, sizes):
     """Replay a plan's walk, in windows of these (cells, members) in turn, and hold every promise against it."""
-    cache, seen, evaluated, walk = Cache(), [], 0, planning.Walk(plan)
+    cache, seen, evaluated, walk = Cache(), [], 0, planning.Traversal(plan)
     place = {query: index for index, query in enumerate(plan.first_query)}
     for cells, members in cycle(sizes):
         if walk.finished:

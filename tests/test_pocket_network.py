@@ -8,10 +8,10 @@ import pytest
 
 torch = pytest.importorskip("torch", reason="torch is only needed to train the pocket judge")
 
-from edge_judge import grammar, prompts  # noqa: E402
 from edge_judge.benchmarks import rubric  # noqa: E402
 from edge_judge.pocket import tasks, tokenizer, train  # noqa: E402
 from edge_judge.pocket.network import Pocket, Shape  # noqa: E402
+from edge_judge.protocols import grammar, prompts  # noqa: E402
 
 
 @pytest.fixture(scope="module")

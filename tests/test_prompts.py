@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from edge_judge import prompts
+from edge_judge.protocols import prompts
 
 HEADINGS = ["### Instruction", "### Answer A", "### Answer B", "### Verdict"]
 

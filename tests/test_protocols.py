@@ -15,12 +15,13 @@ from effort import cpu_limit
 from gguf import GGUFReader, TokenType
 from plain import context, log_chance
 
-from edge_judge import chat, grammar, noise, prompts, sheets
-from edge_judge.engine import Model
+from edge_judge.engine import Model, chat
 from edge_judge.errors import ModelError
-from edge_judge.judging import judge
-from edge_judge.protocol import Protocol, Question
-from edge_judge.records import LABELS, ORDERS, Pair, undo
+from edge_judge.judging import noise, prompting
+from edge_judge.judging.judge import judge
+from edge_judge.protocols import grammar, prompts
+from edge_judge.protocols.protocol import Protocol, Question
+from edge_judge.records import LABELS, ORDERS, Pair, to_pair_order
 from quantize import build
 from quantize.metadata import Provenance
 
@@ -94,7 +95,7 @@ def test_every_protocol_gives_each_question_a_verdict_whose_probabilities_sum_to
         if not asked.one_by_one:
             assert verdict.p[verdict.verdict] == max(verdict.p.values())
         if asked.grammar.reasoned:
-            assert grammar.verdict(asked.grammar, verdict.text) == undo(verdict.order, verdict.verdict)
+            assert grammar.verdict(asked.grammar, verdict.text) == to_pair_order(verdict.order, verdict.verdict)
 
 
 def by_hand(models, asked, question):
@@ -140,7 +141,7 @@ def test_probabilities_are_those_of_each_legal_text_tried_by_itself(models, exac
             (prompt,) = by_hand(models, asked, question)
             p, mass = tried_out(model, handle, prompt, asked.grammar.verdicts)
             verdict = found[question.key]
-            assert verdict.p == pytest.approx({undo(question.order, label): p[label] for label in p}, abs=1e-4)
+            assert verdict.p == pytest.approx({to_pair_order(question.order, label): p[label] for label in p}, abs=1e-4)
             assert verdict.mass == pytest.approx(mass, abs=1e-4)
 
 
@@ -164,7 +165,9 @@ def test_two_answers_rated_one_by_one_are_compared_by_the_scores_of_each(models,
             if not ties:
                 shown = {"a": shown["a"] + shown["tie"] / 2, "b": shown["b"] + shown["tie"] / 2}
             verdict = found[question.key]
-            assert verdict.p == pytest.approx({undo(question.order, label): shown[label] for label in shown}, abs=1e-4)
+            assert verdict.p == pytest.approx(
+                {to_pair_order(question.order, label): shown[label] for label in shown}, abs=1e-4
+            )
             assert verdict.mass == pytest.approx((first + second) / 2, abs=1e-4)
             rated = [sum(score * share[score] for score in share) for share in (p, q)]
             rated = rated if question.order == "ab" else rated[::-1]
@@ -193,7 +196,7 @@ def test_a_judge_without_the_prompt_that_it_was_trained_on_is_refused(models):
 
 def test_a_rubrics_criteria_a_reference_and_the_legal_verdicts_stand_in_the_prompt(models):
     def shown(name, ties=True):
-        (first, *_) = sheets.sheets(models[None], protocol(name, ties=ties), QUESTIONS[:1])
+        (first, *_) = prompting.make_prompts(models[None], protocol(name, ties=ties), QUESTIONS[:1])
         return models[None].text(first.tokens)
 
     assert all(f"- {criterion}\n" in shown("rubric") for criterion in CRITERIA)
@@ -374,5 +377,5 @@ def test_whole_prompts_differ_between_orders_in_nothing_but_the_places_of_the_an
         model = models[name if asked.grammar.trained_in else None]
         pair = PAIRS[0]
         other = replace(pair, a=pair.b, b=pair.a)
-        one, two = (sheets.sheets(model, asked, [q]) for q in (Question(pair, "ba"), Question(other, "ab")))
+        one, two = (prompting.make_prompts(model, asked, [q]) for q in (Question(pair, "ba"), Question(other, "ab")))
         assert [sheet.tokens for sheet in one] == [sheet.tokens for sheet in two]

@@ -8,8 +8,8 @@ import pytest
 from judgements import WHO, benchmark, verdicts
 
 from edge_judge.errors import DataError
-from edge_judge.metrics import score
-from edge_judge.published import Published, against_published, find_published, read_published
+from edge_judge.metrics.published import Published, against_published, find_published, read_published
+from edge_judge.metrics.scoring import score
 
 FILE = Path(__file__).parent.parent / "results" / "published.csv"
 ROWS = {  # of the published files

@@ -29,7 +29,7 @@ def write(folder: Path, content: str | bytes, name: str = "mine.csv") -> Path:
 def test_without_a_file_three_plain_criteria_are_the_rubric() -> None:
     shipped = rubric.load(None)
     assert shipped.criteria == ("It does what the instruction asks.", "It is correct.", "It is complete.")
-    assert (shipped.name, shipped.source) == ("rubric", "edge_judge/prompts/rubric.csv")
+    assert (shipped.name, shipped.source) == ("rubric", "edge_judge/protocols/prompts/rubric.csv")
     assert shipped.sha256 == File.open(rubric.SHIPPED).sha256
 
 

@@ -10,10 +10,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 from judgements import benchmark, random_benchmark
 
-from edge_judge import benchmarks, sampling
+from edge_judge import benchmarks
+from edge_judge.analysis import sampling
+from edge_judge.analysis.sampling import BLOCK, FEWEST, Unit
 from edge_judge.errors import DataError
 from edge_judge.records import Label
-from edge_judge.sampling import BLOCK, FEWEST, Unit
 
 RECORDED = [["4"], ["8"], ["7"], ["0", "1"], ["6"], ["3"], ["2", "9"], ["5"]]
 LABEL = st.sampled_from(["a", "b", "tie"])

@@ -6,19 +6,19 @@ from dataclasses import replace
 
 import pytest
 
-from edge_judge.choice import Decision, Judged, Side
+from edge_judge.analysis.decision import Decision, Judged, SchemeFile
+from edge_judge.analysis.sequential_test import Outcome
 from edge_judge.errors import UsageError
 from edge_judge.records import Figure
-from edge_judge.sentence import change, sentence
-from edge_judge.sequential import Outcome
+from edge_judge.report.sentence import change, sentence
 
 FULL = Judged(0.1, 0.2, 600, "within")
 
 
 def decision(scheme: str, size: int, outcome: Outcome, lost: tuple[float, float, float], used: int) -> Decision:
     return Decision(
-        run=Side("pocket", scheme, size),
-        baseline=Side("pocket", "f16", 7_720_000),
+        run=SchemeFile("pocket", scheme, size),
+        baseline=SchemeFile("pocket", "f16", 7_720_000),
         benchmarks=("pocket",),
         margin=2,
         claim="probabilities",
@@ -86,9 +86,11 @@ def test_where_every_pair_was_judged_there_is_no_interval() -> None:
 
 
 def test_several_benchmarks_schemes_and_one_point_read_as_english() -> None:
-    q6 = replace(Q8, run=Side("pocket", "q6_k", 3_200_000))
+    q6 = replace(Q8, run=SchemeFile("pocket", "q6_k", 3_200_000))
     three = [replace(one, margin=1, benchmarks=("pandalm", "auto-j", "mine")) for one in (Q4, Q8, q6)]
-    told = sentence([*three, replace(three[0], outcome="undecided", more=1, run=Side("pocket", "q2_k", 1_000_000))])
+    told = sentence(
+        [*three, replace(three[0], outcome="undecided", more=1, run=SchemeFile("pocket", "q2_k", 1_000_000))]
+    )
     assert "within 1 point on pandalm, auto-j and mine" in told
     assert "; so do q6_k and q8_0;" in told
     assert told.endswith("about 1 more pair would tell.")

@@ -17,14 +17,14 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import TypeVar
 
-from edge_judge.benchmarks.rows import File, Row, csv_rows, json_lines, parquet_rows
+from edge_judge.benchmarks.rows import File, FileRow, csv_rows, json_lines, parquet_rows
 from edge_judge.errors import DataError
 from edge_judge.records import Label, Pair
 
 REQUIRED = ("question", "a", "b")
 OPTIONAL = ("id", "label", "reference", "group")
 COLUMNS = (*REQUIRED, *OPTIONAL)
-FORMATS: dict[str, Callable[[File], Iterator[Row]]] = {
+FORMATS: dict[str, Callable[[File], Iterator[FileRow]]] = {
     ".jsonl": json_lines,
     ".csv": csv_rows,
     ".parquet": parquet_rows,
@@ -38,7 +38,7 @@ def read(file: File, name: str) -> Iterator[Pair]:
     """The pairs of a file; `name` begins the ids of rows that have none."""
     places: dict[str, str] = {}
 
-    def pair(number: int, row: Row) -> Pair:
+    def pair(number: int, row: FileRow) -> Pair:
         made = _pair(row, default_id=f"{name}/{number:04d}")
         if made.id in places:
             raise DataError(f"{row.place}: id '{made.id}' occurs twice, first at {places[made.id]}")
@@ -48,10 +48,10 @@ def read(file: File, name: str) -> Iterator[Pair]:
     return each(file, COLUMNS, pair)
 
 
-def each(file: File, columns: Sequence[str], make: Callable[[int, Row], _Made]) -> Iterator[_Made]:
+def each(file: File, columns: Sequence[str], make: Callable[[int, FileRow], _Made]) -> Iterator[_Made]:
     """What `make` makes of each numbered row, or the first row's error, with how many other rows are broken."""
 
-    def checked(number: int, row: Row) -> _Made:
+    def checked(number: int, row: FileRow) -> _Made:
         _check_columns(row, columns)
         return make(number, row)
 
@@ -64,7 +64,7 @@ def each(file: File, columns: Sequence[str], make: Callable[[int, Row], _Made]) 
         yield made
 
 
-def rows_of(file: File) -> Iterator[Row]:
+def rows_of(file: File) -> Iterator[FileRow]:
     """The rows of a file in any of the formats, as its name tells them apart."""
     rows = FORMATS.get(file.path.suffix.lower())
     if rows is None:
@@ -93,13 +93,13 @@ def has_ties(pairs: tuple[Pair, ...]) -> bool:
     return not labels or "tie" in labels
 
 
-def given(row: Row, column: str) -> object | None:
+def given(row: FileRow, column: str) -> object | None:
     """A column's value, None where it is missing or empty."""
     value = row.values.get(column)
     return None if value == "" else value
 
 
-def _pair(row: Row, default_id: str) -> Pair:
+def _pair(row: FileRow, default_id: str) -> Pair:
     label = given(row, "label")
     return Pair(
         id=_name(row, "id") or default_id,
@@ -112,7 +112,7 @@ def _pair(row: Row, default_id: str) -> Pair:
     )
 
 
-def _check_columns(row: Row, columns: Sequence[str]) -> None:
+def _check_columns(row: FileRow, columns: Sequence[str]) -> None:
     # "Label" is not ignored as an unknown column: a whole file's labels would vanish without a word.
     for column in row.values:
         meant = column.strip().lower()
@@ -120,7 +120,7 @@ def _check_columns(row: Row, columns: Sequence[str]) -> None:
             raise DataError(f"{row.place}: column '{column}', expected '{meant}'", f"rename it to '{meant}'")
 
 
-def _and_more(rest: Iterator[tuple[int, Row]], make: Callable[[int, Row], object]) -> str:
+def _and_more(rest: Iterator[tuple[int, FileRow]], make: Callable[[int, FileRow], object]) -> str:
     broken, least = 0, ""
     try:
         for number, row in rest:
@@ -133,7 +133,7 @@ def _and_more(rest: Iterator[tuple[int, Row]], make: Callable[[int, Row], object
     return f"; {least}{broken} more row{'s are' if broken > 1 else ' is'} broken" if broken else ""
 
 
-def _name(row: Row, column: str) -> str | None:
+def _name(row: FileRow, column: str) -> str | None:
     value = given(row, column)
     if isinstance(value, int) and not isinstance(value, bool):
         return str(value)  # numbered rows are as common as named ones

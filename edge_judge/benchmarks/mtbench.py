@@ -21,10 +21,10 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import replace
 
-from edge_judge.benchmarks.rows import File, Row, json_items, parquet_rows
+from edge_judge.benchmarks.rows import File, FileRow, json_items, parquet_rows
 from edge_judge.benchmarks.source import Source
 from edge_judge.errors import DataError
-from edge_judge.records import Label, Order, Pair, undo
+from edge_judge.records import Label, Order, Pair, to_pair_order
 
 _LABELS: dict[str, Label] = {"model_a": "a", "model_b": "b", "tie": "tie"}
 _ROLES = ("user", "assistant")
@@ -43,7 +43,7 @@ def read(file: File) -> Iterator[Pair]:
         yield pair if "ba" in pair.given else replace(pair, given=())
 
 
-def _vote(row: Row, order: Order) -> Pair:
+def _vote(row: FileRow, order: Order) -> Pair:
     """One vote, as a pair with one label; order: "ba" where the pair has the row's answers the other way round."""
     turn = row.whole("turn")
     if turn not in (1, 2):
@@ -55,13 +55,13 @@ def _vote(row: Row, order: Order) -> Pair:
         question=asked,
         a=first if order == "ab" else second,
         b=second if order == "ab" else first,
-        labels=(undo(order, row.label("winner", _LABELS)),),
+        labels=(to_pair_order(order, row.label("winner", _LABELS)),),
         group=f"mt-bench/{row.whole('question_id')}",
         given=(order,),
     )
 
 
-def _id(row: Row, order: Order) -> str:
+def _id(row: FileRow, order: Order) -> str:
     """The id of the pair that has this row's answers in that order."""
     model_a, model_b = row.text("model_a"), row.text("model_b")
     models = f"{model_a}-vs-{model_b}" if order == "ab" else f"{model_b}-vs-{model_a}"
@@ -72,7 +72,7 @@ def _unvoted(pair: Pair) -> Pair:
     return replace(pair, labels=(), given=())
 
 
-def _told(row: Row, column: str, turn: int) -> tuple[str, str]:
+def _told(row: FileRow, column: str, turn: int) -> tuple[str, str]:
     """What the user asked and what the model answered, up to the turn that was voted on."""
     said = _messages(row, column)[: 2 * turn]
     if [message.values.get("role") for message in said] != [*_ROLES * turn]:
@@ -88,11 +88,11 @@ def _told(row: Row, column: str, turn: int) -> tuple[str, str]:
     )
 
 
-def _messages(row: Row, column: str) -> list[Row]:
+def _messages(row: FileRow, column: str) -> list[FileRow]:
     value = row.value(column)
     if not isinstance(value, list) or not all(isinstance(message, dict) for message in value):
         raise row.wrong(column, value, "a list of messages")
-    return [Row(f"{row.place}, {column}", message) for message in value]
+    return [FileRow(f"{row.place}, {column}", message) for message in value]
 
 
 SOURCE = Source(

@@ -23,7 +23,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterator
 
-from edge_judge.benchmarks.rows import File, Row, json_items
+from edge_judge.benchmarks.rows import File, FileRow, json_items
 from edge_judge.benchmarks.source import Source
 from edge_judge.errors import DataError
 from edge_judge.records import Label, Pair
@@ -45,7 +45,7 @@ def read(file: File) -> Iterator[Pair]:
         )
 
 
-def majority(row: Row) -> Label:
+def majority(row: FileRow) -> Label:
     """The label that at least two of the three annotators gave."""
     votes = Counter(row.label(annotator, _LABELS) for annotator in _ANNOTATORS)
     label, count = votes.most_common(1)[0]
@@ -54,7 +54,7 @@ def majority(row: Row) -> Label:
     return label
 
 
-def _question(row: Row) -> str:
+def _question(row: FileRow) -> str:
     # Most rows have both, some no input, and one nothing but an input.
     parts = [part for part in (row.text("instruction"), row.text("input")) if part.strip()]
     if not parts:
@@ -62,7 +62,7 @@ def _question(row: Row) -> str:
     return "\n\n".join(parts)
 
 
-def _response(row: Row, column: str) -> str:
+def _response(row: FileRow, column: str) -> str:
     # Six responses, all to one instruction (is this statement correct?), are the JSON value true, not text:
     # some step before publication took the answer "True" for a truth value. Other models' answers to the same
     # item read "True." with a capital, and judge runs that fill their prompts by Python's formatting show

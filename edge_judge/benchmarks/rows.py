@@ -51,7 +51,7 @@ class File:
 
 
 @dataclass(frozen=True, slots=True)
-class Row:
+class FileRow:
     """One row. place: its file and line, as an error message names it."""
 
     place: str
@@ -98,7 +98,7 @@ class Row:
         return DataError(f"{self.place}: column '{column}' is {_shown(value)}, expected {expected}")
 
 
-def json_lines(file: File) -> Iterator[Row]:
+def json_lines(file: File) -> Iterator[FileRow]:
     """One JSON object a line; blank lines are skipped."""
     # Not splitlines(): it also splits at U+2028 and its kin, which may stand unescaped inside a JSON string.
     for number, line in enumerate(file.text().split("\n"), start=1):
@@ -107,7 +107,7 @@ def json_lines(file: File) -> Iterator[Row]:
             yield _row(place, _parsed(line, place))
 
 
-def json_items(file: File) -> Iterator[Row]:
+def json_items(file: File) -> Iterator[FileRow]:
     """One JSON list of objects. An item's line is unknown once parsed, so its place is its number, from 1."""
     try:
         items = json.loads(file.text())
@@ -121,7 +121,7 @@ def json_items(file: File) -> Iterator[Row]:
         yield _row(f"{file.path}, item {number}", item)
 
 
-def csv_rows(file: File) -> Iterator[Row]:
+def csv_rows(file: File) -> Iterator[FileRow]:
     """Comma-separated values under a header line; a record's place is the line it begins on."""
     records = _records(csv.reader(io.StringIO(file.text(), newline=""), strict=True), file.path)
     header = [name.strip() for name in next(records, (0, []))[1]]
@@ -135,10 +135,10 @@ def csv_rows(file: File) -> Iterator[Row]:
                 f"{place}: {len(fields)} values, expected {len(header)} as in the header",
                 'a value with a comma, a quote or a line break stands in "double quotes"',
             )
-        yield Row(place, dict(zip(header, fields, strict=True)))
+        yield FileRow(place, dict(zip(header, fields, strict=True)))
 
 
-def parquet_rows(file: File) -> Iterator[Row]:
+def parquet_rows(file: File) -> Iterator[FileRow]:
     """Rows of a parquet file, where the optional pyarrow is installed."""
     try:
         arrow, parquet = import_module("pyarrow"), import_module("pyarrow.parquet")
@@ -150,7 +150,7 @@ def parquet_rows(file: File) -> Iterator[Row]:
     except (arrow.ArrowException, OSError) as error:
         raise DataError(f"{file.path}: not a parquet file: {_first_line(error)}") from None
     for number, values in enumerate(rows, start=1):
-        yield Row(f"{file.path}, row {number}", values)
+        yield FileRow(f"{file.path}, row {number}", values)
 
 
 def _records(reader: Any, path: Path) -> Iterator[tuple[int, list[str]]]:
@@ -175,10 +175,10 @@ def _parsed(line: str, place: str) -> object:
         raise DataError(f"{place}: not JSON: {error}") from None
 
 
-def _row(place: str, value: object) -> Row:
+def _row(place: str, value: object) -> FileRow:
     if not isinstance(value, dict):
         raise DataError(f"{place}: expected a JSON object, got {_shown(value)}")
-    return Row(place, value)
+    return FileRow(place, value)
 
 
 def _shown(value: object) -> str:

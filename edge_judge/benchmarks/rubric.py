@@ -1,7 +1,7 @@
 """A rubric: the criteria that answers are judged by, as a JSONL, CSV or parquet file with the column `criterion`.
 
 Each criterion is one sentence, in one line, and occurs once; space around it does not count. Other columns are
-ignored. Without a file, the three plain criteria that ship in edge_judge/prompts/rubric.csv are used.
+ignored. Without a file, the three plain criteria that ship in edge_judge/protocols/prompts/rubric.csv are used.
 A row: {"criterion": "It is correct."}
 
 Knows: this column. Does not know: how criteria are shown to a judge, nor what they do to its verdicts.
@@ -13,14 +13,14 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from edge_judge.benchmarks import custom
-from edge_judge.benchmarks.rows import File, Row
+from edge_judge.benchmarks.rows import File, FileRow
 from edge_judge.errors import DataError
-from edge_judge.prompts import FOLDER
+from edge_judge.protocols.prompts import FOLDER
 
 COLUMN = "criterion"
 EXAMPLE = 'a rubric has rows like {"criterion": "It is correct."}'
 SHIPPED = FOLDER / "rubric.csv"
-_SHIPPED_SOURCE = "edge_judge/prompts/rubric.csv"  # a run says the same wherever the package is installed
+_SHIPPED_SOURCE = "edge_judge/protocols/prompts/rubric.csv"  # a run says the same wherever the package is installed
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,7 +52,7 @@ def read(file: File) -> Rubric:
 def _criteria(file: File) -> tuple[str, ...]:
     places: dict[str, str] = {}
 
-    def criterion(_: int, row: Row) -> str:
+    def criterion(_: int, row: FileRow) -> str:
         text = _criterion(row)
         if text in places:
             raise DataError(
@@ -67,7 +67,7 @@ def _criteria(file: File) -> tuple[str, ...]:
     return criteria
 
 
-def _criterion(row: Row) -> str:
+def _criterion(row: FileRow) -> str:
     text = row.text(COLUMN).strip()
     if not text:
         raise DataError(f"{row.place}: column '{COLUMN}' is blank, expected a sentence", "fill it in or delete the row")

@@ -9,12 +9,12 @@ from typing import TYPE_CHECKING
 
 import click
 
-from edge_judge.cli import options, talk
+from edge_judge.cli import options, terminal
 from edge_judge.errors import RunError
 from edge_judge.records import Identity
 
 if TYPE_CHECKING:
-    from edge_judge.noise import Noise
+    from edge_judge.records import Noise
 
 
 @click.command(
@@ -39,17 +39,18 @@ def attribute(
 
     Recorded runs that differ in one thing: free form, a grammar, the protocol, the quantized weights.
     """
-    from edge_judge import benchmarks, store
-    from edge_judge import grammar as grammars
-    from edge_judge.attribution import attribute as attributed
-    from edge_judge.attribution import chain, runs_of
-    from edge_judge.report_attribution import attribution_json, attribution_table
+    from edge_judge import benchmarks
+    from edge_judge.analysis.attribution import attribute as attributed
+    from edge_judge.analysis.attribution import chain, runs_of
+    from edge_judge.protocols import grammar as grammars
+    from edge_judge.report.attribution import attribution_json, attribution_table
+    from edge_judge.runs import folder as run_folder
     from quantize import schemes
 
     benchmark = benchmarks.load(name, data)
     steps = chain(Identity(benchmark.name, model, schemes.canonical(scheme), grammars.load(grammar).name))
-    folders = {one: store.folder(results, one) for one in runs_of(steps)}
-    found = {one: store.read_run(path) for one, path in folders.items() if (path / "score.json").exists()}
+    folders = {one: run_folder.folder(results, one) for one in runs_of(steps)}
+    found = {one: run_folder.read_run(path) for one, path in folders.items() if (path / "score.json").exists()}
     missing = {one: _command(one, name, data, results) for one in folders if one not in found}
     chained = attributed(benchmark, steps, found)
     if not any(one.comparison for one in chained):
@@ -61,12 +62,12 @@ def attribute(
     if as_json:
         click.echo(json.dumps(attribution_json(chained, noise, missing), indent=2))
     else:
-        click.echo(attribution_table(chained, noise, width=talk.width(), color=talk.color()), nl=False)
+        click.echo(attribution_table(chained, noise, width=terminal.width(), color=terminal.color()), nl=False)
     for one, command in missing.items():
-        talk.note(f"no run {_called(one)}: {command}")
+        terminal.note(f"no run {_called(one)}: {command}")
     for one in found:
         if noise[one] is None:
-            talk.note(f"no noise floor of {_called(one)}: {_command(one, name, data, results)} --repeat 2")
+            terminal.note(f"no noise floor of {_called(one)}: {_command(one, name, data, results)} --repeat 2")
 
 
 def _called(run: Identity) -> str:
@@ -85,10 +86,10 @@ def _command(run: Identity, benchmark: str, data: Path | None, results: Path) ->
 
 def _noise(path: Path) -> Noise | None:
     """What repeats of the run in this folder changed; None where it was not repeated, or is not there."""
-    from edge_judge import store
-    from edge_judge.noise import Noise
+    from edge_judge.records import Noise
+    from edge_judge.runs import folder as run_folder
 
-    noted = store.noted(path, "noise")
+    noted = run_folder.noted(path, "noise")
     if noted is None:
         return None
     try:

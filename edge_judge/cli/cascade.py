@@ -8,12 +8,12 @@ from typing import TYPE_CHECKING
 
 import click
 
-from edge_judge.cli import options, talk
+from edge_judge.cli import options, terminal
 from edge_judge.cli.confidence import Percent
 from edge_judge.cli.together import together
 
 if TYPE_CHECKING:
-    from edge_judge.cascade import Unit
+    from edge_judge.analysis.cascade import Unit
 
 RUN = click.Path(path_type=Path, file_okay=False)
 
@@ -44,12 +44,12 @@ def cascade(small: Path, large: Path, keep: float, cost: Unit, data: Path | None
     SMALL and LARGE are folders of runs on one benchmark. Nothing is judged anew: both have judged every pair, so what
     each threshold would have gained and cost is known.
     """
-    from edge_judge.cascade import cascade as tried
-    from edge_judge.report_confidence import cascade_json, cascade_table
+    from edge_judge.analysis.cascade import cascade as tried
+    from edge_judge.report.cascade import cascade_json, cascade_table
 
     benchmark, (first, second) = together((small, large), data)
     found = tried(benchmark, first, second, keep=keep / 100, unit=cost)
     if as_json:
         click.echo(json.dumps(cascade_json(found), indent=2))
     else:
-        click.echo(cascade_table(found, width=talk.width(), color=talk.color()), nl=False)
+        click.echo(cascade_table(found, width=terminal.width(), color=terminal.color()), nl=False)

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Literal
 
 import click
 
-from edge_judge.cli import files, means, options, talk
+from edge_judge.cli import files, means, options, terminal
 from edge_judge.cli.eval import load_all
 from edge_judge.cli.files import judge_for
 from edge_judge.cli.protocols import Wanted, check_references, protocol_for
@@ -20,9 +20,9 @@ from edge_judge.errors import DataError, ModelError, RunError, UsageError
 from edge_judge.records import ORDERS, Benchmark, Identity, Judge, Run
 
 if TYPE_CHECKING:
-    from edge_judge.choice import Decision
-    from edge_judge.choosing import How, Side, Task
-    from edge_judge.run import Follow
+    from edge_judge.analysis.decision import Decision
+    from edge_judge.runs.session import Follow
+    from edge_judge.workflows.choose import ChooseSettings, JudgeSource, Task
 
 _TIME = re.compile(r"(\d+|\d*\.\d+)\s*(s|min|m|h|d)", re.IGNORECASE)
 _SECONDS = {"s": 1, "m": 60, "min": 60, "h": 3600, "d": 86400}
@@ -94,27 +94,27 @@ def choose(
     Pairs are judged in random blocks; a scheme is done as soon as it is decided. What was judged before is used, and
     what is judged now stays: `edge-judge eval` goes on from there.
     """
-    from edge_judge import choosing
-    from edge_judge.engine import Means
-    from edge_judge.report_choice import choice_json, choice_table
+    from edge_judge.engine import Limits
+    from edge_judge.report.decision import choice_json, choice_table
+    from edge_judge.workflows import choose as choosing
 
     wanted = Wanted(grammar, rubric, reasoning, truncate)
     chosen = load_all(names, data)
     ladder = _ladder(model, schemes, baseline, chat_template)
     tasks = _tasks(ladder[0], chosen, wanted)
-    how = choosing.How(
-        results, margin, claim, seed, budget, max_pairs, threads, Means(max_memory, cache), _following
+    how = choosing.ChooseSettings(
+        results, margin, claim, seed, budget, max_pairs, threads, Limits(max_memory, cache), _following
     )
     decisions: list[Decision] = []
     with means.fitting(ladder[0], known=True), _side(model, baseline, chat_template, tasks, how) as side:
         for decision in choosing.choose(ladder, side, tasks, how):
             decisions.append(decision)
-            talk.note(f"{decision.run.scheme}: {decision.outcome} after {decision.pairs:,} pairs")
+            terminal.note(f"{decision.run.scheme}: {decision.outcome} after {decision.pairs:,} pairs")
     unseen = [judge.scheme for judge in ladder[len(decisions) :]]
     if as_json:
         click.echo(json.dumps(choice_json(decisions, unseen), indent=2))
     else:
-        click.echo(choice_table(decisions, unseen, width=talk.width(), color=talk.color()))
+        click.echo(choice_table(decisions, unseen, width=terminal.width(), color=terminal.color()))
 
 
 # ---- what is compared ---------------------------------------------------------------------------------------
@@ -141,7 +141,7 @@ def _ladder(model: str, named: Sequence[str], baseline: str, chat: str | None) -
 
 
 def _tasks(judge: Judge, chosen: Sequence[Benchmark], wanted: Wanted) -> list[Task]:
-    from edge_judge.choosing import Task
+    from edge_judge.workflows.choose import Task
 
     tasks = []
     for benchmark in chosen:
@@ -155,39 +155,41 @@ def _tasks(judge: Judge, chosen: Sequence[Benchmark], wanted: Wanted) -> list[Ta
 
 def _following(judge: Judge, part: Benchmark) -> Follow:
     """On a terminal each block is told before it is judged: with a large model one takes minutes."""
-    from edge_judge.run import Follow
+    from edge_judge.runs.session import Follow
 
     if not sys.stderr.isatty():
         return Follow()
-    return Follow(lambda ahead: talk.note(f"{judge.scheme} · {talk.ahead(part.name, ahead)}"))
+    return Follow(lambda ahead: terminal.note(f"{judge.scheme} · {terminal.ahead(part.name, ahead)}"))
 
 
 @contextmanager
-def _side(model: str, named: str, chat: str | None, tasks: Sequence[Task], how: How) -> Iterator[Side]:
+def _side(
+    model: str, named: str, chat: str | None, tasks: Sequence[Task], how: ChooseSettings
+) -> Iterator[JudgeSource]:
     """The baseline: judged here where its file is here, else as it was recorded, or imported from a pack."""
-    from edge_judge import choosing
+    from edge_judge.workflows import choose as choosing
     from quantize import schemes
 
     scheme = schemes.canonical(named)
     if model in files.SHIPPED or files.find_built(model, scheme):
-        with choosing.living(judge_for(model, scheme, None, chat), tasks, how) as side:
+        with choosing.local_judge(judge_for(model, scheme, None, chat), tasks, how) as side:
             yield side
     else:
-        yield choosing.Recorded(_recorded(model, scheme, tasks, how.results))
+        yield choosing.RecordedJudge(_recorded(model, scheme, tasks, how.results))
 
 
 def _recorded(model: str, scheme: str, tasks: Sequence[Task], results: Path) -> list[Run]:
-    from edge_judge import store
+    from edge_judge.runs import folder as run_folder
 
     found = []
     for task in tasks:
         identity = Identity(task.benchmark.name, model, scheme, task.protocol.grammar.name)
-        path = store.folder(results, identity)
+        path = run_folder.folder(results, identity)
         if not (path / "score.json").exists():
             raise RunError(
                 f"{path}: no {scheme} run there to compare with, and {model} {scheme} is not built on this machine",
                 f"edge-judge pack import brings one from a machine that has it; edge-judge quantize {model} {scheme} "
                 f"builds it",
             )
-        found.append(store.read_run(path))
+        found.append(run_folder.read_run(path))
     return found

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 import click
 from click.core import ParameterSource
 
-from edge_judge.cli import options, table, talk
+from edge_judge.cli import leaderboard, options, terminal
 from edge_judge.cli.errors import TOO_MUCH_LOST
 from edge_judge.cli.pack import from_pack
 from edge_judge.cli.runs import found, judged, whole
@@ -18,9 +18,9 @@ from edge_judge.errors import RunError, UsageError, nearest
 from edge_judge.records import Benchmark, Run
 
 if TYPE_CHECKING:
-    from edge_judge.compare import Comparison
-    from edge_judge.published import PublishedComparison
-    from edge_judge.table import Profile
+    from edge_judge.analysis.compare import Comparison
+    from edge_judge.analysis.leaderboard import Profile
+    from edge_judge.metrics.published import PublishedComparison
 
 
 @click.command(
@@ -75,17 +75,17 @@ def compare(
 
     RUNS are folders of runs; without one, all complete runs under the results folder.
     """
-    from edge_judge import store
+    from edge_judge.runs import folder as run_folder
 
-    asked = table.Asked(profile, as_json, as_csv, as_markdown)
+    asked = leaderboard.Asked(profile, as_json, as_csv, as_markdown)
     if layout == "table":
         _refuse_what_is_the_ladders(context)
-        table.show(runs, results, data, asked)
+        leaderboard.show(runs, results, data, asked)
         return
     asked.refuse_without_layout()
     if max_drop is not None and isnan(max_drop):  # no drop exceeds it: a gate that never closes
         raise UsageError("--max-drop is not a number", "say for example: --max-drop 2")
-    if not runs and not store.find_runs(results):
+    if not runs and not run_folder.find_runs(results):
         raise RunError(f"{results}: no complete run there", "edge-judge eval makes one")
     chosen = found(runs, results, data)
     if not chosen:
@@ -109,9 +109,9 @@ def _refuse_what_is_the_ladders(context: click.Context) -> None:
 def _against_run(
     chosen: list[tuple[Path, Run]], baseline: str, data: Path | None, max_drop: float | None, as_json: bool
 ) -> None:
-    from edge_judge.compare import compare as compared
-    from edge_judge.compare import exceeds
-    from edge_judge.report_ladder import comparison_json, ladder_table
+    from edge_judge.analysis.compare import compare as compared
+    from edge_judge.analysis.compare import exceeds
+    from edge_judge.report.ladder import comparison_json, ladder_table
 
     comparisons: list[Comparison] = []
     for path, run in chosen:
@@ -129,7 +129,7 @@ def _against_run(
     if as_json:
         click.echo(json.dumps([comparison_json(one) for one in comparisons], indent=2))
     else:
-        click.echo(ladder_table(comparisons, width=talk.width(), color=talk.color()))
+        click.echo(ladder_table(comparisons, width=terminal.width(), color=terminal.color()))
     _judge_drops(
         [one.run.identity.scheme for one in comparisons if max_drop is not None and exceeds(one, max_drop)],
         max_drop,
@@ -138,7 +138,8 @@ def _against_run(
 
 def _baseline(path: Path, run: Run, named: str, benchmark: Benchmark) -> Run:
     """The baseline of a run: its sibling of the named scheme, or the run in the named pack or folder."""
-    from edge_judge import packs, store
+    from edge_judge.runs import folder as run_folder
+    from edge_judge.runs import packs
     from quantize import schemes
 
     if named.lower() not in schemes.SCHEMES and Path(named).is_file():
@@ -146,7 +147,7 @@ def _baseline(path: Path, run: Run, named: str, benchmark: Benchmark) -> Run:
     if Path(named).suffix == packs.ENDING:
         raise RunError(f"{named}: no pack there", "edge-judge pack export makes one")
     if Path(named, "run.json").exists():
-        return store.read_run(Path(named))
+        return run_folder.read_run(Path(named))
     if Path(named).name != named:
         raise RunError(f"{named}: no run there", "--baseline takes a scheme, `published`, a pack, or a run's folder")
     if named.lower() not in schemes.SCHEMES:
@@ -159,13 +160,13 @@ def _baseline(path: Path, run: Run, named: str, benchmark: Benchmark) -> Run:
             f"{sibling}: no {named} run of {who} to compare with",
             f"{command} --grammar {run.identity.grammar}",
         )
-    return store.read_run(sibling)
+    return run_folder.read_run(sibling)
 
 
 def _against_published(runs: list[Run], data: Path | None, max_drop: float | None, as_json: bool) -> None:
-    from edge_judge import metrics, published
     from edge_judge.cli.eval import published_csv
-    from edge_judge.report import ScoreRow, published_json, scores_table
+    from edge_judge.metrics import published, scoring
+    from edge_judge.report.scores import ScoreRow, published_json, scores_table
 
     known = published.read_published(published_csv())
     rows: list[ScoreRow] = []
@@ -173,7 +174,7 @@ def _against_published(runs: list[Run], data: Path | None, max_drop: float | Non
     unknown: list[str] = []
     for run in runs:
         benchmark = judged(whole(run, data), run)
-        score = metrics.score(benchmark, run.verdicts, run.identity)
+        score = scoring.score(benchmark, run.verdicts, run.identity)
         row = published.find_published(known, run.identity.model, benchmark.name)
         if row is None:
             unknown.append(f"{run.identity.model} on {benchmark.name}")
@@ -183,16 +184,16 @@ def _against_published(runs: list[Run], data: Path | None, max_drop: float | Non
     if not rows:
         raise RunError("none of these runs has a published figure", "see results/published.csv for those that have")
     if unknown:
-        talk.note(f"no published figure for {', '.join(dict.fromkeys(unknown))}")
+        terminal.note(f"no published figure for {', '.join(dict.fromkeys(unknown))}")
     if as_json:
         click.echo(json.dumps([published_json(one) for one in beside], indent=2))
     else:
-        click.echo(scores_table(rows, width=talk.width(), color=talk.color()))
+        click.echo(scores_table(rows, width=terminal.width(), color=terminal.color()))
     lost = [one for one in beside if max_drop is not None and one.difference is not None and -one.difference > max_drop]
     _judge_drops([f"{one.row.model} on {one.benchmark}" for one in lost], max_drop)
 
 
 def _judge_drops(lost: list[str], max_drop: float | None) -> None:
     if lost:
-        talk.note(f"more than {max_drop:g} points lost: {', '.join(lost)}")
+        terminal.note(f"more than {max_drop:g} points lost: {', '.join(lost)}")
         raise SystemExit(TOO_MUCH_LOST)

@@ -10,13 +10,13 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from edge_judge.cli import options, talk
+from edge_judge.cli import options, terminal
 from edge_judge.cli.runs import found, whole
 from edge_judge.errors import RunError
 from edge_judge.records import Run
 
 if TYPE_CHECKING:
-    from edge_judge.report_confidence import Confident
+    from edge_judge.report.selective import Confident
 
 
 class Percent(click.FloatRange):
@@ -53,7 +53,7 @@ def confidence(runs: tuple[Path, ...], abstain: float | None, data: Path | None,
 
     RUNS are folders of runs; without one, all complete runs under the results folder that have probabilities.
     """
-    from edge_judge.report_confidence import confidence_json, confidence_table
+    from edge_judge.report.selective import confidence_json, confidence_table
 
     shown = list(_confident(found(runs, results, data), bool(runs), data, abstain))
     if not shown:
@@ -62,24 +62,24 @@ def confidence(runs: tuple[Path, ...], abstain: float | None, data: Path | None,
     if as_json:
         click.echo(json.dumps([confidence_json(one) for one in shown], indent=2))
     else:
-        click.echo(confidence_table(shown, width=talk.width(), color=talk.color()), nl=False)
+        click.echo(confidence_table(shown, width=terminal.width(), color=terminal.color()), nl=False)
 
 
 def _confident(
     chosen: list[tuple[Path, Run]], named: bool, data: Path | None, abstain: float | None
 ) -> Iterator[Confident]:
     """Each run's curve; a run that nobody named and that has none is left out with a note."""
-    from edge_judge import confidence as room
-    from edge_judge.report_confidence import Confident
+    from edge_judge.analysis import selective as room
+    from edge_judge.report.selective import Confident
 
     for path, run in chosen:
         benchmark = whole(run, data)
         try:
             chosen_on_half = None if abstain is None else room.abstain(benchmark, run, abstain / 100)
             yield Confident(
-                run.identity, room.risk_coverage(benchmark, run), room.steps(benchmark, run), chosen_on_half
+                run.identity, room.risk_coverage(benchmark, run), room.coverage_points(benchmark, run), chosen_on_half
             )
         except RunError as error:
             if named:
                 raise
-            talk.note(f"{path} left out: {error}")
+            terminal.note(f"{path} left out: {error}")

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 import click
 
 from edge_judge import benchmarks
-from edge_judge.cli import options, talk
+from edge_judge.cli import options, terminal
 from edge_judge.errors import DataError
 
 if TYPE_CHECKING:
@@ -52,14 +52,14 @@ def list_sources(data: Path | None, as_json: bool) -> None:
         ]
         click.echo(json.dumps(rows, indent=2))
         return
-    from edge_judge.layout import render, table
+    from edge_judge.report.formatting import render, table
 
     cells = [[one.name, str(one.rows), "yes" if one.ties else "no", one.licence, states[one.name]] for one in sources]
     click.echo(
         render(
             [table("Benchmarks", ["name", "votes", "ties", "licence", "file"], cells)],
-            talk.width(),
-            talk.color(),
+            terminal.width(),
+            terminal.color(),
         ),
         nl=False,
     )
@@ -74,7 +74,7 @@ def pull(names: tuple[str, ...], data: Path | None) -> None:
 
     for source in _sources(names):
         found = pulled(source, data)
-        talk.note(f"{source.name}: {'downloaded' if found.fresh else 'already there'}, sha256 {found.sha256[:16]}…")
+        terminal.note(f"{source.name}: {'downloaded' if found.fresh else 'already there'}, sha256 {found.sha256[:16]}…")
         click.echo(found.path)
 
 
@@ -111,13 +111,13 @@ def check(files: tuple[Path, ...], as_json: bool) -> None:
     if as_json:
         click.echo(json.dumps([_as_json(path, one) for path, one in found], indent=2))
     else:
-        from edge_judge.layout import render
+        from edge_judge.report.formatting import render
 
         parts = [part for _, one in found for part in _shown(one)]
-        click.echo(render(parts, talk.width(), talk.color()), nl=False)
+        click.echo(render(parts, terminal.width(), terminal.color()), nl=False)
     for path, one in found:
         for remark in remarks(one) if isinstance(one, Contents) else ():
-            talk.note(_plain(f"{path}: {remark}"))
+            terminal.note(_plain(f"{path}: {remark}"))
 
 
 def _as_json(path: Path, found: Contents | Rubric) -> dict[str, object]:
@@ -129,7 +129,7 @@ def _as_json(path: Path, found: Contents | Rubric) -> dict[str, object]:
 
 def _shown(found: Contents | Rubric) -> list[RenderableType]:
     from edge_judge.benchmarks.rubric import Rubric
-    from edge_judge.layout import UNDEFINED, notes, table
+    from edge_judge.report.formatting import UNDEFINED, notes, table
 
     if isinstance(found, Rubric):
         lines = [[f"{number}. {_plain(text)}"] for number, text in enumerate(found.criteria, start=1)]
@@ -172,7 +172,7 @@ def _cut(text: str) -> str:
     from rich.text import Text
 
     shown = Text(_plain(text))  # which knows that some signs are two columns wide
-    shown.truncate(max(talk.width() - FIGURES, 8), overflow="ellipsis")
+    shown.truncate(max(terminal.width() - FIGURES, 8), overflow="ellipsis")
     return shown.plain
 
 

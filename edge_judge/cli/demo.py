@@ -10,7 +10,7 @@ from pathlib import Path
 
 import click
 
-from edge_judge.cli import options, talk
+from edge_judge.cli import options, terminal
 from edge_judge.records import Identity
 
 LADDER = ("f16", "q8_0", "q6_k", "q4_k_m", "q3_k_m", "q2_k")
@@ -24,23 +24,24 @@ def demo(results: Path | None, as_json: bool) -> None:
 
     Needs no network and no download. The runs are judged anew each time.
     """
-    from edge_judge import benchmarks, store
-    from edge_judge.compare import compare
-    from edge_judge.report_ladder import comparison_json, ladder_table
+    from edge_judge import benchmarks
+    from edge_judge.analysis.compare import compare
+    from edge_judge.report.ladder import comparison_json, ladder_table
+    from edge_judge.runs import folder as run_folder
 
     start = time.monotonic()
     benchmark, kept = benchmarks.load("pocket"), results or _cache()
     runs = []
     for scheme in LADDER:
         _judge(scheme, kept)
-        runs.append(store.read_run(store.folder(kept, Identity("pocket", "pocket", scheme, "pairwise"))))
-        talk.note(f"{scheme:7} {talk.size(runs[-1].bytes):>8}, {len(runs[-1].verdicts)} verdicts")
+        runs.append(run_folder.read_run(run_folder.folder(kept, Identity("pocket", "pocket", scheme, "pairwise"))))
+        terminal.note(f"{scheme:7} {terminal.size(runs[-1].bytes):>8}, {len(runs[-1].verdicts)} verdicts")
     comparisons = [compare(benchmark, run, runs[0]) for run in runs]
     if as_json:
         click.echo(json.dumps([comparison_json(one) for one in comparisons], indent=2))
         return
-    click.echo(ladder_table(comparisons, width=talk.width(), color=talk.color()))
-    talk.note(f"{time.monotonic() - start:.0f} s; the runs are in {kept}")
+    click.echo(ladder_table(comparisons, width=terminal.width(), color=terminal.color()))
+    terminal.note(f"{time.monotonic() - start:.0f} s; the runs are in {kept}")
 
 
 def _judge(scheme: str, results: Path) -> None:

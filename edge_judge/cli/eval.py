@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 import click
 
 from edge_judge import benchmarks
-from edge_judge.cli import means, options, talk
+from edge_judge.cli import means, options, terminal
 from edge_judge.cli.files import judge_for
 from edge_judge.cli.protocols import Wanted, check_references, protocol_for
 from edge_judge.errors import DataError, UsageError
@@ -18,9 +18,9 @@ from edge_judge.records import ORDERS, Benchmark
 
 if TYPE_CHECKING:
     from edge_judge.engine import Cache
-    from edge_judge.protocol import Protocol
-    from edge_judge.report import ScoreRow
-    from edge_judge.run import Session
+    from edge_judge.protocols.protocol import Protocol
+    from edge_judge.report.scores import ScoreRow
+    from edge_judge.runs.session import Session
 
 PUBLISHED = "published.csv"
 
@@ -88,16 +88,16 @@ def evaluate(
 
     The same command again goes on where it was stopped.
     """
-    from edge_judge import run
-    from edge_judge.engine import Means
-    from edge_judge.report import scores_table
+    from edge_judge.engine import Limits
+    from edge_judge.report.scores import scores_table
+    from edge_judge.runs import session as sessions
 
     wanted = Wanted(grammar, rubric, reasoning, truncate)
     chosen = load_all(names, data)
     judge = judge_for(model, scheme, gguf, chat_template)
     how = How(results, fresh, repeat)
     rows = []
-    session = run.Session(judge, threads=threads, means=Means(max_memory, cache))
+    session = sessions.Session(judge, threads=threads, limits=Limits(max_memory, cache))
     with means.fitting(judge, known=gguf is None), session:
         for benchmark in chosen:
             part = replace(benchmark, pairs=benchmark.pairs[:limit])
@@ -110,11 +110,11 @@ def evaluate(
     if as_json:
         click.echo(json.dumps([_as_json(found) for found in rows], indent=2))
     else:
-        click.echo(scores_table(rows, width=talk.width(), color=talk.color()))
+        click.echo(scores_table(rows, width=terminal.width(), color=terminal.color()))
 
 
 def _as_json(row: ScoreRow) -> dict[str, object]:
-    from edge_judge.report import score_json
+    from edge_judge.runs.folder import score_json
 
     return {**score_json(row.score), **({"noise": asdict(row.noise)} if row.noise else {})}
 
@@ -132,7 +132,7 @@ def load_all(names: tuple[str, ...], data: Path | None) -> list[Benchmark]:
         try:
             found.append(benchmarks.load(name, data))
         except DataError as error:
-            talk.note(f"{name} left out: {error}")
+            terminal.note(f"{name} left out: {error}")
     return found
 
 
@@ -143,10 +143,10 @@ def _has_what_it_needs(protocol: Protocol, benchmark: Benchmark, *, skip: bool) 
     except DataError as error:
         if not skip:
             raise
-        talk.note(f"{benchmark.name} left out: {error}")
+        terminal.note(f"{benchmark.name} left out: {error}")
         return False
     if missing:
-        talk.note(f"{benchmark.name}: {missing} of {len(benchmark.pairs)} pairs have no reference answer to show")
+        terminal.note(f"{benchmark.name}: {missing} of {len(benchmark.pairs)} pairs have no reference answer to show")
     return True
 
 
@@ -161,25 +161,30 @@ class How:
 
 def row(benchmark: Benchmark, session: Session, protocol: Protocol, how: How) -> ScoreRow:
     """One run, begun, resumed or read back, as a row of the table."""
-    from edge_judge import metrics, noise, published, run, store
-    from edge_judge.report import ScoreRow, score_json
+    from edge_judge.judging import noise
+    from edge_judge.metrics import published, scoring
+    from edge_judge.report.scores import ScoreRow
+    from edge_judge.runs import folder as run_folder
+    from edge_judge.runs import session as sessions
+    from edge_judge.runs.folder import score_json
+    from edge_judge.runs.identity import run_identity, run_settings
 
     judge = session.judge
-    identity = run.identity(benchmark, judge, protocol)
-    settings = run.settings(benchmark, judge, protocol, session.means)
+    identity = run_identity(benchmark, judge, protocol)
+    settings = run_settings(benchmark, judge, protocol, session.limits)
     title = f"{benchmark.name} · {judge.model} {judge.scheme} · {protocol.grammar.name}"
-    with store.RunFolder.open(how.results, identity, settings, fresh=how.fresh) as kept:
-        with talk.progress(title) as show:
-            follow = run.Follow(lambda ahead: talk.note(talk.ahead(benchmark.name, ahead)), show)
+    with run_folder.RunFolder.open(how.results, identity, settings, fresh=how.fresh) as kept:
+        with terminal.progress(title) as show:
+            follow = sessions.Follow(lambda ahead: terminal.note(terminal.ahead(benchmark.name, ahead)), show)
             verdicts, measured = session.evaluate(benchmark, protocol, kept, follow)
-        score = metrics.score(benchmark, verdicts, identity)
+        score = scoring.score(benchmark, verdicts, identity)
         if len(verdicts) == len(kept.verdicts()):  # never replaced by a score over fewer pairs
             kept.complete(measured, judge.gguf.stat().st_size, score_json(score))
         found = None
         if how.repeat > 1:
-            with talk.progress(f"{title} · again") as show:
+            with terminal.progress(f"{title} · again") as show:
                 found = noise.repeat(
-                    benchmark, session.model, protocol, verdicts, how.repeat - 1, show, means=session.means
+                    benchmark, session.model, protocol, verdicts, how.repeat - 1, show, limits=session.limits
                 )
             kept.add("noise", asdict(found))
     known = published.find_published(published.read_published(published_csv()), judge.model, benchmark.name)

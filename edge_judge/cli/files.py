@@ -47,7 +47,7 @@ def judge_for(model: str, scheme: str | None, gguf: Path | None, chat: str | Non
 
 
 def _template(name: str) -> str:
-    from edge_judge.chat import named
+    from edge_judge.engine.chat import named
 
     return named(name)
 

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from edge_judge.cli import means, options, talk
+from edge_judge.cli import means, options, terminal
 from edge_judge.cli.files import judge_for
 from edge_judge.cli.protocols import Wanted, check_references, protocol_for
 from edge_judge.errors import UsageError
@@ -52,8 +52,8 @@ def judge(
     as_json: bool,
 ) -> None:
     """Judge one pair of answers in both orders, with the probability of each verdict."""
-    from edge_judge import judging
-    from edge_judge.engine import Means
+    from edge_judge.engine import Limits
+    from edge_judge.judging import judge as judging
 
     if not question.strip():
         raise UsageError(
@@ -65,14 +65,14 @@ def judge(
     protocol = protocol_for(chosen, Wanted(grammar, rubric, reasoning, truncate), ties=not no_ties)
     check_references(protocol, Benchmark("pair", (pair,), "", protocol.ties, ""))
     with means.fitting(chosen, known=gguf is None):
-        verdicts = judging.decide(pair, chosen, protocol, threads=threads, means=Means(max_memory, cache))
+        verdicts = judging.judge_pair(pair, chosen, protocol, threads=threads, limits=Limits(max_memory, cache))
     mean = judging.debiased(verdicts)
     if as_json:
         orders = [_as_json(one) for one in verdicts]
         found = {"model": chosen.model, "scheme": chosen.scheme, "orders": orders, "verdict": _best(mean), "p": mean}
         click.echo(json.dumps(found, indent=2))
         return
-    from edge_judge.layout import notes, render, table
+    from edge_judge.report.formatting import notes, render, table
 
     rows = [
         [f"answer {one.order[0].upper()} first", *_cells(one.verdict, dict(one.p or {}), one.mass)] for one in verdicts
@@ -82,11 +82,11 @@ def judge(
         f"{chosen.model} {chosen.scheme}", ["shown", "verdict", "A", "B", "tie", "mass"], rows, frozenset({1})
     )
     note = notes("A, B, tie: probability of each verdict; mass: share of all probability on legal verdicts")
-    click.echo(render([lines, note], talk.width(), talk.color()), nl=False)
+    click.echo(render([lines, note], terminal.width(), terminal.color()), nl=False)
 
 
 def _cells(verdict: Label | None, p: dict[Label, float], mass: float | None) -> list[str]:
-    from edge_judge.layout import UNDEFINED
+    from edge_judge.report.formatting import UNDEFINED
 
     shares = [f"{p[label]:.3f}" if label in p else UNDEFINED for label in ("a", "b", "tie")]
     said = {"a": "A", "b": "B", "tie": "tie", None: UNDEFINED}[verdict]

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import click
 
-from edge_judge.cli import options, talk
+from edge_judge.cli import options, terminal
 from edge_judge.cli.together import together
 from edge_judge.errors import UsageError
 
@@ -26,8 +26,8 @@ def jury(runs: tuple[Path, ...], data: Path | None, as_json: bool) -> None:
 
     RUNS are the folders of at least two runs on one benchmark: other schemes, protocols or models.
     """
-    from edge_judge.jury import jury as seated
-    from edge_judge.report_confidence import jury_json, jury_table
+    from edge_judge.analysis.jury import jury as seated
+    from edge_judge.report.jury import jury_json, jury_table
 
     if len(runs) < 2:
         raise UsageError("a jury needs two runs, one is named", "name the folders of several runs on one benchmark")
@@ -35,4 +35,4 @@ def jury(runs: tuple[Path, ...], data: Path | None, as_json: bool) -> None:
     if as_json:
         click.echo(json.dumps(jury_json(found), indent=2))
     else:
-        click.echo(jury_table(found, width=talk.width(), color=talk.color()), nl=False)
+        click.echo(jury_table(found, width=terminal.width(), color=terminal.color()), nl=False)

@@ -6,7 +6,7 @@ import json
 
 import click
 
-from edge_judge.cli import files, options, talk
+from edge_judge.cli import files, options, terminal
 from edge_judge.errors import EdgeJudgeError
 
 
@@ -58,9 +58,9 @@ def _fill() -> None:
 
     try:
         for one in relock.fill(Hub(), locks.shipped_path()):
-            talk.note(f"{one.model}: {one.state} {one.file or ''} {one.detail}")
+            terminal.note(f"{one.model}: {one.state} {one.file or ''} {one.detail}")
     except SourceInterrupted:
-        talk.note("the Hub could not be reached: this is what is known already")
+        terminal.note("the Hub could not be reached: this is what is known already")
 
 
 def _check(as_json: bool) -> None:
@@ -73,7 +73,7 @@ def _check(as_json: bool) -> None:
     try:
         found = relock.check(Hub(), locks.read().models)
     except SourceInterrupted:
-        talk.note("the Hub could not be reached: only the files built here were checked")
+        terminal.note("the Hub could not be reached: only the files built here were checked")
         found = ()
     rows += [[one.model, one.state, one.file or "", one.detail] for one in found]
     wrong += [f"{one.model} ({one.state} on the Hub)" for one in found if one.wrong]

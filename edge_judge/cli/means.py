@@ -9,9 +9,9 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
-from edge_judge.cli import talk
+from edge_judge.cli import terminal
 from edge_judge.cli.models import settings
-from edge_judge.errors import MemoryShortError
+from edge_judge.errors import MemoryLimitError
 
 if TYPE_CHECKING:
     from edge_judge.records import Judge
@@ -29,12 +29,12 @@ def fitting(judge: Judge, *, known: bool) -> Iterator[None]:
     """
     try:
         yield
-    except MemoryShortError as error:
+    except MemoryLimitError as error:
         error.hint = f"{_advice(error, judge, known)}allow more with --max-memory"
         raise
 
 
-def _advice(error: MemoryShortError, judge: Judge, known: bool) -> str:
+def _advice(error: MemoryLimitError, judge: Judge, known: bool) -> str:
     from quantize import schemes
 
     beside, blueprint = error.needed - error.weights, _blueprint(judge.model, known, error.weights)
@@ -46,7 +46,7 @@ def _advice(error: MemoryShortError, judge: Judge, known: bool) -> str:
         total = int(share * schemes.file_bytes(blueprint, scheme)) + beside
         if total <= SURE * error.allowed and total < error.needed:
             fits = "would fit, with about" if error.loaded else "may fit: with it that is"
-            return f"{scheme} {fits} {talk.size(total)} in all; or "
+            return f"{scheme} {fits} {terminal.size(total)} in all; or "
     return "no scheme of this model would fit; "
 
 
@@ -68,5 +68,5 @@ def _said_scheme(judge: Judge) -> str | None:
     from quantize import schemes
 
     with Model(judge.gguf, vocab_only=True) as model:
-        said = model.said("general.file_type")
+        said = model.metadata("general.file_type")
     return next((name for name, number in schemes.SCHEMES.items() if str(number) == said), None)

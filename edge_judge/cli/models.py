@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from edge_judge.cli import files, options, talk
+from edge_judge.cli import files, options, terminal
 
 if TYPE_CHECKING:
     from quantize.config import Config
@@ -44,7 +44,7 @@ def models(as_json: bool) -> None:
     if as_json:
         click.echo(json.dumps([asdict(one) for one in entries], indent=2))
         return
-    from edge_judge.layout import notes, render, size, table
+    from edge_judge.report.formatting import notes, render, size, table
 
     rows = [
         [
@@ -58,9 +58,10 @@ def models(as_json: bool) -> None:
     ]
     lines = table("Known models", ["model", "params", *SHOWN, "fits", "built"], rows)
     note = notes(
-        f"fits: the widest of these that leaves {talk.size(SPARE)} of this machine's {talk.size(memory)} of memory"
+        f"fits: the widest of these that leaves {terminal.size(SPARE)} "
+        f"of this machine's {terminal.size(memory)} of memory"
     )
-    click.echo(render([lines, note], talk.width(), talk.color()), nl=False)
+    click.echo(render([lines, note], terminal.width(), terminal.color()), nl=False)
 
 
 def entry(model: LockedModel, memory: int) -> Entry:

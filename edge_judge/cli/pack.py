@@ -12,13 +12,13 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from edge_judge import __version__
-from edge_judge.cli import options, talk
+from edge_judge.cli import options, terminal
 from edge_judge.cli.runs import judged, whole
 from edge_judge.errors import RunError, UsageError
 from edge_judge.records import Benchmark, Run
 
 if TYPE_CHECKING:
-    from edge_judge.packs import Pack
+    from edge_judge.runs.packs import Pack
 
 FILE = click.argument("file", type=options.FILE)
 
@@ -44,9 +44,11 @@ def pack() -> None:
 @options.data
 def export(run: Path, output: Path | None, data: Path | None) -> None:
     """Write the pack of a complete run: verdicts, probabilities and settings, without any text."""
-    from edge_judge import benchmarks, packs, store
+    from edge_judge import benchmarks
+    from edge_judge.runs import folder as run_folder
+    from edge_judge.runs import packs
 
-    found = store.read_run(run)
+    found = run_folder.read_run(run)
     benchmark = whole(found, data)
     if benchmark.name not in benchmarks.REGISTRY:  # where a file of one's own lies is nobody else's business
         found = replace(found, settings={**found.settings, "benchmark_source": Path(benchmark.source).name})
@@ -54,8 +56,8 @@ def export(run: Path, output: Path | None, data: Path | None) -> None:
         content = packs.write(benchmark, found)
     path = output or Path("-".join(asdict(found.identity).values()) + packs.ENDING)
     path.parent.mkdir(parents=True, exist_ok=True)
-    store.write_whole(path, content)
-    talk.note(f"{len(found.verdicts):,} verdicts in {talk.size(len(content))}")
+    run_folder.write_whole(path, content)
+    terminal.note(f"{len(found.verdicts):,} verdicts in {terminal.size(len(content))}")
     click.echo(path)
 
 
@@ -70,8 +72,10 @@ def import_(file: Path, own: Path | None, fresh: bool, data: Path | None, result
 
     Refused where no run that is made here could be compared with it.
     """
-    from edge_judge import metrics, packs, store
-    from edge_judge.report import score_json
+    from edge_judge.metrics import scoring
+    from edge_judge.runs import folder as run_folder
+    from edge_judge.runs import packs
+    from edge_judge.runs.folder import score_json
 
     found = opened(file)
     benchmark = _benchmark(file, found, own, data)
@@ -79,12 +83,12 @@ def import_(file: Path, own: Path | None, fresh: bool, data: Path | None, result
         _refuse_other_conditions(found)
         run = packs.unpack(found, benchmark)
     run = replace(run, settings={**run.settings, "benchmark_source": benchmark.source})
-    score = metrics.score(judged(benchmark, run), run.verdicts, run.identity)
+    score = scoring.score(judged(benchmark, run), run.verdicts, run.identity)
     origin = {"pack_sha256": found.sha256, "edge_judge": __version__}
-    path = store.put_run(results, run, score_json(score), ("imported", origin), fresh=fresh)
-    talk.note(f"{len(run.verdicts):,} verdicts on {found.judged:,} pairs")
+    path = run_folder.put_run(results, run, score_json(score), ("imported", origin), fresh=fresh)
+    terminal.note(f"{len(run.verdicts):,} verdicts on {found.judged:,} pairs")
     for remark in _other_versions(found):
-        talk.note(remark)
+        terminal.note(remark)
     click.echo(path)
 
 
@@ -101,12 +105,12 @@ def show(file: Path, as_json: bool) -> None:
     said = {_printable(name): _printable(value) for name, value in facts.items()}
     first = max(map(len, said))
     for name, value in said.items():
-        click.echo(f"{name:{first}}  {_cut(value, max(talk.width() - first - 2, 16))}")
+        click.echo(f"{name:{first}}  {_cut(value, max(terminal.width() - first - 2, 16))}")
 
 
 def opened(file: Path) -> Pack:
     """The pack in a file. Raises RunError, naming the file, for one that is none or not whole."""
-    from edge_judge import packs
+    from edge_judge.runs import packs
 
     with _named(file), file.open("rb") as content:
         return packs.read(content.read(packs.MOST_BYTES + 1))
@@ -114,7 +118,7 @@ def opened(file: Path) -> Pack:
 
 def from_pack(file: Path, benchmark: Benchmark) -> Run:
     """The run in a pack. Raises RunError, naming the file, also where it judged another benchmark."""
-    from edge_judge import packs
+    from edge_judge.runs import packs
 
     found = opened(file)
     with _named(file):
@@ -149,7 +153,7 @@ def _refuse_other_conditions(found: Pack) -> None:
 
     A prompt that came with its model is known only once that model is here: `compare` refuses another one.
     """
-    from edge_judge import grammar, prompts
+    from edge_judge.protocols import grammar, prompts
 
     name = found.identity.grammar
     hint = f"it was made by edge-judge {found.settings.get('edge_judge')!r}, this is {__version__}"
@@ -177,20 +181,20 @@ def _other_versions(found: Pack) -> Iterator[str]:
 
 
 def _facts(found: Pack) -> dict[str, object]:
-    from edge_judge import layout
+    from edge_judge.report import formatting
 
     measured = found.measured
     cost = {
-        "verdicts per minute": layout.count(measured.verdicts_per_minute if measured else None),
-        "peak RSS": layout.size(measured.peak_rss if measured else None),
-        "machine": measured.machine if measured else layout.UNDEFINED,
+        "verdicts per minute": formatting.count(measured.verdicts_per_minute if measured else None),
+        "peak RSS": formatting.size(measured.peak_rss if measured else None),
+        "machine": measured.machine if measured else formatting.UNDEFINED,
     }
     return {
         **asdict(found.identity),
         "pairs": f"{found.judged:,} of {found.pairs:,}",
-        "orders": " ".join(found.orders) or layout.UNDEFINED,
+        "orders": " ".join(found.orders) or formatting.UNDEFINED,
         "verdicts": f"{len(found.rows):,}",
-        "GGUF": layout.size(found.bytes),
+        "GGUF": formatting.size(found.bytes),
         **cost,
         "pack sha256": found.sha256,
     }
@@ -212,7 +216,7 @@ def _as_json(found: Pack) -> dict[str, Any]:
 
 def _printable(value: object) -> str:
     """One line without control characters: what a file says must not move a terminal's cursor."""
-    from edge_judge.layout import UNDEFINED
+    from edge_judge.report.formatting import UNDEFINED
 
     text = UNDEFINED if value is None else str(value)
     return text if text.isprintable() else ascii(text)[1:-1]

@@ -10,7 +10,7 @@ from edge_judge.errors import DataError, UsageError
 from edge_judge.records import ORDERS, Benchmark, Judge, Order
 
 if TYPE_CHECKING:
-    from edge_judge.protocol import Protocol
+    from edge_judge.protocols.protocol import Protocol
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,8 +25,8 @@ class Wanted:
 
 def protocol_for(judge: Judge, wanted: Wanted, *, orders: tuple[Order, ...] = ORDERS, ties: bool = True) -> Protocol:
     """The protocol of a run. Raises UsageError for options that do not go together."""
-    from edge_judge import grammar as grammars
-    from edge_judge.protocol import Protocol
+    from edge_judge.protocols import grammar as grammars
+    from edge_judge.protocols.protocol import Protocol
 
     shape = grammars.load(wanted.grammar or default_grammar(judge.model))
     if wanted.rubric is not None and shape.prompt != "rubric":

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from edge_judge.cli import files, options, talk
+from edge_judge.cli import files, options, terminal
 from edge_judge.errors import UsageError
 
 if TYPE_CHECKING:
@@ -48,7 +48,7 @@ def quantize(
         raise UsageError("no scheme is named", f"say for example: edge-judge quantize {model} q4_k_m")
     else:
         built = _build(model, scheme, how)
-    talk.note(f"{built.model} {built.scheme}: {talk.size(built.bytes)}, sha256 {built.sha256[:16]}…, verified")
+    terminal.note(f"{built.model} {built.scheme}: {terminal.size(built.bytes)}, sha256 {built.sha256[:16]}…, verified")
     click.echo(out or files.models_folder() / built.file)
 
 
@@ -56,7 +56,7 @@ def _build(model: str, scheme: str, how: files.Options) -> BuiltFile:
     from quantize import schemes
 
     wanted = schemes.canonical(scheme)
-    with talk.building(f"{model} {wanted}") as show:
+    with terminal.building(f"{model} {wanted}") as show:
         return _built(model, wanted, replace(how, progress=show))
 
 

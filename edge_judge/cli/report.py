@@ -8,14 +8,14 @@ from typing import TYPE_CHECKING, Literal
 
 import click
 
-from edge_judge.cli import options, talk
+from edge_judge.cli import options, terminal
 from edge_judge.cli.runs import found, judged, whole
 from edge_judge.errors import DataError, RunError, UsageError, nearest
 from edge_judge.records import Benchmark, Run
 
 if TYPE_CHECKING:
-    from edge_judge.compare import Comparison
-    from edge_judge.page.data import Entry, Report
+    from edge_judge.analysis.compare import Comparison
+    from edge_judge.report.page.data import Entry, Report
 
 PICTURES: dict[str, Literal["svg", "png"]] = {".svg": "svg", ".png": "png"}
 TARGET = click.Path(path_type=Path, dir_okay=False)
@@ -49,22 +49,22 @@ def report(
     RUNS are folders of runs; without one, all complete runs under the results folder. The runs that they are compared
     with are on the page too.
     """
-    from edge_judge import store
-    from edge_judge.page.document import build
+    from edge_judge.report.page.document import build
+    from edge_judge.runs import folder as run_folder
 
     if chart is not None and chart.suffix.lower() not in PICTURES:
         raise UsageError(f"{chart}: a chart is made as {' or '.join(PICTURES)}", "say for example: --chart chart.svg")
     content = _report(runs, results, data, _scheme(baseline), margin)
     page = build(content).encode()
     drawn = _drawn(content.entries, chart) if chart else None  # before anything is written
-    store.write_whole(out, page)
+    run_folder.write_whole(out, page)
     click.echo(out)
     if chart and drawn is not None:
-        store.write_whole(chart, drawn)
+        run_folder.write_whole(chart, drawn)
         click.echo(chart)
     for remark in content.remarks:
-        talk.note(remark)
-    talk.note(f"{len(content.entries)} runs, {talk.size(len(page))}: open it in a browser")
+        terminal.note(remark)
+    terminal.note(f"{len(content.entries)} runs, {terminal.size(len(page))}: open it in a browser")
 
 
 def _scheme(named: str) -> str:
@@ -76,15 +76,16 @@ def _scheme(named: str) -> str:
 
 
 def _report(named: tuple[Path, ...], results: Path, data: Path | None, baseline: str, margin: float) -> Report:
-    from edge_judge import published, store
-    from edge_judge import table as tables
+    from edge_judge.analysis import leaderboard as tables
     from edge_judge.cli.eval import published_csv
-    from edge_judge.page import answer
-    from edge_judge.page.data import Report
+    from edge_judge.metrics import published
+    from edge_judge.report.page import answer
+    from edge_judge.report.page.data import Report
+    from edge_judge.runs import folder as run_folder
 
     chosen = dict(found(tuple(dict.fromkeys(named)), results, data))
     if not chosen:
-        if store.find_runs(results):
+        if run_folder.find_runs(results):
             raise RunError(f"{results}: no run there can be scored", "--data names the folder of the benchmarks' files")
         raise RunError(f"{results}: no complete run there", "edge-judge eval makes one")
     remarks: list[str] = []
@@ -101,13 +102,13 @@ def _beside(path: Path, baseline: str) -> Path:
 
 def _with_baselines(chosen: dict[Path, Run], baseline: str, data: Path | None, remarks: list[str]) -> dict[Path, Run]:
     """The runs and those beside them that they are compared with; a remark on one that cannot be scored."""
-    from edge_judge import store
+    from edge_judge.runs import folder as run_folder
 
     runs = {path.resolve(): run for path, run in chosen.items()}
     beside = {_beside(path, baseline) for path in runs} - runs.keys()
     for path in sorted(path for path in beside if (path / "score.json").exists()):
         try:
-            run = store.read_run(path)
+            run = run_folder.read_run(path)
             whole(run, data)
         except (DataError, RunError) as error:
             remarks.append(f"no comparison with {baseline}: {error}")
@@ -118,16 +119,16 @@ def _with_baselines(chosen: dict[Path, Run], baseline: str, data: Path | None, r
 
 def _entries(runs: dict[Path, Run], baseline: str, data: Path | None, remarks: list[str]) -> list[Entry]:
     """The runs with their figures, each beside its baseline; remarks on those that have none."""
-    from edge_judge import metrics
-    from edge_judge.page.data import Entry
-    from edge_judge.table import Scored
+    from edge_judge.analysis.leaderboard import Scored
+    from edge_judge.metrics import scoring
+    from edge_judge.report.page.data import Entry
 
     places = {path: place for place, path in enumerate(runs)}
     entries = []
     for path, run in runs.items():
         benchmark, beside = whole(run, data), _beside(path, baseline)
         cut = judged(benchmark, run)
-        scored = Scored(cut, len(benchmark.pairs), run, metrics.score(cut, run.verdicts, run.identity))
+        scored = Scored(cut, len(benchmark.pairs), run, scoring.score(cut, run.verdicts, run.identity))
         lost = _comparison(cut, run, runs.get(beside), baseline, remarks)
         entries.append(Entry(scored, benchmark, lost, places[beside] if lost else None))
     return entries
@@ -136,7 +137,7 @@ def _entries(runs: dict[Path, Run], baseline: str, data: Path | None, remarks: l
 def _comparison(
     benchmark: Benchmark, run: Run, beside: Run | None, baseline: str, remarks: list[str]
 ) -> Comparison | None:
-    from edge_judge.compare import compare
+    from edge_judge.analysis.compare import compare
 
     if beside is None:
         who = run.identity
@@ -151,6 +152,6 @@ def _comparison(
 
 
 def _drawn(entries: Sequence[Entry], chart: Path) -> bytes:
-    from edge_judge.page.charts import picture
+    from edge_judge.report.page.charts import picture
 
     return picture(entries, PICTURES[chart.suffix.lower()])

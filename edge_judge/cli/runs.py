@@ -5,22 +5,22 @@ from __future__ import annotations
 from dataclasses import replace
 from pathlib import Path
 
-from edge_judge.cli import talk
+from edge_judge.cli import terminal
 from edge_judge.errors import DataError, RunError
 from edge_judge.records import Benchmark, Run
 
 
 def found(named: tuple[Path, ...], results: Path, data: Path | None) -> list[tuple[Path, Run]]:
     """The runs named, or all complete ones below `results` that can be scored; a note on each benchmark that is not."""
-    from edge_judge import store
+    from edge_judge.runs import folder as run_folder
 
-    runs = [(path, store.read_run(path)) for path in named or store.find_runs(results)]
+    runs = [(path, run_folder.read_run(path)) for path in named or run_folder.find_runs(results)]
     if named:
         return runs
     # nobody asked for these by name: one that cannot be scored now must not hide the others
     refused = {path: _refusal(run, data) for path, run in runs}
     for told in dict.fromkeys(text for text in refused.values() if text):
-        talk.note(told)
+        terminal.note(told)
     return [(path, run) for path, run in runs if not refused[path]]
 
 

@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING
 import click
 
 from edge_judge import benchmarks
-from edge_judge.cli import options, stand_in, talk
+from edge_judge.cli import options, stand_in, terminal
 from edge_judge.cli.errors import INTERRUPTED, fail
 from edge_judge.cli.files import judge_for
 from edge_judge.cli.protocols import Wanted, check_references, protocol_for
@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     from rich.console import RenderableType
 
     from edge_judge.engine import Model
-    from edge_judge.rates import Load, Rates
+    from edge_judge.judging.throughput import Load, Rates
 
 GRAMMARS = ("pairwise", "pairwise-cot", "pointwise")
 OUT = click.Path(path_type=Path, dir_okay=False)
@@ -144,17 +144,17 @@ def speed(
     if as_json:
         click.echo(json.dumps(_as_json(judge, asked, size, rates, found), indent=2))
         return
-    from edge_judge.layout import render
+    from edge_judge.report.formatting import render
 
     parts = [_rates_table(judge, asked, size, rates), *_estimates_table(asked, found)]
-    click.echo(render(parts, talk.width(), talk.color()), nl=False)
+    click.echo(render(parts, terminal.width(), terminal.color()), nl=False)
 
 
 # ---- what is measured -------------------------------------------------------------------------------------
 
 
 def _check_grammars(names: Sequence[str]) -> None:
-    from edge_judge import grammar
+    from edge_judge.protocols import grammar
 
     for name in names:
         grammar.load(name)
@@ -171,7 +171,7 @@ def _chosen(names: Sequence[str], data: Path | None) -> list[Benchmark]:
         except DataError:
             missing.append(name)
     if missing:
-        talk.note(f"not here: {', '.join(missing)}; edge-judge data pull brings them")
+        terminal.note(f"not here: {', '.join(missing)}; edge-judge data pull brings them")
     return found
 
 
@@ -186,7 +186,7 @@ def _judge(asked: Asked) -> Iterator[Judge]:
 
 
 def _template(name: str | None) -> str | None:
-    from edge_judge.chat import named
+    from edge_judge.engine.chat import named
 
     return named(name) if name else None
 
@@ -199,13 +199,13 @@ def _measure(
     chosen: Sequence[Benchmark],
     grammars: Sequence[str],
 ) -> tuple[Rates, list[Estimate]]:
-    from edge_judge import rates
     from edge_judge.engine import Model
+    from edge_judge.judging import throughput
 
     start = time.monotonic()
-    kind = rates.Rough if asked.made_up else Model
+    kind = throughput.Rough if asked.made_up else Model
     with kind(judge.gguf, threads=threads, chat=judge.chat) as model:
-        measured = rates.measure(model, time.monotonic() - start, lasting)
+        measured = throughput.measure(model, time.monotonic() - start, lasting)
         found = [
             estimate
             for benchmark in chosen
@@ -217,16 +217,16 @@ def _measure(
 
 def _estimate(model: Model, judge: Judge, measured: Rates, benchmark: Benchmark, grammar: str) -> Estimate | None:
     """None, and a note, where the benchmark cannot be judged so by this model."""
-    from edge_judge import rates
+    from edge_judge.judging import throughput
 
     protocol = protocol_for(judge, Wanted(grammar), ties=benchmark.ties)
     try:
         check_references(protocol, benchmark)
-        load = rates.load(model, protocol, benchmark.pairs)
+        load = throughput.load(model, protocol, benchmark.pairs)
     except (DataError, ModelError) as error:
-        talk.note(f"{benchmark.name} under {grammar} left out: {error}")
+        terminal.note(f"{benchmark.name} under {grammar} left out: {error}")
         return None
-    seconds = rates.seconds(measured, load.tokens, load.prompts, load.each)
+    seconds = throughput.seconds(measured, load.tokens, load.prompts, load.each)
     return Estimate(benchmark.name, grammar, load, seconds)
 
 
@@ -246,7 +246,7 @@ def _as_json(judge: Judge, asked: Asked, size: int, rates: Rates, found: Sequenc
 
 
 def _rates_table(judge: Judge, asked: Asked, size: int, rates: Rates) -> RenderableType:
-    from edge_judge import layout
+    from edge_judge.report import formatting
 
     threads = f"{rates.threads} thread{'s' if rates.threads > 1 else ''}"
     title = f"{judge.model} {judge.scheme}{', random weights' if asked.shape else ''}, {threads}"
@@ -254,13 +254,13 @@ def _rates_table(judge: Judge, asked: Asked, size: int, rates: Rates) -> Rendera
         "\nfile", "reading\ntokens/s", "writing\ntokens/s", f"{rates.slots} at once\ntokens/s",
         "loads\nin", f"cache of\n{rates.cache_cells:,} tokens", "peak\nRSS",
     ]  # fmt: skip
-    figures = map(layout.count, (rates.prompt, rates.alone, rates.together))
-    cells = [layout.size(size), *figures, _loading(rates.load_seconds)]
-    return layout.table(title, headers, [[*cells, layout.size(rates.cache), layout.size(rates.peak_rss)]])
+    figures = map(formatting.count, (rates.prompt, rates.alone, rates.together))
+    cells = [formatting.size(size), *figures, _loading(rates.load_seconds)]
+    return formatting.table(title, headers, [[*cells, formatting.size(rates.cache), formatting.size(rates.peak_rss)]])
 
 
 def _estimates_table(asked: Asked, found: Sequence[Estimate]) -> list[RenderableType]:
-    from edge_judge import layout
+    from edge_judge.report import formatting
 
     if not found:
         return []
@@ -274,13 +274,13 @@ def _estimates_table(asked: Asked, found: Sequence[Estimate]) -> list[Renderable
             f"{one.load.tokens:,}",
             f"{one.load.tokens_alone:,}",
             *([f"{one.load.shortened:,}"] if cut else []),
-            f"{'≤ ' if one.load.each else ''}{talk.duration(one.seconds)}",
+            f"{'≤ ' if one.load.each else ''}{terminal.duration(one.seconds)}",
         ]
         for one in found
     ]
     title = "How long a run would take, both orders"
     last = frozenset({len(headers) - 1})
-    return [layout.table(title, headers, rows, last), layout.notes(*_notes(asked, found))]
+    return [formatting.table(title, headers, rows, last), formatting.notes(*_notes(asked, found))]
 
 
 def _notes(asked: Asked, found: Sequence[Estimate]) -> Iterator[str]:

@@ -10,7 +10,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from edge_judge.cli import talk
+from edge_judge.cli import terminal
 from edge_judge.cli.models import SPARE, settings
 from edge_judge.records import Judge
 
@@ -35,7 +35,7 @@ def _write(name: str, config: Config, scheme: str, vocab: Path | None, out: Path
     from quantize import architectures, schemes, stand_in
 
     _warn(schemes.file_bytes(architectures.blueprint(config), scheme))
-    with talk.building(f"random weights, {name} {scheme}") as show:
+    with terminal.building(f"random weights, {name} {scheme}") as show:
         stand_in.write(config, scheme, out, name=f"{name}, random weights", vocabulary=vocab, progress=show)
 
 
@@ -44,7 +44,9 @@ def _warn(weights: int) -> None:
 
     memory = psutil.virtual_memory().total
     if weights + SPARE > memory:
-        talk.note(f"{talk.size(weights)} of weights do not fit {talk.size(memory)} of memory: expect the disk's speed")
+        terminal.note(
+            f"{terminal.size(weights)} of weights do not fit {terminal.size(memory)} of memory: expect the disk's speed"
+        )
 
 
 @contextmanager

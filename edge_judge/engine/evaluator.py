@@ -17,10 +17,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from edge_judge.engine.batching import Batching
-from edge_judge.engine.footprint import BESIDE, GRAIN, TYPES, Cache, Footprint
-from edge_judge.engine.model import Model, apart, because, buffers, hear_anew
+from edge_judge.engine.footprint import BESIDE, GRAIN, TYPES, Footprint
+from edge_judge.engine.model import Model, buffers, clear_log, in_own_thread, last_error
+from edge_judge.engine.plan import Plan, Tokens, Traversal, Window, windows
 from edge_judge.errors import ModelError
-from edge_judge.plan import Plan, Tokens, Walk, Window, windows
+from edge_judge.records import Cache
 
 TRUNK = 0  # the sequence id that keeps the last path; members are 1, 2, …
 
@@ -29,29 +30,29 @@ _Cell: TypeAlias = tuple[int, int, Sequence[int]]  # token, position, the sequen
 
 
 @dataclass(frozen=True, slots=True)
-class Step:
+class NextTokens:
     """What a sequence does next: go `back` so many tokens, then on with `tokens` (at least one)."""
 
     tokens: Tokens
     back: int = 0
 
 
-class Author(Protocol):
+class Writer(Protocol):
     """Who decides what a sequence writes."""
 
-    def next(self, logits: Logits) -> Step | None:
+    def next(self, logits: Logits) -> NextTokens | None:
         """The next step, from the logits (vocabulary,) after the last token; None when all is written."""
 
 
-Writer = TypeVar("Writer", bound=Author)
+AnyWriter = TypeVar("AnyWriter", bound=Writer)
 
 
 @dataclass(slots=True)
-class _Writing(Generic[Writer]):
+class _Writing(Generic[AnyWriter]):
     """A sequence under way: its place in the plan, how long it is in the cache, and what is to be evaluated."""
 
     place: int
-    author: Writer
+    author: AnyWriter
     length: int
     pending: Tokens
 
@@ -86,11 +87,11 @@ class Evaluator:
         # reads twice as fast with it, and what it computes in is half as large. A small cache needs it.
         if cache != "f16":  # llama.cpp's own choice
             params.type_k = params.type_v = TYPES[cache]
-        hear_anew()
-        self._context = apart(llama.llama_init_from_model, model.handle, params)
+        clear_log()
+        self._context = in_own_thread(llama.llama_init_from_model, model.handle, params)
         if not self._context:
             raise ModelError(
-                f"{model.path}: no context of {params.n_ctx} tokens could be made{because()}",
+                f"{model.path}: no context of {params.n_ctx} tokens could be made{last_error()}",
                 "free some memory, or judge shorter texts" if cache == "f16" else "--cache f16 fits every model",
             )
         work = buffers("compute", "output")
@@ -118,14 +119,14 @@ class Evaluator:
             self._free(slots)  # only the trunk is needed further
 
     def write(
-        self, plan: Plan, author: Callable[[int], Writer], reserve: int, done: Callable[[int], None]
-    ) -> Iterator[tuple[int, Writer]]:
+        self, plan: Plan, author: Callable[[int], AnyWriter], reserve: int, done: Callable[[int], None]
+    ) -> Iterator[tuple[int, AnyWriter]]:
         """Let each prompt of a plan (queries with one read, at their end) be continued by its author, who is made
         from the query when its prompt is evaluated and may write `reserve` tokens: (query, author) as each ends.
         Equal prompts are written once, and yielded for each.
         """
         llama.llama_memory_clear(self._memory, False)
-        walk, live = Walk(plan), dict[int, _Writing[Writer]]()
+        walk, live = Traversal(plan), dict[int, _Writing[AnyWriter]]()
         while live or not walk.finished:
             cells, last = _pending(live, self.batching.cells)  # last: slot -> the cell after which its author is asked
             slots = self._vacant(plan, walk.next, live, reserve) if len(cells) < self.batching.cells else []
@@ -148,7 +149,7 @@ class Evaluator:
                 twins = plan.reads[one.place, len(plan.sequences[one.place]) - 1]
                 yield from ((query, one.author) for query, _ in twins)
 
-    def _vacant(self, plan: Plan, start: int, live: Mapping[int, _Writing[Writer]], reserve: int) -> list[int]:
+    def _vacant(self, plan: Plan, start: int, live: Mapping[int, _Writing[AnyWriter]], reserve: int) -> list[int]:
         """Free slots for the sequences of a plan from place `start` on, as many as the cache has room for."""
         free = [slot for slot in range(1, self.batching.slots + 1) if slot not in live]
         places = sorted(one.place for one in live.values())
@@ -158,7 +159,7 @@ class Evaluator:
                 return free[:count]
         return free[: len(plan.sequences) - start]
 
-    def _go_on(self, slot: int, one: _Writing[Writer], step: Step) -> None:
+    def _go_on(self, slot: int, one: _Writing[AnyWriter], step: NextTokens) -> None:
         if step.back:
             one.length -= step.back
             llama.llama_memory_seq_rm(self._memory, slot, one.length, -1)
@@ -195,9 +196,9 @@ class Evaluator:
             for place, sequence in enumerate(sequences):
                 ids[place] = sequence
             batch.logits[index] = index in outputs
-        hear_anew()
+        clear_log()
         if cells and llama.llama_decode(self._context, batch):
-            raise ModelError(f"{self.model.path}: llama.cpp could not evaluate {len(cells)} tokens{because()}")
+            raise ModelError(f"{self.model.path}: llama.cpp could not evaluate {len(cells)} tokens{last_error()}")
 
     def _logits(self, cell: int) -> Logits:
         """Logits (vocabulary,) of the next token after a cell of the last call."""
@@ -205,7 +206,7 @@ class Evaluator:
         return np.ctypeslib.as_array(row, shape=(self.model.vocabulary,))
 
 
-def _pending(live: Mapping[int, _Writing[Writer]], room: int) -> tuple[list[_Cell], dict[int, int]]:
+def _pending(live: Mapping[int, _Writing[AnyWriter]], room: int) -> tuple[list[_Cell], dict[int, int]]:
     """The cells that sequences under way want evaluated, at most `room`, and the last of each slot's. Long texts of
     many at once can be more: the rest of them waits for the next call.
     """

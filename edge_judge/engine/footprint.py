@@ -7,28 +7,16 @@ evaluated in them.
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Literal, TypeAlias
 
 import llama_cpp.llama_cpp as llama
 
 from edge_judge.engine.model import Model
+from edge_judge.records import Cache
 
-Cache: TypeAlias = Literal["f16", "q8_0"]
-CACHES: tuple[Cache, ...] = ("f16", "q8_0")
 TYPES: dict[Cache, int] = {"f16": llama.GGML_TYPE_F16, "q8_0": llama.GGML_TYPE_Q8_0}
 GRAIN = 256  # llama.cpp rounds a cache's cells up to so many
 BESIDE = 8_000_000  # bytes: llama.cpp's graph, threads and batch, and what Python adds; 4 to 8 MB were measured
 _BYTES: dict[Cache, float] = {"f16": 2.0, "q8_0": 34 / 32}  # of a number; q8_0 has blocks of 32 with a scale
-
-
-@dataclass(frozen=True, slots=True)
-class Means:
-    """What the work may take. memory: bytes of the whole process, None for as much as is useful; cache: the type of
-    the numbers in the key-value cache.
-    """
-
-    memory: int | None = None
-    cache: Cache = "f16"
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,10 +37,10 @@ class Footprint:
 
 def cell_bytes(model: Model, cache: Cache) -> int:
     """Bytes of one token in the key-value cache: keys and values of every layer."""
-    arch = model.said("general.architecture") or ""
+    arch = model.metadata("general.architecture") or ""
     heads = llama.llama_model_n_head_kv(model.handle)
     usual = llama.llama_model_n_embd(model.handle) // llama.llama_model_n_head(model.handle)
-    widths = [int(model.said(f"{arch}.attention.{part}_length") or usual) for part in ("key", "value")]
+    widths = [int(model.metadata(f"{arch}.attention.{part}_length") or usual) for part in ("key", "value")]
     return int(llama.llama_model_n_layer(model.handle) * heads * sum(widths) * _BYTES[cache])
 
 

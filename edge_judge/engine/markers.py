@@ -27,7 +27,7 @@ def markers(texts: Iterable[str], template: str) -> re.Pattern[str] | None:
     return re.compile(f"(?={'|'.join(map(re.escape, found))})") if found else None
 
 
-def apart(markers: re.Pattern[str] | None, text: str) -> Iterator[str]:
+def split_at_markers(markers: re.Pattern[str] | None, text: str) -> Iterator[str]:
     """The text in as few parts as leave no marker whole: each is cut behind its first character."""
     start = 0
     for found in markers.finditer(text) if markers else ():

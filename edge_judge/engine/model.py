@@ -18,11 +18,10 @@ from typing import Any, Self, TypeVar
 
 import llama_cpp.llama_cpp as llama
 
-from edge_judge import memory
-from edge_judge.chat import ChatFormat, chat_format
-from edge_judge.engine import markers
-from edge_judge.errors import MemoryShortError, ModelError
-from edge_judge.plan import Tokens
+from edge_judge.engine import markers, memory
+from edge_judge.engine.chat import ChatFormat, chat_format
+from edge_judge.engine.plan import Tokens
+from edge_judge.errors import MemoryLimitError, ModelError
 
 Made = TypeVar("Made")
 
@@ -44,7 +43,7 @@ def _listen(level: int, text: bytes, _: object) -> None:
 _LISTENER = ctypes.CFUNCTYPE(None, ctypes.c_int, ctypes.c_char_p, ctypes.c_void_p)(_listen)
 
 
-def hear_anew() -> None:
+def clear_log() -> None:
     """Forget what llama.cpp has said so far."""
     _complaints.clear()
     _buffers.clear()
@@ -55,13 +54,13 @@ def buffers(*kinds: str) -> int:
     return sum(size for _, kind, size in _buffers if kind in kinds)
 
 
-def _held() -> int:
+def _weights_in_ram() -> int:
     """Bytes of the weights that were read into this process's own memory: not those of a GPU or of a mapped file."""
     ours = [(place, size) for place, kind, size in _buffers if kind == "model" and place.startswith("CPU")]
     return sum(size for place, size in ours if not place.endswith("_Mapped"))
 
 
-def apart(call: Callable[..., Made], *given: object) -> Made:
+def in_own_thread(call: Callable[..., Made], *given: object) -> Made:
     """Call what makes llama.cpp speak at length, in a thread of its own.
 
     Python's signal handlers never run there: what one of them raises in the midst of the log, as Ctrl-C does, would
@@ -71,7 +70,7 @@ def apart(call: Callable[..., Made], *given: object) -> Made:
         return thread.submit(call, *given).result()
 
 
-def because() -> str:
+def last_error() -> str:
     """llama.cpp's last complaint, in brackets."""
     return f" ({_complaints[-1]})" if _complaints else ""
 
@@ -97,7 +96,7 @@ class Model:
             _check_size(path, allowed)
         llama.llama_log_set(_LISTENER, ctypes.c_void_p(0))
         llama.llama_backend_init()
-        hear_anew()
+        clear_log()
         params = llama.llama_model_default_params()
         params.vocab_only = vocab_only
         params.n_gpu_layers = 999 if llama.llama_supports_gpu_offload() else 0
@@ -105,13 +104,13 @@ class Model:
         self.path = path
         self.threads = threads or physical_cores()
         before = memory.of_files()
-        self.handle = apart(llama.llama_model_load_from_file, str(path).encode(), params)
+        self.handle = in_own_thread(llama.llama_model_load_from_file, str(path).encode(), params)
         if not self.handle:
             raise ModelError(
-                f"{path}: llama.cpp cannot load it{because()}", "expected a GGUF file of a language model"
+                f"{path}: llama.cpp cannot load it{last_error()}", "expected a GGUF file of a language model"
             )
         self.weights = buffers("model")  # bytes
-        self._held, self._code = _held(), before
+        self._held, self._code = _weights_in_ram(), before
         self.vocab = llama.llama_model_get_vocab(self.handle)
         self.vocabulary = llama.llama_vocab_n_tokens(self.vocab)
         self.trained_context = llama.llama_model_n_ctx_train(self.handle)
@@ -134,7 +133,7 @@ class Model:
         mapped = max(0, memory.of_files() - self._code)
         return memory.now() - mapped - self._held
 
-    def said(self, key: str) -> str | None:
+    def metadata(self, key: str) -> str | None:
         """What the file's metadata has under a key, as text; None where it has nothing."""
         size = llama.llama_model_meta_val_str(self.handle, key.encode(), None, 0)
         if size < 0:
@@ -148,15 +147,15 @@ class Model:
     def tokens(self, text: str, *, control: bool) -> Tokens:
         """Token ids of a text; control tokens and markers are recognised only where `control` says so."""
         first, *more = self._parts(text, control)
-        return sum(map(self._continued, more), self._whole(first, control))
+        return sum(map(self._mid_text, more), self._whole(first, control))
 
-    def continued(self, text: str, *, control: bool = False) -> Tokens:
+    def tokens_mid_text(self, text: str, *, control: bool = False) -> Tokens:
         """Tokens of a text that stands inside another: SentencePiece must not put a space before it."""
-        return sum((self._continued(part, control) for part in self._parts(text, control)), ())
+        return sum((self._mid_text(part, control) for part in self._parts(text, control)), ())
 
     def _parts(self, text: str, control: bool) -> list[str]:
         text = text.encode(errors="replace").decode()  # half a surrogate pair cannot be written
-        return [text] if control else list(markers.apart(self._markers, text))
+        return [text] if control else list(markers.split_at_markers(self._markers, text))
 
     @cached_property
     def _markers(self) -> re.Pattern[str] | None:
@@ -178,7 +177,7 @@ class Model:
             raise ModelError(f"{self.path}: a text of {len(raw)} bytes could not be tokenized")
         return tuple(buffer[:count])
 
-    def _continued(self, text: str, control: bool = False) -> Tokens:
+    def _mid_text(self, text: str, control: bool = False) -> Tokens:
         if llama.llama_vocab_type(self.vocab) != llama.LLAMA_VOCAB_TYPE_SPM:
             return self._whole(text, control)
         lead = self._whole("\n", control=False)
@@ -203,7 +202,7 @@ class Model:
         before = self.tokens(self._chat.before, control=True)
         if llama.llama_vocab_get_add_bos(self.vocab) and before[:1] != (self._bos,):
             before = (self._bos, *before)
-        return before + self.continued(content) + self.continued(self._chat.after, control=True)
+        return before + self.tokens_mid_text(content) + self.tokens_mid_text(self._chat.after, control=True)
 
     @property
     def _bos(self) -> int:
@@ -234,7 +233,7 @@ class Model:
 def _check_size(path: Path, allowed: int) -> None:
     size, here = path.stat().st_size if path.is_file() else 0, memory.now()
     if here + size > allowed:
-        raise MemoryShortError(allowed, here + size, size, loaded=False)
+        raise MemoryLimitError(allowed, here + size, size, loaded=False)
 
 
 def _load_mode(path: Path) -> int:

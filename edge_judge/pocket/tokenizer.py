@@ -9,9 +9,9 @@ from __future__ import annotations
 from itertools import islice
 from typing import TYPE_CHECKING
 
-from edge_judge import prompts
 from edge_judge.pocket.lexicon import ADJECTIVES, KINDS, NOUNS, PLURAL
 from edge_judge.pocket.tasks import pairs
+from edge_judge.protocols import prompts
 
 if TYPE_CHECKING:
     from tokenizers import Tokenizer

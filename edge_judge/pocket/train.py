@@ -27,11 +27,11 @@ from tokenizers import Tokenizer
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from edge_judge import prompts
 from edge_judge.pocket import CHECKPOINT
 from edge_judge.pocket.network import Pocket, Shape
 from edge_judge.pocket.tasks import Answer, TaskPair, pairs
 from edge_judge.pocket.tokenizer import START, STOP, config, train_tokenizer
+from edge_judge.protocols import prompts
 
 TOKENIZER_SEED, VALID_SEED = 7, 10_000
 BATCH, POOL = 96, 16  # pairs a step; steps drawn at once and sorted by length, to waste little on padding
@@ -326,7 +326,7 @@ def main() -> None:
         vocabulary=model.shape.vocab,
         seed=options.seed,
     )
-    start, tokens, means = time.monotonic(), 0, dict.fromkeys(WEIGHTS, math.nan)
+    start, tokens, limits = time.monotonic(), 0, dict.fromkeys(WEIGHTS, math.nan)
 
     def elapsed() -> float:
         return (time.monotonic() - start) / 60 / options.minutes
@@ -342,14 +342,14 @@ def main() -> None:
             optimizer.zero_grad()
         tokens += batch.ids.numel()
         for name, loss in found.items():
-            means[name] = loss.item() if math.isnan(means[name]) else 0.98 * means[name] + 0.02 * loss.item()
+            limits[name] = loss.item() if math.isnan(limits[name]) else 0.98 * limits[name] + 0.02 * loss.item()
         if step % 200 == 199 or done >= 1:
             valid = validate(model, probe, maker)
             note(
                 step=step + 1,
                 minutes=round(done * options.minutes, 1),
                 tokens=tokens,
-                losses={name: round(mean, 3) for name, mean in means.items() if not math.isnan(mean)},
+                losses={name: round(mean, 3) for name, mean in limits.items() if not math.isnan(mean)},
                 verdicts=valid.verdicts,
                 answers=valid.answers,
                 families=valid.families,

@@ -1,0 +1,101 @@
+"""Where a judge's loss comes from: a chain of runs, each of which differs in one thing from the one before.
+
+    grammar     it writes what it likes -> it is held to a grammar, asked with the same prompt
+    protocol    it gives its verdict at once -> it judges in the way that was asked for
+    scheme      f16 -> the quantized weights that were asked for
+
+Knows: which runs make the chain, and what may differ between two of them.
+Does not know: files, how the runs were made, how a chain is shown.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+
+from edge_judge.analysis.compare import Comparison, compare
+from edge_judge.errors import RunError
+from edge_judge.records import Benchmark, Figure, Identity, Run
+from edge_judge.settings import WEIGHTS, Change
+
+FREE, AT_ONCE, WHOLE = "none", "pairwise", "f16"
+_SHAPE = frozenset({"grammar", "grammar_sha256", "decoding"})  # a grammar decides how verdicts come about
+GRAMMAR = Change("the grammar", _SHAPE)
+PROTOCOL = Change("the protocol", _SHAPE | {"prompt", "prompt_sha256", "criteria"})
+
+
+@dataclass(frozen=True, slots=True)
+class AttributionStep:
+    """Two runs of the chain. name: of what differs; change: which parts of a run go with it."""
+
+    name: str
+    change: Change
+    before: Identity
+    after: Identity
+
+
+@dataclass(frozen=True, slots=True)
+class Attribution:
+    """What a step changed; None where one of its runs is missing."""
+
+    step: AttributionStep
+    comparison: Comparison | None
+
+    @property
+    def gain(self) -> Figure:
+        """Percentage points of strict accuracy gained, paired, with their 95 % interval; negative where lost."""
+        drop = self.comparison.drop if self.comparison else Figure(None)
+        if drop.value is None or drop.low is None or drop.high is None:
+            return Figure(None)
+        return Figure(0 - drop.value, 0 - drop.high, 0 - drop.low)  # and not -0.0
+
+
+def chain(asked: Identity) -> tuple[AttributionStep, ...]:
+    """The steps that lead from free form at f16 to the run that is asked about, without those that change nothing.
+
+    Raises RunError where there is none: the run is the beginning itself.
+    """
+    free, at_once, protocol = (replace(asked, scheme=WHOLE, grammar=name) for name in (FREE, AT_ONCE, asked.grammar))
+    steps = [AttributionStep("scheme", WEIGHTS, protocol, asked)]
+    if asked.grammar != FREE:  # else nothing but the scheme was added to the beginning
+        steps = [
+            AttributionStep("grammar", GRAMMAR, free, at_once),
+            AttributionStep("protocol", PROTOCOL, at_once, protocol),
+            *steps,
+        ]
+    steps = [step for step in steps if step.before != step.after]
+    if not steps:
+        raise RunError(
+            f"{asked.model} {WHOLE} with --grammar {FREE} is where the chain begins: there is nothing to attribute",
+            "ask for another --scheme or --grammar",
+        )
+    return tuple(steps)
+
+
+def runs_of(steps: tuple[AttributionStep, ...]) -> tuple[Identity, ...]:
+    """The runs that a chain needs, in its order."""
+    return tuple(dict.fromkeys(identity for step in steps for identity in (step.before, step.after)))
+
+
+def attribute(
+    benchmark: Benchmark, steps: tuple[AttributionStep, ...], runs: Mapping[Identity, Run]
+) -> tuple[Attribution, ...]:
+    """What each step changed, over the verdicts that both of its runs have; undefined where a run is missing.
+
+    Raises RunError where a run judged another file than this benchmark, and where two runs differ in anything else
+    than their step changes, naming it.
+    """
+    for run in runs.values():
+        judged = run.settings.get("benchmark_sha256")
+        if judged != benchmark.sha256:
+            raise RunError(
+                f"{run.identity.scheme}/{run.identity.grammar} judged another file than this {benchmark.name}: "
+                f"sha256 {judged}, here {benchmark.sha256}",
+                "edge-judge eval --fresh judges it",
+            )
+    return tuple(Attribution(step, _compared(benchmark, step, runs)) for step in steps)
+
+
+def _compared(benchmark: Benchmark, step: AttributionStep, runs: Mapping[Identity, Run]) -> Comparison | None:
+    before, after = runs.get(step.before), runs.get(step.after)
+    return compare(benchmark, after, before, step.change) if before and after else None

@@ -1,0 +1,252 @@
+"""A small judge first, the pairs it is unsure of to a large one: what that gains, and what it costs.
+
+Both have judged everything beforehand, so every threshold can be tried on paper. The small judge is asked about every
+pair, in the orders that both have judged. Where its confidence (`confidence.answers`) is below the threshold the pair
+is passed on, and the large judge's verdicts stand, in every order; elsewhere the small one's do.
+
+Knows: accuracy as `compare` counts it, every verdict against every human vote on its pair.
+Does not know: files, how a cascade is shown; which of the two is the better judge is for the figures to say.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from math import nextafter
+from typing import TYPE_CHECKING, Literal, TypeAlias
+
+from edge_judge.analysis.compare import common, gain
+from edge_judge.analysis.selective import SelectivePredictions, half, selective_predictions
+from edge_judge.metrics.intervals import rate
+from edge_judge.metrics.trials import align
+from edge_judge.records import Benchmark, Figure, Identity, Measured, Run
+
+if TYPE_CHECKING:
+    from edge_judge.metrics.intervals import Codes, Flags, Numbers
+
+Unit: TypeAlias = Literal["time", "bytes"]
+
+ABOVE = nextafter(1.0, 2.0)  # the least threshold that no pair is sure enough for
+PASSED = (0.0, 0.01, 0.02, 0.05, 0.1, 0.2, 0.3, 0.5, 0.75, 1.0)  # shares of pairs at which the curve is shown
+ROUNDING = 1e-12  # what a product of shares may be off by
+
+
+@dataclass(frozen=True, slots=True)
+class Cost:
+    """What a verdict costs each judge: seconds, the model's loading included, or bytes of weights to be read.
+
+    ratio: the small judge's over the large one's. unknown: why there is none.
+    """
+
+    unit: Unit
+    small: float | None
+    large: float | None
+    ratio: float | None
+    unknown: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class Point:
+    """A threshold: pairs whose confidence is below it go to the large judge.
+
+    passed: the share of pairs that do. kept: accuracy over the large judge's on the same trials, None where that has
+    none right. cost: of both judges together, over the large one's alone, None where it is unknown.
+    """
+
+    threshold: float
+    passed: float
+    accuracy: Figure
+    kept: float | None
+    cost: float | None
+
+
+@dataclass(frozen=True, slots=True)
+class ChosenThreshold:
+    """The threshold recommended, chosen on one half of the clusters and told of on the other.
+
+    chosen: the point on the half it was chosen on. The rest is on the other half: told, the same threshold; pairs,
+    how many there are; alone, the large judge's accuracy; drop, the points of accuracy the cascade loses against it.
+    """
+
+    chosen: Point
+    told: Point
+    pairs: int
+    alone: Figure
+    drop: Figure
+
+
+@dataclass(frozen=True, slots=True)
+class Cascade:
+    """Two runs as a cascade, over the labelled pairs that both judged.
+
+    keep: the share of the large judge's accuracy to be kept. alone: that judge's, alone. points: every threshold that
+    makes a difference, from 0 (the small judge alone) to just above 1 (everything is passed on), over all pairs and
+    without intervals; steps: those that pass on certain shares of the pairs, with intervals. least: of all points the
+    cheapest that keeps enough. choice: the same, chosen and told on halves. Both are None where the large judge is
+    never right.
+    """
+
+    small: Identity
+    large: Identity
+    pairs: int
+    verdicts: int
+    trials: int
+    keep: float
+    cost: Cost
+    alone: Figure
+    points: tuple[Point, ...]
+    steps: tuple[Point, ...]
+    least: Point | None
+    choice: ChosenThreshold | None
+
+
+@dataclass(frozen=True, slots=True)
+class _Trials:
+    """Both judges on the same trials.
+
+    sureness, small, large, cluster: shape (trials,), the small judge's confidence on the trial's pair, and whether
+    either verdict is the vote. pairs, verdicts: that confidence for each pair, and for each verdict to be given.
+    """
+
+    sureness: Numbers
+    small: Flags
+    large: Flags
+    cluster: Codes
+    pairs: Numbers
+    verdicts: Numbers
+    ratio: float | None
+
+    def right(self, threshold: float) -> Flags:
+        import numpy as np
+
+        return np.where(self.sureness < threshold, self.large, self.small)
+
+    def point(self, threshold: float) -> Point:
+        """What this threshold does, with an interval."""
+        return self._point(threshold, rate(self.right(threshold), self.cluster))
+
+    def points(self) -> Iterator[Point]:
+        """Every threshold that makes a difference, without intervals."""
+        n = len(self.sureness)
+        for threshold in (0.0, *sorted({*self.pairs.tolist()})[1:], ABOVE):
+            k = int(self.right(threshold).sum())
+            yield self._point(threshold, Figure(k / n, k=k, n=n))
+
+    def _point(self, threshold: float, accuracy: Figure) -> Point:
+        best, passed = int(self.large.sum()), float((self.verdicts < threshold).mean())
+        return Point(
+            threshold=threshold,
+            passed=float((self.pairs < threshold).mean()),
+            accuracy=accuracy,
+            kept=accuracy.k / best if accuracy.k is not None and best else None,
+            cost=None if self.ratio is None else self.ratio + passed,
+        )
+
+
+def cascade(benchmark: Benchmark, small: Run, large: Run, *, keep: float = 0.99, unit: Unit = "time") -> Cascade:
+    """Every threshold between two runs, the cheapest that keeps a share of the large one's accuracy, and if it holds.
+
+    keep: in [0, 1]. unit: what costs are measured in; bytes of weights stand in for time where reading memory is what
+    takes it and both judges do the same work. The runs may differ in anything but the benchmark. The threshold
+    recommended is chosen and told on the halves of `confidence.half`, by accuracy as estimated: what it may lose on
+    other pairs is told by the interval of `drop`.
+
+    Raises RunError where they have no pair and order in common, where the small one's verdicts have no probabilities
+    (the large one's need none), and where there are fewer than two clusters of labelled pairs.
+    """
+    import numpy as np
+
+    small, large = common(benchmark, (small, large))
+    said = selective_predictions(benchmark, small)
+    mine = half(benchmark, said)
+    cost = costs(small, large, unit)
+
+    def on(pairs: Flags) -> _Trials:
+        return _trials(benchmark, small, large, said, pairs, cost.ratio)
+
+    everything = on(np.ones_like(mine))
+    points = tuple(everything.points())
+    return Cascade(
+        small=small.identity,
+        large=large.identity,
+        pairs=len(said.pair),
+        verdicts=len(everything.verdicts),
+        trials=len(everything.small),
+        keep=keep,
+        cost=cost,
+        alone=rate(everything.large, everything.cluster),
+        points=points,
+        steps=tuple(everything.point(threshold) for threshold in _spread(points)),
+        least=_least(points, keep),
+        choice=_choice(on(mine), on(~mine), keep),
+    )
+
+
+def costs(small: Run, large: Run, unit: Unit) -> Cost:
+    """What a verdict costs each judge; no ratio where it was not measured, or not so that the two can be compared."""
+    if unit == "bytes":
+        same = small.identity.grammar == large.identity.grammar
+        unknown = None if same else "different protocols do different work, which the bytes of the weights do not tell"
+        return _cost(unit, small.bytes, large.bytes, unknown)
+    first, second = _seconds(small.measured), _seconds(large.measured)
+    machines = {run.measured.machine for run in (small, large) if run.measured}
+    unknown = "the two were timed on different machines" if len(machines) > 1 else None
+    return _cost(unit, first, second, unknown)
+
+
+def _cost(unit: Unit, small: float | None, large: float | None, unknown: str | None) -> Cost:
+    if not small or not large:
+        unknown = "a run has not measured it"
+    ratio = None if unknown or not small or not large else small / large
+    return Cost(unit, small, large, ratio, unknown)
+
+
+def _seconds(measured: Measured | None) -> float | None:
+    speed = measured.verdicts_per_minute if measured else None
+    return 60 / speed if speed else None
+
+
+def _trials(
+    benchmark: Benchmark, small: Run, large: Run, said: SelectivePredictions, pairs: Flags, ratio: float | None
+) -> _Trials:
+    """Both runs, which have judged the same, on some of the pairs of `said`."""
+    import numpy as np
+
+    ours, theirs = align(benchmark, small.verdicts), align(benchmark, large.verdicts)
+    rows = np.flatnonzero(np.isin(ours.pair, said.pair[pairs]))
+    verdicts = said.confidence[np.searchsorted(said.pair, ours.pair[rows])]
+    place, label = ours.trials(rows)
+    return _Trials(
+        sureness=verdicts[place],
+        small=ours.verdict[rows][place] == label,
+        large=theirs.verdict[rows][place] == label,
+        cluster=ours.cluster[rows][place],
+        pairs=said.confidence[pairs],
+        verdicts=verdicts,
+        ratio=ratio,
+    )
+
+
+def _least(points: Sequence[Point], keep: float) -> Point | None:
+    """The cheapest point that keeps enough: the one that passes on least, whatever a verdict costs."""
+    enough = (point for point in points if point.kept is not None and point.kept >= keep - ROUNDING)
+    return min(enough, key=lambda point: point.threshold, default=None)
+
+
+def _choice(mine: _Trials, others: _Trials, keep: float) -> ChosenThreshold | None:
+    chosen = _least(tuple(mine.points()), keep)
+    if chosen is None:
+        return None
+    return ChosenThreshold(
+        chosen=chosen,
+        told=others.point(chosen.threshold),
+        pairs=len(others.pairs),
+        alone=rate(others.large, others.cluster),
+        drop=gain(others.large, others.right(chosen.threshold), others.cluster),
+    )
+
+
+def _spread(points: Sequence[Point]) -> list[float]:
+    """The thresholds of the points that pass on certain shares of the pairs, or just more; each once."""
+    found = [next(point.threshold for point in points if point.passed >= share - ROUNDING) for share in PASSED]
+    return list(dict.fromkeys(found))

@@ -1,0 +1,232 @@
+"""Runs and published figures -> the published table with our judges in it: judges down, benchmarks across.
+
+A published row is a row; a run's row is one (judge, scheme, grammar). A judge published twice (by the user and
+by the paper) keeps both rows, and a run of it is laid beside the first that has a figure for the benchmark, as
+everywhere else; each cell names which that was. Nothing that was not run or not published becomes a number.
+
+Knows: which figure a cell holds under which profile, and what may be laid beside it.
+Does not know: files, how a table is shown.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from typing import Literal, TypeAlias
+
+from edge_judge.analysis.compare import compare, paper_drop
+from edge_judge.errors import RunError, UsageError
+from edge_judge.metrics.published import Published, against_published, find_published
+from edge_judge.metrics.scoring import near_chance
+from edge_judge.records import Benchmark, Figure, Run, Score
+
+Profile: TypeAlias = Literal["paper", "strict"]
+
+BASELINE = "f16"
+NOTHING = Figure(None)
+
+
+@dataclass(frozen=True, slots=True)
+class Scored:
+    """A run with its figures. benchmark: cut to the pairs it judged; pairs: of the whole benchmark."""
+
+    benchmark: Benchmark
+    pairs: int
+    run: Run
+    score: Score
+
+
+@dataclass(frozen=True, slots=True)
+class Cell:
+    """One benchmark of a row. Everything is None, or a figure without a value, where there is nothing to say.
+
+    figure: "accuracy" or "agreement", None where nothing was run; ours: a share with its interval; pairs,
+    pairs_total: judged, and in the benchmark. near_chance: whether its strict accuracy is, whatever the profile;
+    human_ceiling: as in `Score`. from_f16: points, ours minus the f16 run's over the verdicts that both have, with
+    the interval of a paired difference. published: percent, with its precision and source; from_published: points,
+    ours minus published; outside: whether the published figure lies outside our interval.
+    """
+
+    benchmark: str
+    figure: str | None = None
+    ours: Figure = NOTHING
+    pairs: int | None = None
+    pairs_total: int | None = None
+    near_chance: bool | None = None
+    human_ceiling: Figure = NOTHING
+    from_f16: Figure = NOTHING
+    published: float | None = None
+    precision: str | None = None
+    source: str | None = None
+    from_published: float | None = None
+    outside: bool | None = None
+
+    @property
+    def partial(self) -> bool:
+        """Whether only some of the benchmark's pairs were judged."""
+        return self.pairs != self.pairs_total
+
+
+@dataclass(frozen=True, slots=True)
+class LeaderboardRow:
+    """A published row (`published` is set, scheme, grammar and bytes are None), or a judge of ours."""
+
+    model: str
+    scheme: str | None
+    grammar: str | None
+    bytes: int | None
+    published: Published | None
+    cells: tuple[Cell, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Leaderboard:
+    """The rows, a judge's published ones before its own. remarks: why a difference from f16 is missing."""
+
+    profile: Profile
+    benchmarks: tuple[str, ...]
+    rows: tuple[LeaderboardRow, ...]
+    remarks: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class _Measured:
+    """A run, and what it changed against f16."""
+
+    scored: Scored
+    from_f16: Figure
+
+
+def build(
+    runs: Sequence[Scored],
+    published: Sequence[Published],
+    profile: Profile = "paper",
+    baselines: Iterable[Scored] = (),
+) -> Leaderboard:
+    """The table of these runs, which may be none.
+
+    Under `paper` a cell holds the figure of the published table, under `strict` the strict accuracy, which no
+    published figure is laid beside. The difference from f16 is of the same figure, so that profiles are never
+    mixed, and paired.
+
+    baselines: further runs, not shown, to be searched for the f16 run of the same judge, benchmark and grammar.
+    Judges keep the order of the published table, then come ours by name; so do benchmarks. Raises UsageError
+    where two runs would share a cell.
+    """
+    _only_one_each(runs)
+    remarks: list[str] = []
+    wide = {_setting(one): one for one in (*baselines, *runs) if one.run.identity.scheme == BASELINE}
+    measured = [_Measured(one, _from_f16(one, wide.get(_setting(one)), profile, remarks)) for one in runs]
+    columns = _columns(runs, published)
+    models = dict.fromkeys(row.model for row in published)
+    models |= dict.fromkeys(sorted({one.run.identity.model for one in runs} - models.keys()))
+    rows = [row for model in models for row in _rows(model, columns, measured, published, profile)]
+    return Leaderboard(profile, columns, tuple(rows), tuple(remarks))
+
+
+def shown(found: Score, profile: Profile) -> tuple[str, Figure]:
+    """The one figure of a run that a profile's table holds, and its name."""
+    return next(iter(found.paper.items())) if profile == "paper" else ("accuracy", found.strict["accuracy"])
+
+
+def _columns(runs: Sequence[Scored], published: Sequence[Published]) -> tuple[str, ...]:
+    """The published benchmarks in the table's order, then the others that were run."""
+    known = dict.fromkeys(name for row in published for name in row.figures)
+    return (*known, *sorted({one.benchmark.name for one in runs} - known.keys()))
+
+
+def _rows(
+    model: str,
+    columns: tuple[str, ...],
+    measured: Sequence[_Measured],
+    published: Sequence[Published],
+    profile: Profile,
+) -> Iterator[LeaderboardRow]:
+    for row in published:
+        if row.model == model:
+            yield LeaderboardRow(model, None, None, None, row, tuple(_published_cell(name, row) for name in columns))
+    own = [one for one in measured if one.scored.run.identity.model == model]
+    for scheme, grammar, size in _judges(own):
+        mine = {one.scored.benchmark.name: one for one in own if _judge(one) == (scheme, grammar)}
+        cells = tuple(_cell(name, model, mine.get(name), published, profile) for name in columns)
+        yield LeaderboardRow(model, scheme, grammar, size, None, cells)
+
+
+def _judges(own: Sequence[_Measured]) -> list[tuple[str, str, int]]:
+    """Every (scheme, grammar) with its file's size, the largest file of a grammar first."""
+    sizes: dict[tuple[str, str], int] = {}
+    for one in own:
+        sizes[_judge(one)] = max(sizes.get(_judge(one), 0), one.scored.run.bytes)
+    return sorted(
+        ((scheme, grammar, size) for (scheme, grammar), size in sizes.items()),
+        key=lambda judge: (judge[1], -judge[2], judge[0]),
+    )
+
+
+def _published_cell(benchmark: str, row: Published) -> Cell:
+    if benchmark not in row.figures:
+        return Cell(benchmark)
+    return Cell(benchmark, published=row.figures[benchmark], precision=row.precision, source=row.source)
+
+
+def _cell(
+    benchmark: str, model: str, one: _Measured | None, published: Sequence[Published], profile: Profile
+) -> Cell:
+    row = find_published(published, model, benchmark)
+    beside = Cell(benchmark) if row is None else _published_cell(benchmark, row)
+    if one is None:
+        return beside
+    found = one.scored.score
+    name, ours = shown(found, profile)
+    accuracy = found.strict["accuracy"]
+    against = against_published(found, row) if row is not None and profile == "paper" else None
+    return Cell(
+        benchmark=benchmark,
+        figure=name,
+        ours=ours,
+        pairs=found.pairs,
+        pairs_total=one.scored.pairs,
+        near_chance=None if accuracy.value is None else near_chance(accuracy, found.baselines),
+        human_ceiling=found.human_ceiling,
+        from_f16=one.from_f16,
+        published=beside.published,
+        precision=beside.precision,
+        source=beside.source,
+        from_published=against.difference if against else None,
+        outside=against.outside if against else None,
+    )
+
+
+def _from_f16(one: Scored, wide: Scored | None, profile: Profile, remarks: list[str]) -> Figure:
+    if wide is None or wide.run.identity == one.run.identity:
+        return NOTHING
+    try:
+        if profile == "paper":
+            return _negative(paper_drop(one.benchmark, one.run, wide.run))
+        return _negative(compare(one.benchmark, one.run, wide.run).drop)
+    except RunError as error:
+        remarks.append(f"no difference from {BASELINE}: {error}")
+        return NOTHING
+
+
+def _negative(points: Figure) -> Figure:
+    if points.value is None or points.low is None or points.high is None:
+        return NOTHING
+    return Figure(0 - points.value, 0 - points.high, 0 - points.low)
+
+
+def _only_one_each(runs: Sequence[Scored]) -> None:
+    for identity, times in Counter(one.run.identity for one in runs).items():
+        if times > 1:
+            who = f"{identity.model} {identity.scheme} on {identity.benchmark} with --grammar {identity.grammar}"
+            raise UsageError(f"{times} runs of {who}, and one cell for them", "name only one of them")
+
+
+def _setting(one: Scored) -> tuple[str, str, str]:
+    identity = one.run.identity
+    return identity.benchmark, identity.model, identity.grammar
+
+
+def _judge(one: _Measured) -> tuple[str, str]:
+    return one.scored.run.identity.scheme, one.scored.run.identity.grammar

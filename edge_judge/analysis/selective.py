@@ -1,0 +1,276 @@
+"""How sure a judge was -> which of its verdicts can be used.
+
+What is answered is a *pair*. Judged in both orders, its verdict is the most probable by the mean of both orders'
+probabilities (as in `debiased_accuracy`); judged in one, it is the verdict given. Its *confidence* is the probability
+of that verdict. A pair on which an order has no valid verdict has none: its confidence is 0, and it is wrong where it
+must be answered. A pair that nobody judged cannot be right or wrong, and is left out.
+
+Knows: what is gained in accuracy by leaving the least sure pairs to somebody else.
+Does not know: who that is (`cascade` does), files, how a curve is shown.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from hashlib import sha256
+from math import ceil
+from typing import TYPE_CHECKING
+
+from edge_judge.errors import RunError
+from edge_judge.metrics.intervals import SEED, effective_size, rate
+from edge_judge.metrics.trials import NONE, TIE, Trials, align
+from edge_judge.records import Benchmark, Figure, Run
+from edge_judge.settings import run_name
+
+if TYPE_CHECKING:
+    from edge_judge.metrics.intervals import Codes, Flags, Numbers
+
+COVERAGES = (1.0, 0.9, 0.8, 0.7, 0.5)  # at which a curve is read
+GRID = 20  # thresholds that are tried: those that answer 5 %, 10 %, ... of the pairs
+DELTA = 0.05  # how often a threshold may be chosen that does not hold the risk
+
+
+@dataclass(frozen=True, slots=True)
+class SelectivePredictions:
+    """A judge's answers to the pairs that people judged too, in the benchmark's order.
+
+    pair (its place in the benchmark), verdict (its code in `tally`), confidence, cluster: shape (pairs,). place,
+    right: shape (trials,), for each human vote the place of its pair among these and whether the verdict is that vote.
+    """
+
+    pair: Codes
+    verdict: Codes
+    confidence: Numbers
+    cluster: Codes
+    place: Codes
+    right: Flags
+
+
+@dataclass(frozen=True, slots=True)
+class Curve:
+    """Risk by coverage, from the surest pairs alone to all of them.
+
+    threshold: falling; every pair at least as sure is answered. coverage: the share of pairs answered, rising to 1.
+    risk: the share of human votes on them that are not the verdict. Pairs equally sure are answered together. aurc:
+    the area under the curve, which is the mean over all pairs of the risk at their confidence; None without pairs.
+    """
+
+    threshold: tuple[float, ...]
+    coverage: tuple[float, ...]
+    risk: tuple[float, ...]
+    aurc: float | None
+
+
+@dataclass(frozen=True, slots=True)
+class CoveragePoint:
+    """The curve where at least a wished share of pairs is answered: at what threshold, how many, with what risk."""
+
+    wished: float
+    threshold: float
+    coverage: float
+    risk: Figure
+
+
+@dataclass(frozen=True, slots=True)
+class ThresholdEffect:
+    """What a threshold does to some pairs. coverage: the pairs answered; accuracy, risk: of the votes on those;
+    unfiltered: the accuracy were all answered."""
+
+    coverage: Figure
+    accuracy: Figure
+    risk: Figure
+    unfiltered: Figure
+
+
+@dataclass(frozen=True, slots=True)
+class Abstention:
+    """A threshold chosen on one half of the clusters, and what it does on either half.
+
+    wished: the risk not to be exceeded. threshold: None where none can be shown to hold it; then there is no bound,
+    and nothing is answered. bound: the risk's upper confidence bound on the half it was chosen on. best: the least
+    bound of any threshold tried, and so the least risk that could have been asked for. told: on the other half.
+    """
+
+    wished: float
+    threshold: float | None
+    bound: float | None
+    best: float
+    chosen: ThresholdEffect
+    told: ThresholdEffect
+
+
+def selective_predictions(benchmark: Benchmark, run: Run) -> SelectivePredictions:
+    """The run's answer to each pair that it and people judged, with its confidence.
+
+    Raises RunError where the run is not on this benchmark, or has valid verdicts without probabilities, or none with.
+    """
+    import numpy as np
+
+    if run.identity.benchmark != benchmark.name:
+        raise RunError(f"{run_name(run.identity)} is not a run on {benchmark.name}")
+    table = align(benchmark, run.verdicts)
+    _refuse_without_probabilities(table, run)
+    first = np.flatnonzero(np.diff(table.pair, prepend=-1))  # the first row of each pair
+    first = first[np.diff(table.first_vote)[table.pair[first]] > 0]
+    verdict, confidence = _said(table, first)
+    place, label = table.trials(first)
+    return SelectivePredictions(
+        table.pair[first], verdict, confidence, table.cluster[first], place, verdict[place] == label
+    )
+
+
+def most_probable(p: Numbers) -> Codes:
+    """The label of the greatest probability in each row, a tie where several are greatest. p: shape (n, 3)."""
+    import numpy as np
+
+    if not len(p):
+        return np.empty(0, np.int64)
+    alone = (p == p.max(axis=1, keepdims=True)).sum(axis=1) == 1
+    return np.where(alone, p.argmax(axis=1), TIE)
+
+
+def risk_coverage(benchmark: Benchmark, run: Run) -> Curve:
+    """The risk at every coverage that a threshold can give (El-Yaniv & Wiener 2010, JMLR 11:1605-1641).
+
+    The area is that of Geifman & El-Yaniv 2017 (NeurIPS, arXiv:1705.08500): lower is better, and it rewards both
+    being right and knowing when. Raises RunError as `answers` does.
+    """
+    import numpy as np
+
+    said = selective_predictions(benchmark, run)
+    if not len(said.pair):
+        return Curve((), (), (), None)
+    threshold, group = np.unique(-said.confidence, return_inverse=True)
+    members = np.bincount(group)
+    votes = np.cumsum(np.bincount(group[said.place], minlength=len(members)))
+    wrong = np.cumsum(np.bincount(group[said.place], ~said.right, minlength=len(members)))
+    risk = wrong / votes
+    coverage = np.cumsum(members) / len(said.pair)
+    aurc = float(risk @ members) / len(said.pair)
+    return Curve(tuple((-threshold).tolist()), tuple(coverage.tolist()), tuple(risk.tolist()), aurc)
+
+
+def coverage_points(benchmark: Benchmark, run: Run) -> tuple[CoveragePoint, ...]:
+    """The curve at 100, 90, 80, 70 and 50 % of the pairs or just above, with intervals; none without pairs.
+
+    The intervals take each threshold as given beforehand. Raises RunError as `answers` does.
+    """
+    said = selective_predictions(benchmark, run)
+    if not len(said.pair):
+        return ()
+    return tuple(_step(said, wished) for wished in COVERAGES)
+
+
+def abstain(benchmark: Benchmark, run: Run, risk: float) -> Abstention:
+    """The threshold that answers most pairs with a risk surely below `risk`, a share in [0, 1].
+
+    Chosen on one half of the clusters and told on the other (`half`). After the selection with guaranteed risk of
+    Geifman & El-Yaniv 2017 (NeurIPS, arXiv:1705.08500): a threshold passes where the upper confidence bound of its
+    risk is at most `risk`, and of those that pass the one that answers most is chosen. The bound is Clopper and
+    Pearson's at the effective size of the clustered votes (Korn & Graubard 1998, Survey Methodology 24:193-201), at
+    level 0.05 divided by the number of thresholds. These are 20 fixed by coverage, not found by halving as in the
+    paper, so that which are tried does not hang on what was right (Angelopoulos et al. 2021, arXiv:2110.01052). So a
+    threshold whose true risk is higher is chosen in at most 5 % of cases.
+
+    Raises RunError as `answers` does, and where there are fewer than two clusters.
+    """
+    said = selective_predictions(benchmark, run)
+    mine = half(benchmark, said)
+    tried = [(threshold, _bound(said, mine & (said.confidence >= threshold))) for threshold in _grid(said, mine)]
+    passing = [(threshold, bound) for threshold, bound in tried if bound <= risk]
+    threshold, bound = min(passing) if passing else (None, None)
+    return Abstention(
+        wished=risk,
+        threshold=threshold,
+        bound=bound,
+        best=min(bound for _, bound in tried),
+        chosen=_answered(said, mine, threshold),
+        told=_answered(said, ~mine, threshold),
+    )
+
+
+def half(benchmark: Benchmark, said: SelectivePredictions) -> Flags:
+    """Which of the pairs are in the half of the clusters to choose on; the others are there to tell on.
+
+    Drawn by a hash of the cluster's name, so it is the same for every run and whatever the order of the file. Raises
+    RunError where there are fewer than two clusters.
+    """
+    import numpy as np
+
+    names = [benchmark.pairs[place].cluster for place in said.pair.tolist()]
+    drawn = sorted(set(names), key=lambda name: sha256(f"{SEED}\nhalf\n{name}".encode()).digest())
+    if len(drawn) < 2:
+        raise RunError(
+            f"{benchmark.name}: too few pairs with a human label to choose a threshold on half and tell of it on half",
+            "judge more pairs: edge-judge eval with a larger --limit",
+        )
+    chosen = set(drawn[: len(drawn) // 2])
+    return np.array([name in chosen for name in names], np.bool_)
+
+
+def _said(table: Trials, first: Codes) -> tuple[Codes, Numbers]:
+    """The verdict and its probability on the pairs whose first rows these are."""
+    import numpy as np
+
+    last = np.append(np.diff(table.pair) != 0, True)  # one for each row: no other of its pair follows
+    second = np.where(last[first], first, first + 1)
+    p = (table.p[first] + table.p[second]) / 2
+    verdict = np.where(second == first, table.verdict[first], most_probable(p))
+    missing = (table.verdict[first] == NONE) | (table.verdict[second] == NONE)
+    sure = p[np.arange(len(p)), np.where(missing, TIE, verdict)]
+    return np.where(missing, NONE, verdict), np.where(missing, 0.0, np.clip(sure, 0.0, 1.0))
+
+
+def _refuse_without_probabilities(table: Trials, run: Run) -> None:
+    """A valid verdict without a probability is neither sure nor unsure."""
+    without = int(((table.verdict != NONE) & ~table.with_p()).sum())
+    if without or (len(table.pair) and not table.with_p().any()):
+        some = f"{without or len(table.pair):,} of {len(table.pair):,}"
+        raise RunError(
+            f"{run_name(run.identity)}: {some} verdicts have no probability, so nobody knows how sure they are",
+            "judge with a grammar that reads probabilities: edge-judge eval --grammar pairwise",
+        )
+
+
+def _step(said: SelectivePredictions, wished: float) -> CoveragePoint:
+    import numpy as np
+
+    threshold = float(np.sort(said.confidence)[::-1][ceil(wished * len(said.pair)) - 1])
+    answered = said.confidence >= threshold
+    return CoveragePoint(wished, threshold, float(answered.mean()), _rate(said, answered, right=False))
+
+
+def _grid(said: SelectivePredictions, mine: Flags) -> list[float]:
+    import numpy as np
+
+    falling = np.sort(said.confidence[mine])[::-1]
+    places = {ceil(len(falling) * share / GRID) - 1 for share in range(1, GRID + 1)}
+    return sorted({float(falling[place]) for place in places}, reverse=True)
+
+
+def _bound(said: SelectivePredictions, answered: Flags) -> float:
+    """The upper confidence bound of the risk on these pairs, at least one, at one threshold's level of the grid."""
+    from scipy.special import betaincinv  # type: ignore[import-untyped]
+
+    trials = answered[said.place]
+    wrong = ~said.right[trials]
+    size = effective_size(wrong.astype(float), said.cluster[said.place][trials])
+    seen = float(wrong.mean()) * size
+    return 1.0 if wrong.all() else float(betaincinv(seen + 1, size - seen, 1 - DELTA / GRID))
+
+
+def _answered(said: SelectivePredictions, among: Flags, threshold: float | None) -> ThresholdEffect:
+    import numpy as np
+
+    sure = np.zeros_like(among) if threshold is None else said.confidence >= threshold
+    return ThresholdEffect(
+        coverage=rate(sure[among], said.cluster[among]),
+        accuracy=_rate(said, among & sure, right=True),
+        risk=_rate(said, among & sure, right=False),
+        unfiltered=_rate(said, among, right=True),
+    )
+
+
+def _rate(said: SelectivePredictions, answered: Flags, *, right: bool) -> Figure:
+    trials = answered[said.place]
+    return rate(said.right[trials] == right, said.cluster[said.place][trials])

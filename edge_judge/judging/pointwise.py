@@ -1,0 +1,46 @@
+"""Two answers rated by themselves: from the probabilities of their scores to a verdict.
+
+Knows: numbers. Does not know: models, prompts, where the probabilities come from.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from math import fsum
+
+from edge_judge.records import Label
+
+SAME = 0.5  # expected scores less than this apart are rounded to the same one as often as not
+
+
+def expected(p: Mapping[int, float]) -> float:
+    """The probability-weighted score (Liu et al. 2023, G-Eval, arXiv:2303.16634)."""
+    return sum(score * share for score, share in p.items())
+
+
+def verdict_from_scores(
+    first: Mapping[int, float], second: Mapping[int, float], labels: Sequence[Label]
+) -> tuple[Label, dict[Label, float]]:
+    """The verdict on two answers in the order shown, and its probabilities, from those of their scores.
+
+    The verdict goes to the higher expected score; where a tie is legal, one of less than half a point is a tie.
+    Where it is not and the expected scores are equal, the verdict goes to the answer that is more often ahead in
+    the draws below. Where these are equal too, as for one answer shown twice, it is a tie, legal or not: both were
+    rated, so it is no format error, and to name either would be a bias. The probabilities are those of what two
+    scores, drawn independently, would say; without ties, a draw of equal ones is halved.
+    """
+    draws = [(score - other, p * q) for score, p in first.items() for other, q in second.items()]
+    above = fsum(p for gap, p in draws if gap > 0)  # exact, so that equal answers are exactly as often ahead
+    below = fsum(p for gap, p in draws if gap < 0)
+    equal = max(0.0, 1.0 - above - below)
+    apart = expected(first) - expected(second)
+    if "tie" in labels:
+        return _ahead(apart, SAME), {"a": above, "b": below, "tie": equal}
+    return _ahead(apart or above - below), {"a": above + equal / 2, "b": below + equal / 2}
+
+
+def _ahead(by: float, least: float = 0.0) -> Label:
+    """Who is ahead, where it is by as much as that and by something."""
+    if by == 0 or abs(by) < least:
+        return "tie"
+    return "a" if by > 0 else "b"

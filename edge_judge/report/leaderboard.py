@@ -1,0 +1,273 @@
+"""The table of judges by benchmarks -> text for a person, JSON, CSV and Markdown.
+
+Knows: how many benchmarks fit side by side, and how each format writes what is missing: a dash for a person,
+null for a program, an empty field in CSV.
+Does not know: where figures come from; it prints nothing and opens no file.
+"""
+
+from __future__ import annotations
+
+import csv
+import re
+from collections.abc import Iterator, Sequence
+from dataclasses import asdict, dataclass
+from io import StringIO
+from textwrap import wrap
+from typing import TYPE_CHECKING
+
+from edge_judge.analysis.leaderboard import Cell, Leaderboard, LeaderboardRow
+from edge_judge.metrics.published import Published
+from edge_judge.metrics.scoring import DEPARTURES
+from edge_judge.records import Figure
+from edge_judge.report.formatting import UNDEFINED, interval, notes, render, signed_number, table, value
+from edge_judge.report.scores import NEAR_CHANCE, ceiling_told
+
+if TYPE_CHECKING:
+    from rich.console import RenderableType
+
+OUTSIDE, PARTIAL, WEAK = "*", "~", "!"  # before a figure, so that digits stay below digits
+HEADING = 10  # columns of a heading's longest line, unless a word of it is longer
+LABEL = 28  # columns for a judge's name; a longer one is folded
+GAP = 2  # columns between two of the table's
+NEVER = "not run"
+PROFILES = {
+    "paper": "ours: profile paper, made as the published figures were",
+    "strict": "ours: profile strict (a missing verdict is wrong, both orders count), not to be laid beside published",
+}
+API = "api"  # the precision of a published judge that nobody can run here
+
+FIELDS = (
+    "model", "scheme", "grammar", "profile", "bytes", "benchmark", "figure", "share", "share_low", "share_high",
+    "k", "n", "pairs", "pairs_total", "near_chance", "human_ceiling_share", "from_f16_points", "from_f16_low_points",
+    "from_f16_high_points", "published_percent", "precision", "source", "from_published_points", "outside",
+)  # fmt: skip
+
+
+def judges_table(content: Leaderboard, *, width: int = 80, color: bool = False) -> str:
+    """The table for a person: a judge's published figures beside its name, ours in the lines below it.
+
+    Benchmarks that do not fit into the width side by side go on in further tables; no figure is ever cut.
+    """
+    lines = [line for model in _models(content.rows) for line in _lines(model)]
+    parts: list[RenderableType] = []
+    for places in _side_by_side(content.benchmarks, lines, width):
+        headers = ["judge", *("\n".join(_heading(content.benchmarks[place])) for place in places)]
+        cells = [[line.label, *(line.texts[place] for place in places)] for line in lines if line.says(places)]
+        parts.append(table("" if parts else "Judges by benchmarks, percent", headers, cells))
+    told = notes(*_notes(content), "95 % intervals of all this: --markdown, --csv, --json")
+    return render([*parts, told], width, color)
+
+
+def judges_json(content: Leaderboard) -> list[dict[str, object]]:
+    """The rows with their cells: `ours` as shares with k and n, differences in points, published in percent."""
+    return [
+        {
+            "model": row.model,
+            "scheme": row.scheme,
+            "grammar": row.grammar,
+            "profile": content.profile,
+            "bytes": row.bytes,
+            "precision": row.published.precision if row.published else None,
+            "source": row.published.source if row.published else None,
+            "note": row.published.note if row.published else None,
+            "cells": [asdict(cell) for cell in row.cells],
+        }
+        for row in content.rows
+    ]
+
+
+def judges_csv(content: Leaderboard) -> str:
+    """A line for each row and benchmark with the numbers of `judges_json`, their units in the columns' names; empty
+    where that has null."""
+    text = StringIO()
+    lines = csv.DictWriter(text, FIELDS, lineterminator="\n")
+    lines.writeheader()
+    for row in content.rows:
+        for cell in row.cells:
+            lines.writerow({"profile": content.profile, **_for_csv(row, cell)})
+    return text.getvalue()
+
+
+def _for_csv(row: LeaderboardRow, cell: Cell) -> dict[str, object]:
+    same = ("benchmark", "figure", "pairs", "pairs_total", "precision", "source")
+    return {
+        **{name: getattr(row, name) for name in ("model", "scheme", "grammar", "bytes")},
+        **{name: getattr(cell, name) for name in same},
+        "share": cell.ours.value,
+        "share_low": cell.ours.low,
+        "share_high": cell.ours.high,
+        "k": cell.ours.k,
+        "n": cell.ours.n,
+        "near_chance": _truth(cell.near_chance),
+        "human_ceiling_share": cell.human_ceiling.value,
+        "from_f16_points": cell.from_f16.value,
+        "from_f16_low_points": cell.from_f16.low,
+        "from_f16_high_points": cell.from_f16.high,
+        "published_percent": cell.published,
+        "from_published_points": cell.from_published,
+        "outside": _truth(cell.outside),
+    }
+
+
+def _truth(value: bool | None) -> str | None:
+    return None if value is None else str(value).lower()
+
+
+def judges_markdown(content: Leaderboard) -> str:
+    """A GitHub table: a line for each row, our figures with intervals and the differences below them."""
+    header = ["judge", "figures", *(_escaped(name) for name in content.benchmarks)]
+    lines = [header, ["---", "---", *("---:" for _ in content.benchmarks)]]
+    for rows in _models(content.rows):
+        for row in rows:
+            lines.append([_escaped(row.model), _escaped(_origin(row)), *(_in_markdown(row, one) for one in row.cells)])
+        if _never_run(rows):
+            lines.append([_escaped(rows[0].model), NEVER, *(UNDEFINED for _ in content.benchmarks)])
+    told = [f"- {_escaped(line)}" for line in _notes(content)]
+    return "\n".join(["\n".join(f"| {' | '.join(line)} |" for line in lines), "", *told, ""])
+
+
+@dataclass(frozen=True, slots=True)
+class _Line:
+    """A label, and a text for each benchmark. difference: of the line above, so that it may be left out."""
+
+    label: str
+    texts: list[str]
+    difference: bool = False
+
+    def says(self, places: Sequence[int]) -> bool:
+        return not self.difference or any(self.texts[place] != UNDEFINED for place in places)
+
+
+def _lines(rows: Sequence[LeaderboardRow]) -> Iterator[_Line]:
+    """The lines of one judge."""
+    nothing = [UNDEFINED for _ in rows[0].cells]
+    if not any(row.published for row in rows):
+        yield _Line(rows[0].model, nothing)
+    for row in rows:
+        if row.published:
+            yield _Line(_title(row.published), [_number(cell.published) for cell in row.cells])
+            continue
+        yield _Line(f"  {row.scheme} {row.grammar}", [_ours(cell, value(cell.ours, _percent)) for cell in row.cells])
+        yield _Line("    from f16", [value(cell.from_f16, _points) for cell in row.cells], difference=True)
+        yield _Line("    from published", [_from_published(cell) for cell in row.cells], difference=True)
+    if _never_run(rows):
+        yield _Line(f"  {NEVER}", nothing)
+
+
+def _models(rows: Sequence[LeaderboardRow]) -> list[list[LeaderboardRow]]:
+    by_model: dict[str, list[LeaderboardRow]] = {}
+    for row in rows:
+        by_model.setdefault(row.model, []).append(row)
+    return list(by_model.values())
+
+
+def _never_run(rows: Sequence[LeaderboardRow]) -> bool:
+    """Whether a judge that could be run here never was."""
+    return all(row.published and row.published.precision != API for row in rows)
+
+
+def _title(row: Published) -> str:
+    """A published row's name; whose figures they are is said where they are not the user's own."""
+    return row.model if row.source == "user" else f"{row.model} ({row.source})"
+
+
+def _origin(row: LeaderboardRow) -> str:
+    if row.published:
+        return f"published, {row.published.precision} ({row.published.source})"
+    return f"{row.scheme} {row.grammar}"
+
+
+def _number(published: float | None) -> str:
+    return UNDEFINED if published is None else f"{published:.2f}"
+
+
+def _percent(share: float) -> str:
+    """With the two digits of the published figures."""
+    return f"{100 * share:.2f}"
+
+
+def _points(number: float) -> str:
+    return signed_number(number, "+.2f")
+
+
+def _ours(cell: Cell, text: str) -> str:
+    if cell.ours.value is None:
+        return text
+    return f"{WEAK if cell.near_chance else ''}{PARTIAL if cell.partial else ''}{text}"
+
+
+def _from_published(cell: Cell) -> str:
+    if cell.from_published is None:
+        return UNDEFINED
+    return f"{OUTSIDE if cell.outside else ''}{_points(cell.from_published)}"
+
+
+def _in_markdown(row: LeaderboardRow, cell: Cell) -> str:
+    if row.published:
+        return _number(cell.published)
+    parts = [_ours(cell, interval(cell.ours, _percent))]
+    if cell.from_f16.value is not None:
+        parts.append(f"{interval(cell.from_f16, _points)} from f16")
+    if cell.from_published is not None:
+        parts.append(f"{_from_published(cell)} from published")
+    return "<br>".join(map(_escaped, parts))
+
+
+def _escaped(text: str) -> str:
+    """Text that GitHub shows as it is: a name may hold any character, and a pipe would begin a cell."""
+    text = re.sub(r"([\\|*~`&<>\[\]])", r"\\\1", " ".join(text.split()))
+    return re.sub(r"(?<![^\W_])_|_(?![^\W_])", r"\_", text)  # inside a word it is only a character
+
+
+def _heading(benchmark: str) -> list[str]:
+    return wrap(benchmark, HEADING) or [benchmark]
+
+
+def _side_by_side(benchmarks: Sequence[str], lines: Sequence[_Line], width: int) -> list[list[int]]:
+    """The benchmarks' places, in as few tables as the width allows and about as many in each."""
+    from rich.cells import cell_len
+
+    room = width - min(LABEL, max(cell_len(line.label) for line in lines))
+    wide = [
+        GAP + max(map(cell_len, [*_heading(name), *(line.texts[place] for line in lines)]))
+        for place, name in enumerate(benchmarks)
+    ]
+    for tables in range(1, len(benchmarks) + 1):
+        parts = _evenly(len(benchmarks), tables)
+        if all(sum(wide[place] for place in part) <= room for part in parts):
+            return parts
+    return [[place] for place in range(len(benchmarks))]
+
+
+def _evenly(count: int, parts: int) -> list[list[int]]:
+    ends = [count * part // parts for part in range(parts + 1)]
+    return [list(range(start, end)) for start, end in zip(ends, ends[1:], strict=False)]
+
+
+def _notes(content: Leaderboard) -> Iterator[str]:
+    """What must be known to read the table, a line each."""
+    cells = [cell for row in content.rows for cell in row.cells]
+    beside = dict.fromkeys(cell.benchmark for cell in cells if cell.from_published is not None)
+    both_orders = dict.fromkeys(cell.benchmark for cell in cells if cell.figure == "agreement")
+    yield "beside a judge's name: published figures, in brackets a source that is not the user"
+    yield PROFILES[content.profile]
+    if both_orders:
+        yield f"{', '.join(both_orders)}: agreement, right in both orders; the others: accuracy in the order given"
+    if any(cell.from_f16.value is not None for cell in cells):
+        yield "from f16: points, ours minus the f16 run's of the same judge, benchmark, grammar and settings, paired"
+    if beside:
+        yield "from published: points, ours minus the judge's first published figure"
+        yield f"{OUTSIDE}: the published figure lies outside our 95 % interval"
+    if any(cell.partial for cell in cells):
+        yield f"{PARTIAL}: over a part of the benchmark's pairs, all that was judged"
+    if any(cell.near_chance for cell in cells):
+        yield f"{WEAK}: {NEAR_CHANCE}, under the profile strict"
+    yield f"{UNDEFINED}: not run, or not published"
+    yield from (ceiling_told(name, ceiling) for name, ceiling in _ceilings(cells).items())
+    yield from (f"{name}: {DEPARTURES[name]}" for name in beside if name in DEPARTURES)
+
+
+def _ceilings(cells: Sequence[Cell]) -> dict[str, Figure]:
+    """How far people agree on each benchmark, over the most of its pairs that any run judged."""
+    known = [cell for cell in cells if cell.human_ceiling.value is not None]
+    return {cell.benchmark: cell.human_ceiling for cell in sorted(known, key=lambda cell: cell.pairs or 0)}

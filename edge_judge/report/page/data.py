@@ -1,0 +1,302 @@
+"""Runs with their figures -> what the page shows of them, as text and as numbers to draw.
+
+Knows: what stands on the page and how a figure reads there.
+Does not know: HTML, files. It computes no figure: each comes from metrics, compare, reliability, confidence or table.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import TypeAlias
+
+from edge_judge.analysis.compare import Comparison
+from edge_judge.analysis.leaderboard import Cell, Leaderboard, LeaderboardRow, Scored
+from edge_judge.analysis.selective import coverage_points, risk_coverage
+from edge_judge.errors import RunError
+from edge_judge.metrics.calibration import reliability
+from edge_judge.metrics.scoring import DEPARTURES, near_chance
+from edge_judge.records import Benchmark, Figure, Identity
+from edge_judge.report import formatting
+from edge_judge.report.leaderboard import OUTSIDE, PARTIAL, PROFILES
+
+Setting: TypeAlias = tuple[str, str, str]  # benchmark, model, grammar: what may be laid side by side
+Json: TypeAlias = "dict[str, Json] | list[Json] | str | float | int | bool | None"
+
+DASH = "\N{EN DASH}"  # what is undefined, for a reader
+CURVE = 200  # points of a curve that are drawn: as many as a screen can tell apart
+
+
+@dataclass(frozen=True, slots=True)
+class Entry:
+    """A run on the page. whole: the benchmark, of which `scored` has what was judged. comparison: with its baseline,
+    itself where it is one; None where there is none to compare with. baseline: its place among the entries.
+    """
+
+    scored: Scored
+    whole: Benchmark
+    comparison: Comparison | None = None
+    baseline: int | None = None
+
+    @property
+    def identity(self) -> Identity:
+        return self.scored.run.identity
+
+    @property
+    def setting(self) -> Setting:
+        return self.identity.benchmark, self.identity.model, self.identity.grammar
+
+
+@dataclass(frozen=True, slots=True)
+class Report:
+    """All that the page tells. margin: points of accuracy that may be lost. alone, together: the answers in a sentence,
+    on one benchmark and on all of a judge's, where there are any. remarks: what is missing from the page, and why.
+    """
+
+    entries: tuple[Entry, ...]
+    judges: Leaderboard
+    margin: float
+    baseline: str
+    alone: Mapping[Setting, str] = field(default_factory=dict)
+    together: Mapping[tuple[str, str], str] = field(default_factory=dict)
+    remarks: tuple[str, ...] = ()
+
+
+def figures(report: Report) -> dict[str, Json]:
+    """Everything on the page but the pairs. Shares are in percent, differences in points, sizes in bytes."""
+    return {
+        "headline": headline(report),
+        "margin": report.margin,
+        "baseline": report.baseline,
+        "runs": [_run(entry, report.margin) for entry in report.entries],
+        "settings": list(_settings(report)),
+        "judges": _judges(report.judges),
+        "remarks": list(report.remarks),
+    }
+
+
+def headline(report: Report) -> str:
+    """What was recorded: it stands on top where there is no answer."""
+    names = list(dict.fromkeys(entry.identity.benchmark for entry in report.entries))
+    runs = f"{len(report.entries)} recorded run{'s' * (len(report.entries) != 1)}"
+    return f"{runs} on {', '.join(names)}"
+
+
+def told(figure: Figure | None, shown: Callable[[float], str] = formatting.percent) -> str:
+    """A figure with its interval for a reader."""
+    return dash(formatting.UNDEFINED if figure is None else formatting.interval(figure, shown))
+
+
+def dash(text: str) -> str:
+    return DASH if text == formatting.UNDEFINED else text
+
+
+def _run(entry: Entry, margin: float) -> dict[str, Json]:
+    run, score, lost = entry.scored.run, entry.scored.score, entry.comparison
+    who = run.identity
+    drop = lost.drop if lost else None
+    return {
+        "benchmark": who.benchmark,
+        "model": who.model,
+        "scheme": who.scheme,
+        "grammar": who.grammar,
+        "baseline": entry.baseline,
+        "bytes": run.bytes,
+        "speed": run.measured.verdicts_per_minute if run.measured else None,
+        "accuracy": _percent(score.strict["accuracy"]),
+        "bias": _percent(score.strict["position_bias"]),
+        "within": drop is not None and drop.high is not None and drop.high < margin,
+        "told": [[name, text] for name, text in _told(entry)],
+        "ladder": list(_ladder(entry)),
+        "behaviour": list(_behaviour(entry)),
+        "bins": _bins(entry),
+        "risk": _risk(entry),
+    }
+
+
+def _percent(figure: Figure) -> Json:
+    """[value, low, high], to draw; None where it is undefined. The ends are None where it has no interval."""
+    if figure.value is None:
+        return None
+    return [None if end is None else round(100 * end, 4) for end in (figure.value, figure.low, figure.high)]
+
+
+def _told(entry: Entry) -> Iterator[tuple[str, str]]:
+    """All that is known of a run, as a reader who points at it sees it."""
+    run, score, lost = entry.scored.run, entry.scored.score, entry.comparison
+    right = score.strict["accuracy"]
+    yield "accuracy", f"{told(right)} %" if right.value is not None else DASH
+    yield "pairs", f"{score.pairs:,} of {entry.scored.pairs:,}"
+    if right.n:
+        yield "right", f"{right.k:,} of {right.n:,}"
+    yield "size", dash(formatting.size(run.bytes))
+    measured = run.measured
+    yield "verdicts a minute", dash(formatting.count(measured.verdicts_per_minute if measured else None))
+    yield "peak RSS", dash(formatting.size(measured.peak_rss if measured else None))
+    if lost and entry.identity != lost.baseline.identity:
+        yield f"drop from {lost.baseline.identity.scheme}", told(lost.drop, formatting.points)
+        yield "McNemar p", dash(formatting.probability(lost.mcnemar_p))
+        yield "KLD, nats", dash(formatting.value(lost.kld, formatting.divergence))
+    yield "without a model", _best(entry)
+
+
+def _best(entry: Entry) -> str:
+    """The best baseline that reads nothing, and what it gets."""
+    found = {name: figure.value for name, figure in entry.scored.score.baselines.items() if figure.value is not None}
+    if not found:
+        return DASH
+    best = max(found, key=found.__getitem__)
+    return f"{formatting.percent(found[best])} % ({best.replace('_', ' ')})"
+
+
+def _ladder(entry: Entry) -> Iterator[str]:
+    """The cells of the flip table, as its heading names them."""
+    run, lost = entry.scored.run, entry.comparison
+    yield run.identity.scheme
+    yield dash(formatting.size(run.bytes))
+    weak = near_chance(entry.scored.score.strict["accuracy"], entry.scored.score.baselines)
+    yield told(entry.scored.score.strict["accuracy"]) + (", near chance" if weak else "")
+    if lost is None:
+        yield from [DASH] * 5
+    elif lost.baseline.identity == run.identity:
+        yield from ["baseline", *[""] * 4]
+    else:
+        flips = lost.flips
+        yield told(lost.drop, formatting.points)
+        yield f"{flips.right_to_wrong} / {flips.wrong_to_right} / {flips.wrong_to_wrong}"
+        yield dash(formatting.probability(lost.mcnemar_p))
+        yield told(lost.kld, formatting.divergence)
+        yield f"{lost.verdicts:,}"
+    yield dash(formatting.count(run.measured.verdicts_per_minute if run.measured else None))
+    yield dash(formatting.size(run.measured.peak_rss if run.measured else None))
+
+
+def _behaviour(entry: Entry) -> Iterator[str]:
+    """The cells of the table beside position bias, as its heading names them."""
+    strict = entry.scored.score.strict
+    yield entry.identity.scheme
+    yield told(strict["position_bias"], lambda share: formatting.signed_number(100 * share, "+.1f"))
+    for name in ("consistency", "debiased_accuracy", "tie_rate", "format_errors", "mean_mass", "ece"):
+        yield told(strict[name])
+
+
+def _bins(entry: Entry) -> Json:
+    """The reliability curve: confidence, [share right, low, high], and what a reader is told."""
+    return [
+        [
+            round(100 * one.confidence, 3),
+            _percent(one.right),
+            f"{formatting.percent(one.confidence)} % sure on average: {told(one.right)} % right"
+            f" ({one.right.k:,} of {one.right.n:,})",
+        ]
+        for one in reliability(entry.scored.benchmark, entry.scored.run.verdicts)
+    ]
+
+
+def _risk(entry: Entry) -> Json:
+    """The curve of risk over coverage, as points to draw and as the few that a reader is told; None without one."""
+    try:
+        curve = risk_coverage(entry.scored.benchmark, entry.scored.run)
+        read = coverage_points(entry.scored.benchmark, entry.scored.run)
+    except RunError:  # verdicts without probabilities
+        return None
+    if curve.aurc is None:
+        return None
+    drawn = sorted({round(place * (len(curve.risk) - 1) / CURVE) for place in range(CURVE + 1)})
+    return {
+        "line": [[round(100 * curve.coverage[place], 3), round(100 * curve.risk[place], 4)] for place in drawn],
+        "points": [
+            [
+                round(100 * step.coverage, 3),
+                _percent(step.risk),
+                [
+                    ["answered", f"{formatting.percent(step.coverage)} % of pairs"],
+                    ["wrong among them", f"{told(step.risk)} %"],
+                    ["if at least so sure", f"{100 * step.threshold:.2f} %"],
+                    ["area under the curve", f"{curve.aurc:.4f}"],
+                ],
+            ]
+            for step in read
+        ],
+    }
+
+
+def _settings(report: Report) -> Iterator[dict[str, Json]]:
+    """The schemes of one judge under one protocol on one benchmark, the largest file first, and the sentences on it."""
+    entries = report.entries
+    groups: dict[Setting, list[int]] = {}
+    for place, entry in enumerate(entries):
+        groups.setdefault(entry.setting, []).append(place)
+    for setting, places in groups.items():
+        benchmark, model, grammar = setting
+        largest = max((entries[place].scored for place in places), key=lambda scored: scored.score.pairs)
+        sentences = (report.together.get((model, grammar)), report.alone.get(setting))
+        runs: list[Json] = [*sorted(places, key=lambda place: -entries[place].scored.run.bytes)]
+        yield {
+            "sentences": [said for said in sentences if said is not None],
+            "benchmark": benchmark,
+            "model": model,
+            "grammar": grammar,
+            "runs": runs,
+            "pairs": _pairs([entries[place].scored for place in places]),
+            "ceiling": told(largest.score.human_ceiling),
+        }
+
+
+def _pairs(group: Sequence[Scored]) -> str:
+    """How many pairs the runs judged, of how many there are."""
+    judged = sorted({one.score.pairs for one in group})
+    number = f"{judged[0]:,}" if len(judged) == 1 else f"{judged[0]:,} to {judged[-1]:,}"
+    return f"{number} of {group[0].pairs:,} pairs"
+
+
+def _judges(content: Leaderboard) -> dict[str, Json]:
+    """The table of judges by benchmarks: a list of lines for each cell."""
+    return {
+        "notes": list(_notes(content)),
+        "benchmarks": list(content.benchmarks),
+        "rows": [
+            {
+                "judge": row.model,
+                "of": _origin(row),
+                "published": row.published is not None,
+                "cells": [list(_cell(row, cell)) for cell in row.cells],
+            }
+            for row in content.rows
+        ],
+    }
+
+
+def _notes(content: Leaderboard) -> Iterator[str]:
+    cells = [cell for row in content.rows for cell in row.cells]
+    yield PROFILES[content.profile]
+    if both := dict.fromkeys(cell.benchmark for cell in cells if cell.figure == "agreement"):
+        yield f"{', '.join(both)}: agreement, right in both orders; the others: accuracy in the order given"
+    if any(cell.outside for cell in cells):
+        yield f"{OUTSIDE} the published figure lies outside our 95 % interval"
+    if any(cell.partial for cell in cells):
+        yield f"{PARTIAL} over a part of the benchmark's pairs, all that was judged"
+    beside = dict.fromkeys(cell.benchmark for cell in cells if cell.from_published is not None)
+    yield from (f"{name}: {DEPARTURES[name]}" for name in beside if name in DEPARTURES)
+    yield from content.remarks
+
+
+def _origin(row: LeaderboardRow) -> str:
+    if row.published:
+        return f"published, {row.published.precision} ({row.published.source})"
+    return f"{row.scheme} · {row.grammar} · {formatting.size(row.bytes)}"
+
+
+def _cell(row: LeaderboardRow, cell: Cell) -> Iterator[str]:
+    if row.published:
+        yield DASH if cell.published is None else f"{cell.published:.2f}"
+        return
+    mark = PARTIAL if cell.partial and cell.ours.value is not None else ""
+    yield f"{mark}{dash(formatting.value(cell.ours, formatting.percent))}"
+    if cell.ours.low is not None and cell.ours.high is not None:
+        yield f"[{formatting.percent(cell.ours.low)}, {formatting.percent(cell.ours.high)}]"
+    if cell.from_f16.value is not None:
+        yield f"{formatting.signed_number(cell.from_f16.value, '+.1f')} from f16"
+    if cell.from_published is not None:
+        apart = formatting.signed_number(cell.from_published, "+.1f")
+        yield f"{OUTSIDE if cell.outside else ''}{apart} from published"

@@ -1,0 +1,69 @@
+"""What the page shows, its template, style and scripts -> one HTML file.
+
+Text from benchmarks and models is data. It travels as JSON in which nothing can end a script element, the scripts
+make text nodes of it, and the page's own policy lets only these scripts run and nothing be fetched.
+
+Knows: how a page is closed to what it shows.
+Does not know: what a figure means, where the file is written.
+"""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+import html
+import json
+import re
+from pathlib import Path
+
+from edge_judge import __version__
+from edge_judge.report.page.data import Report, figures, headline
+from edge_judge.report.page.pairs import pairs
+
+HERE = Path(__file__).parent
+SCRIPTS = ("draw.js", "pairs.js", "page.js")
+UNSAFE = re.compile("[<>&\u2028\u2029\ud800-\udfff]")  # ends an element or a line of script, or is half a character
+
+
+def build(report: Report) -> str:
+    """The whole page, to be written as UTF-8."""
+    style = _read("page.css")
+    script = '"use strict";\n' + "".join(_read(name) for name in SCRIPTS)
+    parts = {
+        "POLICY": _policy(script, style),
+        "HEADLINE": html.escape(_whole(headline(report))),
+        "VERSION": html.escape(__version__),
+        "STYLE": style,
+        "FIGURES": embedded(figures(report)),
+        "PAIRS": embedded(pairs(report.entries)),
+        "SCRIPT": script,
+    }
+    # in one pass, so that nothing put in is itself read as a place
+    return re.sub(r"\{\{([A-Z]+)\}\}", lambda place: parts[place[1]], _read("page.html"))
+
+
+def embedded(content: object) -> str:
+    """JSON that may stand in a script element of any page, whatever its texts are. Raises ValueError for nan."""
+    text = json.dumps(content, ensure_ascii=False, separators=(",", ":"), allow_nan=False)
+    return UNSAFE.sub(lambda found: f"\\u{ord(found[0]):04x}", text)
+
+
+def _policy(script: str, style: str) -> str:
+    """Only this script and this style, and nothing from anywhere; the icon is a part of the page."""
+    return (
+        f"default-src 'none'; script-src '{_hash(script)}'; style-src '{_hash(style)}'; img-src data:; "
+        "base-uri 'none'; form-action 'none'"
+    )
+
+
+def _hash(text: str) -> str:
+    return "sha256-" + base64.b64encode(hashlib.sha256(text.encode()).digest()).decode()
+
+
+def _whole(text: str) -> str:
+    """Without halves of characters, which no file can hold."""
+    return text.encode("utf-8", "replace").decode()
+
+
+def _read(name: str) -> str:
+    return (HERE / name).read_text(encoding="utf-8")

@@ -1,0 +1,214 @@
+"""Figures -> tables for a person and plain dicts for a program.
+
+Knows: how figures read well at 80 and at 120 columns.
+Does not know: where figures come from; it prints nothing and opens no file.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass
+from itertools import groupby
+from typing import TYPE_CHECKING
+
+from edge_judge.metrics.published import PublishedComparison
+from edge_judge.metrics.scoring import DEPARTURES, near_chance
+from edge_judge.records import Figure, Score
+from edge_judge.report.formatting import (
+    UNDEFINED,
+    count,
+    divergence,
+    interval,
+    kappa,
+    notes,
+    percent,
+    render,
+    share,
+    signed_number,
+    table,
+    value,
+)
+
+if TYPE_CHECKING:
+    from rich.console import RenderableType
+
+    from edge_judge.records import Noise
+
+BASELINES = {"longest": "longest\nanswer", "random": "random"}  # beside always naming the same place
+STRICT = "profile strict, a missing verdict is wrong"
+NEAR_CHANCE = "near chance: the accuracy's interval reaches down to the best baseline without a model"
+
+
+@dataclass(frozen=True, slots=True)
+class ScoreRow:
+    """One run as `eval` shows it; noise: what repeats of it changed, where it was repeated."""
+
+    score: Score
+    verdicts_per_minute: float | None = None
+    published: PublishedComparison | None = None
+    noise: Noise | None = None
+
+
+def published_json(comparison: PublishedComparison) -> dict[str, object]:
+    """One published figure beside ours: `ours` as shares, `published` in percent, `difference` in points."""
+    return {
+        "benchmark": comparison.benchmark,
+        "model": comparison.row.model,
+        "precision": comparison.row.precision,
+        "source": comparison.row.source,
+        "figure": comparison.figure,
+        "ours": asdict(comparison.ours),
+        "published": comparison.published,
+        "difference": comparison.difference,
+        "outside": comparison.outside,
+    }
+
+
+def scores_table(rows: Sequence[ScoreRow], *, width: int = 80, color: bool = False) -> str:
+    """Runs as `eval` shows them: how right, how steady and, where there is one, the published figure.
+
+    width: columns; color: False gives plain text without any escape code.
+    """
+    parts: list[RenderableType] = []
+    for judge, group in groupby(rows, key=lambda row: _judge(row.score)):
+        section = list(group)
+        parts += [_accuracies(section, judge), _behaviour(section)]
+        if any(_is_beside(row) for row in section):
+            parts.append(_beside_published(section))
+        parts += [_both_orders(section), _beyond_accuracy(section)]
+        if explained := [line for row in section for line in _remarks(row)]:
+            parts.append(notes(*explained))
+    parts.append(notes(*_profiles(rows)))
+    if any(near_chance(row.score.strict["accuracy"], row.score.baselines) for row in rows):
+        parts.append(notes(NEAR_CHANCE))
+    return render(parts, width, color)
+
+
+def _accuracies(rows: Sequence[ScoreRow], title: str) -> RenderableType:
+    lines = []
+    for row in rows:
+        figure = row.score.strict["accuracy"]
+        weak = near_chance(figure, row.score.baselines)
+        lines.append(
+            [
+                row.score.benchmark,
+                f"{row.score.pairs:,}",
+                f"{row.score.verdicts:,}",
+                interval(figure, percent) + ("\nnear chance" if weak else ""),
+                always(row.score.baselines),
+                *(value(row.score.baselines.get(name), percent) for name in BASELINES),
+            ]
+        )
+    named = "always\n1st/2nd" if any("/" in line[4] for line in lines) else "always\nfirst"
+    headers = ["benchmark", "pairs", "verdicts", "accuracy %\n[95 % interval]", named, *BASELINES.values()]
+    return table(title, headers, lines, frozenset({3}))
+
+
+def always(baselines: Mapping[str, Figure]) -> str:
+    """What naming always the first answer gets, and always the second where that is something else."""
+    names = ("always_first", "always_second")
+    return "/".join(dict.fromkeys(value(baselines.get(name), percent) for name in names))
+
+
+def _profiles(rows: Sequence[ScoreRow]) -> list[str]:
+    """Under which profile the figures were made."""
+    beside = any(_is_beside(row) for row in rows)
+    told = [
+        f"figures: {STRICT}",
+        "agreement: right in both orders; debiased: the verdict from the mean of both orders' probabilities",
+        "ECE: calibration error, how far verdicts' probabilities lie from how often they are right",
+        "kappa: agreement with people beyond chance (Cohen)",
+    ]
+    return [*told, *(["as published: profile paper, made as the published figures were"] * beside)]
+
+
+def _remarks(row: ScoreRow) -> list[str]:
+    """What must be known to read the row's figures, a line each."""
+    name, ceiling, cut = row.score.benchmark, row.score.human_ceiling, row.score.strict["truncated"]
+    lines = []
+    if ceiling.value is not None:
+        lines.append(ceiling_told(name, ceiling))
+    if cut.k:
+        lines.append(f"{name}: {cut.k:,} of {cut.n:,} verdicts on shortened answers")
+    if _is_beside(row) and name in DEPARTURES:
+        lines.append(f"{name}: {DEPARTURES[name]}")
+    if row.noise:
+        lines.append(f"{name}: {_noise_floor(row.noise)}")
+    return lines
+
+
+def _noise_floor(noise: Noise) -> str:
+    apart = "" if noise.largest is None else f", a probability by {divergence(noise.largest)} at most"
+    times = "once more" if noise.repeats == 1 else f"{noise.repeats} times more"
+    return f"judged {times} in other batches, {noise.flips:,} of {noise.verdicts:,} verdicts changed{apart}"
+
+
+def _is_beside(row: ScoreRow) -> bool:
+    return row.published is not None and row.published.published is not None
+
+
+def ceiling_told(benchmark: str, ceiling: Figure) -> str:
+    """A benchmark's human ceiling as a note."""
+    return f"{benchmark}: a human vote agrees with the majority of the others in {interval(ceiling, percent)} %"
+
+
+def _behaviour(rows: Sequence[ScoreRow]) -> RenderableType:
+    lines = [
+        [
+            row.score.benchmark,
+            value(row.score.strict["format_errors"], percent),
+            value(row.score.strict["consistency"], percent),
+            value(row.score.strict["position_bias"], share),
+            value(row.score.strict["tie_rate"], percent),
+            count(row.verdicts_per_minute),
+        ]
+        for row in rows
+    ]
+    headers = ["format\nerrors %", "consistent\n%", "position\nbias", "ties\n%", "verdicts\nper minute"]
+    return table("", ["benchmark", *headers], lines)
+
+
+def _both_orders(rows: Sequence[ScoreRow]) -> RenderableType:
+    lines = [
+        [row.score.benchmark, *_with_counts(row, "agreement"), *_with_counts(row, "debiased_accuracy")] for row in rows
+    ]
+    headers = ["agreement %\n[95 % interval]", "k/n", "debiased %\n[95 % interval]", "k/n"]
+    return table("", ["both orders", *headers], lines)
+
+
+def _with_counts(row: ScoreRow, name: str) -> tuple[str, str]:
+    figure = row.score.strict[name]
+    return interval(figure, percent), UNDEFINED if figure.n is None else f"{figure.k}/{figure.n}"
+
+
+def _beyond_accuracy(rows: Sequence[ScoreRow]) -> RenderableType:
+    lines = [
+        [
+            row.score.benchmark,
+            interval(row.score.strict["ece"], percent),
+            interval(row.score.strict["kappa"], kappa),
+            interval(row.score.strict["macro_f1"], percent),
+        ]
+        for row in rows
+    ]
+    headers = [f"{name}\n[95 % interval]" for name in ("ECE, points", "kappa", "macro-F1, %")]
+    return table("", ["beyond accuracy", *headers], lines)
+
+
+def _beside_published(rows: Sequence[ScoreRow]) -> RenderableType:
+    """The `paper` profile's figure, which is made as the published ones were."""
+    lines = []
+    for row in rows:
+        if row.published is None or row.published.published is None:
+            continue
+        found = row.published
+        apart = UNDEFINED if found.difference is None else signed_number(found.difference, "+.1f")
+        verdict = {None: UNDEFINED, True: "outside", False: "inside"}[found.outside]
+        ours = interval(found.ours, percent)
+        lines.append([row.score.benchmark, found.figure, ours, f"{found.published:.1f}", apart, verdict])
+    headers = ["as published", "ours %\n[95 % interval]", "published\n%", "points\napart", "our\ninterval"]
+    return table("", ["benchmark", *headers], lines)
+
+
+def _judge(score: Score) -> str:
+    return f"{score.model} {score.scheme} with --grammar {score.grammar}"

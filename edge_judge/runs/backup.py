@@ -1,0 +1,45 @@
+"""Files kept aside while others take their place, and put back if these come to nothing. No kill loses any.
+
+Knows: files of one folder; the first one named is what makes the others count. Does not know: what they hold.
+"""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Sequence
+from pathlib import Path
+from tempfile import TemporaryDirectory
+
+PLACE = ".before"  # in the folder; it appears whole, with a copy of every file, before any file goes
+
+
+def move_aside(folder: Path, names: Sequence[str]) -> None:
+    """Put the files of these names aside, those that there are."""
+    found = [name for name in names if (folder / name).exists()]
+    if not found:
+        return
+    with TemporaryDirectory(prefix=".put-", dir=folder) as temporary:
+        whole = Path(temporary) / "whole"
+        whole.mkdir()
+        for name in found:
+            shutil.copyfile(folder / name, whole / name)
+        whole.rename(folder / PLACE)
+    for name in found:
+        (folder / name).unlink()
+
+
+def restore(folder: Path, names: Sequence[str]) -> None:
+    """Put back what was put aside, in the place of what is there now. Nothing happens where nothing was."""
+    if not (folder / PLACE).is_dir():
+        return
+    first, *others = names
+    (folder / first).unlink(missing_ok=True)
+    for name in (*others, first):  # the first one last: until it is there, a kill leaves more to put back
+        if (folder / PLACE / name).exists():
+            (folder / PLACE / name).replace(folder / name)
+    discard(folder)
+
+
+def discard(folder: Path) -> None:
+    """Forget what was put aside."""
+    shutil.rmtree(folder / PLACE, ignore_errors=True)

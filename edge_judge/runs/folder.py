@@ -1,0 +1,320 @@
+"""A run's folder: results/<benchmark>/<model>/<scheme>/<grammar>/. The one file that touches it.
+
+    run.json         what decides the outcome, and what was measured; written first, completed last
+    verdicts.jsonl   one line per verdict, flushed as it is reached
+    score.json       the figures; its presence means that the run is complete
+    .before/         the run that one begun anew is to take the place of, until that has a verdict
+
+Knows: how to lose nothing: a torn last line is dropped, everything else survives a kill at any moment.
+Does not know: models, benchmarks, statistics.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import asdict
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import IO, Any, Self
+
+from edge_judge.errors import RunError
+from edge_judge.records import LABELS, ORDERS, Identity, Measured, Run, Score, Verdict
+from edge_judge.runs import backup
+from edge_judge.settings import differences
+
+FILES = ("run.json", "verdicts.jsonl", "score.json")
+BEGUN = ("run.json", "verdicts.jsonl")  # where both are, a verdict was reached
+
+
+class RunFolder:
+    """One run on disk. Open it with `RunFolder.open`, which refuses a run begun under other settings."""
+
+    def __init__(self, path: Path, identity: Identity, settings: Mapping[str, Any]) -> None:
+        self.path, self.identity, self.settings = path, identity, settings
+        self._lines: IO[str] | None = None
+
+    @classmethod
+    @contextmanager
+    def open(
+        cls, results: Path, identity: Identity, settings: Mapping[str, Any], *, fresh: bool
+    ) -> Iterator[Self]:
+        """Begin or resume a run, alone: another process that opens the same folder is refused."""
+        path = folder(results, identity)
+        with _alone(path):
+            run = cls(path, identity, settings)
+            run._begin(fresh)
+            try:
+                yield run
+            except BaseException:  # Ctrl-C too
+                run._forget_if_nothing_was_reached()
+                raise
+            finally:
+                run.close()
+
+    def _begin(self, fresh: bool) -> None:
+        if not all((self.path / name).exists() for name in BEGUN):
+            backup.restore(self.path, FILES)  # a kill came before the first verdict of a run that was begun anew
+        backup.discard(self.path)
+        if fresh:
+            backup.move_aside(self.path, FILES)
+        known = _run_json(self.path)
+        if known is None:  # what else is here belongs to no run
+            for name in FILES:
+                (self.path / name).unlink(missing_ok=True)
+            write_json(self.path / "run.json", {**asdict(self.identity), "settings": dict(self.settings)})
+            return
+        differing = differences(known["settings"], self.settings)
+        if differing:
+            raise RunError(
+                f"{self.path} holds a run under other settings: {'; '.join(differing)}",
+                "--fresh begins it anew, --results DIR puts it elsewhere",
+            )
+
+    def verdicts(self) -> list[Verdict]:
+        """The verdicts reached so far. A torn last line is cut off the file; any other broken line is an error."""
+        file = self.path / "verdicts.jsonl"
+        if not file.exists():
+            return []
+        whole, tail = file.read_bytes(), b""
+        if not whole.endswith(b"\n"):
+            whole, _, tail = whole.rpartition(b"\n")
+            whole += b"\n" if whole else b""
+        if tail:
+            with file.open("r+b") as lines:
+                lines.truncate(len(whole))
+        return [_verdict(file, number, line) for number, line in enumerate(whole.splitlines(), 1)]
+
+    def append(self, verdict: Verdict) -> None:
+        first = self._lines is None
+        if self._lines is None:
+            self._lines = (self.path / "verdicts.jsonl").open("a", encoding="utf-8")
+        fields = {name: getattr(verdict, name) for name in ("id", "order", "verdict", "p", "text", "mass")}
+        if verdict.truncated:
+            fields["cut"] = True
+        self._lines.write(json.dumps(fields, ensure_ascii=False) + "\n")
+        self._lines.flush()
+        if first:
+            backup.discard(self.path)
+
+    def close(self) -> None:
+        if self._lines is not None:
+            self._lines.close()
+            self._lines = None
+
+    def _forget_if_nothing_was_reached(self) -> None:
+        """A run that ends before its first verdict (its model cannot be loaded, say) leaves nothing behind, or the run
+        that it was to take the place of.
+        """
+        if not any((self.path / name).exists() for name in ("verdicts.jsonl", "score.json")):
+            (self.path / "run.json").unlink(missing_ok=True)
+            backup.restore(self.path, FILES)
+
+    def measured(self) -> Measured | None:
+        found = (_run_json(self.path) or {}).get("measured")
+        try:
+            measured = Measured(**found) if found else None
+        except TypeError as error:
+            raise RunError(f"{self.path / 'run.json'}: measured: {error}", "--fresh begins the run anew") from error
+        if measured and not all(_is_number(value) for name, value in asdict(measured).items() if name != "machine"):
+            raise RunError(f"{self.path / 'run.json'}: measured: expected numbers", "--fresh begins the run anew")
+        return measured
+
+    def reopen(self) -> None:
+        """More verdicts are to come: the run is not complete any more."""
+        (self.path / "score.json").unlink(missing_ok=True)
+
+    def complete(self, measured: Measured, size: int, score: Mapping[str, Any]) -> None:
+        """What was measured, then the score: from here on the run is complete."""
+        known = _run_json(self.path) or {}
+        write_json(self.path / "run.json", {**known, "gguf_bytes": size, "measured": asdict(measured)})
+        write_json(self.path / "score.json", score)
+
+    def add(self, name: str, content: Mapping[str, Any]) -> None:
+        """Note something more in run.json about a run, which decides nothing."""
+        write_json(self.path / "run.json", {**(_run_json(self.path) or {}), name: dict(content)})
+
+
+def folder(results: Path, identity: Identity) -> Path:
+    return results / identity.benchmark / identity.model / identity.scheme / identity.grammar
+
+
+def read_run(path: Path) -> Run:
+    """A complete run from its folder. Raises RunError for a folder that is none, or is not complete."""
+    known = _run_json(path)
+    if known is None:
+        raise RunError(f"{path}: no run there (no run.json)", "edge-judge eval makes one")
+    if not (path / "score.json").exists():
+        raise RunError(f"{path}: this run is not complete", "the same edge-judge eval command resumes it")
+    names = ("benchmark", "model", "scheme", "grammar")
+    if missing := [name for name in (*names, "gguf_bytes") if name not in known]:
+        raise RunError(f"{path / 'run.json'}: no {' and no '.join(missing)}", "--fresh begins the run anew")
+    if not all(isinstance(known[name], str) for name in names) or not _is_number(known["gguf_bytes"]):
+        wanted = f"{', '.join(names)} as text and gguf_bytes as a number"
+        raise RunError(f"{path / 'run.json'}: expected {wanted}", "--fresh begins the run anew")
+    identity = Identity(*(known[name] for name in names))
+    run = RunFolder(path, identity, known["settings"])
+    return Run(identity, known["settings"], run.measured(), tuple(run.verdicts()), known["gguf_bytes"])
+
+
+def put_run(
+    results: Path, run: Run, score: Mapping[str, Any], note: tuple[str, Mapping[str, Any]], *, fresh: bool
+) -> Path:
+    """Make the folder of a complete run that was reached elsewhere, whole or not at all. note: as of `add`.
+
+    Raises RunError where a run is there already, unless `fresh`: it is then replaced, once the new one is whole.
+    """
+    path = folder(results, run.identity)
+    with _alone(path):
+        if not fresh:
+            _refuse_another(path, run)
+        with TemporaryDirectory(prefix=".put-", dir=path) as temporary:
+            made = RunFolder(Path(temporary), run.identity, run.settings)
+            made._begin(fresh=True)
+            for verdict in run.verdicts:
+                made.append(verdict)
+            made.close()
+            measured = {"measured": asdict(run.measured)} if run.measured else {}
+            known = {"gguf_bytes": run.bytes, **measured, note[0]: dict(note[1])}
+            write_json(made.path / "run.json", {**(_run_json(made.path) or {}), **known})
+            write_json(made.path / "score.json", score)
+            for name in reversed(FILES):  # a kill from here on leaves no run that is half of each
+                (path / name).unlink(missing_ok=True)
+            for name in FILES:
+                (made.path / name).replace(path / name)
+    return path
+
+
+def noted(path: Path, name: str) -> Mapping[str, Any] | None:
+    """What `add` noted about the run in this folder; None where it noted nothing of that name."""
+    found = (_run_json(path) or {}).get(name)
+    return found if isinstance(found, dict) else None
+
+
+def find_runs(results: Path) -> list[Path]:
+    """The folders of all complete runs below `results`, sorted."""
+    return sorted(path.parent for path in results.glob("*/*/*/*/score.json"))
+
+
+def write_json(path: Path, content: Mapping[str, Any]) -> None:
+    """Whole or not at all, see `write_whole`."""
+    write_whole(path, f"{json.dumps(content, indent=2, ensure_ascii=False)}\n".encode())
+
+
+def write_whole(path: Path, content: bytes) -> None:
+    """Whole or not at all: a temporary file, synced, then renamed."""
+    temporary = path.with_name(f".{path.name}.{os.getpid()}")
+    try:
+        with temporary.open("wb") as file:
+            file.write(content)
+            file.flush()
+            os.fsync(file.fileno())
+        temporary.replace(path)
+    finally:
+        temporary.unlink(missing_ok=True)
+
+
+@contextmanager
+def _alone(path: Path) -> Iterator[None]:
+    """The folder of a run, made if it is not there, locked; it is removed again if nothing was put there."""
+    from filelock import FileLock, Timeout
+
+    made = [one for one in (path, *path.parents) if not one.exists()]
+    path.mkdir(parents=True, exist_ok=True)
+    lock = FileLock(path / ".lock")
+    try:
+        lock.acquire(timeout=0)
+    except Timeout as error:
+        raise RunError(f"{path}: another edge-judge is writing this run", "wait for it, or use --results") from error
+    try:
+        yield
+    finally:
+        (path / ".lock").unlink(missing_ok=True)  # while it is held: later it may be another's
+        _remove_empty(made)
+        lock.release()
+
+
+def _refuse_another(path: Path, run: Run) -> None:
+    known = _run_json(path)
+    if known is None:
+        return
+    if differing := differences(known["settings"], run.settings):
+        why = f"holds a run under other settings: {'; '.join(differing)}"
+    elif (path / "verdicts.jsonl").exists():
+        why = "holds a run with verdicts already"
+    else:
+        return
+    raise RunError(f"{path} {why}", "--fresh replaces it, --results DIR puts the new one elsewhere")
+
+
+def _run_json(folder: Path) -> dict[str, Any] | None:
+    path = folder / "run.json"
+    if not path.exists():
+        return None
+    try:
+        content = json.loads(path.read_text(encoding="utf-8"))
+    except ValueError as error:
+        raise RunError(f"{path} is not JSON: {error}", "--fresh begins the run anew") from error
+    if not isinstance(content, dict) or not isinstance(content.get("settings"), dict):
+        raise RunError(f"{path}: expected a JSON object with settings", "--fresh begins the run anew")
+    return content
+
+
+def _verdict(file: Path, number: int, line: bytes) -> Verdict:
+    try:
+        fields = json.loads(line)
+        verdict = Verdict(**fields)
+    except (ValueError, TypeError) as error:
+        raise RunError(f"{file}:{number}: not a verdict: {error}", "--fresh begins the run anew") from error
+    if not _is_whole(verdict):
+        raise RunError(f"{file}:{number}: not a verdict: {line[:60]!r}", "--fresh begins the run anew")
+    return verdict
+
+
+def _is_whole(verdict: Verdict) -> bool:
+    """Whether each field is of its kind: a file may have been edited, and figures are computed from it."""
+    p: object = verdict.p
+    return (
+        isinstance(verdict.id, str)
+        and verdict.order in ORDERS
+        and verdict.verdict in (*LABELS, None)
+        and (p is None or (isinstance(p, dict) and all(k in LABELS and _is_number(v) for k, v in p.items())))
+        and (verdict.text is None or isinstance(verdict.text, str))
+        and (verdict.mass is None or _is_number(verdict.mass))
+        and isinstance(verdict.truncated, bool)
+    )
+
+
+def _is_number(value: object) -> bool:
+    return isinstance(value, (int, float)) and not isinstance(value, bool)
+
+
+def _remove_empty(folders: Iterable[Path]) -> None:
+    """Those of the folders, innermost first, that hold nothing."""
+    for one in folders:
+        try:
+            one.rmdir()
+        except OSError:  # not empty, and so are those around it
+            return
+
+
+def score_json(score: Score) -> dict[str, object]:
+    """A run's score.json: exactly the fields of `Score`, every figure with value, low, high, k and n.
+
+    `human_ceiling` is there only where the benchmark has several votes on a pair.
+    """
+    ceiling = {} if score.human_ceiling.value is None else {"human_ceiling": asdict(score.human_ceiling)}
+    return {
+        "benchmark": score.benchmark,
+        "model": score.model,
+        "scheme": score.scheme,
+        "grammar": score.grammar,
+        "pairs": score.pairs,
+        "verdicts": score.verdicts,
+        "strict": {name: asdict(figure) for name, figure in score.strict.items()},
+        "paper": {name: asdict(figure) for name, figure in score.paper.items()},
+        "baselines": {name: asdict(figure) for name, figure in score.baselines.items()},
+        **ceiling,
+    }

@@ -1,0 +1,228 @@
+"""A run <-> one small file, so that a machine that could never run f16 can compare with it.
+
+    EJPACK\\r\\n   8 bytes, which no text mode leaves as they are
+    version      2 bytes; all numbers are big-endian
+    lengths      4 bytes each: of the header, of the body
+    sha256       32 bytes: of the header and the body
+    header       JSON: identity, every setting that decides the outcome, what was measured, how much was judged
+    body         the verdicts, see columns.py
+
+Verdicts come back exactly, their probabilities to six digits, texts not at all. Pairs are told by their place in the
+benchmark, so a pack is read as a run only together with the very same benchmark.
+Knows: this format, and to believe nothing that it reads. Does not know: folders, how a run is shown, what may be
+compared with what (a run from a pack is a run like any other).
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import struct
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, fields
+from typing import Any, NoReturn
+
+from edge_judge.errors import RunError
+from edge_judge.records import Benchmark, Identity, Measured, Order, Run, Verdict
+from edge_judge.runs import pack_columns
+
+MAGIC = b"EJPACK\r\n"
+VERSION = 1
+ENDING = ".ejpack"
+MOST_BYTES = 32_000_000  # of a file; a million pairs need less
+MOST_HEADER = 1_000_000
+MOST_PAIRS = 1_000_000
+MOST = 1 << 62  # of anything counted in bytes, tokens or seconds
+HASHES = ("gguf_sha256", "benchmark_sha256", "prompt_sha256", "grammar_sha256")  # what every run's settings have
+_FRAME = struct.Struct(">8sHII32s")
+_KEYS = frozenset({"identity", "settings", "measured", "gguf_bytes", "pairs", "ids_sha256", "verdicts"})
+
+
+@dataclass(frozen=True, slots=True)
+class Pack:
+    """What a pack says. pairs: how many the whole benchmark has; ids_sha256: of their ids, in its order; rows: the
+    verdicts, by the place of their pair; bytes: of the GGUF; sha256: of the pack itself.
+    """
+
+    identity: Identity
+    settings: Mapping[str, Any]
+    measured: Measured | None
+    bytes: int
+    pairs: int
+    ids_sha256: str
+    rows: tuple[pack_columns.PackedVerdict, ...]
+    sha256: str
+
+    @property
+    def judged(self) -> int:
+        """How many pairs have a verdict."""
+        return len({row.place for row in self.rows})
+
+    @property
+    def orders(self) -> tuple[Order, ...]:
+        """The orders in which pairs were judged, "ab" first."""
+        return tuple(sorted({row.order for row in self.rows}))
+
+
+def write(benchmark: Benchmark, run: Run) -> bytes:
+    """The pack of a run on this benchmark. The same run gives the same bytes.
+
+    Raises RunError where the run is not one on this benchmark, or holds what no pack can.
+    """
+    rows = _rows(benchmark, run)
+    body = pack_columns.write(rows, len(benchmark.pairs))
+    header = {
+        "identity": asdict(run.identity),
+        "settings": dict(run.settings),
+        "measured": asdict(run.measured) if run.measured else None,
+        "gguf_bytes": run.bytes,
+        "pairs": len(benchmark.pairs),
+        "ids_sha256": _ids_sha256(benchmark),
+        "verdicts": len(rows),
+    }
+    said = json.dumps(header, indent=1, ensure_ascii=False, sort_keys=True).encode()
+    made = _FRAME.pack(MAGIC, VERSION, len(said), len(body), hashlib.sha256(said + body).digest()) + said + body
+    read(made)  # what could not be read again is no pack
+    return made
+
+
+def read(data: bytes) -> Pack:
+    """What the bytes of a pack say. Runs nothing, and takes no more memory than the announced verdicts need.
+
+    Raises RunError for anything but a whole, unaltered pack of a version that is known here.
+    """
+    said, body, sha256 = _framed(data)
+    header = _header(said)
+    settings = header["settings"]
+    for name in HASHES:
+        if not isinstance(settings.get(name), str):
+            raise RunError(f"its settings have no {name}")
+    return Pack(
+        _identity(header["identity"]),
+        settings,
+        _measured(header["measured"]),
+        _count(header, "gguf_bytes", MOST),
+        _count(header, "pairs", MOST_PAIRS),
+        str(header["ids_sha256"]),
+        pack_columns.read(body, header["pairs"], _count(header, "verdicts", 2 * MOST_PAIRS)),
+        sha256,
+    )
+
+
+def unpack(pack: Pack, benchmark: Benchmark) -> Run:
+    """The run that a pack was made of, without the texts. Raises RunError for another benchmark than it judged."""
+    _refuse_another(benchmark, pack.identity, pack.settings)
+    if pack.ids_sha256 != _ids_sha256(benchmark):
+        raise RunError(
+            f"the pairs of {benchmark.name} have other ids or another order here than where the pack was made",
+            "use the version of edge-judge that made the pack",
+        )
+    verdicts = (
+        Verdict(benchmark.pairs[row.place].id, row.order, row.verdict, row.p, None, row.mass, row.truncated)
+        for row in pack.rows
+    )
+    return Run(pack.identity, pack.settings, pack.measured, tuple(verdicts), pack.bytes)
+
+
+def _rows(benchmark: Benchmark, run: Run) -> list[pack_columns.PackedVerdict]:
+    _refuse_another(benchmark, run.identity, run.settings)
+    places = {pair.id: place for place, pair in enumerate(benchmark.pairs)}
+    found: dict[tuple[str, str], pack_columns.PackedVerdict] = {}
+    for one in run.verdicts:
+        if one.id not in places or (one.id, one.order) in found:
+            why = "the benchmark does not have" if one.id not in places else f"already has one in the order {one.order}"
+            raise RunError(f"a verdict on pair {one.id!r}, which {why}")
+        found[one.id, one.order] = pack_columns.PackedVerdict(
+            places[one.id], one.order, one.verdict, one.p, one.mass, one.truncated
+        )
+    return list(found.values())
+
+
+def _refuse_another(benchmark: Benchmark, identity: Identity, settings: Mapping[str, Any]) -> None:
+    judged = settings.get("benchmark_sha256")
+    if identity.benchmark != benchmark.name:
+        raise RunError(f"it judged {identity.benchmark!r}, this benchmark is {benchmark.name!r}")
+    if judged != benchmark.sha256:
+        raise RunError(
+            f"it judged another file than this {benchmark.name}: sha256 {judged}, here {benchmark.sha256}",
+            "both sides must judge the very same file",
+        )
+
+
+def _ids_sha256(benchmark: Benchmark) -> str:
+    return hashlib.sha256(json.dumps([pair.id for pair in benchmark.pairs]).encode()).hexdigest()
+
+
+def _framed(data: bytes) -> tuple[bytes, bytes, str]:
+    """The header, the body and their hash."""
+    if len(data) > MOST_BYTES:
+        raise RunError(f"more than {MOST_BYTES:,} bytes, which no pack has")
+    if not data.startswith(MAGIC):
+        raise RunError("no pack: it does not begin as one", "edge-judge pack export makes one")
+    again = "copy it again from where it was made"
+    if len(data) < _FRAME.size:
+        raise RunError("the pack is cut off", again)
+    _, version, header, body, sha256 = _FRAME.unpack_from(data)
+    if version != VERSION:
+        raise RunError(f"a pack of version {version}, this edge-judge reads version {VERSION}", "update edge-judge")
+    content = data[_FRAME.size :]
+    if len(content) != header + body:
+        raise RunError(f"the pack is {'cut off' if len(content) < header + body else 'longer than it says'}", again)
+    if hashlib.sha256(content).digest() != sha256:
+        raise RunError("the pack was altered: its sha256 is not the one it carries", again)
+    if header > MOST_HEADER:
+        raise RunError(f"a header of more than {MOST_HEADER:,} bytes, which no pack has")
+    return content[:header], content[header:], sha256.hex()
+
+
+def _header(said: bytes) -> dict[str, Any]:
+    def refuse(constant: str) -> NoReturn:
+        raise ValueError(f"{constant} is no number")
+
+    try:
+        header = json.loads(said, parse_constant=refuse)
+        json.dumps(header, allow_nan=False, ensure_ascii=False).encode()  # it must be possible to write it again
+    except (ValueError, RecursionError) as error:
+        raise RunError(f"its header is not JSON: {error}") from error
+    if not isinstance(header, dict) or not header.keys() >= _KEYS or not isinstance(header["settings"], dict):
+        raise RunError(f"its header is not whole, expected {', '.join(sorted(_KEYS))}")
+    if not _is_flat(header, levels=4):
+        raise RunError("its header is nested deeper than any setting is")
+    return header
+
+
+def _is_flat(value: object, levels: int) -> bool:
+    inside = value.values() if isinstance(value, dict) else value if isinstance(value, list) else ()
+    return levels > 0 and all(_is_flat(one, levels - 1) for one in inside)
+
+
+def _identity(said: object) -> Identity:
+    """The run's folder in four names, none of which may lead out of it."""
+    names = [field.name for field in fields(Identity)]
+    if not isinstance(said, dict) or said.keys() != set(names):
+        raise RunError(f"its identity is not whole, expected {', '.join(names)}")
+    for name, value in said.items():
+        plain = isinstance(value, str) and value.isprintable() and len(value.encode()) <= 200
+        if not plain or value[:1] in ("", ".") or "/" in value or "\\" in value:
+            raise RunError(f"its {name} is {str(value)[:60]!r}, which names no folder")
+    return Identity(**said)
+
+
+def _measured(said: object) -> Measured | None:
+    if said is None:
+        return None
+    names = [field.name for field in fields(Measured)]
+    if not isinstance(said, dict) or said.keys() != set(names):
+        raise RunError(f"what it measured is not whole, expected {', '.join(names)}")
+    for name, value in said.items():
+        number = isinstance(value, (int, float)) and not isinstance(value, bool) and 0 <= value <= MOST
+        if not (isinstance(value, str) if name == "machine" else number):
+            raise RunError(f"its measured {name} is {str(value)[:60]!r}")
+    return Measured(**said)
+
+
+def _count(header: Mapping[str, Any], name: str, most: int) -> int:
+    value = header[name]
+    if not isinstance(value, int) or isinstance(value, bool) or not 0 <= value <= most:
+        raise RunError(f"its {name} is {str(value)[:60]!r}, expected a whole number up to {most:,}")
+    return value

@@ -1,0 +1,80 @@
+"""What decides a run, and in what two runs differ.
+
+Knows: which settings decide a verdict, and which only say where a file lay or how much was asked for.
+Does not know: where settings come from, where they are kept.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from edge_judge.errors import RunError
+from edge_judge.records import Identity, Run
+
+COVERAGE = frozenset({"order", "limit"})  # which verdicts were asked for, not how one comes out
+
+
+@dataclass(frozen=True, slots=True)
+class Change:
+    """The one thing in which two runs may differ: what it is called, and which parts of a run go with it."""
+
+    name: str
+    parts: frozenset[str]
+
+
+WEIGHTS = Change("the weights", frozenset({"scheme", "gguf_sha256", "lock"}))  # lock: where they come from
+
+
+def same_conditions(run: Run, baseline: Run, change: Change = WEIGHTS) -> None:
+    """Raises RunError naming the first thing, other than `change`, in which two runs differ."""
+    ours, theirs = dict(_deciding(run, change)), dict(_deciding(baseline, change))
+    for name in sorted(ours.keys() | theirs.keys()):
+        if ours.get(name) != theirs.get(name):
+            raise RunError(
+                f"{run_name(run.identity)} and {run_name(baseline.identity)} differ in more than {change.name}: "
+                f"{name} is {ours.get(name)!r} and {theirs.get(name)!r}",
+                hint="run both again under the same settings",
+            )
+
+
+def _deciding(run: Run, change: Change) -> Iterator[tuple[str, object]]:
+    """Everything that decides a verdict and does not go with the change, nested settings under dotted names."""
+    for name in ("benchmark", "grammar", "model", "scheme"):
+        if name not in change.parts:
+            yield name, getattr(run.identity, name)
+    yield from _flat(run.settings, "settings", change.parts | COVERAGE | PLACES)
+
+
+def _flat(settings: Mapping[str, object], path: str, ignored: frozenset[str]) -> Iterator[tuple[str, object]]:
+    for name, value in settings.items():
+        if name in ignored:
+            continue
+        if isinstance(value, Mapping):
+            yield from _flat(value, f"{path}.{name}", ignored)
+        else:
+            yield f"{path}.{name}", list(value) if isinstance(value, tuple) else value
+
+
+PLACES = frozenset({"benchmark_source"})  # where a file lay decides nothing: its hash does
+
+
+def differences(old: Mapping[str, Any], new: Mapping[str, Any]) -> list[str]:
+    """One phrase for each setting that differs."""
+    keys = sorted((old.keys() | new.keys()) - PLACES)
+    return [
+        f"{key} was {_brief(old.get(key))}, is {_brief(new.get(key))}"
+        for key in keys
+        if old.get(key) != new.get(key)
+    ]
+
+
+def _brief(value: object) -> str:
+    text = str(value)
+    return f"{text[:12]}…" if len(text) == 64 else text
+
+
+def run_name(identity: Identity) -> str:
+    """A run's name in messages: its folder below the results."""
+    return f"{identity.benchmark}/{identity.model}/{identity.scheme}/{identity.grammar}"

@@ -1,0 +1,224 @@
+"""Which scheme of a model can be trusted, found with as few verdicts as possible: judge a block of pairs, look, go on.
+
+The ladder is walked from the widest scheme down and ends at the first that is not shown to be within the margin, which
+keeps the 5 % of `choice` for the ladder as a whole. Only one model is in memory at a time: the baseline is judged some
+blocks ahead, twice as far each time, so that it is loaded a few times and not for every block.
+
+All verdicts lie in ordinary runs' folders: what was recorded before is not judged again, and `eval` goes on from here.
+Knows: sessions, runs' folders, decisions. Does not know: where a GGUF comes from, what is printed.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import Protocol as Interface
+
+from edge_judge.analysis import sampling
+from edge_judge.analysis.decision import Decision, decide_scheme
+from edge_judge.analysis.paired_losses import Claim, Part
+from edge_judge.analysis.sampling import Block, Unit
+from edge_judge.engine import Limits
+from edge_judge.metrics import scoring
+from edge_judge.protocols.protocol import Protocol
+from edge_judge.records import Benchmark, Judge, Run
+from edge_judge.runs import folder as run_folder
+from edge_judge.runs.folder import score_json
+from edge_judge.runs.identity import run_identity, run_settings
+from edge_judge.runs.session import Follow, Session
+
+AHEAD = 4  # blocks of the baseline that are judged at first
+
+
+@dataclass(frozen=True, slots=True)
+class Task:
+    """A benchmark, and how it is judged."""
+
+    benchmark: Benchmark
+    protocol: Protocol
+
+
+@dataclass(frozen=True, slots=True)
+class ChooseSettings:
+    """What is asked, and what it may cost. margin: points; seconds: of judging, None for as long as it takes; pairs:
+    of each scheme, None for all. follow: who follows a judge's work on a benchmark.
+    """
+
+    results: Path
+    margin: float
+    claim: Claim = "probabilities"
+    seed: int = 0
+    seconds: float | None = None
+    pairs: int | None = None
+    threads: int | None = None
+    limits: Limits = Limits()
+    follow: Callable[[Judge, Benchmark], Follow] = lambda _, __: Follow()
+
+
+class JudgeSource(Interface):
+    """A scheme, or the baseline."""
+
+    def runs(self) -> list[Run]:
+        """What was judged so far, a run for each task."""
+
+    def judge(self, blocks: Sequence[Block]) -> bool:
+        """Judge these pairs too; False where that cannot be done here."""
+
+    def unload(self) -> None:
+        """Give back the model's memory."""
+
+
+@dataclass(frozen=True, slots=True)
+class RecordedJudge:
+    """A side that cannot be judged on this machine: what was recorded elsewhere is all there is."""
+
+    recorded: Sequence[Run]
+
+    def runs(self) -> list[Run]:
+        return list(self.recorded)
+
+    def judge(self, blocks: Sequence[Block]) -> bool:
+        return False
+
+    def unload(self) -> None:
+        return None
+
+
+class LocalJudge:
+    """A side whose GGUF is here, with its runs' folders, which it alone writes."""
+
+    def __init__(
+        self, judge: Judge, tasks: Sequence[Task], folders: Sequence[run_folder.RunFolder], how: ChooseSettings
+    ) -> None:
+        self._judge, self._tasks, self._folders, self._how = judge, tasks, folders, how
+        self._session: Session | None = None
+
+    def runs(self) -> list[Run]:
+        size = self._judge.gguf.stat().st_size
+        return [
+            Run(kept.identity, kept.settings, kept.measured(), tuple(kept.verdicts()), size) for kept in self._folders
+        ]
+
+    def judge(self, blocks: Sequence[Block]) -> bool:
+        wanted = {unit for block in blocks for unit in block}
+        if self._session is None:
+            self._session = Session(self._judge, threads=self._how.threads, limits=self._how.limits)
+        for task, kept in zip(self._tasks, self._folders, strict=True):
+            pairs = tuple(pair for pair in task.benchmark.pairs if Unit(task.benchmark.name, pair.id) in wanted)
+            if pairs:
+                part = replace(task.benchmark, pairs=pairs)
+                follow = self._how.follow(self._judge, part)
+                self._session.evaluate(part, task.protocol, kept, follow)
+        return True
+
+    def unload(self) -> None:
+        if self._session is not None:
+            self._session.__exit__(None, None, None)
+            self._session = None
+
+    def score(self) -> None:
+        """Complete the runs over what was judged: a later one goes on from there."""
+        for task, kept in zip(self._tasks, self._folders, strict=True):
+            verdicts, measured = kept.verdicts(), kept.measured()
+            if verdicts and measured is not None:
+                score = scoring.score(task.benchmark, verdicts, kept.identity)
+                kept.complete(measured, self._judge.gguf.stat().st_size, score_json(score))
+
+
+@contextmanager
+def local_judge(judge: Judge, tasks: Sequence[Task], how: ChooseSettings) -> Iterator[LocalJudge]:
+    """A side for as long as it is needed; its runs are complete afterwards, over the pairs that were judged."""
+    with ExitStack() as stack:
+        folders = [
+            stack.enter_context(
+                run_folder.RunFolder.open(
+                    how.results,
+                    run_identity(task.benchmark, judge, task.protocol),
+                    run_settings(task.benchmark, judge, task.protocol, how.limits),
+                    fresh=False,
+                )
+            )
+            for task in tasks
+        ]
+        side = LocalJudge(judge, tasks, folders, how)
+        try:
+            yield side
+            side.score()
+        finally:
+            side.unload()
+
+
+@dataclass(slots=True)
+class Clock:
+    """Seconds that may be spent. A block is begun only if one like the last would still fit."""
+
+    seconds: float | None
+    _start: float = field(default_factory=time.monotonic)
+    _last: float = 0.0
+
+    @property
+    def spent(self) -> bool:
+        return self.seconds is not None and time.monotonic() - self._start + self._last > self.seconds
+
+    @contextmanager
+    def timing(self) -> Iterator[None]:
+        """While a block is judged."""
+        begun = time.monotonic()
+        yield
+        self._last = time.monotonic() - begun
+
+
+def choose(
+    ladder: Sequence[Judge], baseline: JudgeSource, tasks: Sequence[Task], how: ChooseSettings
+) -> Iterator[Decision]:
+    """A decision for each scheme of a ladder, the widest first, until one is not within the margin.
+
+    Raises what `choice.decide` raises, and what judging raises.
+    """
+    clock = Clock(how.seconds)
+    for judge in ladder:
+        with local_judge(judge, tasks, how) as side:
+            decision = decided(side, baseline, tasks, how, clock)
+        yield decision
+        if decision.outcome != "within":
+            return
+
+
+def decided(
+    side: JudgeSource, baseline: JudgeSource, tasks: Sequence[Task], how: ChooseSettings, clock: Clock
+) -> Decision:
+    """Judge and look until it is decided, or what may be spent is spent, or there is nothing more to judge."""
+    blocks = sampling.order([task.benchmark for task in tasks], how.seed)
+    while True:
+        parts = [
+            Part(task.benchmark, ours, theirs)
+            for task, ours, theirs in zip(tasks, side.runs(), baseline.runs(), strict=True)
+        ]
+        found = decide_scheme(parts, how.margin, claim=how.claim, seed=how.seed, max_pairs=how.pairs)
+        rest = blocks[found.blocks :]
+        too_many = how.pairs is not None and bool(rest) and found.pairs + len(rest[0]) > how.pairs
+        if found.outcome != "undecided" or not rest or too_many or clock.spent:
+            return found
+        if not _known([part.baseline for part in parts], tasks, rest[0]):
+            side.unload()
+            ahead = blocks[found.blocks : found.blocks + max(AHEAD, found.blocks)]
+            if not baseline.judge(ahead):
+                return found
+            baseline.unload()
+        with clock.timing():
+            if not side.judge(rest[:1]):
+                return found
+
+
+def _known(runs: Sequence[Run], tasks: Sequence[Task], block: Block) -> bool:
+    """Whether these runs, one for each task, have judged all pairs of a block in all orders."""
+    orders: Mapping[str, int] = {task.benchmark.name: len(task.protocol.orders) for task in tasks}
+    seen: dict[Unit, int] = {}
+    for task, found in zip(tasks, runs, strict=True):
+        for verdict in found.verdicts:
+            unit = Unit(task.benchmark.name, verdict.id)
+            seen[unit] = seen.get(unit, 0) + 1
+    return all(seen.get(unit, 0) >= orders[unit.benchmark] for unit in block)

@@ -1,0 +1,135 @@
+"""Choosing a scheme: the fewest verdicts that decide, in ordinary runs that eval goes on from."""
+
+from __future__ import annotations
+
+import json
+import shutil
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+from conftest import Edge, fails
+
+from edge_judge import benchmarks
+from edge_judge.cli.choose import seconds
+from edge_judge.errors import UsageError
+from edge_judge.protocols import grammar
+from edge_judge.protocols.protocol import Protocol
+from edge_judge.runs import folder as run_folder
+from edge_judge.workflows import choose as choosing
+
+RECORDED = Path(__file__).parent.parent / "results" / "0.1.0"
+CHECKPOINT = Path(__file__).parent.parent / "edge_judge" / "pocket" / "checkpoint"
+LADDER = ("q8_0", "q6_k", "q4_k_m", "q3_k_m", "q2_k")
+
+
+def chosen(edge: Edge, *arguments: object) -> dict[str, object]:
+    done = edge("choose", "--json", *arguments)
+    assert done.returncode == 0, done.stderr
+    return json.loads(done.stdout)
+
+
+@pytest.fixture
+def recorded(tmp_path: Path) -> Path:
+    """The committed ladder, to be read and not to be changed."""
+    shutil.copytree(RECORDED, tmp_path / "recorded")
+    return tmp_path / "recorded"
+
+
+def test_on_the_recorded_ladder_few_verdicts_say_what_all_of_them_say(edge: Edge, recorded: Path) -> None:
+    schemes = [part for scheme in LADDER for part in ("--scheme", scheme)]
+    before = {path: path.read_bytes() for path in recorded.rglob("verdicts.jsonl")}
+    said = chosen(edge, *schemes, "--results", recorded)
+    decisions = {one["run"]["scheme"]: one for one in said["decisions"]}
+    assert set(decisions) == set(LADDER) and said["not_looked_at"] == []
+    for one in decisions.values():
+        assert one["outcome"] == one["full"]["outcome"] == "within"
+        assert one["pairs"] < one["full"]["pairs"] == one["pairs_total"] == 600
+        assert one["by_probabilities"]["low"] <= one["full"]["by_probabilities"] <= one["by_probabilities"]["high"]
+    assert str(said["sentence"]).startswith("q2_k (1.66 MB) agrees with f16 (7.72 MB) within 2 points on pocket")
+    assert {path: path.read_bytes() for path in recorded.rglob("verdicts.jsonl")} == before
+
+
+def test_no_more_is_judged_than_decides_and_eval_goes_on_from_there(edge: Edge, tmp_path: Path) -> None:
+    said = chosen(edge, "--scheme", "q8_0", "--results", tmp_path / "r")
+    (one,) = said["decisions"]
+    run = run_folder.read_run(tmp_path / "r" / "pocket" / "pocket" / "q8_0" / "pairwise")
+    base = run_folder.read_run(tmp_path / "r" / "pocket" / "pocket" / "f16" / "pairwise")
+    assert len(run.verdicts) == one["verdicts"] == 2 * one["pairs"] < 1200
+    assert len(run.verdicts) <= len(base.verdicts) < 1200
+    again = chosen(edge, "--scheme", "q8_0", "--results", tmp_path / "r")
+    assert again == said
+    edge("eval", "--scheme", "q8_0", "--results", tmp_path / "r")
+    assert len(run_folder.read_run(tmp_path / "r" / "pocket" / "pocket" / "q8_0" / "pairwise").verdicts) == 1200
+
+
+def test_the_walk_ends_at_the_first_scheme_that_is_not_shown_to_agree(edge: Edge, recorded: Path) -> None:
+    said = chosen(edge, "--scheme", "q4_k_m", "--scheme", "q2_k", "--max-pairs", "70", "--results", recorded)
+    (one,) = said["decisions"]
+    assert one["outcome"] == "undecided" and one["pairs"] <= 70 and one["more"] > 0
+    assert said["not_looked_at"] == ["q2_k"]
+    assert "undecided after" in str(said["sentence"])
+
+
+def test_a_budget_of_time_ends_the_walk_too(edge: Edge, tmp_path: Path) -> None:
+    said = chosen(edge, "--scheme", "q8_0", "--budget", "0.001s", "--results", tmp_path / "r")
+    (one,) = said["decisions"]
+    assert one["outcome"] == "undecided" and one["pairs"] == 0
+
+
+def test_a_baseline_that_cannot_run_here_is_taken_as_recorded(recorded: Path) -> None:
+    tasks = [choosing.Task(benchmarks.load("pocket"), Protocol(grammar.load("pairwise")))]
+    folders = {scheme: recorded / "pocket" / "pocket" / scheme / "pairwise" for scheme in ("f16", "q8_0")}
+    whole = run_folder.read_run(folders["f16"])
+    half = replace(whole, verdicts=tuple(one for one in whole.verdicts if int(one.id[-1]) % 2))
+    asked = choosing.ChooseSettings(recorded, margin=2.0)
+    for baseline, outcome in ((whole, "within"), (half, "undecided")):
+        side = choosing.RecordedJudge([run_folder.read_run(folders["q8_0"])])
+        decision = choosing.decided(side, choosing.RecordedJudge([baseline]), tasks, asked, choosing.Clock(None))
+        assert decision.outcome == outcome
+
+
+def test_what_is_decided_is_said_for_a_person_at_80_and_at_120_columns(edge: Edge, recorded: Path) -> None:
+    schemes = ("--scheme", "q4_k_m", "--scheme", "q2_k")
+    for columns in (80, 120):
+        done = edge("choose", *schemes, "--results", recorded, COLUMNS=str(columns))
+        assert done.returncode == 0 and max(map(len, done.stdout.splitlines())) <= columns
+        assert "q4_k_m" in done.stdout and "agrees" in done.stdout and "…" not in done.stdout
+
+
+@pytest.mark.parametrize(("text", "found"), [("2h", 7200), ("30min", 1800), ("1.5m", 90), ("90s", 90), ("1d", 86400)])
+def test_a_budget_is_a_time_with_its_unit(text: str, found: float) -> None:
+    assert seconds(None, None, text) == found  # type: ignore[arg-type]
+    assert seconds(None, None, None) is None  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize("text", ["2", "h", "0h", "-1h", "soon"])
+def test_a_budget_that_is_no_time_is_refused(text: str) -> None:
+    import click
+
+    with pytest.raises(UsageError, match="not a time"):
+        seconds(None, click.Option(["--budget"]), text)  # type: ignore[arg-type]
+
+
+def test_what_cannot_be_chosen_is_one_clear_error(edge: Edge) -> None:
+    fails(edge("choose", "--scheme", "f16"), 1, "no scheme of pocket but f16")
+    fails(edge("choose", "--scheme", "q9"), 2, "q9")
+    fails(edge("choose", "--margin", "nan"), 2, "--margin is not a number")
+    fails(edge("choose", "--model", "llama-3-8b"), 1, "llama-3-8b")
+    done = edge("choose", "--grammar", "none", "--scheme", "q8_0", "--max-pairs", "70")
+    assert done.returncode == 1 and "error: q8_0: verdicts without probabilities" in done.stderr
+    assert "hint: decide by the verdicts as given: --by verdicts" in done.stderr
+
+
+def test_a_scheme_is_chosen_by_a_pack_of_the_baseline_where_f16_cannot_run(edge: Edge, tmp_path: Path) -> None:
+    large, small = ({"EDGE_JUDGE_MODELS": str(tmp_path / name)} for name in ("large", "small"))
+    edge("quantize", CHECKPOINT, "f16", **large)
+    edge("eval", "--model", "checkpoint", "--results", "there", **large)
+    edge("pack", "export", "there/pocket/checkpoint/f16/pairwise", "-o", "f16.ejpack", **large)
+    edge("quantize", CHECKPOINT, "q4_k_m", **small)
+    asked = ("choose", "--model", "checkpoint", "--results", "here")
+    fails(edge(*asked, **small), 1, "no f16 run there to compare with", "edge-judge pack import")
+    edge("pack", "import", "f16.ejpack", "--results", "here", **small)
+    done = edge(*asked, **small)
+    assert done.returncode == 0, done.stderr
+    assert "q4_k_m (2.46 MB) agrees with f16 (7.72 MB) within 2 points" in " ".join(done.stdout.split())

@@ -1,0 +1,315 @@
+"""A run's folder loses nothing that was reached, takes nothing that is broken, and belongs to one writer."""
+
+import json
+import os
+import signal
+import subprocess
+import sys
+from dataclasses import asdict
+from pathlib import Path
+
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from edge_judge.errors import ModelError, RunError
+from edge_judge.records import Identity, Measured, Verdict
+from edge_judge.runs import backup
+from edge_judge.runs import folder as run_folder
+from edge_judge.runs.folder import RunFolder
+
+WHO = Identity("toys", "pocket", "f16", "pairwise")
+HOW = {"gguf_sha256": "a" * 64, "order": "both", "seed": None}
+COST = Measured(1.5, 10, 20, 3, 1 << 20, "x, 2 cores")
+VERDICTS = [
+    Verdict("1", "ab", "a", {"a": 0.7, "b": 0.2, "tie": 0.1}, None, 0.99),
+    Verdict("1", "ba", None, None, "I \u2028 cannot\nsay \u00e9", None),
+    Verdict("\u00e9 2", "ab", "tie", {"a": 0.2, "b": 0.2, "tie": 0.6}, None, 1e-30),
+]
+
+
+def begin(results, how=HOW, *, fresh=False):
+    return RunFolder.open(results, WHO, how, fresh=fresh)
+
+
+def filled(results):
+    """A begun run with VERDICTS in it; its folder."""
+    with begin(results) as run:
+        assert run.verdicts() == []
+        for verdict in VERDICTS:
+            run.append(verdict)
+    return run_folder.folder(results, WHO)
+
+
+def test_verdicts_come_back_as_they_were_given(tmp_path):
+    filled(tmp_path)
+    with begin(tmp_path) as run:
+        assert run.verdicts() == VERDICTS
+
+
+def test_each_verdict_is_on_disk_as_soon_as_it_is_reached(tmp_path):
+    with begin(tmp_path) as run:
+        for count, verdict in enumerate(VERDICTS, 1):
+            run.append(verdict)
+            assert len((run.path / "verdicts.jsonl").read_bytes().splitlines()) == count
+
+
+@settings(max_examples=40, suppress_health_check=[HealthCheck.too_slow, HealthCheck.function_scoped_fixture])
+@given(st.data())
+def test_a_file_cut_anywhere_loses_the_torn_line_and_nothing_else(tmp_path, data):
+    path = filled(tmp_path) / "verdicts.jsonl"
+    whole = path.read_bytes()
+    keep = data.draw(st.integers(0, len(whole)))
+    path.write_bytes(whole[:keep])
+    left = whole[:keep].count(b"\n")
+    with begin(tmp_path) as run:
+        assert run.verdicts() == VERDICTS[:left]
+        for verdict in VERDICTS[left:]:
+            run.append(verdict)
+    assert path.read_bytes() == whole
+    path.unlink()
+
+
+@pytest.mark.parametrize(
+    "broken",
+    [
+        b'{"id": "1", "ord',
+        b"",
+        b"null",
+        b'["1", "ab"]',
+        b'{"id": "1", "order": "aa", "verdict": "a"}',
+        b'{"id": "1", "order": "ab", "verdict": "A"}',
+        b'{"id": "1", "order": "ab", "verdict": "a", "more": 1}',
+        b'{"order": "ab", "verdict": "a"}',
+        b'{"id": "\xff", "order": "ab", "verdict": "a"}',
+    ],
+)
+def test_a_broken_line_elsewhere_is_an_error_with_file_and_line_and_stays_as_it_is(tmp_path, broken):
+    path = filled(tmp_path) / "verdicts.jsonl"
+    lines = path.read_bytes().splitlines(keepends=True)
+    path.write_bytes(lines[0] + broken + b"\n" + lines[2])
+    before = path.read_bytes()
+    with begin(tmp_path) as run, pytest.raises(RunError, match=r"verdicts\.jsonl:2: not a verdict"):
+        run.verdicts()
+    assert path.read_bytes() == before
+
+
+def test_other_settings_are_refused_with_every_difference_named_and_nothing_changed(tmp_path):
+    folder = filled(tmp_path)
+    before = {file.name: file.read_bytes() for file in folder.iterdir()}
+    other = {"gguf_sha256": "b" * 64, "order": "given", "added": 1}
+    expected = "added was None, is 1; gguf_sha256 was aaaaaaaaaaaa…, is bbbbbbbbbbbb…; order was both, is given"
+    with pytest.raises(RunError, match=f"under other settings: {expected}$") as caught, begin(tmp_path, other):
+        pass
+    assert "--fresh" in str(caught.value.hint)
+    assert {file.name: file.read_bytes() for file in folder.iterdir()} == before
+
+
+def test_fresh_begins_anew_under_other_settings(tmp_path):
+    folder = filled(tmp_path)
+    with begin(tmp_path) as run:
+        run.complete(COST, 5, {"pairs": 1})
+    with begin(tmp_path, {"order": "given"}, fresh=True) as run:
+        assert run.verdicts() == []
+        assert run.measured() is None
+        run.append(VERDICTS[1])
+    assert sorted(file.name for file in folder.iterdir()) == ["run.json", "verdicts.jsonl"]
+    assert json.loads((folder / "run.json").read_text())["settings"] == {"order": "given"}
+    with begin(tmp_path, {"order": "given"}) as run:
+        assert run.verdicts() == [VERDICTS[1]]
+
+
+def contents(folder):
+    return {str(file.relative_to(folder)): file.read_bytes() for file in folder.rglob("*") if file.is_file()}
+
+
+def test_a_run_begun_anew_that_reaches_nothing_gives_the_old_one_back(tmp_path):
+    folder = filled(tmp_path)
+    with begin(tmp_path) as run:
+        run.complete(COST, 5, {"pairs": 1})
+    before = contents(folder)
+    with pytest.raises(ModelError), begin(tmp_path, {"order": "given"}, fresh=True) as run:
+        assert run.verdicts() == []
+        raise ModelError("too large")
+    assert contents(folder) == before
+
+
+@pytest.mark.parametrize("kept", range(9))
+def test_a_kill_while_a_run_is_begun_anew_loses_no_file(tmp_path, monkeypatch, kept):
+    """After each of the steps in which files are put aside, and put back."""
+    folder = filled(tmp_path)
+    with begin(tmp_path) as run:
+        run.complete(COST, 5, {"pairs": 1})
+    before = contents(folder)
+    left = iter(range(kept))
+
+    def dies(call):
+        def step(*given, **more):
+            if next(left, None) is None:
+                raise SystemExit("killed")
+            return call(*given, **more)
+
+        return step
+
+    with monkeypatch.context() as patch:
+        for name in ("unlink", "rename", "replace"):
+            patch.setattr(Path, name, dies(getattr(Path, name)))
+        with pytest.raises(SystemExit):
+            for _ in range(2):  # put aside, put back, …
+                backup.move_aside(folder, run_folder.FILES)
+                backup.restore(folder, run_folder.FILES)
+    with begin(tmp_path) as run:
+        assert run.verdicts() == VERDICTS
+    assert contents(folder) == before
+
+
+def test_verdicts_and_a_score_without_their_run_belong_to_no_run(tmp_path):
+    folder = filled(tmp_path)
+    (folder / "score.json").write_text("{}")
+    (folder / "run.json").unlink()
+    with begin(tmp_path) as run:
+        assert run.verdicts() == []
+    assert run_folder.find_runs(tmp_path) == []
+
+
+def test_two_writers_of_one_run_are_refused_and_the_first_goes_on(tmp_path):
+    with begin(tmp_path) as run:
+        with pytest.raises(RunError, match="another edge-judge is writing this run"), begin(tmp_path, fresh=True):
+            pass
+        run.append(VERDICTS[0])
+    with begin(tmp_path) as run:
+        assert run.verdicts() == VERDICTS[:1]
+
+
+def test_a_killed_writer_leaves_its_verdicts_and_no_lock(tmp_path):
+    program = (
+        "import sys, time; from pathlib import Path; sys.path.insert(0, sys.argv[2]); import test_folder as t\n"
+        "with t.begin(Path(sys.argv[1])) as run:\n"
+        "    run.append(t.VERDICTS[0]); run.append(t.VERDICTS[1]); print('ready', flush=True); time.sleep(600)\n"
+    )
+    command = [sys.executable, "-c", program, str(tmp_path), os.path.dirname(__file__)]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as writer:
+        assert writer.stdout.readline() == "ready\n"
+        with pytest.raises(RunError, match="another edge-judge"), begin(tmp_path):
+            pass
+        writer.send_signal(signal.SIGKILL)
+    with begin(tmp_path) as run:
+        assert run.verdicts() == VERDICTS[:2]
+    assert not (run_folder.folder(tmp_path, WHO) / ".lock").exists()
+
+
+def test_the_score_is_written_last_and_makes_the_run_complete(tmp_path, monkeypatch):
+    folder = filled(tmp_path)
+    with pytest.raises(RunError, match="not complete") as caught:
+        run_folder.read_run(folder)
+    assert "resumes it" in str(caught.value.hint)
+    written, real = [], run_folder.write_json
+
+    def watched(path, content):
+        assert not (folder / "score.json").exists()
+        real(path, content)
+        written.append(path.name)
+
+    monkeypatch.setattr(run_folder, "write_json", watched)
+    with begin(tmp_path) as run:
+        run.complete(COST, 77, {"pairs": 2})
+    assert written == ["run.json", "score.json"]
+    found = run_folder.read_run(folder)
+    assert (found.identity, found.settings, found.measured, found.bytes) == (WHO, HOW, COST, 77)
+    assert list(found.verdicts) == VERDICTS
+    assert run_folder.find_runs(tmp_path) == [folder]
+
+
+def test_a_run_that_goes_on_is_not_complete_until_it_ends_again(tmp_path):
+    folder = filled(tmp_path)
+    with begin(tmp_path) as run:
+        run.complete(COST, 1, {})
+        run.reopen()
+        assert run.measured() == COST
+        assert run_folder.find_runs(tmp_path) == []
+    with pytest.raises(RunError, match="not complete"):
+        run_folder.read_run(folder)
+
+
+def test_a_json_file_is_replaced_whole_or_not_at_all(tmp_path):
+    path = tmp_path / "score.json"
+    run_folder.write_json(path, {"value": 0})
+    with path.open() as reader:
+        run_folder.write_json(path, {"value": 1})
+        assert json.load(reader) == {"value": 0}, "who is reading it goes on reading the old one"
+    with pytest.raises(TypeError):
+        run_folder.write_json(path, {"value": 2, "broken": object()})
+    assert json.loads(path.read_text()) == {"value": 1}
+    assert [file.name for file in tmp_path.iterdir()] == ["score.json"]
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        ("{", "is not JSON"),
+        ("[]", "expected a JSON object with settings"),
+        ("{}", "expected a JSON object with settings"),
+        ('{"settings": []}', "expected a JSON object with settings"),
+    ],
+)
+def test_a_run_file_that_is_none_is_an_error_that_names_it(tmp_path, text, said):
+    folder = filled(tmp_path)
+    (folder / "run.json").write_text(text)
+    with pytest.raises(RunError, match=rf"run\.json.* ?{said}"), begin(tmp_path):
+        pass
+    assert (folder / "verdicts.jsonl").exists()
+    with begin(tmp_path, fresh=True) as run:
+        assert run.verdicts() == []
+
+
+def test_a_complete_run_without_its_fields_is_an_error_that_names_them(tmp_path):
+    folder = filled(tmp_path)
+    with begin(tmp_path) as run:
+        run.complete(COST, 1, {})
+    known = json.loads((folder / "run.json").read_text())
+    del known["scheme"], known["gguf_bytes"]
+    (folder / "run.json").write_text(json.dumps(known))
+    with pytest.raises(RunError, match=r"run\.json: no scheme and no gguf_bytes"):
+        run_folder.read_run(folder)
+    (folder / "run.json").write_text(json.dumps({**known, "scheme": "f16", "gguf_bytes": 1, "measured": {"x": 1}}))
+    with pytest.raises(RunError, match=r"run\.json: measured: .*'x'"):
+        run_folder.read_run(folder)
+
+
+def test_a_folder_without_a_run_is_an_error():
+    from pathlib import Path
+
+    with pytest.raises(RunError, match="no run there"):
+        run_folder.read_run(Path("nowhere"))
+
+
+@pytest.mark.parametrize(
+    "field, value",
+    [("id", [1]), ("p", [1]), ("p", {"c": 1}), ("p", {"a": "x"}), ("mass", "x"), ("text", 3), ("verdict", [])],
+)
+def test_a_verdict_with_a_field_of_another_kind_is_named_with_its_line(tmp_path, field, value):
+    file = filled(tmp_path) / "verdicts.jsonl"
+    lines = file.read_text(encoding="utf-8").split("\n")
+    lines[1] = json.dumps({**json.loads(lines[1]), field: value})
+    file.write_text("\n".join(lines), encoding="utf-8")
+    with begin(tmp_path) as run, pytest.raises(RunError, match="verdicts.jsonl:2: not a verdict"):
+        run.verdicts()
+
+
+@pytest.mark.parametrize(
+    "change", [{"benchmark": [1]}, {"gguf_bytes": "x"}, {"measured": {**asdict(COST), "wall_seconds": "x"}}]
+)
+def test_a_run_whose_facts_are_of_another_kind_is_refused(tmp_path, change):
+    with begin(tmp_path) as run:
+        run.append(VERDICTS[0])
+        run.complete(COST, 1, {})
+    file = run_folder.folder(tmp_path, WHO) / "run.json"
+    file.write_text(json.dumps({**json.loads(file.read_text()), **change}))
+    with pytest.raises(RunError, match="run.json"):
+        run_folder.read_run(file.parent)
+
+
+def test_a_run_that_ends_before_its_first_verdict_leaves_nothing(tmp_path):
+    with pytest.raises(ZeroDivisionError), begin(tmp_path / "new"):
+        raise ZeroDivisionError
+    assert list(tmp_path.iterdir()) == []

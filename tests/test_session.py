@@ -1,0 +1,147 @@
+"""A judge that stays loaded: parts of a benchmark, one after another, into one run."""
+
+from dataclasses import replace
+
+import pytest
+from checkpoints import make_checkpoint, qwen2_config
+
+from edge_judge import engine
+from edge_judge.errors import DataError, MemoryLimitError
+from edge_judge.protocols import grammar
+from edge_judge.protocols.protocol import Protocol
+from edge_judge.records import Benchmark, Judge, Pair
+from edge_judge.runs import folder as run_folder
+from edge_judge.runs import session as sessions
+from edge_judge.runs.identity import run_identity, run_settings
+from quantize import build
+
+CONFIG = qwen2_config(num_hidden_layers=1, intermediate_size=256, vocab_size=304, max_position_embeddings=2048)
+PAIRS = tuple(Pair(str(n), f"Say {n}.", f"{n}", f"I'm sure it's {n + 1}", ("a",)) for n in range(6))
+SIX = Benchmark("six", PAIRS, "", True, "")
+PAIRWISE = Protocol(grammar.load("pairwise"))
+
+
+@pytest.fixture(scope="module")
+def judge(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("run")
+    make_checkpoint(folder / "model", CONFIG, seed=3)
+    path = build.quantize(folder / "model", "f16", folder / "tiny.gguf", name="tiny", threads=1).path
+    return Judge("tiny", "f16", path, "", "")
+
+
+@pytest.fixture
+def loads(monkeypatch):
+    """The models that were loaded to be evaluated."""
+    loaded = []
+
+    class Counted(sessions.Model):
+        def __init__(self, *given, **named):
+            super().__init__(*given, **named)
+            loaded.append(self)
+
+    monkeypatch.setattr(sessions, "Model", Counted)
+    return loaded
+
+
+def opened(judge, folder):
+    named, deciding = run_identity(SIX, judge, PAIRWISE), run_settings(SIX, judge, PAIRWISE)
+    return run_folder.RunFolder.open(folder, named, deciding, fresh=False)
+
+
+def part(start, end):
+    return replace(SIX, pairs=PAIRS[start:end])
+
+
+def test_parts_of_a_benchmark_are_judged_one_after_another_with_one_loaded_model(judge, loads, tmp_path):
+    with sessions.Session(judge, threads=1) as session, opened(judge, tmp_path) as kept:
+        assert loads == []
+        first, cost = session.evaluate(part(0, 2), PAIRWISE, kept)
+        rest, in_all = session.evaluate(part(2, 6), PAIRWISE, kept)
+        assert len(loads) == 1
+        assert {verdict.id for verdict in first} == {"0", "1"} and {verdict.id for verdict in rest} == set("2345")
+        assert len(kept.verdicts()) == 12
+        assert (cost.verdicts, in_all.verdicts) == (4, 12) and in_all.tokens > cost.tokens
+        assert in_all.wall_seconds >= cost.wall_seconds and kept.measured() == in_all
+
+
+def test_a_part_comes_out_the_same_whatever_was_judged_before_it(judge, tmp_path):
+    with sessions.Session(judge, threads=1) as session:
+        with opened(judge, tmp_path / "both") as kept:
+            session.evaluate(part(0, 2), PAIRWISE, kept)
+            after, _ = session.evaluate(part(2, 6), PAIRWISE, kept)
+        with opened(judge, tmp_path / "alone") as kept:
+            alone, _ = session.evaluate(part(2, 6), PAIRWISE, kept)
+    assert after == alone
+
+
+def test_a_part_whose_verdicts_are_there_loads_no_model_and_costs_nothing(judge, loads, tmp_path):
+    with sessions.Session(judge, threads=1) as session, opened(judge, tmp_path) as kept:
+        reached, cost = session.evaluate(part(0, 3), PAIRWISE, kept)
+    with sessions.Session(judge, threads=1) as session, opened(judge, tmp_path) as kept:
+        assert session.evaluate(part(0, 3), PAIRWISE, kept) == (reached, cost)
+        assert session.evaluate(part(1, 2), PAIRWISE, kept) == (reached[2:4], cost)
+        assert len(loads) == 1
+        session.evaluate(part(3, 4), PAIRWISE, kept)
+        assert len(loads) == 2
+
+
+def test_progress_counts_the_verdicts_of_the_part_alone(judge, tmp_path):
+    seen = []
+    with sessions.Session(judge, threads=1) as session, opened(judge, tmp_path) as kept:
+        session.evaluate(part(0, 4), PAIRWISE, kept)
+        session.evaluate(part(3, 6), PAIRWISE, kept, sessions.Follow(report=seen.append))
+    assert {progress.verdicts_total for progress in seen} == {6}
+    assert all(2 <= progress.verdicts <= 6 for progress in seen)
+
+
+def test_a_part_without_pairs_is_refused(judge, loads, tmp_path):
+    with sessions.Session(judge) as session, opened(judge, tmp_path) as kept:
+        with pytest.raises(DataError, match="no pairs to judge"):
+            session.evaluate(part(0, 0), PAIRWISE, kept)
+    assert loads == []
+
+
+def test_what_is_ahead_is_told_before_the_first_token_and_then_the_time_that_is_left(judge, tmp_path):
+    seen = []
+    with sessions.Session(judge, threads=1) as session, opened(judge, tmp_path) as kept:
+        session.evaluate(part(0, 2), PAIRWISE, kept)
+        session.evaluate(part(1, 6), PAIRWISE, kept, sessions.Follow(seen.append, seen.append))
+    ahead, *progress = seen
+    assert ahead.verdicts == 8 and 0 < ahead.tokens < ahead.tokens_alone and ahead.each == 0 and not ahead.smaller
+    assert all(one.left >= 0 for one in progress) and progress[-1].left == 0
+    assert progress[-1].tokens == ahead.tokens
+
+
+def test_a_session_holds_to_its_memory_and_a_model_that_is_too_large_is_never_loaded(judge, loads, tmp_path):
+    with (
+        sessions.Session(judge, limits=sessions.Limits(memory=1000)) as session,
+        pytest.raises(MemoryLimitError) as short,
+    ):
+        with opened(judge, tmp_path) as kept:
+            session.evaluate(SIX, PAIRWISE, kept)
+    assert loads == [] and short.value.allowed == 1000 and not short.value.loaded
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_verdict_that_cannot_be_kept_ends_the_work_and_frees_what_it_took(judge, tmp_path, monkeypatch):
+    order = []
+    monkeypatch.setattr(engine.Evaluator, "close", noting(engine.Evaluator.close, "cache", order))
+    monkeypatch.setattr(engine.Model, "close", noting(engine.Model.close, "model", order))
+    with opened(judge, tmp_path) as kept:
+        monkeypatch.setattr(kept, "append", full)
+        order.clear()
+        with pytest.raises(OSError, match="no room"), sessions.Session(judge, threads=1) as session:
+            session.evaluate(SIX, PAIRWISE, kept)
+    assert order == ["cache", "model"]
+
+
+def noting(close, name, order):
+    def closed(self):
+        order.append(name)
+        close(self)
+
+    return closed
+
+
+def full(verdict):
+    raise OSError("no room")
