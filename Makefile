@@ -6,7 +6,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 READY := $(VENV)/.ready
 
-.PHONY: setup demo test test-slow test-matrix fuzz bench bench-quantize bench-choose check fix train pairs clean
+.PHONY: setup demo test test-slow test-matrix fuzz bench bench-quantize bench-choose bench-memory bench-page check fix train pairs clean
 
 setup: $(READY)
 
@@ -41,6 +41,12 @@ bench: setup  ## judging, beside llama-cpp-python and llama-server: hours; takes
 
 bench-choose: setup  ## errors and savings of the sequential test, simulated: minutes
 	$(BIN)/python benchmarks/sequential.py
+
+bench-memory: setup  ## the memory told before a run beside what it takes: minutes
+	$(BIN)/python benchmarks/memory.py
+
+bench-page: setup  ## how long a page of 14,000 verdicts takes to open; needs chromium
+	$(BIN)/python benchmarks/page.py
 
 check: setup  ## style and types; changes nothing
 	$(BIN)/ruff check .

@@ -16,20 +16,20 @@ from pathlib import Path
 import pytest
 from conftest import Edge, fails
 
-from edge_judge import store
 from edge_judge.cli import main
 from edge_judge.records import Verdict
+from edge_judge.runs.folder import RunFolder
 
 RUN = Path("results/pocket/pocket/f16/pairwise")
 EVAL = [sys.executable, "-m", "edge_judge", "eval"]
-HALTING = "import sys; sys.path.insert(0, sys.argv.pop(1)); import test_cli_eval as t; t.halt_at(int(sys.argv.pop(1)))"
+HALTING = f"import sys; sys.path.insert(0, sys.argv.pop(1)); import {__name__} as t; t.halt_at(int(sys.argv.pop(1)))"
 
 
 def halt_at(reached: int) -> None:
     """edge-judge in a process that says so and waits once that many verdicts are written."""
-    plain, count = store.RunFolder.append, 0
+    plain, count = RunFolder.append, 0
 
-    def append(self: store.RunFolder, verdict: Verdict) -> None:
+    def append(self: RunFolder, verdict: Verdict) -> None:
         nonlocal count
         plain(self, verdict)
         count += 1
@@ -37,7 +37,7 @@ def halt_at(reached: int) -> None:
             print("halted", flush=True)
             time.sleep(600)
 
-    store.RunFolder.append = append  # type: ignore[method-assign]
+    RunFolder.append = append  # type: ignore[method-assign]
     main()
 
 

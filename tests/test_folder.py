@@ -183,7 +183,7 @@ def test_two_writers_of_one_run_are_refused_and_the_first_goes_on(tmp_path):
 
 def test_a_killed_writer_leaves_its_verdicts_and_no_lock(tmp_path):
     program = (
-        "import sys, time; from pathlib import Path; sys.path.insert(0, sys.argv[2]); import test_store as t\n"
+        "import sys, time; from pathlib import Path; sys.path.insert(0, sys.argv[2]); import test_folder as t\n"
         "with t.begin(Path(sys.argv[1])) as run:\n"
         "    run.append(t.VERDICTS[0]); run.append(t.VERDICTS[1]); print('ready', flush=True); time.sleep(600)\n"
     )
