@@ -244,7 +244,7 @@ def test_a_damaged_table_of_contents_is_refused_whatever_zipfile_makes_of_it(tmp
         read_table(patched(write(tmp_path / "x.bin", {"a": tensor()}), at, data))
 
 
-@pytest.mark.parametrize("number", [10**5000, -(10**5000), 1 << 63])
+@pytest.mark.parametrize("number", [10**5000, -(10**5000), 1 << 63], ids=["huge", "negative", "63 bits"])
 def test_numbers_that_no_file_can_need_are_refused_however_long_they_are(tmp_path, number):
     absurd = [{"shape": (2, number)}, {"strides": (number, 1)}, {"first": number}, {"elements": number}]
     for entry in (tensor(**change) for change in absurd):
