@@ -79,7 +79,7 @@ def test_an_imported_run_is_a_run_like_any_other_that_says_where_it_comes_from(
 def test_a_pack_is_small_and_named_after_its_run(edge: Edge, tmp_path: Path) -> None:
     assert edge("pack", "export", F16).stdout == "pocket-pocket-f16-pairwise.ejpack\n"
     made = tmp_path / "pocket-pocket-f16-pairwise.ejpack"
-    assert made.stat().st_size < 10_000 < (F16 / "verdicts.jsonl").stat().st_size
+    assert made.stat().st_size < 20_000 < (F16 / "verdicts.jsonl").stat().st_size
     assert [path.name for path in tmp_path.iterdir()] == [made.name]
 
 

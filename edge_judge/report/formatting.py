@@ -53,6 +53,13 @@ def table(
     return lines
 
 
+def natural_width(part: RenderableType) -> int:
+    """The terminal columns that a table takes where nothing is folded."""
+    from rich.console import Console
+
+    return Console(width=10_000).measure(part).maximum
+
+
 def notes(*lines: str) -> RenderableType:
     """Lines of explanation below the tables, broken between words and never between a figure and its interval."""
     return _Notes(lines)

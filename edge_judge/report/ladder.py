@@ -1,29 +1,42 @@
-"""Runs against a baseline -> the ladder for a person, and plain dicts for a program.
+"""Runs against their baseline -> the ladder for a person, CSV, Markdown, and plain dicts for a program.
 
-Knows: how a ladder reads well at 80 and at 120 columns.
+Knows: the ladder's columns, in every format, and how it reads at 80 and at 120 columns.
 Does not know: where comparisons come from; it prints nothing and opens no file.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import asdict
+from collections.abc import Callable, Sequence
+from dataclasses import asdict, dataclass
 from itertools import groupby
 from typing import TYPE_CHECKING
 
 from edge_judge.analysis.compare import Comparison, RunSummary
 from edge_judge.metrics.scoring import near_chance
+from edge_judge.records import Figure, Identity
+from edge_judge.report.columns import (
+    INTERVAL_LINE,
+    Column,
+    Value,
+    all_values,
+    csv_text,
+    escaped,
+    figure_values,
+    markdown_text,
+    terminal_table,
+)
 from edge_judge.report.formatting import (
+    UNDEFINED,
     count,
     divergence,
     interval,
+    natural_width,
     notes,
     percent,
     points,
     probability,
     render,
     size,
-    table,
     value,
 )
 from edge_judge.report.scores import BASELINES, NEAR_CHANCE, STRICT, always, ceiling_told
@@ -31,7 +44,110 @@ from edge_judge.report.scores import BASELINES, NEAR_CHANCE, STRICT, always, cei
 if TYPE_CHECKING:
     from rich.console import RenderableType
 
-WIDE = 106  # columns from which the ladder fits into one table
+
+@dataclass(frozen=True, slots=True)
+class Rung:
+    """A row of the ladder: a run. near_chance: of its accuracy. baseline: the run it is compared with, which may be
+    itself. comparison: with that, None where there is none.
+    """
+
+    run: RunSummary
+    near_chance: bool
+    baseline: Identity | None = None
+    comparison: Comparison | None = None
+
+    @property
+    def is_baseline(self) -> bool:
+        return self.baseline == self.run.identity
+
+    @property
+    def drop(self) -> Figure | None:
+        return None if self.comparison is None else self.comparison.drop
+
+    @property
+    def kld(self) -> Figure | None:
+        return None if self.comparison is None else self.comparison.kld
+
+
+def compared(text: Callable[[Comparison], str], baseline: str = "") -> Callable[[Rung], str]:
+    """A cell's text that is made of the comparison; baseline: what stands in the baseline's row."""
+
+    def cell(rung: Rung) -> str:
+        if rung.is_baseline:
+            return baseline
+        return UNDEFINED if rung.comparison is None else text(rung.comparison)
+
+    return cell
+
+
+def _of_comparison(read: Callable[[Comparison], Value]) -> Callable[[Rung], Value]:
+    return lambda rung: None if rung.comparison is None else read(rung.comparison)
+
+
+def _flips(separator: str) -> Callable[[Rung], str]:
+    return compared(lambda lost: separator.join(str(flips) for flips in asdict(lost.flips).values()))
+
+
+# The ladder's columns: a new one is added to one of these, heading, cell and CSV fields together.
+QUALITY: tuple[Column[Rung], ...] = (
+    Column("scheme", lambda rung: rung.run.identity.scheme, {"scheme": lambda rung: rung.run.identity.scheme}),
+    Column("size", lambda rung: size(rung.run.bytes), {"size_bytes": lambda rung: rung.run.bytes}),
+    Column(
+        "accuracy %" + INTERVAL_LINE,
+        lambda rung: interval(rung.run.accuracy, percent) + "\nnear chance" * rung.near_chance,
+        {
+            **figure_values("accuracy", "share", lambda rung: rung.run.accuracy),
+            "near_chance": lambda rung: rung.near_chance,
+        },
+        bold=True,
+    ),
+    Column(
+        "drop, points" + INTERVAL_LINE,
+        compared(lambda lost: interval(lost.drop, points), "baseline"),
+        figure_values("drop", "points", lambda rung: rung.drop),
+    ),
+    Column(
+        "flips",
+        _flips("/"),
+        {
+            "right_to_wrong": _of_comparison(lambda lost: lost.flips.right_to_wrong),
+            "wrong_to_right": _of_comparison(lambda lost: lost.flips.wrong_to_right),
+            "wrong_to_wrong": _of_comparison(lambda lost: lost.flips.wrong_to_wrong),
+        },
+        page_text=_flips(" / "),
+    ),
+    Column(
+        "p",
+        compared(lambda lost: probability(lost.mcnemar_p)),
+        {"mcnemar_p": _of_comparison(lambda lost: lost.mcnemar_p)},
+    ),
+)
+COST: tuple[Column[Rung], ...] = (  # in a table of its own where the terminal is narrow
+    Column(
+        "KLD",
+        compared(lambda lost: value(lost.kld, divergence)),
+        figure_values("kld", "nats", lambda rung: rung.kld),
+        page_text=compared(lambda lost: interval(lost.kld, divergence)),
+    ),
+    Column(
+        "verdicts compared",
+        compared(lambda lost: f"{lost.verdicts:,}"),
+        {"verdicts_compared": _of_comparison(lambda lost: lost.verdicts)},
+        in_terminal=False,
+    ),
+    Column(
+        "verdicts\nper minute",
+        lambda rung: count(rung.run.verdicts_per_minute),
+        {"verdicts_per_minute": lambda rung: rung.run.verdicts_per_minute},
+        page_heading="verdicts a minute",
+    ),
+    Column("peak\nRSS", lambda rung: size(rung.run.peak_rss), {"peak_rss_bytes": lambda rung: rung.run.peak_rss}),
+)
+
+
+def columns() -> tuple[Column[Rung], ...]:
+    """All columns of the ladder."""
+    return QUALITY + COST
 
 
 def comparison_json(comparison: Comparison) -> dict[str, object]:
@@ -60,14 +176,13 @@ def ladder_table(comparisons: Sequence[Comparison], *, width: int = 80, color: b
     """Runs against their baseline as `compare` and `demo` show them: one ladder for each benchmark.
 
     The baseline comes first. A run compared with itself is the baseline's row and gets no second one. width:
-    columns; below 106 what a run costs stands in a table of its own; color: False gives plain text without
-    any escape code.
+    columns; where they are too few, what a run costs stands in a table of its own; color: False gives plain text
+    without any escape code.
     """
     parts: list[RenderableType] = []
-    for _, group in groupby(comparisons, key=_setting):
-        ladder = list(group)
-        parts += [*_ladder(ladder, width), notes(*_beside_ladder(ladder))]
-    weak = any(_is_weak(one, side) for one in comparisons for side in (one.run, one.baseline))
+    for ladder in _ladders(comparisons):
+        parts += [*_tables(_title(ladder), _rungs(ladder), width), notes(*_below_ladder(ladder))]
+    weak = any(_is_weak(lost, side) for lost in comparisons for side in (lost.run, lost.baseline))
     parts.append(
         notes(
             f"accuracy, drop, flips: {STRICT}",
@@ -80,56 +195,68 @@ def ladder_table(comparisons: Sequence[Comparison], *, width: int = 80, color: b
     return render(parts, width, color)
 
 
-def _ladder(comparisons: Sequence[Comparison], width: int) -> list[RenderableType]:
+def ladder_csv(comparisons: Sequence[Comparison]) -> str:
+    """A line for each row of the ladders, beginning with what their titles say; units are in the fields' names."""
+    fields: dict[str, Callable[[Rung], Value]] = {
+        "benchmark": lambda rung: rung.run.identity.benchmark,
+        "model": lambda rung: rung.run.identity.model,
+        "grammar": lambda rung: rung.run.identity.grammar,
+        "baseline": lambda rung: None if rung.baseline is None else rung.baseline.scheme,
+        **all_values(columns()),
+    }
+    return csv_text(fields, [rung for ladder in _ladders(comparisons) for rung in _rungs(ladder)])
+
+
+def ladder_markdown(comparisons: Sequence[Comparison]) -> str:
+    """GitHub tables: one ladder for each benchmark, below its title."""
+    headings = [column.heading_on_page for column in columns()]
+    parts = []
+    for ladder in _ladders(comparisons):
+        cells = [[escaped(column.on_page(rung)) for column in columns()] for rung in _rungs(ladder)]
+        parts.append(f"{escaped(_title(ladder))}\n\n{markdown_text(headings, 1, cells)}")
+    return "\n".join(parts)
+
+
+def _ladders(comparisons: Sequence[Comparison]) -> list[list[Comparison]]:
+    return [list(group) for _, group in groupby(comparisons, key=_setting)]
+
+
+def _rungs(comparisons: Sequence[Comparison]) -> list[Rung]:
+    """The baseline, then the runs that are not the baseline themselves."""
     base = comparisons[0].baseline
-    rungs = [rung for rung in comparisons if rung.run.identity != base.identity]
-    identity = base.identity
-    title = f"{identity.benchmark}, judged by {identity.model} with --grammar {identity.grammar}"
-    quality = [[base.identity.scheme, size(base.bytes), _accuracy(comparisons[0], base), *["baseline", "", ""]]]
-    cost = [["", *_cost(base)]]
-    for rung in rungs:
-        flips, run = rung.flips, rung.run
-        changes = f"{flips.right_to_wrong}/{flips.wrong_to_right}/{flips.wrong_to_wrong}"
-        lost, p = interval(rung.drop, points), probability(rung.mcnemar_p)
-        quality.append([run.identity.scheme, size(run.bytes), _accuracy(rung, run), lost, changes, p])
-        cost.append([value(rung.kld, divergence), *_cost(run)])
-    about_quality = [
-        "scheme",
-        "size",
-        "accuracy %\n[95 % interval]",
-        "drop, points\n[95 % interval]",
-        "flips",
-        "p",
+    return [Rung(base, _is_weak(comparisons[0], base), base.identity)] + [
+        Rung(comparison.run, _is_weak(comparison, comparison.run), base.identity, comparison)
+        for comparison in comparisons
+        if comparison.run.identity != base.identity
     ]
-    about_cost = ["KLD", "verdicts\nper minute", "peak\nRSS"]
-    if width >= WIDE:
-        both = [left + right for left, right in zip(quality, cost, strict=True)]
-        return [table(title, about_quality + about_cost, both, frozenset({2}))]
-    schemes = [[line[0], *rest] for line, rest in zip(quality, cost, strict=True)]
-    return [table(title, about_quality, quality, frozenset({2})), table("", ["scheme", *about_cost], schemes)]
 
 
-def _accuracy(comparison: Comparison, side: RunSummary) -> str:
-    return interval(side.accuracy, percent) + ("\nnear chance" if _is_weak(comparison, side) else "")
+def _tables(title: str, rungs: Sequence[Rung], width: int) -> list[RenderableType]:
+    """One table where the width allows it, else what a run costs in a table of its own."""
+    whole = terminal_table(title, columns(), rungs)
+    if natural_width(whole) <= width:
+        return [whole]
+    return [terminal_table(title, QUALITY, rungs), terminal_table("", (QUALITY[0], *COST), rungs)]
 
 
 def _is_weak(comparison: Comparison, side: RunSummary) -> bool:
     return near_chance(side.accuracy, comparison.baselines)
 
 
-def _beside_ladder(comparisons: Sequence[Comparison]) -> list[str]:
+def _below_ladder(comparisons: Sequence[Comparison]) -> list[str]:
     """What is right without a model, and how far people agree, over the most pairs that any rung was judged on."""
     most = max(comparisons, key=lambda comparison: comparison.pairs)
     shown = {"always the first": always(most.baselines)}
     shown |= {name.replace("\n", " "): value(most.baselines.get(key), percent) for key, name in BASELINES.items()}
-    told = [f"without a model, %: {', '.join(f'{name} {figure}' for name, figure in shown.items())}"]
+    lines = [f"without a model, %: {', '.join(f'{name} {figure}' for name, figure in shown.items())}"]
     if most.human_ceiling.value is not None:
-        told.append(ceiling_told(most.run.identity.benchmark, most.human_ceiling))
-    return told
+        lines.append(ceiling_told(most.run.identity.benchmark, most.human_ceiling))
+    return lines
 
 
-def _cost(side: RunSummary) -> list[str]:
-    return [count(side.verdicts_per_minute), size(side.peak_rss)]
+def _title(ladder: Sequence[Comparison]) -> str:
+    identity = ladder[0].baseline.identity
+    return f"{identity.benchmark}, judged by {identity.model} with --grammar {identity.grammar}"
 
 
 def _setting(comparison: Comparison) -> tuple[str, str, str, str]:

@@ -8,7 +8,6 @@ Does not know: where figures come from; it prints nothing and opens no file.
 from __future__ import annotations
 
 import csv
-import re
 from collections.abc import Iterator, Sequence
 from dataclasses import asdict, dataclass
 from io import StringIO
@@ -19,6 +18,7 @@ from edge_judge.analysis.leaderboard import Cell, Leaderboard, LeaderboardRow
 from edge_judge.metrics.published import Published
 from edge_judge.metrics.scoring import DEPARTURES
 from edge_judge.records import Figure
+from edge_judge.report.columns import escaped
 from edge_judge.report.formatting import UNDEFINED, interval, notes, render, signed_number, table, value
 from edge_judge.report.scores import NEAR_CHANCE, ceiling_told
 
@@ -115,14 +115,14 @@ def _truth(value: bool | None) -> str | None:
 
 def judges_markdown(content: Leaderboard) -> str:
     """A GitHub table: a line for each row, our figures with intervals and the differences below them."""
-    header = ["judge", "figures", *(_escaped(name) for name in content.benchmarks)]
+    header = ["judge", "figures", *(escaped(name) for name in content.benchmarks)]
     lines = [header, ["---", "---", *("---:" for _ in content.benchmarks)]]
     for rows in _models(content.rows):
         for row in rows:
-            lines.append([_escaped(row.model), _escaped(_origin(row)), *(_in_markdown(row, one) for one in row.cells)])
+            lines.append([escaped(row.model), escaped(_origin(row)), *(_in_markdown(row, one) for one in row.cells)])
         if _never_run(rows):
-            lines.append([_escaped(rows[0].model), NEVER, *(UNDEFINED for _ in content.benchmarks)])
-    told = [f"- {_escaped(line)}" for line in _notes(content)]
+            lines.append([escaped(rows[0].model), NEVER, *(UNDEFINED for _ in content.benchmarks)])
+    told = [f"- {escaped(line)}" for line in _notes(content)]
     return "\n".join(["\n".join(f"| {' | '.join(line)} |" for line in lines), "", *told, ""])
 
 
@@ -210,13 +210,7 @@ def _in_markdown(row: LeaderboardRow, cell: Cell) -> str:
         parts.append(f"{interval(cell.from_f16, _points)} from f16")
     if cell.from_published is not None:
         parts.append(f"{_from_published(cell)} from published")
-    return "<br>".join(map(_escaped, parts))
-
-
-def _escaped(text: str) -> str:
-    """Text that GitHub shows as it is: a name may hold any character, and a pipe would begin a cell."""
-    text = re.sub(r"([\\|*~`&<>\[\]])", r"\\\1", " ".join(text.split()))
-    return re.sub(r"(?<![^\W_])_|_(?![^\W_])", r"\_", text)  # inside a word it is only a character
+    return "<br>".join(map(escaped, parts))
 
 
 def _heading(benchmark: str) -> list[str]:

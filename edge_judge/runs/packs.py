@@ -5,10 +5,10 @@
     lengths      4 bytes each: of the header, of the body
     sha256       32 bytes: of the header and the body
     header       JSON: identity, every setting that decides the outcome, what was measured, how much was judged
-    body         the verdicts, see columns.py
+    body         the verdicts, see pack_columns.py
 
-Verdicts come back exactly, their probabilities to six digits, texts not at all. Pairs are told by their place in the
-benchmark, so a pack is read as a run only together with the very same benchmark.
+Verdicts come back exactly, probabilities and masses as float32, texts not at all. A pair is its place in the
+benchmark, so a pack becomes a run only together with the very same benchmark.
 Knows: this format, and to believe nothing that it reads. Does not know: folders, how a run is shown, what may be
 compared with what (a run from a pack is a run like any other).
 """
@@ -27,9 +27,9 @@ from edge_judge.records import Benchmark, Identity, Measured, Order, Run, Verdic
 from edge_judge.runs import pack_columns
 
 MAGIC = b"EJPACK\r\n"
-VERSION = 1
+VERSION = 2  # 1 had its numbers in planes of bits
 ENDING = ".ejpack"
-MOST_BYTES = 32_000_000  # of a file; a million pairs need less
+MOST_BYTES = 64_000_000  # of a file; a million pairs need less
 MOST_HEADER = 1_000_000
 MOST_PAIRS = 1_000_000
 MOST = 1 << 62  # of anything counted in bytes, tokens or seconds
@@ -80,19 +80,19 @@ def write(benchmark: Benchmark, run: Run) -> bytes:
         "ids_sha256": _ids_sha256(benchmark),
         "verdicts": len(rows),
     }
-    said = json.dumps(header, indent=1, ensure_ascii=False, sort_keys=True).encode()
-    made = _FRAME.pack(MAGIC, VERSION, len(said), len(body), hashlib.sha256(said + body).digest()) + said + body
-    read(made)  # what could not be read again is no pack
-    return made
+    content = json.dumps(header, indent=1, ensure_ascii=False, sort_keys=True).encode() + body
+    pack = _FRAME.pack(MAGIC, VERSION, len(content) - len(body), len(body), hashlib.sha256(content).digest()) + content
+    read(pack)  # what could not be read again is no pack
+    return pack
 
 
 def read(data: bytes) -> Pack:
-    """What the bytes of a pack say. Runs nothing, and takes no more memory than the announced verdicts need.
+    """What the bytes of a pack say. Runs nothing, and takes no more memory than the announced pairs need.
 
     Raises RunError for anything but a whole, unaltered pack of a version that is known here.
     """
-    said, body, sha256 = _framed(data)
-    header = _header(said)
+    text, body, sha256 = _framed(data)
+    header = _header(text)
     settings = header["settings"]
     for name in HASHES:
         if not isinstance(settings.get(name), str):
@@ -111,7 +111,7 @@ def read(data: bytes) -> Pack:
 
 def unpack(pack: Pack, benchmark: Benchmark) -> Run:
     """The run that a pack was made of, without the texts. Raises RunError for another benchmark than it judged."""
-    _refuse_another(benchmark, pack.identity, pack.settings)
+    _refuse_other_benchmark(benchmark, pack.identity, pack.settings)
     if pack.ids_sha256 != _ids_sha256(benchmark):
         raise RunError(
             f"the pairs of {benchmark.name} have other ids or another order here than where the pack was made",
@@ -125,20 +125,21 @@ def unpack(pack: Pack, benchmark: Benchmark) -> Run:
 
 
 def _rows(benchmark: Benchmark, run: Run) -> list[pack_columns.PackedVerdict]:
-    _refuse_another(benchmark, run.identity, run.settings)
+    _refuse_other_benchmark(benchmark, run.identity, run.settings)
     places = {pair.id: place for place, pair in enumerate(benchmark.pairs)}
-    found: dict[tuple[str, str], pack_columns.PackedVerdict] = {}
-    for one in run.verdicts:
-        if one.id not in places or (one.id, one.order) in found:
-            why = "the benchmark does not have" if one.id not in places else f"already has one in the order {one.order}"
-            raise RunError(f"a verdict on pair {one.id!r}, which {why}")
-        found[one.id, one.order] = pack_columns.PackedVerdict(
-            places[one.id], one.order, one.verdict, one.p, one.mass, one.truncated
+    rows: dict[tuple[str, str], pack_columns.PackedVerdict] = {}
+    for verdict in run.verdicts:
+        pair, order = verdict.id, verdict.order
+        if pair not in places or (pair, order) in rows:
+            why = "the benchmark does not have" if pair not in places else f"already has one in the order {order}"
+            raise RunError(f"a verdict on pair {pair!r}, which {why}")
+        rows[pair, order] = pack_columns.PackedVerdict(
+            places[pair], order, verdict.verdict, verdict.p, verdict.mass, verdict.truncated
         )
-    return list(found.values())
+    return list(rows.values())
 
 
-def _refuse_another(benchmark: Benchmark, identity: Identity, settings: Mapping[str, Any]) -> None:
+def _refuse_other_benchmark(benchmark: Benchmark, identity: Identity, settings: Mapping[str, Any]) -> None:
     judged = settings.get("benchmark_sha256")
     if identity.benchmark != benchmark.name:
         raise RunError(f"it judged {identity.benchmark!r}, this benchmark is {benchmark.name!r}")
@@ -164,7 +165,11 @@ def _framed(data: bytes) -> tuple[bytes, bytes, str]:
         raise RunError("the pack is cut off", again)
     _, version, header, body, sha256 = _FRAME.unpack_from(data)
     if version != VERSION:
-        raise RunError(f"a pack of version {version}, this edge-judge reads version {VERSION}", "update edge-judge")
+        export_again = "edge-judge pack export makes it again, of the run and with this edge-judge"
+        raise RunError(
+            f"a pack of version {version}, this edge-judge reads version {VERSION}",
+            "update edge-judge" if version > VERSION else export_again,
+        )
     content = data[_FRAME.size :]
     if len(content) != header + body:
         raise RunError(f"the pack is {'cut off' if len(content) < header + body else 'longer than it says'}", again)
@@ -175,12 +180,12 @@ def _framed(data: bytes) -> tuple[bytes, bytes, str]:
     return content[:header], content[header:], sha256.hex()
 
 
-def _header(said: bytes) -> dict[str, Any]:
+def _header(text: bytes) -> dict[str, Any]:
     def refuse(constant: str) -> NoReturn:
         raise ValueError(f"{constant} is no number")
 
     try:
-        header = json.loads(said, parse_constant=refuse)
+        header = json.loads(text, parse_constant=refuse)
         json.dumps(header, allow_nan=False, ensure_ascii=False).encode()  # it must be possible to write it again
     except (ValueError, RecursionError) as error:
         raise RunError(f"its header is not JSON: {error}") from error
@@ -193,32 +198,32 @@ def _header(said: bytes) -> dict[str, Any]:
 
 def _is_flat(value: object, levels: int) -> bool:
     inside = value.values() if isinstance(value, dict) else value if isinstance(value, list) else ()
-    return levels > 0 and all(_is_flat(one, levels - 1) for one in inside)
+    return levels > 0 and all(_is_flat(item, levels - 1) for item in inside)
 
 
-def _identity(said: object) -> Identity:
+def _identity(content: object) -> Identity:
     """The run's folder in four names, none of which may lead out of it."""
     names = [field.name for field in fields(Identity)]
-    if not isinstance(said, dict) or said.keys() != set(names):
+    if not isinstance(content, dict) or content.keys() != set(names):
         raise RunError(f"its identity is not whole, expected {', '.join(names)}")
-    for name, value in said.items():
+    for name, value in content.items():
         plain = isinstance(value, str) and value.isprintable() and len(value.encode()) <= 200
         if not plain or value[:1] in ("", ".") or "/" in value or "\\" in value:
             raise RunError(f"its {name} is {str(value)[:60]!r}, which names no folder")
-    return Identity(**said)
+    return Identity(**content)
 
 
-def _measured(said: object) -> Measured | None:
-    if said is None:
+def _measured(content: object) -> Measured | None:
+    if content is None:
         return None
     names = [field.name for field in fields(Measured)]
-    if not isinstance(said, dict) or said.keys() != set(names):
+    if not isinstance(content, dict) or content.keys() != set(names):
         raise RunError(f"what it measured is not whole, expected {', '.join(names)}")
-    for name, value in said.items():
+    for name, value in content.items():
         number = isinstance(value, (int, float)) and not isinstance(value, bool) and 0 <= value <= MOST
         if not (isinstance(value, str) if name == "machine" else number):
             raise RunError(f"its measured {name} is {str(value)[:60]!r}")
-    return Measured(**said)
+    return Measured(**content)
 
 
 def _count(header: Mapping[str, Any], name: str, most: int) -> int:

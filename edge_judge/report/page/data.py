@@ -10,14 +10,16 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TypeAlias
 
-from edge_judge.analysis.compare import Comparison
+from edge_judge.analysis.compare import Comparison, RunSummary
 from edge_judge.analysis.leaderboard import Cell, Leaderboard, LeaderboardRow, Scored
 from edge_judge.analysis.selective import coverage_points, risk_coverage
 from edge_judge.errors import RunError
 from edge_judge.metrics.calibration import reliability
 from edge_judge.metrics.scoring import DEPARTURES, near_chance
 from edge_judge.records import Benchmark, Figure, Identity
-from edge_judge.report import formatting
+from edge_judge.report import formatting, ladder
+from edge_judge.report.columns import Column, Row
+from edge_judge.report.ladder import Rung
 from edge_judge.report.leaderboard import OUTSIDE, PARTIAL, PROFILES
 
 Setting: TypeAlias = tuple[str, str, str]  # benchmark, model, grammar: what may be laid side by side
@@ -68,6 +70,10 @@ def figures(report: Report) -> dict[str, Json]:
         "headline": headline(report),
         "margin": report.margin,
         "baseline": report.baseline,
+        "headings": {
+            "ladder": [column.heading_on_page for column in ladder.columns()],
+            "behaviour": [column.heading_on_page for column in BEHAVIOUR],
+        },
         "runs": [_run(entry, report.margin) for entry in report.entries],
         "settings": list(_settings(report)),
         "judges": _judges(report.judges),
@@ -107,8 +113,8 @@ def _run(entry: Entry, margin: float) -> dict[str, Json]:
         "bias": _percent(score.strict["position_bias"]),
         "within": drop is not None and drop.high is not None and drop.high < margin,
         "told": [[name, text] for name, text in _told(entry)],
-        "ladder": list(_ladder(entry)),
-        "behaviour": list(_behaviour(entry)),
+        "ladder": _cells(ladder.columns(), _rung(entry)),
+        "behaviour": _cells(BEHAVIOUR, entry),
         "bins": _bins(entry),
         "risk": _risk(entry),
     }
@@ -149,35 +155,39 @@ def _best(entry: Entry) -> str:
     return f"{formatting.percent(found[best])} % ({best.replace('_', ' ')})"
 
 
-def _ladder(entry: Entry) -> Iterator[str]:
-    """The cells of the flip table, as its heading names them."""
-    run, lost = entry.scored.run, entry.comparison
-    yield run.identity.scheme
-    yield dash(formatting.size(run.bytes))
-    weak = near_chance(entry.scored.score.strict["accuracy"], entry.scored.score.baselines)
-    yield told(entry.scored.score.strict["accuracy"]) + (", near chance" if weak else "")
-    if lost is None:
-        yield from [DASH] * 5
-    elif lost.baseline.identity == run.identity:
-        yield from ["baseline", *[""] * 4]
-    else:
-        flips = lost.flips
-        yield told(lost.drop, formatting.points)
-        yield f"{flips.right_to_wrong} / {flips.wrong_to_right} / {flips.wrong_to_wrong}"
-        yield dash(formatting.probability(lost.mcnemar_p))
-        yield told(lost.kld, formatting.divergence)
-        yield f"{lost.verdicts:,}"
-    yield dash(formatting.count(run.measured.verdicts_per_minute if run.measured else None))
-    yield dash(formatting.size(run.measured.peak_rss if run.measured else None))
+def _rung(entry: Entry) -> Rung:
+    """The run's row in the flip table."""
+    run, score, lost = entry.scored.run, entry.scored.score, entry.comparison
+    right, measured = score.strict["accuracy"], run.measured
+    summary = RunSummary(
+        run.identity,
+        right,
+        score.strict["format_errors"],
+        run.bytes,
+        measured.verdicts_per_minute if measured else None,
+        measured.peak_rss if measured else None,
+    )
+    return Rung(summary, near_chance(right, score.baselines), lost.baseline.identity if lost else None, lost)
 
 
-def _behaviour(entry: Entry) -> Iterator[str]:
-    """The cells of the table beside position bias, as its heading names them."""
-    strict = entry.scored.score.strict
-    yield entry.identity.scheme
-    yield told(strict["position_bias"], lambda share: formatting.signed_number(100 * share, "+.1f"))
-    for name in ("consistency", "debiased_accuracy", "tie_rate", "format_errors", "mean_mass", "ece"):
-        yield told(strict[name])
+def _strict(heading: str, name: str, shown: Callable[[float], str] = formatting.percent) -> Column[Entry]:
+    return Column(heading, lambda entry: formatting.interval(entry.scored.score.strict[name], shown))
+
+
+BEHAVIOUR: tuple[Column[Entry], ...] = (  # the columns of the table below position bias
+    Column("scheme", lambda entry: entry.identity.scheme),
+    _strict("position bias", "position_bias", lambda share: formatting.signed_number(100 * share, "+.1f")),
+    _strict("same in both orders %", "consistency"),
+    _strict("right by both orders’ mean %", "debiased_accuracy"),
+    _strict("ties %", "tie_rate"),
+    _strict("no valid verdict %", "format_errors"),
+    _strict("mass %", "mean_mass"),
+    _strict("calibration error %", "ece"),
+)
+
+
+def _cells(columns: Sequence[Column[Row]], row: Row) -> list[Json]:
+    return [dash(column.on_page(row)) for column in columns]
 
 
 def _bins(entry: Entry) -> Json:

@@ -1,7 +1,5 @@
 // The page: what is chosen, and every section drawn from it. No figure is computed here.
 const page = JSON.parse(byId("figures").textContent);
-const LADDER = ["scheme", "size", "accuracy %", "drop, points", "flips", "p", "KLD", "verdicts compared", "verdicts a minute", "peak RSS"];
-const BEHAVIOUR = ["scheme", "position bias", "same in both orders %", "right by both orders’ mean %", "ties %", "no valid verdict %", "mass %", "calibration error %"];
 const settingName = ({ model, grammar }) => `${model} · ${grammar}`;
 
 const state = { setting: 0, run: 0 };
@@ -141,9 +139,9 @@ function bias() {
   });
 }
 
-function table(id, heading, cells) {
+function table(id, cells) {
   byId(id).replaceChildren(
-    tag("thead", {}, tag("tr", {}, ...heading.map((name) => tag("th", { scope: "col" }, name)))),
+    tag("thead", {}, tag("tr", {}, ...page.headings[cells].map((name) => tag("th", { scope: "col" }, name)))),
     tag("tbody", {}, ...runsShown().map((place) => tag("tr", { class: place === state.run ? "on" : null },
       ...page.runs[place][cells].map((text, column) => column ? tag("td", {}, text) : tag("th", { scope: "row" }, text))))));
 }
@@ -173,11 +171,11 @@ function draw() {
   byId("about").textContent = `${settingName(shown)} on ${shown.benchmark}, ${shown.pairs}.${ceiling}`;
   accuracy("by-size", "bytes", "size of the file", size);
   accuracy("by-speed", "speed", "verdicts a minute");
-  table("flips", LADDER, "ladder");
+  table("flips", "ladder");
   calibration();
   risk();
   bias();
-  table("behaviour", BEHAVIOUR, "behaviour");
+  table("behaviour", "behaviour");
 }
 
 // The pairs are read after the figures are there to see.
