@@ -43,7 +43,7 @@ def edge(environment: dict[str, str], tmp_path: Path) -> Edge:
     def run(*arguments: object, **variables: str) -> subprocess.CompletedProcess[str]:
         command = [sys.executable, "-m", "edge_judge", *map(str, arguments)]
         return subprocess.run(
-            command, cwd=tmp_path, env={**environment, **variables}, capture_output=True, text=True, timeout=300
+            command, cwd=tmp_path, env={**environment, **variables}, capture_output=True, encoding="utf-8", timeout=600
         )
 
     return run

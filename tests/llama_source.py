@@ -57,8 +57,8 @@ def _download(version: str, home: Path) -> str | None:
 
 def llama_source() -> Path:
     """llama.cpp's source; skips the test with the reason where it cannot be had."""
+    pytest.importorskip("torch", reason="llama.cpp's converter needs torch")  # first: nothing is downloaded in vain
     found = _find()
     if isinstance(found, str):
         pytest.skip(found)
-    pytest.importorskip("torch", reason="llama.cpp's converter needs torch")
     return found

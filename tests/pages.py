@@ -1,8 +1,12 @@
-"""Toy reports, for the tests of the page."""
+"""Toy reports and a large one, for the tests of the page."""
 
 from __future__ import annotations
 
+import random
 from collections.abc import Sequence
+from dataclasses import replace
+
+import judgements
 
 from edge_judge.analysis.compare import compare
 from edge_judge.analysis.leaderboard import Scored, build
@@ -27,3 +31,17 @@ def report(judged: Benchmark, *runs: Run, margin: float = 2.0, compared: bool = 
     table = build([entry.scored for entry in found], [])
     said = answer.alone(found, margin), answer.together(found, margin)
     return Report(tuple(found), table, margin, runs[0].identity.scheme, *said)
+
+
+def large() -> tuple[Benchmark, tuple[Run, Run]]:
+    """Two runs with 14,000 verdicts on 3500 pairs of long texts."""
+    chance, words = random.Random(4), [f"word{number}" for number in range(900)]
+
+    def text(length: int) -> str:
+        return " ".join(chance.choices(words, k=length))
+
+    judged = judgements.random_benchmark(4, 3500)
+    pairs = tuple(replace(pair, question=text(40), a=text(200), b=text(200)) for pair in judged.pairs)
+    judged = replace(judged, pairs=pairs)
+    base, other = (judgements.random_verdicts(seed, judged, missing=share) for seed, share in ((5, 0.0), (6, 0.01)))
+    return judged, (judgements.run(base, "f16"), judgements.run(other))

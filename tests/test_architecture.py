@@ -111,7 +111,7 @@ def test_a_run_asks_llama_cpp_for_its_version_only():
 def loaded_by(program: str) -> set[str]:
     """The heavy libraries that a Python program has loaded when it ends."""
     program = f"import sys\n{program}\nprint('loaded:', *(name for name in {HEAVY} if name in sys.modules))"
-    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True, cwd=ROOT)
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, encoding="utf-8", check=True, cwd=ROOT)
     _, said, names = done.stdout.rpartition("loaded:")
     assert said
     return set(names.split())
@@ -126,5 +126,5 @@ def test_importing_the_command_line_and_asking_for_help_load_nothing_heavy():
 
 def test_quantize_works_without_edge_judge():
     program = "import sys, quantize.build; print([name for name in sys.modules if name.startswith('edge_judge')])"
-    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True, cwd=ROOT)
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, encoding="utf-8", check=True, cwd=ROOT)
     assert done.stdout.strip() == "[]"

@@ -15,6 +15,7 @@ from conftest import Edge, fails
 
 from edge_judge import pocket
 
+RECORDED = Path(__file__).parent.parent / "results" / "0.1.0" / "pocket" / "pocket"
 COMMANDS = [
     "demo", "models", "quantize", "eval", "compare", "choose", "pack", "attribute", "judge", "data", "lock", "speed",
     "report", "confidence", "cascade", "jury",
@@ -40,9 +41,22 @@ def test_a_group_of_commands_alone_is_answered_with_its_help(edge: Edge, command
     assert done.stderr.startswith("Usage: ") and "\nCommands:\n" in done.stderr
 
 
+@pytest.mark.parametrize(("encoding", "line"), [("utf-8", "─"), ("ascii", "─"), ("latin-1", "\\u2500")])
+def test_a_table_is_printed_to_its_end_whatever_the_encoding_lacks(
+    environment: dict[str, str], encoding: str, line: str
+) -> None:
+    """Where it is ASCII, click writes UTF-8."""
+    runs = [RECORDED / scheme / "pairwise" for scheme in ("f16", "q2_k")]
+    command = [sys.executable, "-m", "edge_judge", "compare", *map(str, runs)]
+    done = subprocess.run(command, env={**environment, "PYTHONIOENCODING": encoding}, capture_output=True)
+    assert (done.returncode, done.stderr) == (0, b"")
+    table = done.stdout.decode("latin-1" if encoding == "latin-1" else "utf-8")
+    assert line in table and table.rstrip().endswith("baseline's, in nats")
+
+
 def test_tables_go_nowhere_where_stdout_is_closed(environment: dict[str, str], tmp_path: Path) -> None:
     closed = f"{sys.executable} -m edge_judge models >&-"
-    done = subprocess.run(["sh", "-c", closed], cwd=tmp_path, env=environment, capture_output=True, text=True)
+    done = subprocess.run(["sh", "-c", closed], cwd=tmp_path, env=environment, capture_output=True, encoding="utf-8")
     assert (done.returncode, done.stderr) == (0, "")
 
 

@@ -48,7 +48,7 @@ def halted(
     """An eval that has written so many verdicts of its 1200 and writes no more, however busy the machine is."""
     command = [sys.executable, "-c", HALTING, os.path.dirname(__file__), str(reached), "eval", *arguments]
     pipe = subprocess.PIPE
-    with subprocess.Popen(command, cwd=folder, env=environment, stdout=pipe, stderr=pipe, text=True) as process:
+    with subprocess.Popen(command, cwd=folder, env=environment, stdout=pipe, stderr=pipe, encoding="utf-8") as process:
         try:
             assert process.stdout is not None and process.stderr is not None
             assert process.stdout.readline() == "halted\n", process.stderr.read()
@@ -238,8 +238,9 @@ def test_a_table_that_finds_no_room_is_one_error_and_the_run_is_kept(
 ) -> None:
     with Path("/dev/full").open("w") as full:
         done = subprocess.run(
-            [*EVAL, "--limit", "2"], cwd=tmp_path, env=environment, stdout=full, stderr=subprocess.PIPE, text=True
-        )
+            [*EVAL, "--limit", "2"], cwd=tmp_path, env=environment, stdout=full, stderr=subprocess.PIPE,
+            encoding="utf-8",
+        )  # fmt: skip
     assert done.returncode == 1 and "Traceback" not in done.stderr, done.stderr
     assert "\nerror: cannot write" in done.stderr
     assert (tmp_path / RUN / "score.json").exists()

@@ -33,7 +33,9 @@ def edge(environment: dict[str, str], tmp_path: Path) -> Edge:
 
     def run(*arguments: object) -> subprocess.CompletedProcess[str]:
         command = [sys.executable, str(Path(__file__).with_name("fixed_size.py")), *map(str, arguments)]
-        return subprocess.run(command, cwd=tmp_path, env=environment, capture_output=True, text=True, timeout=600)
+        return subprocess.run(
+            command, cwd=tmp_path, env=environment, capture_output=True, encoding="utf-8", timeout=600
+        )
 
     return run
 

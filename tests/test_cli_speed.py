@@ -163,7 +163,7 @@ def test_however_it_is_ended_the_random_weights_are_removed(
     asked = ["speed", "--shape", "tiny", "--scheme", "f16", "--seconds", "300", "--threads", "1"]
     command = [sys.executable, "-m", "edge_judge", *asked]
     given = {**environment, **own}
-    with subprocess.Popen(command, cwd=tmp_path, env=given, stderr=subprocess.PIPE, text=True) as child:
+    with subprocess.Popen(command, cwd=tmp_path, env=given, stderr=subprocess.PIPE, encoding="utf-8") as child:
         try:
             while not any(name.endswith(".gguf") for *_, names in os.walk(tmp_path / "temporary") for name in names):
                 assert child.poll() is None, child.communicate()

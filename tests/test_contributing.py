@@ -51,7 +51,7 @@ class Copy:
     def run(self, *arguments: object) -> str:
         command = [sys.executable, "-m", "edge_judge", *map(str, arguments)]
         done = subprocess.run(
-            command, cwd=self.root, env=self._environment, capture_output=True, text=True, encoding="utf-8"
+            command, cwd=self.root, env=self._environment, capture_output=True, encoding="utf-8"
         )
         assert done.returncode == 0, done.stderr
         return done.stdout

@@ -98,7 +98,7 @@ def convert(model, out, kind, case):
     done = subprocess.run(
         [sys.executable, str(script), str(llama_source()), str(model), str(out), kind, pre],
         capture_output=True,
-        text=True,
+        encoding="utf-8",
     )
     assert done.returncode == 0, done.stderr[-2000:]
     return out

@@ -188,7 +188,7 @@ def test_a_killed_writer_leaves_its_verdicts_and_no_lock(tmp_path):
         "    run.append(t.VERDICTS[0]); run.append(t.VERDICTS[1]); print('ready', flush=True); time.sleep(600)\n"
     )
     command = [sys.executable, "-c", program, str(tmp_path), os.path.dirname(__file__)]
-    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as writer:
+    with subprocess.Popen(command, stdout=subprocess.PIPE, encoding="utf-8") as writer:
         assert writer.stdout.readline() == "ready\n"
         with pytest.raises(RunError, match="another edge-judge"), begin(tmp_path):
             pass

@@ -298,7 +298,7 @@ def test_ctrl_c_leaves_nothing_behind(tmp_path):
         env=os.environ | {"PYTHONPATH": str(ROOT)},
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
-        text=True,
+        encoding="utf-8",
     )
     for line in child.stdout:
         if line.startswith("pack"):

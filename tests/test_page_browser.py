@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import random
 import shutil
 from collections.abc import Callable, Iterator
 from dataclasses import replace
@@ -12,10 +11,10 @@ from typing import Any
 import pytest
 from conftest import Edge
 from judgements import random_benchmark, random_verdicts, run
-from pages import report
+from pages import large, report
 
 from edge_judge import benchmarks
-from edge_judge.records import Run, Verdict
+from edge_judge.records import Run
 from edge_judge.report.page.document import build
 from edge_judge.runs import folder as run_folder
 
@@ -27,7 +26,6 @@ QUIET = (
     "--headless", "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--disable-sync",
     "--disable-background-networking", "--disable-component-update",
 )  # fmt: skip
-OPENS_WITHIN = 3.0  # seconds, for 14,000 verdicts
 HOSTILE = "</script><script>document.title='owned'</script><img src=x onerror=\"document.title='owned'\">"
 RECORDED = Path(__file__).parent.parent / "results" / "0.1.0" / "pocket" / "pocket"
 LADDER = ("f16", "q8_0", "q6_k", "q4_k_m", "q3_k_m", "q2_k")
@@ -218,20 +216,12 @@ def test_every_control_has_a_name(opens: Opens, page_file: Path) -> None:
     assert nameless == []
 
 
-def test_14000_verdicts_open_in_under_three_seconds(opens: Opens, tmp_path: Path) -> None:
-    chance = random.Random(4)
-    judged = random_benchmark(4, 3500)
-    words = [f"word{number}" for number in range(900)]
-    long = tuple(
-        replace(one, question=" ".join(chance.choices(words, k=40)), a=" ".join(chance.choices(words, k=200)),
-                b=" ".join(chance.choices(words, k=200)))
-        for one in judged.pairs
-    )  # fmt: skip
-    judged = replace(judged, pairs=long)
-    base = random_verdicts(5, judged, missing=0)
-    other: list[Verdict] = random_verdicts(6, judged, missing=0.01)
-    page = opens(written(tmp_path, judged, run(base, "f16"), run(other)))
-    opened = page.evaluate("performance.now()") / 1000  # since the navigation began, all pairs read and ready
-    assert len(base) + len(other) == 14_000 and count(page) == 3500
-    assert opened < OPENS_WITHIN
+def test_14000_verdicts_are_all_there_and_few_are_drawn(opens: Opens, tmp_path: Path) -> None:
+    """The page stays light because it draws ten pairs at a time: a pair takes about ten elements, of 3500 pairs. How
+    long it takes to open is measured by `make bench-page`; here only the half minute that playwright waits counts.
+    """
+    judged, runs = large()
+    page = opens(written(tmp_path, judged, *runs))
+    assert sum(len(one.verdicts) for one in runs) == 14_000 and count(page) == 3500
+    assert page.locator(".pair").count() == 10
     assert page.evaluate("document.querySelectorAll('*').length") < 3000

@@ -53,7 +53,8 @@ def test_importing_it_loads_nothing_heavy():
     rooms = ", ".join(f"quantize.{name}" for name in ROOMS)
     heavy = "numpy llama_cpp gguf huggingface_hub tokenizers sentencepiece tomlkit psutil filelock"
     script = f"import sys, {rooms}; print([m for m in '{heavy}'.split() if m in sys.modules])"
-    done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True, cwd=ROOT.parent)
+    command = [sys.executable, "-c", script]
+    done = subprocess.run(command, capture_output=True, encoding="utf-8", check=True, cwd=ROOT.parent)
     assert done.stdout.strip() == "[]"
 
 

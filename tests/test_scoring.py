@@ -459,6 +459,6 @@ def test_importing_the_room_loads_no_numbers() -> None:
         "print(sorted({'numpy', 'scipy', 'pandas', 'rich'} & {name.split('.')[0] for name in sys.modules}))"
     )
     assert (
-        subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout
+        subprocess.run([sys.executable, "-c", code], capture_output=True, encoding="utf-8", check=True).stdout
         == "[]\n"
     )

@@ -5,7 +5,9 @@ Exit codes: 0 done; 1 failed; 2 wrong usage; 3 compared, and the drop is larger 
 
 from __future__ import annotations
 
+import codecs
 import errno
+import io
 import os
 import sys
 from typing import Any, NoReturn
@@ -29,6 +31,14 @@ def fail(message: str, hint: str | None, code: int) -> NoReturn:
 def style(text: str, color: str) -> str:
     """Coloured for a person at a terminal who has not set NO_COLOR."""
     return click.style(text, fg=color, bold=True) if sys.stderr.isatty() and "NO_COLOR" not in os.environ else text
+
+
+def _print_any_character() -> None:
+    """Where stdout's encoding lacks a character of a table, as Latin-1 lacks "≤", print its escape, as Python itself
+    does on stderr, rather than end in the middle. JSON has ASCII alone.
+    """
+    if isinstance(sys.stdout, io.TextIOWrapper) and codecs.lookup(sys.stdout.encoding).name != "utf-8":
+        sys.stdout.reconfigure(errors="backslashreplace")
 
 
 class Commands(click.Group):
@@ -57,6 +67,7 @@ class Commands(click.Group):
             )
 
     def main(self, *args: Any, **kwargs: Any) -> Any:
+        _print_any_character()
         try:
             return super().main(*args, **{**kwargs, "standalone_mode": False})
         except click.exceptions.NoArgsIsHelpError as error:

@@ -1,0 +1,50 @@
+"""How long a page of 14,000 verdicts takes to open in chromium, all pairs read and ready; three seconds are aimed at.
+
+    python benchmarks/page.py                  five times: half a minute
+"""
+
+from __future__ import annotations
+
+import shutil
+import sys
+import tempfile
+from pathlib import Path
+from statistics import median
+
+ROOT = Path(__file__).resolve().parent.parent
+sys.path[:0] = [str(ROOT), str(ROOT / "tests")]
+
+from pages import large, report  # noqa: E402
+from playwright.sync_api import Browser, sync_playwright  # noqa: E402
+
+from edge_judge.report.page.document import build  # noqa: E402
+
+REPEATS = 5
+
+
+def main() -> None:
+    chromium = shutil.which("chromium")
+    if chromium is None:
+        sys.exit("error: no chromium on this machine\nhint: apt-get install chromium")
+    judged, runs = large()
+    with tempfile.TemporaryDirectory() as folder, sync_playwright() as playwright:
+        path = Path(folder) / "report.html"
+        path.write_text(build(report(judged, *runs)), encoding="utf-8")
+        browser = playwright.chromium.launch(executable_path=chromium, args=["--headless", "--no-sandbox"])
+        seconds = [opened(browser, path) for _ in range(REPEATS)]
+        browser.close()
+    print(f"{median(seconds):.2f} s, the median of {', '.join(f'{one:.2f}' for one in sorted(seconds))}")
+
+
+def opened(browser: Browser, path: Path) -> float:
+    """Seconds since the navigation began."""
+    page = browser.new_page()
+    page.goto(path.as_uri())
+    page.wait_for_selector("html[data-ready]")
+    took = float(page.evaluate("performance.now()"))
+    page.close()
+    return took / 1000
+
+
+if __name__ == "__main__":
+    main()
