@@ -6,7 +6,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 READY := $(VENV)/.ready
 
-.PHONY: setup demo test test-slow bench bench-quantize bench-choose check fix train pairs clean
+.PHONY: setup demo test test-slow test-matrix fuzz bench bench-quantize bench-choose check fix train pairs clean
 
 setup: $(READY)
 
@@ -24,6 +24,12 @@ test: setup check  ## everything but what takes minutes
 
 test-slow: setup  ## what takes minutes
 	$(BIN)/python -m pytest -m slow
+
+test-matrix:  ## every Python, the lowest dependencies, odd machines: hours; or ROWS="py312 lowest" TESTS=tests/test_cli.py
+	$(PYTHON) tests/matrix.py $(ROWS) -- $(TESTS)
+
+fuzz: setup  ## new random inputs for as long as MINUTES says; exit 1 and examples to paste where some fail
+	$(BIN)/python tests/fuzz.py --minutes $(or $(MINUTES),5) $(TESTS)
 
 bench-quantize: setup  ## memory, disk and time of quantizing; needs torch and an hour
 	$(BIN)/python benchmarks/quantize.py memory

@@ -1,14 +1,25 @@
-"""What several tests share: the command line as a process of its own, and a folder of built models."""
+"""What several tests share: the command line as a process of its own, a folder of built models, what may be drawn.
+
+Hypothesis draws the same inputs in everybody's `make test`, so that a red build is a change of one's own.
+`make fuzz` (fuzz.py) draws new ones. Neither measures time: a busy machine is no error.
+"""
 
 from __future__ import annotations
 
 import os
+import signal
 import subprocess
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
+from hypothesis import HealthCheck, settings
+
+SAME = settings(derandomize=True, deadline=None, print_blob=False, suppress_health_check=[HealthCheck.too_slow])
+settings.register_profile("same", SAME)
+settings.register_profile("fuzz", SAME, derandomize=False, database=None, print_blob=True)
+settings.load_profile("same")
 
 Edge = Callable[..., "subprocess.CompletedProcess[str]"]
 
@@ -36,6 +47,16 @@ def edge(environment: dict[str, str], tmp_path: Path) -> Edge:
         )
 
     return run
+
+
+@pytest.fixture
+def interruptible() -> Iterator[None]:
+    """SIGINT interrupts this process and those it starts, also where the tests run as a background job, for which
+    shells have it ignored. A handler of Python's own becomes the system's default action in a new process.
+    """
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    yield
+    signal.signal(signal.SIGINT, before)
 
 
 @pytest.fixture

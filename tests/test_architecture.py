@@ -14,8 +14,8 @@ ROOT = Path(__file__).parent.parent
 # A wing imports itself and what stands on a lower floor.
 FLOORS = [
     {"records", "errors", "settings", "inference"},
-    {"protocols", "engine", "metrics", "pocket"},
-    {"judging", "analysis"},
+    {"protocols", "engine", "metrics"},
+    {"judging", "analysis", "pocket"},
     {"benchmarks", "runs", "report"},
     {"workflows"},
     {"cli"},
@@ -27,9 +27,7 @@ GROUND = FLOORS[0]  # files of their own, in this order: errors < records < sett
 # The only files that may import a library.
 HOMES = {
     "click": {"edge_judge/cli/*.py"},
-    "llama_cpp": {
-        "edge_judge/engine/llama.py", "quantize/schemes.py", "quantize/pack.py",
-    },
+    "llama_cpp": {"edge_judge/engine/llama.py", "quantize/schemes.py", "quantize/pack.py"},
     "torch": {"edge_judge/pocket/train.py", "edge_judge/pocket/network.py"},
     "outlines": {"edge_judge/engine/json_guide.py"},
     "outlines_core": {"edge_judge/engine/json_guide.py"},

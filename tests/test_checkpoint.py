@@ -112,7 +112,7 @@ def test_a_header_length_beyond_the_file_is_refused_without_reading_it(tmp_path)
 shapes = st.lists(st.integers(0, 4), max_size=3)
 
 
-@settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=60, suppress_health_check=[HealthCheck.too_slow, HealthCheck.function_scoped_fixture])
 @given(sizes=st.lists(shapes, max_size=6))
 def test_every_consistent_header_is_read_back_as_written(tmp_path, sizes):
     header, end = {}, 0
@@ -125,7 +125,7 @@ def test_every_consistent_header_is_read_back_as_written(tmp_path, sizes):
     assert sum(e.bytes for e in found.values()) == end
 
 
-@settings(max_examples=150, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=150, suppress_health_check=[HealthCheck.too_slow, HealthCheck.function_scoped_fixture])
 @given(data=st.binary(max_size=64), cut=st.integers(0, 200), flip=st.integers(0, 199), bit=st.integers(0, 7))
 def test_a_damaged_header_is_read_or_refused_but_never_anything_else(tmp_path, data, cut, flip, bit):
     good = bytearray(safetensors_bytes({"a": ENTRY, "__metadata__": {"format": "pt"}}, bytes(24)))

@@ -9,13 +9,52 @@ import signal
 import subprocess
 import sys
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
 from conftest import Edge, fails
 
+from edge_judge import store
+from edge_judge.cli import main
+from edge_judge.records import Verdict
+
 RUN = Path("results/pocket/pocket/f16/pairwise")
 EVAL = [sys.executable, "-m", "edge_judge", "eval"]
+HALTING = "import sys; sys.path.insert(0, sys.argv.pop(1)); import test_cli_eval as t; t.halt_at(int(sys.argv.pop(1)))"
+
+
+def halt_at(reached: int) -> None:
+    """edge-judge in a process that says so and waits once that many verdicts are written."""
+    plain, count = store.RunFolder.append, 0
+
+    def append(self: store.RunFolder, verdict: Verdict) -> None:
+        nonlocal count
+        plain(self, verdict)
+        count += 1
+        if count == reached:
+            print("halted", flush=True)
+            time.sleep(600)
+
+    store.RunFolder.append = append  # type: ignore[method-assign]
+    main()
+
+
+@contextmanager
+def halted(
+    environment: dict[str, str], folder: Path, reached: int, *arguments: str
+) -> Iterator[subprocess.Popen[str]]:
+    """An eval that has written so many verdicts of its 1200 and writes no more, however busy the machine is."""
+    command = [sys.executable, "-c", HALTING, os.path.dirname(__file__), str(reached), "eval", *arguments]
+    pipe = subprocess.PIPE
+    with subprocess.Popen(command, cwd=folder, env=environment, stdout=pipe, stderr=pipe, text=True) as process:
+        try:
+            assert process.stdout is not None and process.stderr is not None
+            assert process.stdout.readline() == "halted\n", process.stderr.read()
+            yield process
+        finally:
+            process.kill()
 
 
 def lines_of(path: Path) -> int:
@@ -63,12 +102,9 @@ def test_a_run_that_was_killed_and_resumed_scores_as_one_that_never_was(
     whole = edge("eval", "--results", "whole")
     assert whole.returncode == 0, whole.stderr
     kept = tmp_path / "killed" / RUN.relative_to("results")
-    with subprocess.Popen([*EVAL, "--results", "killed"], cwd=tmp_path, env=environment) as process:
-        while lines_of(kept / "verdicts.jsonl") < 300 and process.poll() is None:
-            time.sleep(0.005)
-        process.send_signal(signal.SIGKILL)
-    reached = lines_of(kept / "verdicts.jsonl")
-    assert 0 < reached < 1200 and not (kept / "score.json").exists()
+    with halted(environment, tmp_path, 300, "--results", "killed") as process:
+        process.kill()
+    assert lines_of(kept / "verdicts.jsonl") == 300 and not (kept / "score.json").exists()
     with (kept / "verdicts.jsonl").open("ab") as file:
         file.write(b'{"id": "torn')  # what a kill in mid-write leaves
     again = edge("eval", "--results", "killed")
@@ -79,14 +115,12 @@ def test_a_run_that_was_killed_and_resumed_scores_as_one_that_never_was(
 
 
 @pytest.mark.skipif(os.name != "posix", reason="signals")
+@pytest.mark.usefixtures("interruptible")
 def test_ctrl_c_leaves_a_run_that_can_be_resumed_and_says_how(environment: dict[str, str], tmp_path: Path) -> None:
-    with subprocess.Popen(EVAL, cwd=tmp_path, env=environment, stderr=subprocess.PIPE, text=True) as process:
-        while lines_of(tmp_path / RUN / "verdicts.jsonl") < 100 and process.poll() is None:
-            time.sleep(0.005)
+    with halted(environment, tmp_path, 100) as process:
         process.send_signal(signal.SIGINT)
-        assert process.stderr is not None
-        said = process.stderr.read()
-    assert process.returncode == 130
+        _, said = process.communicate()
+    assert process.returncode == 130 and lines_of(tmp_path / RUN / "verdicts.jsonl") == 100
     assert "error: interrupted" in said and "hint: " in said and "Traceback" not in said
     assert not (tmp_path / RUN / "score.json").exists()
 

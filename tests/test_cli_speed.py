@@ -155,6 +155,7 @@ def test_a_model_too_large_for_memory_is_told_and_one_too_large_for_the_disk_ref
 
 
 @pytest.mark.skipif(os.name != "posix", reason="sends signals")
+@pytest.mark.usefixtures("interruptible")
 @pytest.mark.parametrize(("number", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
 def test_however_it_is_ended_the_random_weights_are_removed(
     environment: dict[str, str], own: dict[str, str], tmp_path: Path, number: int, code: int

@@ -253,6 +253,7 @@ def test_cores_are_counted_also_where_the_system_cannot_pin_a_process(monkeypatc
     assert 1 <= engine.physical_cores() <= os.cpu_count()
 
 
+@pytest.mark.usefixtures("interruptible")
 def test_an_interrupt_that_comes_while_llama_cpp_speaks_is_not_lost(gguf, monkeypatch):
     class Interrupting:
         def search(self, text):

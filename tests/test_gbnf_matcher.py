@@ -8,7 +8,7 @@ from llama_grammar import grammars
 from edge_judge.errors import GrammarError
 from edge_judge.protocols import gbnf_matcher, grammar
 
-FEW = settings(max_examples=150, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+FEW = settings(max_examples=150, suppress_health_check=[HealthCheck.too_slow, HealthCheck.function_scoped_fixture])
 
 
 @pytest.fixture(scope="module")

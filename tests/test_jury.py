@@ -9,7 +9,6 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from judgements import benchmark, mirrored, mirrored_verdict, random_benchmark, random_verdicts, run, verdicts
-from sklearn.metrics import cohen_kappa_score
 
 from edge_judge.analysis.compare import compare
 from edge_judge.analysis.jury import fleiss, jury, majority, mean_probability
@@ -91,6 +90,7 @@ def test_a_juror_without_a_verdict_has_no_say_in_the_mean() -> None:
 
 @given(SEEDS, st.booleans())
 def test_jurors_are_as_right_as_alone_and_agree_as_scikit_learn_says(seed: int, ties: bool) -> None:
+    theirs = pytest.importorskip("sklearn.metrics", reason="compares with scikit-learn: pip install '.[test]'")
     judged = random_benchmark(seed, 20, ties=ties, votes=2, groups=7)
     runs = jurors(seed, judged)
     found = jury(judged, runs)
@@ -99,7 +99,7 @@ def test_jurors_are_as_right_as_alone_and_agree_as_scikit_learn_says(seed: int, 
     best = max(juror.accuracy.k or 0 for juror in found.jurors)
     assert found.best is not None and found.jurors[found.best].accuracy.k == best
     codes = [align(judged, alone.verdicts).verdict for alone in runs]
-    assert found.twos[1].kappa.value == pytest.approx(cohen_kappa_score(codes[0], codes[2]))
+    assert found.twos[1].kappa.value == pytest.approx(theirs.cohen_kappa_score(codes[0], codes[2]))
     assert found.twos[1].agreement.value == pytest.approx(np.mean((codes[0] == codes[2]) & (codes[0] != NONE)))
 
 

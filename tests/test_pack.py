@@ -283,11 +283,12 @@ def test_an_error_while_packing_leaves_an_older_file_as_it_was(tmp_path, monkeyp
 
 
 @pytest.mark.skipif(os.name != "posix", reason="interrupts a child process with a POSIX signal")
+@pytest.mark.usefixtures("interruptible")
 def test_ctrl_c_leaves_nothing_behind(tmp_path):
     make_checkpoint(tmp_path / "model", llama_config(num_hidden_layers=2))
     script = (
         "import sys, time\nfrom pathlib import Path\nfrom quantize import build\n"
-        "def tell(p):\n    print(p.stage, flush=True)\n    time.sleep(0.2)\n"
+        "def tell(p):\n    print(p.stage, flush=True)\n    time.sleep(600 * p.stage.startswith('pack'))\n"
         "build.quantize(Path('model'), 'q4_k_m', Path('out.gguf'), name='tiny', progress=tell)\n"
     )
     child = subprocess.Popen(

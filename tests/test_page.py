@@ -226,14 +226,13 @@ def test_the_gaps_of_the_reliability_curve_are_the_calibration_error(seed: int, 
 
 
 def test_the_reliability_curve_is_scikit_learns() -> None:
-    from sklearn.calibration import calibration_curve
-
+    theirs = pytest.importorskip("sklearn.calibration", reason="compares with scikit-learn: pip install '.[test]'")
     judged = random_benchmark(5, 500)
     said = random_verdicts(6, judged, missing=0)
     labels = {pair.id: pair.labels[0] for pair in judged.pairs}
     sure = [one.p[one.verdict] for one in said]  # type: ignore[index]
     right = [one.verdict == labels[one.id] for one in said]
-    share, confidence = calibration_curve(right, sure, n_bins=10)
+    share, confidence = theirs.calibration_curve(right, sure, n_bins=10)
     bins = reliability(judged, said)
     assert [one.right.value for one in bins] == pytest.approx(list(share))
     assert [one.confidence for one in bins] == pytest.approx(list(confidence))

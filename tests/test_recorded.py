@@ -1,4 +1,4 @@
-"""The runs that are committed under results/, and what the README says of them."""
+"""The runs that are committed under results/, and what the README and docs/ say of them."""
 
 from __future__ import annotations
 
@@ -18,6 +18,7 @@ from edge_judge.runs.folder import score_json
 ROOT = Path(__file__).parent.parent
 RECORDED = ROOT / "results" / __version__
 README = (ROOT / "README.md").read_text(encoding="utf-8")
+RESULTS = (ROOT / "docs" / "results.md").read_text(encoding="utf-8")
 LADDER = ("f16", "q8_0", "q6_k", "q4_k_m", "q3_k_m", "q2_k")
 RUNS = run_folder.find_runs(RECORDED)
 
@@ -54,25 +55,26 @@ def with_interval(figure: dict[str, float]) -> str:
     return " ".join((percent(figure), f"[{100 * figure['low']:.1f}, {100 * figure['high']:.1f}]"))
 
 
-def test_every_protocol_that_needs_no_prompt_of_another_judge_is_recorded_and_in_the_readme() -> None:
-    for name in grammar.names():
-        if grammar.load(name).trained_in:
-            continue
-        wide, narrow = (RECORDED / "pocket" / "pocket" / scheme / name for scheme in ("f16", "q4_k_m"))
-        score, other = (json.loads((path / "score.json").read_text())["strict"] for path in (wide, narrow))
-        measured = run_folder.read_run(wide).measured
-        assert measured is not None and measured.verdicts_per_minute is not None
-        cells = [
-            f"`{name}`",
-            with_interval(score["accuracy"]),
-            with_interval(other["accuracy"]),
-            *(percent(score[figure]) for figure in ("debiased_accuracy", "consistency", "ece")),
-            f"{measured.tokens / measured.verdicts:.1f}",
-            f"{measured.verdicts_per_minute:,.0f}",
-        ]
-        assert f"| {' | '.join(cells)} |" in README
-        if name != "none":
-            assert score["format_errors"]["k"] == other["format_errors"]["k"] == 0
+PROTOCOLS = sorted(path.name for path in RUNS if path.parent.name == "f16")
+
+
+@pytest.mark.parametrize("name", PROTOCOLS)
+def test_every_recorded_protocol_is_on_the_results_page_with_its_figures(name: str) -> None:
+    wide, narrow = (RECORDED / "pocket" / "pocket" / scheme / name for scheme in ("f16", "q4_k_m"))
+    score, other = (json.loads((path / "score.json").read_text())["strict"] for path in (wide, narrow))
+    measured = run_folder.read_run(wide).measured
+    assert measured is not None and measured.verdicts_per_minute is not None
+    cells = [
+        f"`{name}`",
+        with_interval(score["accuracy"]),
+        with_interval(other["accuracy"]),
+        *(percent(score[figure]) for figure in ("debiased_accuracy", "consistency", "ece")),
+        f"{measured.tokens / measured.verdicts:.1f}",
+        f"{measured.verdicts_per_minute:,.0f}",
+    ]
+    assert f"| {' | '.join(cells)} |" in RESULTS
+    if not grammar.load(name).free:
+        assert score["format_errors"]["k"] == other["format_errors"]["k"] == 0
 
 
 def test_the_first_thirty_lines_of_the_readme_say_what_it_is_and_show_it() -> None:
@@ -80,6 +82,7 @@ def test_the_first_thirty_lines_of_the_readme_say_what_it_is_and_show_it() -> No
     for word in ("quantize qwen1.5-14b q4_k_m", "eval --grammar pairwise", "edge-judge demo", "q2_k"):
         assert word in top
     assert max(map(len, README.splitlines())) <= 130
+    assert len(README.splitlines()) <= 200
 
 
 def test_the_readme_names_every_command(edge: Edge) -> None:

@@ -44,8 +44,9 @@ class Model:
         self.path = path
         self.threads = threads or physical_cores()
         llama.start()
-        mapped_before = memory.of_files()
-        self.loaded = llama.LoadedModel(path, vocab_only=vocab_only, mapped=_mapped(path))
+        mapped = _mapped(path)
+        mapped_before = memory.of_files()  # after what llama.cpp itself loads to answer that
+        self.loaded = llama.LoadedModel(path, vocab_only=vocab_only, mapped=mapped)
         self.weights = llama.buffer_bytes("model")  # bytes
         self._in_ram, self._mapped_before = llama.weights_in_ram(), mapped_before
         self.handle, self.vocab = self.loaded.handle, self.loaded.vocab

@@ -1,21 +1,41 @@
 """Model families: one file each, chosen by the class that config.json declares.
 
+A file in this folder that names CLASSES is a family: adding one is adding a file.
 Knows nothing about how a family works; a family knows nothing about the others.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from importlib import import_module
+from pkgutil import iter_modules
+from typing import Protocol
 
-from quantize.architectures import chatglm, internlm2, llama, qwen2, qwen3
 from quantize.architectures.blueprint import Blueprint
 from quantize.config import Config
 from quantize.errors import UnsupportedArchitecture
 
-FAMILIES = (llama, qwen2, qwen3, internlm2, chatglm)
-Maker = Callable[[Config], Blueprint]
-BY_CLASS: dict[str, Maker] = {name: family.blueprint for family in FAMILIES for name in family.CLASSES}
-BY_MODEL_TYPE: dict[str, Maker] = {name: f.blueprint for f in FAMILIES for name in f.MODEL_TYPES}
+
+class Family(Protocol):
+    """What the file of a family holds. CLASSES, MODEL_TYPES: as config.json names them in `architectures` and
+    `model_type`.
+    """
+
+    CLASSES: tuple[str, ...]
+    MODEL_TYPES: tuple[str, ...]
+    blueprint: Callable[[Config], Blueprint]
+
+
+def _families() -> Iterator[Family]:
+    for module in sorted(iter_modules(__path__), key=lambda module: module.name):
+        family = import_module(f"{__name__}.{module.name}")
+        if hasattr(family, "CLASSES"):
+            yield family
+
+
+FAMILIES: tuple[Family, ...] = tuple(_families())
+BY_CLASS = {name: family.blueprint for family in FAMILIES for name in family.CLASSES}
+BY_MODEL_TYPE = {name: family.blueprint for family in FAMILIES for name in family.MODEL_TYPES}
 
 
 def blueprint(config: Config) -> Blueprint:
