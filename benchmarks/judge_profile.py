@@ -29,12 +29,12 @@ from judge_build import ROOT
 from judge_table import UBATCH
 from numpy.typing import NDArray
 
-from edge_judge import engine
-from edge_judge.engine import Batching, Evaluator, Model, plan
-from edge_judge.engine.evaluator import TRUNK
+from edge_judge.engine import LocalEngine, Model, plan
+from edge_judge.engine.evaluator import TRUNK, Evaluator
+from edge_judge.engine.fitting import evaluator_for_reading
 from edge_judge.engine.plan import TILE, Plan, Query, Window
-from edge_judge.judging import judge as judging
-from edge_judge.judging.prompting import make_prompts
+from edge_judge.judging.judge import prepare
+from edge_judge.records import Batching, Limits
 
 SIZES = (Batching().cells, 128, 256, 512)  # tokens of a call; first the usual
 SEEN = 256  # cells: llama.cpp looks at so many, or twice as many, …
@@ -154,7 +154,7 @@ def main() -> None:
     work = judge_work.load(name)
     drawn = random.Random(0)
     with Model(judge_build.model(judge_work.VOCABULARY)) as model:
-        part = judging.plans(model, work.protocol, make_prompts(model, work.protocol, work.questions))[0]
+        part = prepare(LocalEngine.of(model), work.protocol, work.questions).work().plans[0]
         tokens = tuple(drawn.choices(range(model.vocabulary), k=UBATCH))
         (plain,) = plan.blocks([Query(tokens, (UBATCH - 1,))], 0)
         with _evaluator(model, plain, UBATCH) as evaluator:
@@ -172,7 +172,7 @@ def main() -> None:
 
 def _evaluator(model: Model, part: Plan, size: int) -> AbstractContextManager[Evaluator]:
     reads = max(read for wanted in part.reads.values() for _, read in wanted) + 1
-    return engine.reading(model, [part], reads, Batching(cells=size, micro=size))
+    return evaluator_for_reading(model, [part], reads, Batching(cells=size, micro=size), Limits())
 
 
 def _seen(model: Model, part: Plan, size: int, reference: Reference) -> list[tuple[Holds, float]]:

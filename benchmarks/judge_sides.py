@@ -11,7 +11,6 @@ Knows: how each tool is driven. Does not know: what is compared with what.
 
 from __future__ import annotations
 
-import argparse
 import http.client
 import json
 import socket
@@ -21,21 +20,20 @@ import threading
 import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager
-from dataclasses import asdict, dataclass
+from contextlib import closing, contextmanager
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import judge_build
-import judge_work
-from judge_table import FOUR, ONE, OURS, PYTHON
 from judge_work import Work
 
-from edge_judge.engine import Footprint, Model, memory, physical_cores, plan
+from edge_judge.engine import LocalEngine, Model, memory, physical_cores, plan
 from edge_judge.engine.plan import Query
-from edge_judge.judging import judge as judging
-from edge_judge.judging.prompting import make_prompts
+from edge_judge.inference import Footprint
+from edge_judge.judging.judge import JudgingJob, prepare
 from edge_judge.protocols import grammar
+from edge_judge.records import Batching
 
 PATIENCE = 300  # seconds for a server to load its model on a busy machine
 
@@ -187,13 +185,10 @@ class _Watched:
     """What the engine tells while it works."""
 
     def __init__(self) -> None:
-        self.planned = self.evaluated = 0
+        self.evaluated = 0
         self.takes: Footprint | None = None
 
-    def begin(self, plans: Any) -> None:
-        self.planned = sum(part.tokens for part in plans)
-
-    def footprint(self, footprint: Footprint) -> None:
+    def started(self, footprint: Footprint, _: Batching) -> None:
         self.takes = footprint
 
     def done(self, tokens: int) -> None:
@@ -204,45 +199,22 @@ def by_us(work: Work, gguf: Path) -> Answered:
     """As `eval` does it. The context is made within the time, unlike the others' which comes with the model."""
     watched = _Watched()
     memory.forget_peak()
-    with Model(gguf) as model:
-        watch = judging.Watch(watched.begin, watched.footprint, watched.done)
+    with closing(LocalEngine(gguf)) as engine:
+        engine.model.process  # noqa: B018  # loads it: that is in nobody's time
         began = time.perf_counter()
-        for _ in judging.judge(model, work.protocol, work.questions, watch=watch):
+        job = prepare(engine, work.protocol, work.questions)
+        todo = job.work()
+        for _ in todo.answers(watched.started, watched.done):
             pass
         seconds = time.perf_counter() - began
         peak = memory.peak()
-        least = tree(model, work)
+        least = tree(job)
     cache = watched.takes.cache if watched.takes else 0
     beyond = peak - gguf.stat().st_size - cache
-    written = watched.evaluated - watched.planned
-    return Answered(seconds, watched.evaluated, written, least, beyond)
+    return Answered(seconds, watched.evaluated, watched.evaluated - todo.tokens, least, beyond)
 
 
-def tree(model: Model, work: Work) -> int:
+def tree(job: JudgingJob) -> int:
     """Tokens of the whole workload as one prefix tree: the least that can be evaluated."""
-    parts = judging.plans(model, work.protocol, make_prompts(model, work.protocol, work.questions))
-    queries = [Query(tokens, (len(tokens) - 1,)) for part in parts for tokens in part.sequences]
+    queries = [Query(tokens, (len(tokens) - 1,)) for part in job.work().plans for tokens in part.sequences]
     return plan.blocks(queries, 0)[0].tokens
-
-
-SIDES: dict[str, Callable[[Work, Path], Answered]] = {
-    PYTHON: by_python,
-    ONE: lambda work, gguf: by_server(work, gguf, 1),
-    FOUR: lambda work, gguf: by_server(work, gguf, 4),
-    OURS: by_us,
-}
-
-
-def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("side", choices=SIDES)
-    parser.add_argument("--work", choices=judge_work.WORKS, required=True)
-    parser.add_argument("--gguf", type=Path, required=True)
-    parser.add_argument("--limit", type=int)
-    given = parser.parse_args()
-    answered = SIDES[given.side](judge_work.load(given.work, given.limit), given.gguf)
-    print(json.dumps(asdict(answered)))
-
-
-if __name__ == "__main__":
-    main()

@@ -93,18 +93,41 @@ class Figure:
 
 @dataclass(frozen=True, slots=True)
 class Judge:
-    """A quantized model on disk, and what it is called in results.
+    """A model that judges, and what it is called in results.
 
-    lock: where its weights come from (repo@commit, a folder and its hash, or the file itself). chat: the chat
-    template to use where the file's own is not meant or it has none.
+    gguf, sha256: its file and the file's hash, None where the weights are not on this machine. lock: where its
+    weights come from (repo@commit, a folder and its hash, or the file itself). chat: the chat template to use where
+    the file's own is not meant or it has none.
     """
 
     model: str
     scheme: str
-    gguf: Path
-    sha256: str
+    gguf: Path | None
+    sha256: str | None
     lock: str
     chat: str | None = None
+
+    @property
+    def bytes(self) -> int:
+        """The size of its file; 0 where it has none."""
+        return self.gguf.stat().st_size if self.gguf is not None else 0
+
+
+@dataclass(frozen=True, slots=True)
+class Batching:
+    """How an engine divides work into calls. None of it decides a verdict, but rounding differs a little between two.
+
+    cells: tokens in one call; micro: tokens that are computed at once; members: sequences in one call (llama.cpp's own
+    limit is 256); slots: sequences that write side by side.
+
+    The usual call is a compromise: each reads all weights once, which asks for large ones; but all of its tokens are
+    held against every cell of the cache that is in use, and the fewer those are, the less of that is in vain.
+    """
+
+    cells: int = 384
+    micro: int = 384
+    members: int = 64
+    slots: int = 16
 
 
 @dataclass(frozen=True, slots=True)
@@ -124,10 +147,9 @@ class Progress:
 
 @dataclass(frozen=True, slots=True)
 class WorkEstimate:
-    """What a run has to do, told before its first token. tokens: to be read, what prompts share read once;
+    """What a run has to do, known before its first token. tokens: to be read, what prompts share read once;
     tokens_alone: had every prompt been read by itself; each: tokens that may be written after each prompt, 0 where
-    nothing is; memory: bytes that the process will take; smaller: whether the work is cut into smaller parts than
-    usual to fit it.
+    nothing is; memory: bytes that the process will take; cache: those of them that are the key-value cache.
     """
 
     verdicts: int
@@ -135,7 +157,13 @@ class WorkEstimate:
     tokens_alone: int
     each: int
     memory: int
-    smaller: bool = False
+    cache: int = 0
+    batching: Batching = Batching()
+
+    @property
+    def smaller(self) -> bool:
+        """Whether the work is divided into smaller calls than usual, to fit the memory."""
+        return self.batching != Batching()
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,4 +1,4 @@
-"""The ballot: probabilities of verdicts, against every possible continuation of a small random model."""
+"""Candidates: probabilities of verdicts, against every possible continuation of a small random model."""
 
 import itertools
 import math
@@ -8,7 +8,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from edge_judge.judging.candidates import candidates
+from edge_judge.engine.candidates import candidates
+from edge_judge.inference import Distribution
 
 VOCABULARY = range(4)
 MANY = settings(max_examples=80, deadline=None)
@@ -35,11 +36,11 @@ class Toy:
         return math.prod(self.chances(tokens[:at])[token] for at, token in enumerate(tokens))
 
     def asked(self, paths):
-        """What the engine reads for a ballot: the log-probabilities that it wants after each stem's tokens."""
+        """What the engine reads for candidates: the log-probabilities after each token of a continuation."""
         return {
-            (stem[:read], token): math.log(self.chances(stem[:read])[token])
-            for which, stem in enumerate(paths.stems)
-            for read in range(len(stem) + 1)
+            (continuation[:read], token): math.log(self.chances(continuation[:read])[token])
+            for which, continuation in enumerate(paths.continuations)
+            for read in range(len(continuation) + 1)
             for token in paths.wanted(which, read)
         }
 
@@ -71,7 +72,8 @@ def brute_force(toy, texts):
 def test_shares_and_mass_are_those_of_all_continuations_counted_one_by_one(texts, seed):
     toy = Toy(seed)
     paths = candidates(list(texts.items()))
-    p, mass = paths.count(toy.asked(paths))
+    distribution = paths.probabilities(toy.asked(paths))
+    p, mass = distribution.p, distribution.mass
     expected, expected_mass = brute_force(toy, texts)
     assert mass == pytest.approx(expected_mass, rel=1e-9)
     assert mass <= 1 + 1e-12
@@ -81,21 +83,21 @@ def test_shares_and_mass_are_those_of_all_continuations_counted_one_by_one(texts
 
 @MANY
 @given(TEXTS)
-def test_the_stems_offer_every_wanted_probability_and_no_stem_repeats_another(texts):
+def test_the_continuations_offer_every_wanted_probability_and_none_repeats_another(texts):
     paths = candidates(list(texts.items()))
     asked = Toy(0).asked(paths)
     assert len(asked) == paths.size
     assert all((path[:at], token) in asked for path in paths.paths for at, token in enumerate(path))
-    for one, other in itertools.permutations(paths.stems, 2):
+    for one, other in itertools.permutations(paths.continuations, 2):
         assert other[: len(one)] != one
 
 
 @MANY
 @given(TEXTS, st.lists(st.integers(0, 9), min_size=1, max_size=4).map(tuple))
-def test_each_stem_is_a_query_read_from_the_prompts_last_token_on(texts, prompt):
+def test_each_continuation_is_a_query_read_from_the_prompts_last_token_on(texts, prompt):
     paths = candidates(list(texts.items()))
-    for stem, query in zip(paths.stems, paths.queries(prompt), strict=True):
-        assert query.tokens == prompt + stem
+    for continuation, query in zip(paths.continuations, paths.queries(prompt), strict=True):
+        assert query.tokens == prompt + continuation
         assert query.reads == tuple(range(len(prompt) - 1, len(query.tokens)))
 
 
@@ -107,14 +109,15 @@ def test_a_verdict_that_begins_another_has_only_what_does_not_go_on():
         ((one,), nought): math.log(0.25),
         ((), 3): math.log(0.2),
     }
-    p, mass = paths.count(log_p)
+    distribution = paths.probabilities(log_p)
+    p, mass = distribution.p, distribution.mass
     assert mass == pytest.approx(0.8)
     assert p == pytest.approx({"a": 0.45 / 0.8, "b": 0.15 / 0.8, "tie": 0.2 / 0.8})
 
 
 def test_marks_that_differ_in_one_token_need_one_evaluation():
     paths = candidates([((8, 1, 9), "a"), ((8, 2, 9), "b"), ((8, 3, 9), "tie")])
-    assert paths.stems == ((8,),)
+    assert paths.continuations == ((8,),)
     assert paths.paths == {(8, 1): "a", (8, 2): "b", (8, 3): "tie"}
     assert paths.wanted(0, 0) == [8]
     assert paths.wanted(0, 1) == [1, 2, 3]
@@ -122,17 +125,17 @@ def test_marks_that_differ_in_one_token_need_one_evaluation():
 
 def test_verdicts_of_one_token_need_nothing_after_the_prompt():
     paths = candidates([((1,), "a"), ((2,), "b")])
-    assert paths.stems == ((),)
+    assert paths.continuations == ((),)
     assert [query.tokens for query in paths.queries((5, 6))] == [(5, 6)]
 
 
 def test_verdicts_far_below_what_a_float_can_hold_are_still_told_apart():
     paths = candidates([((1,), "a"), ((2,), "b")])
-    p, mass = paths.count({((), 1): -2000.0, ((), 2): -2000.0 - math.log(3)})
-    assert p == pytest.approx({"a": 0.75, "b": 0.25})
-    assert mass == 0.0
+    distribution = paths.probabilities({((), 1): -2000.0, ((), 2): -2000.0 - math.log(3)})
+    assert distribution.p == pytest.approx({"a": 0.75, "b": 0.25})
+    assert distribution.mass == 0.0
 
 
 def test_impossible_verdicts_are_equally_likely_and_have_no_mass():
     paths = candidates([((1,), "a"), ((2,), "b")])
-    assert paths.count({((), 1): -math.inf, ((), 2): -math.inf}) == ({"a": 0.5, "b": 0.5}, 0.0)
+    assert paths.probabilities({((), 1): -math.inf, ((), 2): -math.inf}) == Distribution({"a": 0.5, "b": 0.5}, 0.0)

@@ -20,7 +20,7 @@ from conftest import Edge, fails
 from edge_judge.cli import options, terminal
 from edge_judge.cli.terminal import _Forecast
 from edge_judge.errors import UsageError
-from edge_judge.records import Progress, WorkEstimate
+from edge_judge.records import Batching, Progress, WorkEstimate
 from edge_judge.runs import folder as run_folder
 
 RUN = Path("results/pocket/pocket/f16/pairwise")
@@ -100,7 +100,7 @@ def between(edge: Edge, *given: object) -> int:
 
 
 @pytest.mark.parametrize("grammar", ["pairwise", "pairwise-cot"])
-def test_a_run_is_planned_within_the_memory_it_is_allowed_and_says_how_it_was_cut(
+def test_a_run_is_planned_within_the_memory_it_is_allowed_and_says_how_it_was_batched(
     edge: Edge, tmp_path: Path, grammar: str
 ) -> None:
     asked = ("--grammar", grammar, "--limit", 60)
@@ -109,7 +109,7 @@ def test_a_run_is_planned_within_the_memory_it_is_allowed_and_says_how_it_was_cu
     assert held.returncode == 0, held.stderr
     free_run, held_run = (tmp_path / name / "pocket/pocket/f16" / grammar for name in ("usual", "held"))
     assert told(held.stderr) <= allowed and "in smaller parts" in held.stderr
-    assert kept(held_run)["cut"] and "cut" not in kept(free_run)
+    assert kept(held_run)["batching"] and "batching" not in kept(free_run)
     assert kept(held_run)["settings"] == kept(free_run)["settings"]
     free, cut = (
         {(one.id, one.order): one for one in run_folder.read_run(run).verdicts} for run in (free_run, held_run)
@@ -123,11 +123,14 @@ def test_memory_that_is_enough_changes_nothing(edge: Edge, tmp_path: Path) -> No
     edge("eval", "--limit", 20)
     edge("eval", "--limit", 20, "--max-memory", "6GB", "--results", "ample")
     ample = tmp_path / "ample" / RUN.relative_to("results")
-    assert "cut" not in kept(ample)
+    assert "batching" not in kept(ample)
     assert (ample / "verdicts.jsonl").read_bytes() == (tmp_path / RUN / "verdicts.jsonl").read_bytes()
 
 
-def test_a_run_in_less_memory_goes_on_as_it_was_begun_bit_for_bit(edge: Edge, tmp_path: Path) -> None:
+@pytest.mark.parametrize("before", [None, "cut"])
+def test_a_run_in_less_memory_goes_on_as_it_was_begun_bit_for_bit(
+    edge: Edge, tmp_path: Path, before: str | None
+) -> None:
     allowed = between(edge)
     whole = edge("eval", "--max-memory", allowed, "--results", "whole")
     assert whole.returncode == 0, whole.stderr
@@ -137,6 +140,9 @@ def test_a_run_in_less_memory_goes_on_as_it_was_begun_bit_for_bit(edge: Edge, tm
     lines = (begun / "verdicts.jsonl").read_bytes().splitlines(keepends=True)
     (again / "verdicts.jsonl").write_bytes(b"".join(lines[:100]))
     (again / "score.json").unlink()
+    if before:  # as runs had it until 0.2
+        record = kept(again)
+        (again / "run.json").write_text(json.dumps({**record, before: record.pop("batching")}))
     done = edge("eval")  # without a limit
     assert done.returncode == 0, done.stderr
     assert sorted((again / "verdicts.jsonl").read_bytes().splitlines()) == sorted(b"".join(lines).splitlines())
@@ -149,11 +155,11 @@ def test_a_run_that_does_not_fit_as_it_was_begun_is_not_ended_otherwise(edge: Ed
     assert len((tmp_path / RUN / "verdicts.jsonl").read_bytes().splitlines()) == 40
 
 
-def test_a_cut_that_was_edited_is_refused(edge: Edge, tmp_path: Path) -> None:
+def test_a_batching_that_was_edited_is_refused(edge: Edge, tmp_path: Path) -> None:
     edge("eval", "--limit", 2)
-    for cut in ({"cells": 0}, {"cells": 1, "width": 2}, {"cells": 10**9, "micro": 1, "members": 1, "slots": 1}):
-        (tmp_path / RUN / "run.json").write_text(json.dumps({**kept(tmp_path / RUN), "cut": cut}))
-        fails(edge("eval", "--limit", 4), 1, "cut: not a way to cut the work")
+    for batching in ({"cells": 0}, {"cells": 1, "width": 2}, {"cells": 10**9, "micro": 1, "members": 1, "slots": 1}):
+        (tmp_path / RUN / "run.json").write_text(json.dumps({**kept(tmp_path / RUN), "batching": batching}))
+        fails(edge("eval", "--limit", 4), 1, "batching: not a way to divide the work")
 
 
 def test_a_judge_that_does_not_fit_is_refused_with_the_scheme_that_would(edge: Edge, tmp_path: Path) -> None:
@@ -196,7 +202,7 @@ def test_what_is_ahead_is_said_in_a_line() -> None:
     assert terminal.ahead("pocket", read) == (
         "pocket: 1,200 verdicts, 41,160 tokens to read (of 214,800), about 98 MB of memory"
     )
-    written = WorkEstimate(2, 10, 20, 96, 2_000_000_000, True)
+    written = WorkEstimate(2, 10, 20, 96, 2_000_000_000, batching=Batching(cells=64))
     assert terminal.ahead("x", written).endswith(
         "up to 96 to write after each prompt, about 2.00 GB of memory, in smaller parts than usual"
     )

@@ -14,11 +14,13 @@ from checkpoints import make_checkpoint, qwen2_config
 from plain import alone, context, log_softmax
 
 from edge_judge import engine
-from edge_judge.engine import Batching, Limits, Model, NextTokens, log_probabilities, plan, reading, writing
+from edge_judge.engine import Model, llama, plan
 from edge_judge.engine.batching import smaller
-from edge_judge.engine.fitting import SURE
+from edge_judge.engine.evaluator import NextTokens, log_probabilities
+from edge_judge.engine.fitting import SURE, evaluator_for_reading, evaluator_for_writing
 from edge_judge.engine.plan import Query
 from edge_judge.errors import MemoryLimitError, ModelError
+from edge_judge.records import Batching, Limits
 from quantize import build
 
 CONFIG = qwen2_config(num_hidden_layers=2, intermediate_size=256, vocab_size=304, max_position_embeddings=4096)
@@ -61,7 +63,7 @@ def read_shared(model, queries, block, batching=Batching()):
     """(query, read) -> log-probabilities, by a plan's windows."""
     plans = plan.blocks(queries, block)
     seen, counted = {}, []
-    with reading(model, plans, 2, batching) as evaluator:
+    with evaluator_for_reading(model, plans, 2, batching) as evaluator:
         for part in plans:
             for query, read, logits in evaluator.read(part, counted.append):
                 assert (query, read) not in seen
@@ -103,7 +105,7 @@ def test_more_reads_than_sequences_in_one_call_are_all_answered(model):
     tokens = model.tokens(STEM, control=False)
     queries = [Query(tokens[:-1] + (last,), tuple(range(len(tokens)))) for last in range(40)]
     plans = plan.blocks(queries, 0)
-    with reading(model, plans, 1, Batching()) as evaluator:
+    with evaluator_for_reading(model, plans, 1, Batching()) as evaluator:
         found = [(query, read) for part in plans for query, read, _ in evaluator.read(part, lambda _: None)]
     assert sorted(found) == [(query, read) for query in range(40) for read in range(len(tokens))]
 
@@ -135,7 +137,7 @@ def test_writing_side_by_side_is_writing_one_at_a_time(model, exact, cells, slot
     prompts = [model.prompt(text) for text in [*TEXTS[5:13], *TEXTS[-6:]]]
     plans = plan.blocks([Query(tokens, (len(tokens) - 1,)) for tokens in prompts], block)
     found = {}
-    with writing(model, plans, limit + 2, Batching(cells=cells, slots=slots)) as evaluator:
+    with evaluator_for_writing(model, plans, limit + 2, Batching(cells=cells, slots=slots)) as evaluator:
         for part in plans:
             made = evaluator.write(part, lambda _: Greedy(model, limit, detour), limit + 2, lambda _: None)
             for query, author in made:
@@ -162,7 +164,7 @@ def test_texts_longer_than_a_call_are_evaluated_in_several(model, exact, cells, 
             return NextTokens(told) if len(self.seen) == 1 else None
 
     calls = []
-    with writing(model, [part], len(told), Batching(cells=cells, slots=slots)) as evaluator:
+    with evaluator_for_writing(model, [part], len(told), Batching(cells=cells, slots=slots)) as evaluator:
         found = dict(evaluator.write(part, Told, len(told), calls.append))
     assert max(calls) <= cells and sum(calls) == part.tokens + len(prompts) * len(told)
     assert sorted(found) == list(range(len(prompts)))
@@ -186,7 +188,7 @@ def test_a_finished_sequence_is_replaced_at_once(model):
             self.left -= 1
             return NextTokens((3,)) if self.left >= 0 else None
 
-    with writing(model, [part], 40, Batching(slots=2)) as evaluator:
+    with evaluator_for_writing(model, [part], 40, Batching(slots=2)) as evaluator:
         calls = []
         ended = [query for query, _ in evaluator.write(part, Counted, 40, calls.append)]
     assert ended[-1] == 0  # the eleven short ones went by beside the long one
@@ -255,13 +257,11 @@ def test_cores_are_counted_also_where_the_system_cannot_pin_a_process(monkeypatc
 
 @pytest.mark.usefixtures("interruptible")
 def test_an_interrupt_that_comes_while_llama_cpp_speaks_is_not_lost(gguf, monkeypatch):
-    from edge_judge.engine import model as room
-
     class Interrupting:
         def search(self, text):
             os.kill(os.getpid(), signal.SIGINT)
 
-    monkeypatch.setattr(room, "_BUFFER", Interrupting())
+    monkeypatch.setattr(llama, "_BUFFER", Interrupting())
     with pytest.raises(KeyboardInterrupt):
         Model(gguf, threads=1)
     monkeypatch.undo()
@@ -271,7 +271,7 @@ def test_an_interrupt_that_comes_while_llama_cpp_speaks_is_not_lost(gguf, monkey
 def read_within(model, queries, limits):
     """What is read under a limit of memory, and the evaluator's cut and footprint."""
     plans = plan.blocks(queries, 0)
-    with reading(model, plans, 2, limits=limits) as evaluator:
+    with evaluator_for_reading(model, plans, 2, limits=limits) as evaluator:
         seen = {(q, r): logits.copy() for part in plans for q, r, logits in evaluator.read(part, lambda _: None)}
         return seen, evaluator.batching, evaluator.footprint
 

@@ -6,6 +6,7 @@ from hypothesis import strategies as st
 
 from edge_judge.errors import GrammarError, UsageError
 from edge_judge.protocols import grammar
+from edge_judge.protocols.kinds import FreeForm, Pairwise, Reasoned
 
 FREE = grammar.load("none")
 HEAD = "# kind: pairwise\n# prompt: pairwise\n# verdict a: [[A]]\n# verdict b: [[B]]\n"
@@ -23,14 +24,14 @@ def marked(a: str, b: str, tie: str = "") -> str:
 def test_every_grammar_file_gives_a_verdict_for_its_accepted_lines_and_none_for_its_rejected_ones():
     for name in grammar.names():
         one = grammar.load(name)
-        if one.kind in ("pairwise", "reasoned"):
+        if isinstance(one.kind, Pairwise | Reasoned):
             assert one.accepts and all(grammar.verdict(one, line) for line in one.accepts)
             assert one.rejects and not any(grammar.verdict(one, line) for line in one.rejects)
 
 
 def test_a_finite_grammar_knows_the_verdict_of_each_of_its_texts():
-    assert grammar.load("pairwise").verdicts == {"[[A]]": "a", "[[B]]": "b", "[[C]]": "tie"}
-    assert FREE.verdicts is None
+    assert grammar.load("pairwise").kind.verdicts == {"[[A]]": "a", "[[B]]": "b", "[[C]]": "tie"}
+    assert isinstance(FREE.kind, FreeForm)
 
 
 def test_a_grammar_of_verdicts_with_too_many_texts_to_count_is_refused():
@@ -131,11 +132,11 @@ def test_an_answer_cannot_take_a_verdict_away_with_a_bare_mark_and_a_full_stop()
 
 def test_a_mark_inside_a_longer_mark_is_not_a_mark():
     numbers = shape('root ::= "1" | "10" | "Tie"', marked("1", "10", "Tie"))
-    assert numbers.verdicts == {"1": "a", "10": "b", "Tie": "tie"}
+    assert numbers.kind.verdicts == {"1": "a", "10": "b", "Tie": "tie"}
     swapped = shape('root ::= "1" | "10" | "Tie"', marked("10", "1", "Tie"))
-    assert swapped.verdicts == {"1": "b", "10": "a", "Tie": "tie"}
+    assert swapped.kind.verdicts == {"1": "b", "10": "a", "Tie": "tie"}
     tails = shape('root ::= "B" | "AB"', marked("B", "AB"))
-    assert tails.verdicts == {"B": "a", "AB": "b"}
+    assert tails.kind.verdicts == {"B": "a", "AB": "b"}
 
 
 @settings(deadline=None)

@@ -18,7 +18,7 @@ from hypothesis import strategies as st
 from llama_grammar import Grammars, LlamaGrammar, write_vocabulary
 
 from edge_judge.engine import json_guide
-from edge_judge.judging.candidates import candidates
+from edge_judge.engine.candidates import candidates
 from edge_judge.protocols import gbnf_matcher, grammar
 
 VOCABS = Path(__file__).resolve().parents[2] / "shared" / "vocabs"

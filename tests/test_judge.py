@@ -1,18 +1,19 @@
 """Judging: a verdict on every question, the same however the work is cut, in the pair's own terms."""
 
 import math
+from contextlib import closing
 from dataclasses import replace
 
 import pytest
 from checkpoints import make_checkpoint, qwen2_config
 
-from edge_judge.engine import Model, plan
+from edge_judge.engine import LocalEngine, local, plan
 from edge_judge.errors import ModelError
 from edge_judge.judging import judge as judging
-from edge_judge.judging.judge import Watch, judge
+from edge_judge.judging.judge import judge
 from edge_judge.protocols import grammar
 from edge_judge.protocols.protocol import Protocol, Question
-from edge_judge.records import MIRROR, ORDERS, Judge, Pair
+from edge_judge.records import MIRROR, ORDERS, Judge, Pair, ProgressListener
 from quantize import build
 
 CONFIG = qwen2_config(num_hidden_layers=1, intermediate_size=256, vocab_size=304, max_position_embeddings=2048)
@@ -38,14 +39,23 @@ def gguf(tmp_path_factory):
 
 
 @pytest.fixture(scope="module")
-def model(gguf):
-    with Model(gguf, threads=1) as loaded:
-        yield loaded
+def engine(gguf):
+    with closing(LocalEngine(gguf, threads=1)) as opened:
+        yield opened
 
 
-def judged(model, protocol, questions=QUESTIONS, **more):
+class Counted(ProgressListener):
+    """Keeps how many tokens were evaluated."""
+
+    tokens = 0
+
+    def progress(self, progress):
+        self.tokens = progress.tokens
+
+
+def judged(engine, protocol, questions=QUESTIONS, **more):
     """(id, order) -> its verdict; each comes once."""
-    found = list(judge(model, protocol, questions, **more))
+    found = list(judge(engine, protocol, questions, **more))
     by_key = {(verdict.id, verdict.order): verdict for verdict in found}
     assert len(by_key) == len(found)
     return by_key
@@ -53,10 +63,10 @@ def judged(model, protocol, questions=QUESTIONS, **more):
 
 @pytest.mark.parametrize("protocol", [PAIRWISE, FORKED, replace(PAIRWISE, ties=False)])
 @pytest.mark.parametrize("block", [0, 1, 300])
-def test_every_question_gets_one_verdict_the_likeliest_however_the_work_is_cut(model, monkeypatch, protocol, block):
-    monkeypatch.setattr(judging, "BLOCK", block)
+def test_every_question_gets_one_verdict_the_likeliest_however_the_work_is_cut(engine, monkeypatch, protocol, block):
+    monkeypatch.setattr(local, "BLOCK", block)
     monkeypatch.setattr(plan, "PER_REPEAT", 1)
-    found = judged(model, protocol)
+    found = judged(engine, protocol)
     assert found.keys() == {question.key for question in QUESTIONS}
     for question in QUESTIONS:
         verdict = found[question.key]
@@ -64,45 +74,45 @@ def test_every_question_gets_one_verdict_the_likeliest_however_the_work_is_cut(m
         assert math.fsum(verdict.p.values()) == pytest.approx(1)
         assert verdict.p[verdict.verdict] == max(verdict.p.values())
         assert 0 < verdict.mass < 1
-        (alone,) = judged(model, protocol, [question]).values()
+        (alone,) = judged(engine, protocol, [question]).values()
         assert verdict.p == pytest.approx(alone.p, rel=0.02)
         assert verdict.mass == pytest.approx(alone.mass, rel=0.02)
 
 
-def test_probabilities_are_told_of_the_pair_whichever_answer_stood_first(model):
+def test_probabilities_are_told_of_the_pair_whichever_answer_stood_first(engine):
     swapped = [Question(replace(one.pair, a=one.pair.b, b=one.pair.a), "ab") for one in QUESTIONS if one.order == "ba"]
-    found, mirrored = judged(model, PAIRWISE), judged(model, PAIRWISE, swapped)
+    found, mirrored = judged(engine, PAIRWISE), judged(engine, PAIRWISE, swapped)
     for pair in PAIRS:
         one, other = found[pair.id, "ba"], mirrored[pair.id, "ab"]
         assert one.p == pytest.approx({MIRROR[label]: p for label, p in other.p.items()}, rel=0.02)
 
 
 @pytest.mark.parametrize("protocol", [PAIRWISE, FORKED, Protocol(grammar.load("none"), written=5)])
-def test_the_blocks_that_are_done_again_give_the_same_verdicts_bit_for_bit(model, monkeypatch, protocol):
-    monkeypatch.setattr(judging, "BLOCK", 400)
+def test_the_blocks_that_are_done_again_give_the_same_verdicts_bit_for_bit(engine, monkeypatch, protocol):
+    monkeypatch.setattr(local, "BLOCK", 400)
     monkeypatch.setattr(plan, "PER_REPEAT", 1)
-    whole = judged(model, protocol)
+    whole = judged(engine, protocol)
     missing = {("3", "ba"), ("6", "ab")}
-    counted = [[], []]
-    judged(model, protocol, watch=Watch(done=counted[0].append))
-    again = judged(model, protocol, wanted=lambda one: one.key in missing, watch=Watch(done=counted[1].append))
+    counted = Counted(), Counted()
+    judged(engine, protocol, listener=counted[0])
+    again = judged(engine, protocol, wanted=lambda one: one.key in missing, listener=counted[1])
     assert missing <= again.keys()
     assert all(again[key] == whole[key] for key in again)
-    assert sum(counted[1]) < sum(counted[0])
+    assert 0 < counted[1].tokens < counted[0].tokens
 
 
-def test_a_free_judge_gives_its_text_and_only_a_verdict_that_is_in_it(model):
-    found = judged(model, Protocol(grammar.load("none"), written=6))
+def test_a_free_judge_gives_its_text_and_only_a_verdict_that_is_in_it(engine):
+    found = judged(engine, Protocol(grammar.load("none"), written=6))
     assert found.keys() == {question.key for question in QUESTIONS}
     for verdict in found.values():
         assert verdict.p is None
         assert (verdict.verdict is None) == ("[[" not in verdict.text)
 
 
-def test_prompts_too_long_for_the_model_are_refused_before_any_work(model):
+def test_prompts_too_long_for_the_model_are_refused_before_any_work(engine):
     long = Question(replace(PAIRS[0], a="word " * 3000), "ab")
     with pytest.raises(ModelError, match="1 of 2 prompts do not fit the model's context of 2048 tokens"):
-        judge(model, PAIRWISE, [QUESTIONS[0], long])
+        judge(engine, PAIRWISE, [QUESTIONS[0], long])
 
 
 def test_one_pair_is_decided_in_both_orders_and_their_mean_takes_position_out(gguf):

@@ -1,15 +1,17 @@
 """Repeats: what moved when the same questions were judged once more, and that nothing moves without a reason."""
 
+from contextlib import closing
+
 import pytest
 from checkpoints import make_checkpoint, qwen2_config
 
-from edge_judge.engine import Batching, Limits, Model
+from edge_judge.engine import LocalEngine
 from edge_judge.errors import MemoryLimitError
 from edge_judge.judging import judge as judging
 from edge_judge.judging import noise
 from edge_judge.protocols import grammar
 from edge_judge.protocols.protocol import Protocol, Question
-from edge_judge.records import ORDERS, Benchmark, Noise, Pair, Verdict
+from edge_judge.records import ORDERS, Batching, Benchmark, Limits, Noise, Pair, ProgressListener, Verdict
 from quantize import build
 
 CONFIG = qwen2_config(num_hidden_layers=1, intermediate_size=256, vocab_size=304, max_position_embeddings=2048)
@@ -58,24 +60,34 @@ def gguf(tmp_path_factory):
     ).path
 
 
+class Keeping(ProgressListener):
+    """Keeps the progress that it hears of."""
+
+    def __init__(self):
+        self.seen = []
+
+    def progress(self, progress):
+        self.seen.append(progress)
+
+
 def repeated(gguf, protocol, times):
-    with Model(gguf, threads=1) as model:
-        first = list(judging.judge(model, protocol, QUESTIONS))
-        seen = []
-        return noise.repeat(FEW, model, protocol, first, times, seen.append), seen
+    with closing(LocalEngine(gguf, threads=1)) as engine:
+        first = list(judging.judge(engine, protocol, QUESTIONS))
+        kept = Keeping()
+        return noise.repeat(FEW, engine, protocol, first, times, kept), kept.seen
 
 
 @pytest.mark.parametrize("name", ["pairwise", "pairwise-cot", "pointwise", "none"])
-def test_with_the_same_cut_nothing_flips_and_nothing_moves(gguf, monkeypatch, name):
-    monkeypatch.setattr(noise, "CUTS", (Batching(),))
+def test_with_the_same_batching_nothing_flips_and_nothing_moves(gguf, monkeypatch, name):
+    monkeypatch.setattr(noise, "BATCHINGS", (Batching(),))
     protocol = Protocol(grammar.load(name), written=None if name in ("pairwise", "pointwise") else 6)
     found, _ = repeated(gguf, protocol, 2)
     still = None if name == "none" else 0.0
     assert found == Noise(2, 2 * len(QUESTIONS), 0, still, still)
 
 
-def test_each_repeat_is_cut_another_way_and_tells_how_far_it_is(gguf):
-    found, seen = repeated(gguf, Protocol(grammar.load("pairwise")), len(noise.CUTS) + 1)
+def test_each_repeat_is_batched_another_way_and_tells_how_far_it_is(gguf):
+    found, seen = repeated(gguf, Protocol(grammar.load("pairwise")), len(noise.BATCHINGS) + 1)
     assert found.repeats == 4 and found.verdicts == 4 * len(QUESTIONS)
     assert 0 <= found.mean <= found.largest < 0.05
     assert {progress.verdicts_total for progress in seen} == {len(QUESTIONS)}
@@ -85,9 +97,11 @@ def test_each_repeat_is_cut_another_way_and_tells_how_far_it_is(gguf):
 
 
 def test_repeats_are_held_to_the_memory_that_is_allowed(gguf):
-    with Model(gguf, threads=1) as model, pytest.raises(MemoryLimitError):
-        noise.repeat(FEW, model, Protocol(grammar.load("pairwise")), [], 1, print, limits=Limits(memory=1000))
+    with closing(LocalEngine(gguf, threads=1)) as whole:
+        engine = LocalEngine.of(whole.model, Limits(memory=1000))
+        with pytest.raises(MemoryLimitError):
+            noise.repeat(FEW, engine, Protocol(grammar.load("pairwise")), [], 1)
 
 
-def test_every_cut_differs_from_the_usual_one_and_from_the_others():
-    assert len({Batching(), *noise.CUTS}) == len(noise.CUTS) + 1
+def test_every_batching_differs_from_the_usual_one_and_from_the_others():
+    assert len({Batching(), *noise.BATCHINGS}) == len(noise.BATCHINGS) + 1

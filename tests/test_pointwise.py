@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from edge_judge.judging import pointwise
+from edge_judge.protocols.kinds import pointwise
 from edge_judge.records import LABELS, MIRROR
 
 STRICT = ("a", "b")

@@ -1,6 +1,7 @@
 """Prompts that do not fit: refused with a count, or the longer answer loses its middle, alike in both orders."""
 
 import re
+from contextlib import closing
 from dataclasses import replace
 
 import pytest
@@ -8,13 +9,13 @@ from checkpoints import make_checkpoint, qwen2_config
 from hypothesis import given
 from hypothesis import strategies as st
 
-from edge_judge.engine import Model
+from edge_judge.engine import LocalEngine, local
 from edge_judge.errors import ModelError
 from edge_judge.judging import prompting
-from edge_judge.judging.judge import Watch, judge
+from edge_judge.judging.judge import judge
 from edge_judge.protocols import grammar
 from edge_judge.protocols.protocol import Protocol, Question
-from edge_judge.records import ORDERS, Pair
+from edge_judge.records import ORDERS, Pair, ProgressListener
 from quantize import build
 from quantize.metadata import Provenance
 
@@ -31,83 +32,93 @@ ENDLESS = Pair("endless", "Say it. " * 500, "it", LONG)
 
 @pytest.fixture(scope="module")
 def model(tmp_path_factory):
-    folder = tmp_path_factory.mktemp("sheets")
+    folder = tmp_path_factory.mktemp("prompts")
     make_checkpoint(folder / "model", CONFIG, seed=3)
     path = build.quantize(
         build.FolderSource(folder / "model", "tiny"), "f16", build.BuildOptions(folder / "tiny.gguf", threads=1)
     ).path
-    with Model(path, threads=1) as loaded:
-        yield loaded
+    with closing(LocalEngine(path, threads=1)) as opened:
+        yield opened
 
 
 def asking(name, *, truncate=True):
     shape = grammar.load(name)
-    return Protocol(shape, written=8 if shape.free or shape.reasoned else None, criteria=("Short.",), truncate=truncate)
+    return Protocol(shape, written=8 if shape.kind.writes else None, criteria=("Short.",), truncate=truncate)
 
 
-def made(model, protocol, *pairs):
-    """pair's id -> its sheets in both orders."""
+class Told(ProgressListener):
+    """Keeps the progress that it hears of."""
+
+    def __init__(self, done):
+        self._done = done
+
+    def progress(self, progress):
+        self._done.append(progress)
+
+
+def made(engine, protocol, *pairs):
+    """pair's id -> its prompts in both orders."""
     questions = [Question(pair, order) for pair in pairs for order in ORDERS]
-    found = prompting.make_prompts(model, protocol, questions)
-    assert [sheet.question for sheet in found] == sorted(sheet.question for sheet in found)
+    found = prompting.make_prompts(engine, protocol, questions)
+    assert [prompt.question for prompt in found] == sorted(prompt.question for prompt in found)
     return {pair.id: [one for one in found if questions[one.question].pair is pair] for pair in pairs}
 
 
 def room(protocol):
-    return CONTEXT - protocol.limit - prompting.SPARE
+    return CONTEXT - protocol.limit - local.SPARE
 
 
 @pytest.mark.parametrize("name", NAMES)
-def test_prompts_that_do_not_fit_are_refused_with_a_count_before_anything_is_evaluated(model, name):
+def test_prompts_that_do_not_fit_are_refused_with_a_count_before_anything_is_evaluated(engine, name):
     questions = [Question(pair, order) for pair in (FITS, WIDE, BOTH) for order in ORDERS]
     done = []
     count, total = (6, 12) if name == "pointwise" else (4, 6)
     with pytest.raises(ModelError, match=f"^{count} of {total} prompts do not fit .* of {CONTEXT} tokens") as caught:
-        judge(model, asking(name, truncate=False), questions, watch=Watch(done=done.append))
+        judge(engine, asking(name, truncate=False), questions, listener=Told(done))
     assert done == []
     assert "--truncate answers" in caught.value.hint
 
 
 @pytest.mark.parametrize("name", NAMES)
-def test_a_question_too_long_by_itself_is_refused_even_so(model, name):
+def test_a_question_too_long_by_itself_is_refused_even_so(engine, name):
     questions = [Question(pair, order) for pair in (FITS, WIDE, ENDLESS) for order in ORDERS]
     done = []
     with pytest.raises(ModelError, match=f"^{4 if name == 'pointwise' else 2} of ") as caught:
-        judge(model, asking(name), questions, watch=Watch(done=done.append))
+        judge(engine, asking(name), questions, listener=Told(done))
     assert done == []
     longest = int(re.search(r"longest: (\d+)", str(caught.value))[1])
     assert longest > room(asking(name))
     assert "--truncate" not in caught.value.hint and "leave these pairs out" in caught.value.hint
 
 
-def test_a_bound_that_leaves_no_room_for_any_prompt_is_what_is_to_be_changed(model):
+def test_a_bound_that_leaves_no_room_for_any_prompt_is_what_is_to_be_changed(engine):
     protocol = replace(asking("pairwise-cot", truncate=False), written=CONTEXT)
     with pytest.raises(ModelError, match="^2 of 2 prompts do not fit ") as caught:
-        made(model, protocol, FITS)
+        made(engine, protocol, FITS)
     assert "--reasoning" in caught.value.hint and "--truncate" not in caught.value.hint
 
 
 @pytest.mark.parametrize("name", NAMES)
-def test_the_longer_answer_loses_its_middle_and_the_rest_stays(model, name):
+def test_the_longer_answer_loses_its_middle_and_the_rest_stays(engine, name):
     protocol = asking(name)
-    found = made(model, protocol, FITS, WIDE, BOTH)
-    for sheet in found["wide"]:
-        question, *answers = sheet.texts
-        first, second = answers if sheet.question % 2 == 0 else answers[::-1]
+    found = made(engine, protocol, FITS, WIDE, BOTH)
+    for prompt in found["wide"]:
+        question, *answers = prompt.texts
+        first, second = answers if prompt.question % 2 == 0 else answers[::-1]
         assert (question, first) == (WIDE.question, "it")
         (left_out,) = MARK.findall(second)
         beginning, _, end = MARK.split(second)
         assert LONG.startswith(beginning) and LONG.endswith(end)
         assert len(beginning) - len(end) in (0, 1)
         assert len(beginning) + len(end) + int(left_out) == len(LONG)
-        assert len(sheet.tokens) <= room(protocol)
-    longest = max(len(sheet.tokens) for sheet in found["wide"])
+        assert prompt.encoded.size <= room(protocol)
+    longest = max(prompt.encoded.size for prompt in found["wide"])
     assert longest > room(protocol) - 20  # no more is lost than must be
 
 
 @pytest.mark.parametrize("name", NAMES)
-def test_both_orders_show_the_same_shortened_answers(model, name):
-    found = made(model, asking(name), WIDE, BOTH)
+def test_both_orders_show_the_same_shortened_answers(engine, name):
+    found = made(engine, asking(name), WIDE, BOTH)
     for pair in (WIDE, BOTH):
         ab, ba = (next(one.texts[1:] for one in found[pair.id] if one.question % 2 == order) for order in (0, 1))
         assert ab == ba[::-1]
@@ -117,23 +128,23 @@ def test_both_orders_show_the_same_shortened_answers(model, name):
 
 
 @pytest.mark.parametrize("name", NAMES)
-def test_pairs_that_fit_are_as_they_would_be_among_themselves(model, name):
-    among, by_itself = made(model, asking(name), WIDE, FITS, BOTH), made(model, asking(name, truncate=False), FITS)
-    assert [sheet.tokens for sheet in among["fits"]] == [sheet.tokens for sheet in by_itself["fits"]]
-    assert all(sheet.texts[1:] in (("so", "no"), ("no", "so")) for sheet in among["fits"])
+def test_pairs_that_fit_are_as_they_would_be_among_themselves(engine, name):
+    among, by_itself = made(engine, asking(name), WIDE, FITS, BOTH), made(engine, asking(name, truncate=False), FITS)
+    assert [prompt.encoded for prompt in among["fits"]] == [prompt.encoded for prompt in by_itself["fits"]]
+    assert all(prompt.texts[1:] in (("so", "no"), ("no", "so")) for prompt in among["fits"])
 
 
 @pytest.mark.parametrize("name", NAMES)
-def test_a_verdict_tells_whether_an_answer_of_its_pair_was_shortened(model, name):
+def test_a_verdict_tells_whether_an_answer_of_its_pair_was_shortened(engine, name):
     questions = [Question(pair, order) for pair in (FITS, WIDE, BOTH) for order in ORDERS]
-    found = {(verdict.id, verdict.order): verdict.truncated for verdict in judge(model, asking(name), questions)}
+    found = {(verdict.id, verdict.order): verdict.truncated for verdict in judge(engine, asking(name), questions)}
     assert found == {question.key: question.pair is not FITS for question in questions}
 
 
-def test_pairs_of_one_name_are_each_shortened_for_themselves(model):
+def test_pairs_of_one_name_are_each_shortened_for_themselves(engine):
     other = replace(WIDE, b=LONG[::-1])
     questions = [Question(WIDE, "ab"), Question(other, "ab")]
-    first, second = prompting.make_prompts(model, asking("pairwise"), questions)
+    first, second = prompting.make_prompts(engine, asking("pairwise"), questions)
     assert first.texts[2].startswith(LONG[:50]) and second.texts[2].startswith(LONG[::-1][:50])
 
 
@@ -147,27 +158,28 @@ def test_a_pair_of_which_only_one_order_does_not_fit_is_shortened_in_both(tmp_pa
         "f16",
         build.BuildOptions(tmp_path / "it.gguf", threads=1),
     )
-    with Model(built.path, threads=1) as loaded:
+    with closing(LocalEngine(built.path, threads=1)) as loaded:
         pair = Pair("near", "Say it.", LONG, "the lazy dog")  # " the" is one token, "\nthe" is more
-        sizes = [len(one.tokens) for one in made_freely(loaded, pair)]
+        sizes = [one.encoded.size for one in made_freely(loaded, pair)]
         assert sizes[0] != sizes[1]
-        loaded.trained_context = min(sizes) + prompting.SPARE
+        loaded.model.trained_context = min(sizes) + local.SPARE
         found = prompting.make_prompts(
             loaded, Protocol(shape, truncate=True), [Question(pair, order) for order in ORDERS]
         )
         assert [one.truncated for one in found] == [True, True]
         assert found[0].texts[1:] == found[1].texts[:0:-1]
-        loaded.trained_context = max(sizes) + prompting.SPARE
+        loaded.model.trained_context = max(sizes) + local.SPARE
         found = prompting.make_prompts(
             loaded, Protocol(shape, truncate=True), [Question(pair, order) for order in ORDERS]
         )
         assert [one.truncated for one in found] == [False, False]
 
 
-def made_freely(model, pair):
-    """The sheets of a pair in both orders, as if there were room for everything."""
-    model.trained_context = 10**6
-    return prompting.make_prompts(model, Protocol(grammar.load("pandalm")), [Question(pair, order) for order in ORDERS])
+def made_freely(engine, pair):
+    """The prompts of a pair in both orders, as if there were room for everything."""
+    engine.model.trained_context = 10**6
+    questions = [Question(pair, order) for order in ORDERS]
+    return prompting.make_prompts(engine, Protocol(grammar.load("pandalm")), questions)
 
 
 @given(st.text(st.sampled_from("ab\n…日 "), max_size=300), st.integers(0, 200))

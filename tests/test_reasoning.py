@@ -15,16 +15,17 @@ from checkpoints import make_checkpoint, qwen2_config
 from llama_grammar import byte_symbols
 from plain import context, log_chance, log_softmax
 
-from edge_judge import engine
-from edge_judge.engine import Batching, Model, plan
+from edge_judge.engine import Model, free_form, plan, reasoning
+from edge_judge.engine.fitting import evaluator_for_writing
 from edge_judge.engine.plan import Query
-from edge_judge.judging import free_form, reasoning
 from edge_judge.protocols import gbnf_matcher, grammar
+from edge_judge.protocols.kinds import Reasoned
+from edge_judge.protocols.marks import would_quote
 from edge_judge.records import LABELS
 from quantize import build
 
 CONFIG = qwen2_config(num_hidden_layers=1, intermediate_size=256, vocab_size=304, max_position_embeddings=2048)
-REASONED = [name for name in grammar.names() if grammar.load(name).kind == "reasoned"]
+REASONED = [name for name in grammar.names() if isinstance(grammar.load(name).kind, Reasoned)]
 FORKED = grammar.read(
     "forked",
     "# kind: reasoned\n# prompt: pairwise\n# reasoning: 20\n# verdict a: first\n# verdict b: second\n"
@@ -73,6 +74,11 @@ def piece(text):
     return START + 1 + PIECES.index(text)
 
 
+def writer(setup, texts):
+    """A writer to whom these texts were shown."""
+    return reasoning.ReasoningWriter(setup, lambda written: would_quote(written, setup.rule.mark, texts))
+
+
 class Judge:
     """A judge that would write these tokens, whatever it has read; after them it falls silent.
 
@@ -81,7 +87,8 @@ class Judge:
 
     def __init__(self, model, shape, script, *, texts=(), limit=96, labels=LABELS, last=(), at=None):
         legal = tuple(label for label in labels if label in shape.marks)
-        self.author = reasoning.ReasoningWriter(at or reasoning.reasoning_setup(model, shape, limit, legal), texts)
+        setup = at or reasoning.reasoning_setup(model, shape.kind.request(legal, limit))
+        self.author = writer(setup, texts)
         self.model, self.script, self.last = model, [token for part in script for token in tokens_of(part)], dict(last)
         self.end, self.cache = llama.llama_vocab_eos(model.vocab), []
 
@@ -183,7 +190,7 @@ def test_a_character_or_an_escape_that_the_bound_cuts_is_taken_back(fake, limit)
         shape = grammar.load(name)
         judge = Judge(fake, shape, ['日\\"é\\\\😀'], limit=limit).write()
         assert grammar.verdict(shape, judge.author.text) in LABELS
-        assert any((judge.reasons + text).encode().startswith(judge.evaluated) for text in shape.reasoned.endings)
+        assert any((judge.reasons + text).encode().startswith(judge.evaluated) for text in shape.kind.endings)
         assert "\ufffd" not in judge.author.text
 
 
@@ -212,8 +219,8 @@ def test_a_mark_that_is_copied_from_an_answer_neither_ends_the_reasons_nor_count
     own = Judge(fake, shape, script, texts=["Say so.", "yes", "no"]).write()
     assert own.reasons == before
     assert copied.reasons.startswith(before)
-    assert copied.reasons.endswith(" is what it says." + shape.reasoned.bridge)
-    assert grammar.verdict(shape, copied.author.text, [answer]) == max(LABELS, key=copied.author.p.get)
+    assert copied.reasons.endswith(" is what it says." + shape.kind.bridge)
+    assert grammar.verdict(shape, copied.author.text, [answer]) == max(LABELS, key=copied.author.distribution.p.get)
 
 
 def test_a_copied_mark_does_not_stand_in_for_the_verdict_after_it(fake):
@@ -223,7 +230,7 @@ def test_a_copied_mark_does_not_stand_in_for_the_verdict_after_it(fake):
         last={END: -9, ord("T"): -30, **dict.fromkeys(b"Response 1", 9)},
     )  # fmt: skip
     assert judge.reasons == f'It says "{said}". So, my '
-    assert max(judge.author.p, key=judge.author.p.get) == "a"
+    assert max(judge.author.distribution.p, key=judge.author.distribution.p.get) == "a"
 
 
 # ---- the verdict's probabilities ------------------------------------------------------------------------------
@@ -233,15 +240,16 @@ def test_probabilities_are_a_softmax_over_the_marks_and_mass_is_what_they_have_o
     judge = cot(fake, "x", "[", last={ord("A"): 3, ord("B"): 2, ord("C"): 1, END: 4})
     log_p = log_softmax(judge._logits(2))
     chances = {label: math.exp(log_p[ord(mark)]) for label, mark in zip(LABELS, "ABC", strict=True)}
-    assert judge.author.mass == pytest.approx(sum(chances.values()))
-    assert judge.author.p == pytest.approx({label: p / judge.author.mass for label, p in chances.items()})
+    found = judge.author.distribution
+    assert found.mass == pytest.approx(sum(chances.values()))
+    assert found.p == pytest.approx({label: p / found.mass for label, p in chances.items()})
 
 
 @pytest.mark.parametrize("name", REASONED)
 def test_a_tie_that_is_not_legal_has_no_probability(fake, name):
     judge = Judge(fake, grammar.load(name), ["x", END], labels=("a", "b"), last={ord("T"): 9, ord("t"): 9}).write()
-    assert set(judge.author.p) == {"a", "b"}
-    assert math.fsum(judge.author.p.values()) == pytest.approx(1)
+    assert set(judge.author.distribution.p) == {"a", "b"}
+    assert math.fsum(judge.author.distribution.p.values()) == pytest.approx(1)
     assert grammar.verdict(grammar.load(name), judge.author.text) in ("a", "b")
     if name == "autoj":
         assert judge.evaluated.endswith(b"final decision is Response ")  # without Tie that much is forced
@@ -255,7 +263,7 @@ def test_where_no_token_of_the_vocabulary_goes_on_the_verdict_is_read_all_the_sa
     )
     judge = Judge(fake, shape, ["x", "x", "x"]).write()
     assert judge.reasons in ("x", "")
-    assert set(judge.author.p) == {"a", "b"}
+    assert set(judge.author.distribution.p) == {"a", "b"}
 
 
 SAID = 'Answer A says \\"日本 😀\\" and is right; B does not.'
@@ -270,13 +278,13 @@ def test_over_published_vocabularies_no_bound_cuts_the_verdict_off_and_its_text_
     with Model(path, threads=1, vocab_only=True) as model:
         for name in REASONED:
             shape, script = grammar.load(name), list(model.tokens_mid_text(SAID))
-            desk = reasoning.reasoning_setup(model, shape, len(script) + 1, LABELS)
+            setup = reasoning.reasoning_setup(model, shape.kind.request(LABELS, len(script) + 1))
             for limit in range(1, len(script) + 2):
-                judge = Judge(model, shape, script, at=replace(desk, limit=limit)).write()
+                judge = Judge(model, shape, script, at=replace(setup, rule=replace(setup.rule, limit=limit))).write()
                 assert grammar.verdict(shape, judge.author.text) in LABELS
-                whole = [(judge.reasons + ending).encode() for ending in shape.reasoned.endings]
+                whole = [(judge.reasons + ending).encode() for ending in shape.kind.endings]
                 assert any(text.startswith(judge.evaluated) for text in whole)
-            assert judge.reasons == SAID + shape.reasoned.bridge
+            assert judge.reasons == SAID + shape.kind.bridge
 
 
 # ---- a model that writes of itself ------------------------------------------------------------------------------
@@ -309,16 +317,14 @@ class Kept:
 
 def written(model, shape, contents, limit, labels=LABELS):
     """(prompt with the opening, author with what it evaluated) for each content."""
-    opening = model.tokens(shape.reasoned.opening, control=False)
+    opening = model.tokens(shape.kind.opening, control=False)
     prompts = [model.prompt(content) + opening for content in contents]
     plans = plan.blocks([Query(tokens, (len(tokens) - 1,)) for tokens in prompts], 0)
-    desk = reasoning.reasoning_setup(model, shape, limit, labels)
+    setup = reasoning.reasoning_setup(model, shape.kind.request(labels, limit))
     reserve = limit + 64
-    with engine.writing(model, plans, reserve, Batching()) as evaluator:
+    with evaluator_for_writing(model, plans, reserve) as evaluator:
         for part in plans:
-            found = evaluator.write(
-                part, lambda _: Kept(reasoning.ReasoningWriter(desk, ("",))), reserve, lambda _: None
-            )
+            found = evaluator.write(part, lambda _: Kept(writer(setup, ("",))), reserve, lambda _: None)
             yield from ((prompts[query], kept) for query, kept in found)
 
 
@@ -330,18 +336,18 @@ def test_no_bound_can_cut_a_verdict_off(model, name):
             text = kept.author.text
             assert gbnf_matcher.matches(shape.rules, text), text
             verdict = grammar.verdict(shape, text)
-            assert kept.author.p[verdict] == max(kept.author.p.values())
-            assert math.fsum(kept.author.p.values()) == pytest.approx(1)
-            assert 0 < kept.author.mass < 1
+            assert kept.author.distribution.p[verdict] == max(kept.author.distribution.p.values())
+            assert math.fsum(kept.author.distribution.p.values()) == pytest.approx(1)
+            assert 0 < kept.author.distribution.mass < 1
 
 
 def brute_force(model, handle, prompt, kept, shape, labels):
     """(p, mass) from each legal ending by itself, written out token by token after what was kept of the reasons."""
-    reasons = kept.author.reasons.removesuffix(shape.reasoned.bridge)
+    reasons = kept.author.reasons.removesuffix(shape.kind.bridge)
     own = [model.text(kept.cache[:count]) for count in range(len(kept.cache) + 1)]
     count = max(count for count, text in enumerate(own) if reasons.startswith(text))
     begun, rest = [*prompt, *kept.cache[:count]], kept.author.reasons.removeprefix(own[count])
-    endings = {text: label for text, label in shape.reasoned.endings.items() if label in labels}
+    endings = {text: label for text, label in shape.kind.endings.items() if label in labels}
     paths = {text: model.tokens_mid_text(rest + text) for text in endings}
     same = next(n for n in range(99) if len({path[: n + 1] for path in paths.values()}) > 1)
     forced = log_chance(model, handle, begun, next(iter(paths.values()))[:same])
@@ -366,8 +372,8 @@ def test_probabilities_are_those_of_every_ending_tried_by_itself(model, exact, n
         for limit in (1, 7, 12):
             for prompt, kept in written(model, shape, contents, limit, labels):
                 p, mass = brute_force(model, handle, prompt, kept, shape, labels)
-                assert kept.author.p == pytest.approx(p, abs=1e-4)
-                assert kept.author.mass == pytest.approx(mass, abs=1e-4)
+                assert kept.author.distribution.p == pytest.approx(p, abs=1e-4)
+                assert kept.author.distribution.mass == pytest.approx(mass, abs=1e-4)
 
 
 def test_a_judge_without_a_grammar_writes_until_it_falls_silent_or_to_its_bound(fake):

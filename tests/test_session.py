@@ -5,11 +5,12 @@ from dataclasses import replace
 import pytest
 from checkpoints import make_checkpoint, qwen2_config
 
-from edge_judge import engine
+from edge_judge.engine import evaluator, local
+from edge_judge.engine import model as models
 from edge_judge.errors import DataError, MemoryLimitError
 from edge_judge.protocols import grammar
 from edge_judge.protocols.protocol import Protocol
-from edge_judge.records import Benchmark, Judge, Pair
+from edge_judge.records import Benchmark, Judge, Limits, Pair, ProgressListener
 from edge_judge.runs import folder as run_folder
 from edge_judge.runs import session as sessions
 from edge_judge.runs.identity import run_identity, run_settings
@@ -36,13 +37,27 @@ def loads(monkeypatch):
     """The models that were loaded to be evaluated."""
     loaded = []
 
-    class Counted(sessions.Model):
+    class Counted(local.Model):
         def __init__(self, *given, **named):
             super().__init__(*given, **named)
             loaded.append(self)
 
-    monkeypatch.setattr(sessions, "Model", Counted)
+    monkeypatch.setattr(local, "Model", Counted)
     return loaded
+
+
+class Keeping(ProgressListener):
+    """Keeps what it hears."""
+
+    def __init__(self, progress, estimates=None):
+        self._progress, self._estimates = progress, [] if estimates is None else estimates
+
+    def estimate(self, name, estimate):
+        assert name == "six"
+        self._estimates.append(estimate)
+
+    def progress(self, progress):
+        self._progress.append(progress)
 
 
 def opened(judge, folder):
@@ -91,7 +106,7 @@ def test_progress_counts_the_verdicts_of_the_part_alone(judge, tmp_path):
     seen = []
     with sessions.Session(judge, threads=1) as session, opened(judge, tmp_path) as kept:
         session.evaluate(part(0, 4), PAIRWISE, kept)
-        session.evaluate(part(3, 6), PAIRWISE, kept, sessions.Follow(report=seen.append))
+        session.evaluate(part(3, 6), PAIRWISE, kept, Keeping(seen))
     assert {progress.verdicts_total for progress in seen} == {6}
     assert all(2 <= progress.verdicts <= 6 for progress in seen)
 
@@ -107,7 +122,7 @@ def test_what_is_ahead_is_told_before_the_first_token_and_then_the_time_that_is_
     seen = []
     with sessions.Session(judge, threads=1) as session, opened(judge, tmp_path) as kept:
         session.evaluate(part(0, 2), PAIRWISE, kept)
-        session.evaluate(part(1, 6), PAIRWISE, kept, sessions.Follow(seen.append, seen.append))
+        session.evaluate(part(1, 6), PAIRWISE, kept, Keeping(seen, seen))
     ahead, *progress = seen
     assert ahead.verdicts == 8 and 0 < ahead.tokens < ahead.tokens_alone and ahead.each == 0 and not ahead.smaller
     assert all(one.left >= 0 for one in progress) and progress[-1].left == 0
@@ -116,7 +131,7 @@ def test_what_is_ahead_is_told_before_the_first_token_and_then_the_time_that_is_
 
 def test_a_session_holds_to_its_memory_and_a_model_that_is_too_large_is_never_loaded(judge, loads, tmp_path):
     with (
-        sessions.Session(judge, limits=sessions.Limits(memory=1000)) as session,
+        sessions.Session(judge, limits=Limits(memory=1000)) as session,
         pytest.raises(MemoryLimitError) as short,
     ):
         with opened(judge, tmp_path) as kept:
@@ -127,8 +142,8 @@ def test_a_session_holds_to_its_memory_and_a_model_that_is_too_large_is_never_lo
 
 def test_a_verdict_that_cannot_be_kept_ends_the_work_and_frees_what_it_took(judge, tmp_path, monkeypatch):
     order = []
-    monkeypatch.setattr(engine.Evaluator, "close", noting(engine.Evaluator.close, "cache", order))
-    monkeypatch.setattr(engine.Model, "close", noting(engine.Model.close, "model", order))
+    monkeypatch.setattr(evaluator.Evaluator, "close", noting(evaluator.Evaluator.close, "cache", order))
+    monkeypatch.setattr(models.Model, "close", noting(models.Model.close, "model", order))
     with opened(judge, tmp_path) as kept:
         monkeypatch.setattr(kept, "append", full)
         order.clear()

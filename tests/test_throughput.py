@@ -6,14 +6,15 @@ from dataclasses import fields, replace
 import pytest
 from checkpoints import make_checkpoint, qwen2_config
 
-from edge_judge.engine import Batching, Model
+from edge_judge.engine import LocalEngine, Model, throughput
+from edge_judge.engine.throughput import Rates, Rough
 from edge_judge.errors import ModelError
-from edge_judge.judging import throughput
-from edge_judge.judging.judge import Watch, judge
-from edge_judge.judging.throughput import Load, Rates, Rough
+from edge_judge.judging import workload
+from edge_judge.judging.judge import judge
+from edge_judge.judging.workload import Load
 from edge_judge.protocols import grammar
 from edge_judge.protocols.protocol import Protocol, Question
-from edge_judge.records import Pair
+from edge_judge.records import Batching, Pair
 from quantize import build
 
 CONFIG = qwen2_config(num_hidden_layers=1, intermediate_size=256, vocab_size=304, max_position_embeddings=2048)
@@ -38,6 +39,22 @@ def gguf(tmp_path_factory):
 def model(gguf):
     with Model(gguf, threads=1) as loaded:
         yield loaded
+
+
+class Planning(LocalEngine):
+    """Keeps the plans of the work that it was asked for last."""
+
+    planned = ()
+
+    def probabilities(self, *asked):
+        return self._keep(super().probabilities(*asked))
+
+    def write(self, *asked):
+        return self._keep(super().write(*asked))
+
+    def _keep(self, work):
+        self.planned = work.plans
+        return work
 
 
 @pytest.mark.parametrize(
@@ -76,10 +93,10 @@ def test_a_model_with_a_context_shorter_than_the_prompts_measured_is_measured_to
 def test_what_a_run_reads_is_counted_as_the_run_itself_plans_it(model, name):
     protocol = Protocol(grammar.load(name), written=3 if name in ("pairwise-cot", "none") else None)
     questions = [Question(pair, order) for pair in PAIRS for order in protocol.orders]
-    planned = []
-    for _ in judge(model, protocol, questions, watch=Watch(begin=planned.extend)):
-        pass
-    found = throughput.load(model, protocol, PAIRS)
+    engine = Planning.of(model)
+    assert len(list(judge(engine, protocol, questions))) == len(questions)
+    planned = engine.planned
+    found = workload.load(LocalEngine.of(model), protocol, PAIRS)
     assert found == Load(
         verdicts=10,
         prompts=sum(len(part.sequences) for part in planned),
@@ -93,11 +110,11 @@ def test_what_a_run_reads_is_counted_as_the_run_itself_plans_it(model, name):
 
 def test_pairs_that_do_not_fit_are_counted_as_they_would_be_shortened(model):
     long = replace(PAIRS[0], id="long", a="word " * 3000)
-    found = throughput.load(model, PAIRWISE, [*PAIRS, long])
+    found = workload.load(LocalEngine.of(model), PAIRWISE, [*PAIRS, long])
     assert (found.verdicts, found.shortened) == (12, 2)
     assert found.tokens_alone < 12 * model.trained_context
     with pytest.raises(ModelError, match="do not fit the model's context of 2048 tokens"):
-        throughput.load(model, PAIRWISE, [replace(long, question="word " * 3000)])
+        workload.load(LocalEngine.of(model), PAIRWISE, [replace(long, question="word " * 3000)])
 
 
 def test_a_made_up_vocabulary_counts_four_characters_as_a_token_and_keeps_what_is_shared(gguf):
@@ -106,5 +123,5 @@ def test_a_made_up_vocabulary_counts_four_characters_as_a_token_and_keeps_what_i
         assert [len(rough.tokens(text, control=False)) for text in texts] == [0, 1, 2, 2]
         same, other = (rough.tokens(f"{'shared ' * 8}{text}", control=False) for text in ("one", "two"))
         assert same[:14] == other[:14] and same != other
-        about, truly = (throughput.load(one, PAIRWISE, PAIRS) for one in (rough, exact))
+        about, truly = (workload.load(LocalEngine.of(one), PAIRWISE, PAIRS) for one in (rough, exact))
     assert about.verdicts == truly.verdicts and about.tokens < about.tokens_alone < truly.tokens_alone

@@ -17,11 +17,10 @@ from edge_judge.cli.eval import load_all
 from edge_judge.cli.files import judge_for
 from edge_judge.cli.protocols import Wanted, check_references, protocol_for
 from edge_judge.errors import DataError, ModelError, RunError, UsageError
-from edge_judge.records import ORDERS, Benchmark, Identity, Judge, Run
+from edge_judge.records import ORDERS, Benchmark, Identity, Judge, Limits, ProgressListener, Run
 
 if TYPE_CHECKING:
     from edge_judge.analysis.decision import Decision
-    from edge_judge.runs.session import Follow
     from edge_judge.workflows.choose import ChooseSettings, JudgeSource, Task
 
 _TIME = re.compile(r"(\d+|\d*\.\d+)\s*(s|min|m|h|d)", re.IGNORECASE)
@@ -94,7 +93,6 @@ def choose(
     Pairs are judged in random blocks; a scheme is done as soon as it is decided. What was judged before is used, and
     what is judged now stays: `edge-judge eval` goes on from there.
     """
-    from edge_judge.engine import Limits
     from edge_judge.report.decision import choice_json, choice_table
     from edge_judge.workflows import choose as choosing
 
@@ -103,7 +101,7 @@ def choose(
     ladder = _ladder(model, schemes, baseline, chat_template)
     tasks = _tasks(ladder[0], chosen, wanted)
     how = choosing.ChooseSettings(
-        results, margin, claim, seed, budget, max_pairs, threads, Limits(max_memory, cache), _following
+        results, margin, claim, seed, budget, max_pairs, threads, Limits(max_memory, cache), _listener
     )
     decisions: list[Decision] = []
     with means.fitting(ladder[0], known=True), _side(model, baseline, chat_template, tasks, how) as side:
@@ -137,7 +135,7 @@ def _ladder(model: str, named: Sequence[str], baseline: str, chat: str | None) -
             f"no scheme of {model} but {against} is built on this machine",
             f"edge-judge quantize {model} q4_k_m builds one" if not named else "name one beside the baseline",
         )
-    return sorted(judges, key=lambda judge: judge.gguf.stat().st_size, reverse=True)
+    return sorted(judges, key=lambda judge: judge.bytes, reverse=True)
 
 
 def _tasks(judge: Judge, chosen: Sequence[Benchmark], wanted: Wanted) -> list[Task]:
@@ -153,13 +151,9 @@ def _tasks(judge: Judge, chosen: Sequence[Benchmark], wanted: Wanted) -> list[Ta
     return tasks
 
 
-def _following(judge: Judge, part: Benchmark) -> Follow:
-    """On a terminal each block is told before it is judged: with a large model one takes minutes."""
-    from edge_judge.runs.session import Follow
-
-    if not sys.stderr.isatty():
-        return Follow()
-    return Follow(lambda ahead: terminal.note(f"{judge.scheme} · {terminal.ahead(part.name, ahead)}"))
+def _listener(judge: Judge, part: Benchmark) -> ProgressListener:
+    """On a terminal each block is announced before it is judged: with a large model one takes minutes."""
+    return terminal.Announcing(prefix=f"{judge.scheme} · ") if sys.stderr.isatty() else ProgressListener()
 
 
 @contextmanager

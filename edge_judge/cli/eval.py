@@ -14,10 +14,9 @@ from edge_judge.cli import means, options, terminal
 from edge_judge.cli.files import judge_for
 from edge_judge.cli.protocols import Wanted, check_references, protocol_for
 from edge_judge.errors import DataError, UsageError
-from edge_judge.records import ORDERS, Benchmark
+from edge_judge.records import ORDERS, Benchmark, Cache, Limits
 
 if TYPE_CHECKING:
-    from edge_judge.engine import Cache
     from edge_judge.protocols.protocol import Protocol
     from edge_judge.report.scores import ScoreRow
     from edge_judge.runs.session import Session
@@ -88,7 +87,6 @@ def evaluate(
 
     The same command again goes on where it was stopped.
     """
-    from edge_judge.engine import Limits
     from edge_judge.report.scores import scores_table
     from edge_judge.runs import session as sessions
 
@@ -165,27 +163,24 @@ def row(benchmark: Benchmark, session: Session, protocol: Protocol, how: How) ->
     from edge_judge.metrics import published, scoring
     from edge_judge.report.scores import ScoreRow
     from edge_judge.runs import folder as run_folder
-    from edge_judge.runs import session as sessions
     from edge_judge.runs.folder import score_json
     from edge_judge.runs.identity import run_identity, run_settings
 
     judge = session.judge
     identity = run_identity(benchmark, judge, protocol)
-    settings = run_settings(benchmark, judge, protocol, session.limits)
+    settings = run_settings(benchmark, judge, protocol, session.limits, session.engine)
     title = f"{benchmark.name} · {judge.model} {judge.scheme} · {protocol.grammar.name}"
     with run_folder.RunFolder.open(how.results, identity, settings, fresh=how.fresh) as kept:
         with terminal.progress(title) as show:
-            follow = sessions.Follow(lambda ahead: terminal.note(terminal.ahead(benchmark.name, ahead)), show)
-            verdicts, measured = session.evaluate(benchmark, protocol, kept, follow)
+            verdicts, measured = session.evaluate(benchmark, protocol, kept, terminal.Announcing(show))
         score = scoring.score(benchmark, verdicts, identity)
         if len(verdicts) == len(kept.verdicts()):  # never replaced by a score over fewer pairs
-            kept.complete(measured, judge.gguf.stat().st_size, score_json(score))
+            kept.complete(measured, judge.bytes, score_json(score))
         found = None
         if how.repeat > 1:
             with terminal.progress(f"{title} · again") as show:
-                found = noise.repeat(
-                    benchmark, session.model, protocol, verdicts, how.repeat - 1, show, limits=session.limits
-                )
+                again = terminal.Showing(show)
+                found = noise.repeat(benchmark, session.engine, protocol, verdicts, how.repeat - 1, again)
             kept.add("noise", asdict(found))
     known = published.find_published(published.read_published(published_csv()), judge.model, benchmark.name)
     beside = published.against_published(score, known) if known else None

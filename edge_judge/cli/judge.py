@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 import click
 
@@ -12,10 +11,7 @@ from edge_judge.cli import means, options, terminal
 from edge_judge.cli.files import judge_for
 from edge_judge.cli.protocols import Wanted, check_references, protocol_for
 from edge_judge.errors import UsageError
-from edge_judge.records import Benchmark, Label, Pair, Verdict
-
-if TYPE_CHECKING:
-    from edge_judge.engine import Cache
+from edge_judge.records import Benchmark, Cache, Label, Limits, Pair, Verdict
 
 
 @click.command(
@@ -52,7 +48,6 @@ def judge(
     as_json: bool,
 ) -> None:
     """Judge one pair of answers in both orders, with the probability of each verdict."""
-    from edge_judge.engine import Limits
     from edge_judge.judging import judge as judging
 
     if not question.strip():

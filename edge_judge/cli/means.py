@@ -67,6 +67,8 @@ def _said_scheme(judge: Judge) -> str | None:
     from edge_judge.engine import Model
     from quantize import schemes
 
+    if judge.gguf is None:
+        return None
     with Model(judge.gguf, vocab_only=True) as model:
         said = model.metadata("general.file_type")
     return next((name for name, number in schemes.SCHEMES.items() if str(number) == said), None)

@@ -31,7 +31,7 @@ def protocol_for(judge: Judge, wanted: Wanted, *, orders: tuple[Order, ...] = OR
     shape = grammars.load(wanted.grammar or default_grammar(judge.model))
     if wanted.rubric is not None and shape.prompt != "rubric":
         raise UsageError(f"--rubric does nothing under --grammar {shape.name}", "it goes with --grammar rubric")
-    if wanted.reasoning is not None and not (shape.free or shape.reasoned):
+    if wanted.reasoning is not None and not shape.kind.writes:
         raise UsageError(
             f"--reasoning does nothing under --grammar {shape.name}: nothing is written",
             "it goes with pairwise-cot, pairwise-json, autoj and none",

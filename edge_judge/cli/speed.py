@@ -26,8 +26,9 @@ from edge_judge.records import Benchmark, Judge
 if TYPE_CHECKING:
     from rich.console import RenderableType
 
-    from edge_judge.engine import Model
-    from edge_judge.judging.throughput import Load, Rates
+    from edge_judge.engine import Engine
+    from edge_judge.engine.throughput import Rates
+    from edge_judge.judging.workload import Load
 
 GRAMMARS = ("pairwise", "pairwise-cot", "pointwise")
 OUT = click.Path(path_type=Path, dir_okay=False)
@@ -138,7 +139,7 @@ def speed(
     try:
         with _judge(asked) as judge:
             rates, found = _measure(judge, asked, threads, seconds, chosen, grammars)
-            size = judge.gguf.stat().st_size
+            size = judge.bytes
     except KeyboardInterrupt:
         fail("interrupted", "the same command measures anew", INTERRUPTED)
     if as_json:
@@ -199,9 +200,10 @@ def _measure(
     chosen: Sequence[Benchmark],
     grammars: Sequence[str],
 ) -> tuple[Rates, list[Estimate]]:
-    from edge_judge.engine import Model
-    from edge_judge.judging import throughput
+    from edge_judge.engine import LocalEngine, Model, throughput
 
+    if judge.gguf is None:
+        raise UsageError(f"{judge.model}: there is no file to measure", "--gguf names one")
     start = time.monotonic()
     kind = throughput.Rough if asked.made_up else Model
     with kind(judge.gguf, threads=threads, chat=judge.chat) as model:
@@ -210,19 +212,20 @@ def _measure(
             estimate
             for benchmark in chosen
             for grammar in grammars
-            if (estimate := _estimate(model, judge, measured, benchmark, grammar)) is not None
+            if (estimate := _estimate(LocalEngine.of(model), judge, measured, benchmark, grammar)) is not None
         ]
     return measured, found
 
 
-def _estimate(model: Model, judge: Judge, measured: Rates, benchmark: Benchmark, grammar: str) -> Estimate | None:
+def _estimate(engine: Engine, judge: Judge, measured: Rates, benchmark: Benchmark, grammar: str) -> Estimate | None:
     """None, and a note, where the benchmark cannot be judged so by this model."""
-    from edge_judge.judging import throughput
+    from edge_judge.engine import throughput
+    from edge_judge.judging import workload
 
     protocol = protocol_for(judge, Wanted(grammar), ties=benchmark.ties)
     try:
         check_references(protocol, benchmark)
-        load = throughput.load(model, protocol, benchmark.pairs)
+        load = workload.load(engine, protocol, benchmark.pairs)
     except (DataError, ModelError) as error:
         terminal.note(f"{benchmark.name} under {grammar} left out: {error}")
         return None

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from edge_judge.records import Progress, WorkEstimate
+from edge_judge.records import Progress, ProgressListener, WorkEstimate
 
 if TYPE_CHECKING:
     from quantize.progress import Progress as Built
@@ -62,6 +62,27 @@ def ahead(name: str, ahead: WorkEstimate) -> str:
         f"{name}: {ahead.verdicts:,} verdicts, {ahead.tokens:,} tokens to read (of {ahead.tokens_alone:,})"
         f"{writes}, about {size(ahead.memory)} of memory{cut}"
     )
+
+
+class Showing(ProgressListener):
+    """Shows how far a run is."""
+
+    def __init__(self, show: Callable[[Progress], None] = lambda _: None) -> None:
+        self._show = show
+
+    def progress(self, progress: Progress) -> None:
+        self._show(progress)
+
+
+class Announcing(Showing):
+    """Says first, in a line, what the run has to do. prefix: what the line begins with."""
+
+    def __init__(self, show: Callable[[Progress], None] = lambda _: None, *, prefix: str = "") -> None:
+        super().__init__(show)
+        self._prefix = prefix
+
+    def estimate(self, name: str, estimate: WorkEstimate) -> None:
+        note(self._prefix + ahead(name, estimate))
 
 
 @contextmanager

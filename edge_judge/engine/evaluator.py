@@ -2,7 +2,7 @@
 shares it. Either the probabilities at some positions are read, or the sequences write on, as many side by side as
 the cache holds, each finished one replaced at once.
 
-Knows: llama.cpp's context, batch and memory. Does not know: what a sequence is about, nor what it should write.
+Knows: sequences in llama.cpp's cache. Does not know: what a sequence is about, nor what it should write.
 """
 
 from __future__ import annotations
@@ -10,23 +10,19 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Container, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Generic, Protocol, TypeAlias, TypeVar
+from typing import Generic, Protocol, TypeVar
 
-import llama_cpp.llama_cpp as llama
 import numpy as np
-from numpy.typing import NDArray
 
-from edge_judge.engine.batching import Batching
-from edge_judge.engine.footprint import BESIDE, GRAIN, TYPES, Footprint
-from edge_judge.engine.model import Model, buffers, clear_log, in_own_thread, last_error
-from edge_judge.engine.plan import Plan, Tokens, Traversal, Window, windows
+from edge_judge.engine.footprint import OVERHEAD, rounded_up
+from edge_judge.engine.llama import Cell, Context, ContextSize, Logits
+from edge_judge.engine.model import Model
+from edge_judge.engine.plan import Plan, Traversal, Window, windows
 from edge_judge.errors import ModelError
-from edge_judge.records import Cache
+from edge_judge.inference import Footprint, Tokens
+from edge_judge.records import Batching, Cache
 
 TRUNK = 0  # the sequence id that keeps the last path; members are 1, 2, …
-
-Logits: TypeAlias = NDArray[np.float32]
-_Cell: TypeAlias = tuple[int, int, Sequence[int]]  # token, position, the sequence ids that share it
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,7 +34,7 @@ class NextTokens:
 
 
 class Writer(Protocol):
-    """Who decides what a sequence writes."""
+    """Decides what a sequence writes."""
 
     def next(self, logits: Logits) -> NextTokens | None:
         """The next step, from the logits (vocabulary,) after the last token; None when all is written."""
@@ -48,11 +44,11 @@ AnyWriter = TypeVar("AnyWriter", bound=Writer)
 
 
 @dataclass(slots=True)
-class _Writing(Generic[AnyWriter]):
+class _Sequence(Generic[AnyWriter]):
     """A sequence under way: its place in the plan, how long it is in the cache, and what is to be evaluated."""
 
     place: int
-    author: AnyWriter
+    writer: AnyWriter
     length: int
     pending: Tokens
 
@@ -69,155 +65,127 @@ class Size:
 class Evaluator:
     """A key-value cache shared by many sequences, and the work done in it.
 
-    capacity: the cells of its cache; footprint: what it takes; batching: how the work is cut, which may be smaller
-    than was asked where memory is short.
+    capacity: the cells of its cache; footprint: what it takes; batching: how the work is divided, which may be into
+    smaller calls than was asked where memory is short.
     """
 
     def __init__(self, model: Model, batching: Batching, cache: Cache, size: Size) -> None:
-        process, params = model.process, llama.llama_context_default_params()
-        params.n_ctx = self.capacity = -(-size.cells // GRAIN) * GRAIN
-        params.n_batch, params.n_ubatch = batching.cells, batching.micro
-        params.n_seq_max = size.sequences
-        # fewer than sequences: llama.cpp aborts
-        params.n_outputs_max = max(min(size.outputs, batching.cells), size.sequences)
-        params.n_threads = params.n_threads_batch = model.threads
-        params.kv_unified = True
-        params.no_perf = True
-        # Flash attention is left to llama.cpp, which takes it wherever the device has it: on two cores a model of 0.5B
-        # reads twice as fast with it, and what it computes in is half as large. A small cache needs it.
-        if cache != "f16":  # llama.cpp's own choice
-            params.type_k = params.type_v = TYPES[cache]
-        clear_log()
-        self._context = in_own_thread(llama.llama_init_from_model, model.handle, params)
-        if not self._context:
-            raise ModelError(
-                f"{model.path}: no context of {params.n_ctx} tokens could be made{last_error()}",
-                "free some memory, or judge shorter texts" if cache == "f16" else "--cache f16 fits every model",
-            )
-        work = buffers("compute", "output")
-        self.footprint = Footprint(process + BESIDE, model.weights, buffers("KV"), work)
-        self.model, self.batching = model, batching
-        self._memory = llama.llama_get_memory(self._context)
-        self._batch = llama.llama_batch_init(batching.cells, 0, size.sequences)
+        process = model.process
+        self.model, self.batching, self.capacity = model, batching, rounded_up(size.cells)
+        # fewer outputs than sequences: llama.cpp aborts
+        outputs = max(min(size.outputs, batching.cells), size.sequences)
+        sizes = ContextSize(self.capacity, batching.cells, batching.micro, size.sequences, outputs)
+        try:
+            self._context = Context(model.loaded, sizes, cache, model.threads)
+        except ModelError as error:
+            hint = "free some memory, or judge shorter texts" if cache == "f16" else "--cache f16 fits every model"
+            raise ModelError(f"{model.path}: {error}", hint) from error
+        self.footprint = Footprint(process + OVERHEAD, model.weights, self._context.cache, self._context.work)
 
     def close(self) -> None:
-        llama.llama_batch_free(self._batch)
-        llama.llama_free(self._context)
+        self._context.close()
 
     def read(self, plan: Plan, done: Callable[[int], None]) -> Iterator[tuple[int, int, Logits]]:
         """Evaluate a plan in an empty cache: (query, read, logits (vocabulary,)) for each read, as it is reached.
 
-        done(tokens) is called after each decode call. The logits are llama.cpp's own memory: look, don't keep.
+        done(tokens) is called after each decode call, once its reads were taken. The logits are llama.cpp's own
+        memory: look, don't keep.
         """
-        llama.llama_memory_clear(self._memory, False)
+        self._context.clear()
         for window in windows(plan, self.batching.cells, self.batching.members):
             slots = range(1, len(window.members) + 1)
             self._decode(self._cells(window, slots), {read.cell for read in window.reads})
-            done(len(window.cells))
             for read in window.reads:
-                yield read.query, read.read, self._logits(read.cell)
+                yield read.query, read.read, self._context.logits(read.cell)
+            done(len(window.cells))
             self._free(slots)  # only the trunk is needed further
 
     def write(
-        self, plan: Plan, author: Callable[[int], AnyWriter], reserve: int, done: Callable[[int], None]
+        self, plan: Plan, writer: Callable[[int], AnyWriter], reserve: int, done: Callable[[int], None]
     ) -> Iterator[tuple[int, AnyWriter]]:
-        """Let each prompt of a plan (queries with one read, at their end) be continued by its author, who is made
-        from the query when its prompt is evaluated and may write `reserve` tokens: (query, author) as each ends.
-        Equal prompts are written once, and yielded for each.
+        """Let each prompt of a plan (queries with one read, at their end) be continued by its writer, who is made
+        from the query when its prompt is evaluated and may write `reserve` tokens: (query, writer) as each ends.
+        Equal prompts are written once, and yielded for each. done: as of `read`.
         """
-        llama.llama_memory_clear(self._memory, False)
-        walk, live = Traversal(plan), dict[int, _Writing[AnyWriter]]()
+        self._context.clear()
+        walk, live = Traversal(plan), dict[int, _Sequence[AnyWriter]]()
         while live or not walk.finished:
-            cells, last = _pending(live, self.batching.cells)  # last: slot -> the cell after which its author is asked
+            cells, last = _pending(live, self.batching.cells)  # last: slot -> the cell after which its writer is asked
             slots = self._vacant(plan, walk.next, live, reserve) if len(cells) < self.batching.cells else []
             if slots:
                 window = walk.take(self.batching.cells - len(cells), len(slots))
                 for slot, place, cell in _begun(plan, window, slots):
-                    live[slot] = _Writing(place, author(plan.first_query[place]), len(plan.sequences[place]), ())
+                    live[slot] = _Sequence(place, writer(plan.first_query[place]), len(plan.sequences[place]), ())
                     last[slot] = len(cells) + cell
                 cells += self._cells(window, slots[: len(window.members)])
             self._decode(cells, set(last.values()))
-            done(len(cells))
             self._free(slot for slot in slots if slot not in live)  # a prompt that was cut goes on from the trunk
             for slot, cell in last.items():
-                step = live[slot].author.next(self._logits(cell))
+                step = live[slot].writer.next(self._context.logits(cell))
                 if step is not None:
                     self._go_on(slot, live[slot], step)
                     continue
-                one = live.pop(slot)
+                ended = live.pop(slot)
                 self._free([slot])
-                twins = plan.reads[one.place, len(plan.sequences[one.place]) - 1]
-                yield from ((query, one.author) for query, _ in twins)
+                twins = plan.reads[ended.place, len(plan.sequences[ended.place]) - 1]
+                yield from ((query, ended.writer) for query, _ in twins)
+            done(len(cells))
 
-    def _vacant(self, plan: Plan, start: int, live: Mapping[int, _Writing[AnyWriter]], reserve: int) -> list[int]:
+    def _vacant(self, plan: Plan, start: int, live: Mapping[int, _Sequence[AnyWriter]], reserve: int) -> list[int]:
         """Free slots for the sequences of a plan from place `start` on, as many as the cache has room for."""
         free = [slot for slot in range(1, self.batching.slots + 1) if slot not in live]
-        places = sorted(one.place for one in live.values())
+        places = sorted(sequence.place for sequence in live.values())
         for count in range(min(len(free), len(plan.sequences) - start)):
             places.append(start + count)
             if plan.tree(places) + len(places) * reserve > self.capacity and len(places) > 1:
                 return free[:count]
         return free[: len(plan.sequences) - start]
 
-    def _go_on(self, slot: int, one: _Writing[AnyWriter], step: NextTokens) -> None:
+    def _go_on(self, slot: int, sequence: _Sequence[AnyWriter], step: NextTokens) -> None:
         if step.back:
-            one.length -= step.back
-            llama.llama_memory_seq_rm(self._memory, slot, one.length, -1)
-        one.pending = step.tokens
+            sequence.length -= step.back
+            self._context.remove(slot, sequence.length)
+        sequence.pending = step.tokens
 
     def _free(self, slots: Iterable[int]) -> None:
         for slot in slots:
-            llama.llama_memory_seq_rm(self._memory, slot, -1, -1)
+            self._context.remove(slot)
 
-    def _cells(self, window: Window, slots: Sequence[int]) -> list[_Cell]:
+    def _cells(self, window: Window, slots: Sequence[int]) -> list[Cell]:
         """A window's cells, with the cache made ready for them: members take what they share from the trunk, the
         last one becomes the trunk.
         """
         for slot, member in zip(slots, window.members, strict=True):
-            llama.llama_memory_seq_rm(self._memory, slot, -1, -1)
+            self._context.remove(slot)
             if member.keep:
-                llama.llama_memory_seq_cp(self._memory, TRUNK, slot, 0, member.keep)
-        llama.llama_memory_seq_rm(self._memory, TRUNK, window.trunk, -1)
+                self._context.copy(TRUNK, slot, member.keep)
+        self._context.remove(TRUNK, window.trunk)
         last = len(window.members) - 1
         return [
             (token, position, [*([TRUNK] if last in sharing else []), *(slots[member] for member in sharing)])
             for token, position, sharing in window.cells
         ]
 
-    def _decode(self, cells: Sequence[_Cell], outputs: Container[int]) -> None:
+    def _decode(self, cells: Sequence[Cell], outputs: Container[int]) -> None:
         """Evaluate cells; logits are kept for those in `outputs`."""
-        batch = self._batch
-        batch.n_tokens = len(cells)
-        for index, (token, position, sequences) in enumerate(cells):
-            batch.token[index] = token
-            batch.pos[index] = position
-            batch.n_seq_id[index] = len(sequences)
-            ids = batch.seq_id[index]
-            for place, sequence in enumerate(sequences):
-                ids[place] = sequence
-            batch.logits[index] = index in outputs
-        clear_log()
-        if cells and llama.llama_decode(self._context, batch):
-            raise ModelError(f"{self.model.path}: llama.cpp could not evaluate {len(cells)} tokens{last_error()}")
-
-    def _logits(self, cell: int) -> Logits:
-        """Logits (vocabulary,) of the next token after a cell of the last call."""
-        row = llama.llama_get_logits_ith(self._context, cell)
-        return np.ctypeslib.as_array(row, shape=(self.model.vocabulary,))
+        try:
+            self._context.decode(cells, outputs)
+        except ModelError as error:
+            raise ModelError(f"{self.model.path}: {error}") from error
 
 
-def _pending(live: Mapping[int, _Writing[AnyWriter]], room: int) -> tuple[list[_Cell], dict[int, int]]:
+def _pending(live: Mapping[int, _Sequence[AnyWriter]], room: int) -> tuple[list[Cell], dict[int, int]]:
     """The cells that sequences under way want evaluated, at most `room`, and the last of each slot's. Long texts of
     many at once can be more: the rest of them waits for the next call.
     """
-    cells: list[_Cell] = []
+    cells: list[Cell] = []
     last: dict[int, int] = {}
-    for slot, one in live.items():
+    for slot, sequence in live.items():
         left = room - len(cells)
-        now, one.pending = one.pending[:left], one.pending[left:]
-        cells += [(token, one.length + offset, (slot,)) for offset, token in enumerate(now)]
-        one.length += len(now)
-        if not one.pending:
+        now, sequence.pending = sequence.pending[:left], sequence.pending[left:]
+        cells += [(token, sequence.length + offset, (slot,)) for offset, token in enumerate(now)]
+        sequence.length += len(now)
+        if not sequence.pending:
             last[slot] = len(cells) - 1
     return cells, last
 

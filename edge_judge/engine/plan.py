@@ -16,9 +16,8 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field, replace
-from typing import TypeAlias
 
-Tokens: TypeAlias = tuple[int, ...]
+from edge_judge.inference import Tokens
 
 TILE = 64  # tokens that llama.cpp's attention holds at once against as many cells: GGML_FA_TILE_Q, GGML_FA_TILE_KV
 PER_REPEAT = 200  # a block has at least so many tokens for each one that the next block evaluates again

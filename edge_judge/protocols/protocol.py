@@ -1,16 +1,15 @@
 """How pairs are judged: a grammar, the orders, and what may be written. Part of what decides a run's outcome.
 
-Knows: what follows from a grammar's kind. Does not know: prompts' words, tokens, models.
+Knows: which verdicts may be given, and what is asked of an engine. Does not know: prompts' words, tokens, models.
 """
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 
+from edge_judge.inference import Reading, Writing
 from edge_judge.protocols.grammar import Grammar
-from edge_judge.records import LABELS, Label, Order, Pair
-
-LIMIT = 256  # tokens a judge may write without a grammar
+from edge_judge.records import Label, Order, Pair
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,27 +28,27 @@ class Protocol:
     @property
     def labels(self) -> tuple[Label, ...]:
         """The verdicts that may be given."""
-        known = self.grammar.marks or LABELS  # scores can be compared to any verdict
-        return tuple(label for label in LABELS if label in known and (self.ties or label != "tie"))
+        return tuple(label for label in self.grammar.kind.labels if self.ties or label != "tie")
 
     @property
     def limit(self) -> int:
         """Tokens that are written at most; 0 where everything is read from probabilities."""
-        if self.grammar.reasoned is not None:
-            return self.written or self.grammar.reasoned.bound
-        return (self.written or LIMIT) if self.grammar.free else 0
+        return self.grammar.kind.limit(self.written)
 
     @property
     def one_by_one(self) -> bool:
         """Whether each answer is looked at by itself."""
-        return self.grammar.scores is not None
+        return self.grammar.kind.one_by_one
 
     @property
     def decoding(self) -> str:
         """How verdicts come about, as run.json says it."""
-        if self.grammar.reasoned is not None:
-            return f"greedy reasons of at most {self.limit} tokens, then probabilities"
-        return f"greedy, {self.limit} tokens" if self.limit else "probabilities"
+        return self.grammar.kind.decoding(self.limit)
+
+    @property
+    def request(self) -> Reading[Label] | Reading[int] | Writing:
+        """What an engine is asked for after each prompt."""
+        return self.grammar.kind.request(self.labels, self.limit)
 
 
 @dataclass(frozen=True, slots=True)

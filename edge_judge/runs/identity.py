@@ -8,8 +8,8 @@ from __future__ import annotations
 from typing import Any
 
 from edge_judge import __version__
-from edge_judge.engine.model import Model
-from edge_judge.judging.prompting import trained_in
+from edge_judge.engine import Engine, engine_for
+from edge_judge.judging.prompting import trained_prompt
 from edge_judge.protocols import prompts
 from edge_judge.protocols.protocol import Protocol
 from edge_judge.records import Benchmark, Identity, Judge, Limits
@@ -19,29 +19,35 @@ def run_identity(benchmark: Benchmark, judge_: Judge, protocol: Protocol) -> Ide
     return Identity(benchmark.name, judge_.model, judge_.scheme, protocol.grammar.name)
 
 
-def run_settings(benchmark: Benchmark, judge_: Judge, protocol: Protocol, limits: Limits = Limits()) -> dict[str, Any]:
-    """Everything that decides the outcome, as run.json keeps it. How much memory the work may take is not of it: a
-    smaller cut moves probabilities by rounding alone, and is noted beside the settings.
-    """
-    import llama_cpp
+def run_settings(
+    benchmark: Benchmark,
+    judge_: Judge,
+    protocol: Protocol,
+    limits: Limits = Limits(),
+    engine: Engine | None = None,
+) -> dict[str, Any]:
+    """Everything that decides the outcome, as run.json keeps it. How much memory the work may take is not part of it:
+    smaller calls move probabilities by rounding alone, and are noted beside the settings.
 
-    shape = protocol.grammar
+    engine: the one that is asked, if not the one that runs the judge's file.
+    """
+    grammar, engine = protocol.grammar, engine or engine_for(judge_)
     deciding = {
         "gguf_sha256": judge_.sha256,
         "lock": judge_.lock,
         "benchmark_source": benchmark.source,
         "benchmark_sha256": benchmark.sha256,
-        "prompt": shape.prompt,
-        "prompt_sha256": prompt_sha256(judge_, protocol),
-        "grammar_sha256": shape.sha256,
+        "prompt": grammar.prompt,
+        "prompt_sha256": _prompt_sha256(engine, protocol),
+        "grammar_sha256": grammar.sha256,
         "order": "both" if len(protocol.orders) == 2 else "given",
         "ties": protocol.ties,
         "decoding": protocol.decoding,
         "seed": None,  # nothing is drawn
-        "llama_cpp": llama_cpp.__version__,
+        **engine.versions,
         "edge_judge": __version__,
     }
-    # What is not said is as it usually is: runs of other protocols stay as they are.
+    # A setting that is as usual is left out: runs made before it existed stay as they are.
     unusual = {
         "criteria": list(protocol.criteria) or None,
         "truncate": "answers" if protocol.truncate else None,
@@ -51,9 +57,8 @@ def run_settings(benchmark: Benchmark, judge_: Judge, protocol: Protocol, limits
     return deciding | {name: value for name, value in unusual.items() if value}
 
 
-def prompt_sha256(judge_: Judge, protocol: Protocol) -> str:
+def _prompt_sha256(engine: Engine, protocol: Protocol) -> str:
     """The hash of the prompt's template, or of the one that came with the model."""
-    if not protocol.grammar.trained_in:
-        return prompts.sha256(prompts.source(protocol.grammar.prompt))
-    with Model(judge_.gguf, vocab_only=True) as model:
-        return prompts.sha256(trained_in(model))
+    if protocol.grammar.trained_in:
+        return prompts.sha256(trained_prompt(engine))
+    return prompts.sha256(prompts.source(protocol.grammar.prompt))

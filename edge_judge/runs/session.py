@@ -9,62 +9,63 @@ from __future__ import annotations
 import os
 import platform
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from contextlib import closing
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, replace
 from typing import Any, Self
 
-from edge_judge.engine import Batching, Footprint, Limits, Model, memory
-from edge_judge.engine.plan import Plan
+from edge_judge.engine import Engine, engine_for, memory
 from edge_judge.errors import DataError, RunError
-from edge_judge.judging.judge import Watch, judge
+from edge_judge.judging.judge import judge
 from edge_judge.protocols.protocol import Protocol, Question
-from edge_judge.records import Benchmark, Judge, Measured, Order, Progress, Verdict, WorkEstimate
+from edge_judge.records import (
+    Batching,
+    Benchmark,
+    Judge,
+    Limits,
+    Measured,
+    Order,
+    Progress,
+    ProgressListener,
+    Verdict,
+    WorkEstimate,
+)
 from edge_judge.runs.folder import RunFolder, noted
 
-CUT = "cut"  # in run.json: how the work was cut, where that is not as usual
-
-
-@dataclass(frozen=True, slots=True)
-class Follow:
-    """Who follows a run: begin(ahead) once it is known what is to be done, report(progress) after each decode call."""
-
-    begin: Callable[[WorkEstimate], None] = lambda _: None
-    report: Callable[[Progress], None] = lambda _: None
+BATCHING = "batching"  # in run.json: how the work was divided into calls, where that is not as usual
+BATCHING_BEFORE = "cut"  # the name that it had until 0.2
 
 
 class Session:
-    """A judge whose model is loaded when a verdict first needs it, once, and stays loaded. Use as a context manager."""
+    """A judge and its engine, which loads what it needs when a verdict first needs it, once, and keeps it. Use as a
+    context manager. engine: the one to ask, if not the one that runs the judge's file.
+    """
 
-    def __init__(self, judge_: Judge, *, threads: int | None = None, limits: Limits = Limits()) -> None:
+    def __init__(
+        self,
+        judge_: Judge,
+        *,
+        threads: int | None = None,
+        limits: Limits = Limits(),
+        engine: Engine | None = None,
+    ) -> None:
         self.judge, self.limits = judge_, limits
-        self._threads = threads
-        self._model: Model | None = None
+        self.engine = engine or engine_for(judge_, threads=threads, limits=limits)
 
     def __enter__(self) -> Self:
         return self
 
     def __exit__(self, *error: Any) -> None:
-        if self._model is not None:
-            self._model.close()
-
-    @property
-    def model(self) -> Model:
-        """The loaded model. Raises ModelError if llama.cpp cannot load it, MemoryShortError if it is too large."""
-        if self._model is None:
-            self._model = Model(
-                self.judge.gguf, threads=self._threads, chat=self.judge.chat, allowed=self.limits.memory
-            )
-        return self._model
+        self.engine.close()
 
     def evaluate(
-        self, part: Benchmark, protocol: Protocol, run: RunFolder, follow: Follow = Follow()
+        self, part: Benchmark, protocol: Protocol, run: RunFolder, listener: ProgressListener = ProgressListener()
     ) -> tuple[list[Verdict], Measured]:
         """Every verdict on a benchmark's pairs, or on some of them: those found in the run's folder and those reached
         now; and what all of the run has cost so far, which is kept in the folder too.
 
         Pairs that are given together are evaluated as one plan. Raises DataError where there are none, ModelError
-        when prompts do not fit the model's context, MemoryShortError when the work does not fit the means, RunError
+        when prompts do not fit the model's context, MemoryLimitError when the work does not fit the limits, RunError
         when it does not fit any more as it was begun.
         """
         if not part.pairs:
@@ -74,69 +75,62 @@ class Session:
         cost = run.measured()
         if cost is None or any(question.key not in known for question in questions):
             run.reopen()
-            work = RunProgress(questions, protocol, run, known, follow)
+            work = RunProgress(part.name, questions, run, known, listener)
             if work.wanted:
-                self._judge(work)
+                self._judge(protocol, work)
             cost = work.measured(run.measured())
             run.add("measured", asdict(cost))
         return [known[key] for key in sorted(question.key for question in questions)], cost
 
-    def _judge(self, work: RunProgress) -> None:
+    def _judge(self, protocol: Protocol, work: RunProgress) -> None:
         """Reach the verdicts that are wanted."""
-        watch = Watch(work.begin, work.takes, work.done, work.check)
-        found = judge(
-            self.model,
-            work.protocol,
+        verdicts = judge(
+            self.engine,
+            protocol,
             work.questions,
-            lambda question: question.key in work.wanted,
-            watch,
-            work.cut,
-            self.limits,
+            wanted=lambda question: question.key in work.wanted,
+            listener=work,
+            batching=work.batching,
+            name=work.name,
         )
-        with closing(found):  # what ends the work also frees its cache, before the model that it hangs on
-            for verdict in found:
+        with closing(verdicts):  # what ends the work also frees its cache, before the model that it needs
+            for verdict in verdicts:
                 work.keep(verdict)
 
 
-class RunProgress:
-    """What is to be done of a part of a run, what is done, and what it cost."""
+class RunProgress(ProgressListener):
+    """What is to be done of a part of a run, what is done, and what it cost. Passes on what it hears to a listener,
+    with the verdicts counted that were there before.
+    """
 
     def __init__(
         self,
+        name: str,
         questions: Sequence[Question],
-        protocol: Protocol,
         run: RunFolder,
         known: dict[tuple[str, Order], Verdict],
-        follow: Follow,
+        listener: ProgressListener,
     ) -> None:
-        self.questions, self.protocol = questions, protocol
+        self.name, self.questions = name, questions
         self.wanted = frozenset(question.key for question in questions if question.key not in known)
-        self.cut = _cut(run)
-        self._run, self._known, self._follow = run, known, follow
-        self._reached = self._tokens = self._tokens_total = self._tokens_alone = 0
-        self._start = self._begun = time.monotonic()
+        self.batching = _batching(run)
+        self._run, self._known, self._listener = run, known, listener
+        self._reached = self._tokens = self._tokens_alone = 0
+        self._start = time.monotonic()
         memory.forget_peak()
 
-    def begin(self, plans: Sequence[Plan]) -> None:
-        self._tokens_total = sum(plan.tokens for plan in plans)
-        self._tokens_alone = sum(plan.tokens_alone for plan in plans)
-
-    def check(self, cut: Batching) -> None:
-        """Note a cut that is smaller than usual. What was begun in one cut is not ended in another."""
-        if cut != self.cut and len(self.wanted) < len(self.questions):
+    def estimate(self, name: str, estimate: WorkEstimate) -> None:
+        """Check and note how the work is divided: what was begun in one way is not ended in another."""
+        if estimate.batching != self.batching and len(self.wanted) < len(self.questions):
             raise RunError(
-                f"{self._run.path}: cut into such parts as it was begun in, this run does not fit the memory",
+                f"{self._run.path}: divided into calls as it was begun, this run does not fit the memory",
                 "allow more with --max-memory, or --fresh begins the run anew",
             )
-        self.cut = cut
-        if cut != Batching():
-            self._run.add(CUT, asdict(cut))
-
-    def takes(self, footprint: Footprint) -> None:
-        self._begun = time.monotonic()
-        each, smaller = self.protocol.limit, self.cut != Batching()
-        ahead = WorkEstimate(len(self.wanted), self._tokens_total, self._tokens_alone, each, footprint.total, smaller)
-        self._follow.begin(ahead)
+        self.batching = estimate.batching
+        if estimate.smaller:
+            self._run.add(BATCHING, asdict(estimate.batching))
+        self._tokens_alone = estimate.tokens_alone
+        self._listener.estimate(name, estimate)
 
     def keep(self, verdict: Verdict) -> None:
         key = (verdict.id, verdict.order)
@@ -145,15 +139,10 @@ class RunProgress:
             self._known[key] = verdict
             self._reached += 1
 
-    def done(self, tokens: int) -> None:
-        self._tokens += tokens
-        now = time.monotonic()
-        total = max(self._tokens_total, self._tokens)  # what is written cannot be planned, so verdicts foresee it
-        share = self._reached / len(self.wanted) if self.protocol.limit else self._tokens / total
-        left = (now - self._begun) * (1 / share - 1) if share else None
-        already = len(self.questions) - len(self.wanted)
-        reached = already + self._reached
-        self._follow.report(Progress(reached, len(self.questions), self._tokens, total, now - self._start, left))
+    def progress(self, progress: Progress) -> None:
+        self._tokens = progress.tokens
+        reached = len(self.questions) - len(self.wanted) + progress.verdicts
+        self._listener.progress(replace(progress, verdicts=reached, verdicts_total=len(self.questions)))
 
     def measured(self, before: Measured | None) -> Measured:
         """The cost of this work, added to that of an earlier part of the run."""
@@ -177,13 +166,17 @@ class RunProgress:
         )
 
 
-def _cut(run: RunFolder) -> Batching:
-    """How a run's work was cut when it was begun."""
-    found = noted(run.path, CUT)
-    if found is None:
+def _batching(run: RunFolder) -> Batching:
+    """How a run's work was divided when it was begun."""
+    kept = noted(run.path, BATCHING)
+    if kept is None:
+        kept = noted(run.path, BATCHING_BEFORE)
+    if kept is None:
         return Batching()
     usual = asdict(Batching())
-    whole = found.keys() == usual.keys() and all(type(number) is int for number in found.values())
-    if not whole or not all(1 <= found[name] <= most for name, most in usual.items()):
-        raise RunError(f"{run.path / 'run.json'}: {CUT}: not a way to cut the work", "--fresh begins the run anew")
-    return Batching(**found)
+    whole = kept.keys() == usual.keys() and all(type(number) is int for number in kept.values())
+    if not whole or not all(1 <= kept[name] <= most for name, most in usual.items()):
+        raise RunError(
+            f"{run.path / 'run.json'}: {BATCHING}: not a way to divide the work", "--fresh begins the run anew"
+        )
+    return Batching(**kept)

@@ -21,14 +21,13 @@ from edge_judge.analysis import sampling
 from edge_judge.analysis.decision import Decision, decide_scheme
 from edge_judge.analysis.paired_losses import Claim, Part
 from edge_judge.analysis.sampling import Block, Unit
-from edge_judge.engine import Limits
 from edge_judge.metrics import scoring
 from edge_judge.protocols.protocol import Protocol
-from edge_judge.records import Benchmark, Judge, Run
+from edge_judge.records import Benchmark, Judge, Limits, ProgressListener, Run
 from edge_judge.runs import folder as run_folder
 from edge_judge.runs.folder import score_json
 from edge_judge.runs.identity import run_identity, run_settings
-from edge_judge.runs.session import Follow, Session
+from edge_judge.runs.session import Session
 
 AHEAD = 4  # blocks of the baseline that are judged at first
 
@@ -44,7 +43,7 @@ class Task:
 @dataclass(frozen=True, slots=True)
 class ChooseSettings:
     """What is asked, and what it may cost. margin: points; seconds: of judging, None for as long as it takes; pairs:
-    of each scheme, None for all. follow: who follows a judge's work on a benchmark.
+    of each scheme, None for all. listener: who hears of a judge's work on a benchmark.
     """
 
     results: Path
@@ -55,7 +54,7 @@ class ChooseSettings:
     pairs: int | None = None
     threads: int | None = None
     limits: Limits = Limits()
-    follow: Callable[[Judge, Benchmark], Follow] = lambda _, __: Follow()
+    listener: Callable[[Judge, Benchmark], ProgressListener] = lambda _, __: ProgressListener()
 
 
 class JudgeSource(Interface):
@@ -97,7 +96,7 @@ class LocalJudge:
         self._session: Session | None = None
 
     def runs(self) -> list[Run]:
-        size = self._judge.gguf.stat().st_size
+        size = self._judge.bytes
         return [
             Run(kept.identity, kept.settings, kept.measured(), tuple(kept.verdicts()), size) for kept in self._folders
         ]
@@ -110,8 +109,8 @@ class LocalJudge:
             pairs = tuple(pair for pair in task.benchmark.pairs if Unit(task.benchmark.name, pair.id) in wanted)
             if pairs:
                 part = replace(task.benchmark, pairs=pairs)
-                follow = self._how.follow(self._judge, part)
-                self._session.evaluate(part, task.protocol, kept, follow)
+                listener = self._how.listener(self._judge, part)
+                self._session.evaluate(part, task.protocol, kept, listener)
         return True
 
     def unload(self) -> None:
@@ -125,7 +124,7 @@ class LocalJudge:
             verdicts, measured = kept.verdicts(), kept.measured()
             if verdicts and measured is not None:
                 score = scoring.score(task.benchmark, verdicts, kept.identity)
-                kept.complete(measured, self._judge.gguf.stat().st_size, score_json(score))
+                kept.complete(measured, self._judge.bytes, score_json(score))
 
 
 @contextmanager

@@ -1,8 +1,8 @@
-"""What this machine does with a model, and how long work would take at those rates.
+"""How fast this machine runs a model, and how long work would take at those rates.
 
-Measured by the engine that judges, in the windows that a run has. The texts are random tokens: how fast a token is
-evaluated does not hang on which it is.
-Knows: prompts and writing in tokens, seconds, bytes. Does not know: benchmarks' names, files, who asks.
+Measured by the evaluator that judges, in the windows that a run has. The texts are random tokens: how fast a token is
+evaluated does not depend on which it is.
+Knows: prompts and writing in tokens, seconds, bytes. Does not know: questions, benchmarks' names, files, who asks.
 """
 
 from __future__ import annotations
@@ -10,18 +10,18 @@ from __future__ import annotations
 import random
 import time
 import zlib
-from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from itertools import pairwise
 from statistics import median
 
-from edge_judge import engine
-from edge_judge.engine import Batching, Evaluator, Logits, Model, NextTokens, memory, plan
-from edge_judge.engine.plan import Plan, Query, Tokens
-from edge_judge.judging import judge as judging
-from edge_judge.judging.prompting import make_prompts
-from edge_judge.protocols.protocol import Protocol, Question
-from edge_judge.records import Pair
+from edge_judge.engine import memory, plan
+from edge_judge.engine.evaluator import Evaluator, NextTokens
+from edge_judge.engine.fitting import evaluator_for_reading, evaluator_for_writing
+from edge_judge.engine.llama import Logits
+from edge_judge.engine.model import Model
+from edge_judge.engine.plan import Plan, Query
+from edge_judge.inference import Tokens
+from edge_judge.records import Batching
 
 PROMPT = 512  # tokens of a prompt that is read; about what a pair of answers takes
 BEGUN = 128  # tokens of a prompt that is gone on from
@@ -50,21 +50,6 @@ class Rates:
     cache_cells: int
     work: int
     threads: int
-
-
-@dataclass(frozen=True, slots=True)
-class Load:
-    """Work in tokens. tokens: read, every shared beginning once; tokens_alone: had every prompt been read by itself;
-    prompts: distinct ones; each: tokens that a judge may write after each, 0 where nothing is written; shortened:
-    questions with an answer that was shortened to fit.
-    """
-
-    verdicts: int
-    prompts: int
-    tokens: int
-    tokens_alone: int
-    each: int
-    shortened: int
 
 
 class Rough(Model):
@@ -96,25 +81,6 @@ def seconds(rates: Rates, tokens: int, prompts: int, each: int) -> float:
     return rates.load_seconds + tokens / rates.prompt + write
 
 
-def load(model: Model, protocol: Protocol, pairs: Sequence[Pair]) -> Load:
-    """What a run over these pairs has to do, counted as the run itself would plan it.
-
-    Answers that do not fit the model's context are counted as `--truncate answers` would shorten them. Raises
-    ModelError where a prompt does not fit however short they are, or should have come with the model and did not.
-    """
-    questions = [Question(pair, order) for pair in pairs for order in protocol.orders]
-    asked = make_prompts(model, replace(protocol, truncate=True), questions)
-    plans = judging.plans(model, protocol, asked)
-    return Load(
-        verdicts=len(questions),
-        prompts=sum(len(part.sequences) for part in plans),
-        tokens=sum(part.tokens for part in plans),
-        tokens_alone=sum(part.tokens_alone for part in plans),
-        each=protocol.limit,
-        shortened=len({sheet.question for sheet in asked if sheet.truncated}),
-    )
-
-
 # ---- measured ---------------------------------------------------------------------------------------------
 
 
@@ -122,9 +88,9 @@ def measure(model: Model, opened: float, lasting: float = SECONDS, batching: Bat
     """Measure a loaded model. opened: the seconds that loading it took; lasting: those that reading, writing alone and
     writing together are to take each, as far as the least number of tokens can be evaluated in them.
     """
-    with engine.reading(model, [_to_read(model, 1)], 1, batching) as evaluator:
+    with evaluator_for_reading(model, [_to_read(model, 1)], 1, batching) as evaluator:
         first = _reading_takes(evaluator, _to_read(model, 1))
-    with engine.reading(model, [_to_read(model, PROMPT)], 1, batching) as evaluator:
+    with evaluator_for_reading(model, [_to_read(model, PROMPT)], 1, batching) as evaluator:
         prompt, takes, cells = _prompt_rate(evaluator, lasting), evaluator.footprint, evaluator.capacity
     alone, together = (_write_rate(model, count, lasting, batching) for count in (1, batching.slots))
     return Rates(
@@ -171,7 +137,7 @@ def _write_rate(model: Model, count: int, lasting: float, batching: Batching) ->
     texts = [(*begun, last) for last in range(count)]
     (part,) = plan.blocks([Query(tokens, (BEGUN,)) for tokens in texts], 0)
     least, most = STEPS
-    with engine.writing(model, [part], most, batching) as evaluator:
+    with evaluator_for_writing(model, [part], most, batching) as evaluator:
         pace = median(_steps(evaluator, part, least))
         steps = min(max(least, int(lasting / pace)), most)
         return count / median(_steps(evaluator, part, steps))
@@ -186,7 +152,7 @@ def _steps(evaluator: Evaluator, part: Plan, count: int) -> list[float]:
 
 
 class FixedLengthWriter:
-    """An author who writes whatever is likeliest, so many tokens."""
+    """Writes whatever is likeliest, so many tokens."""
 
     def __init__(self, count: int) -> None:
         self._left = count

@@ -1,16 +1,52 @@
-"""Two answers rated by themselves: from the probabilities of their scores to a verdict.
+"""Each answer rated by itself: the grammar has finitely many texts, and each is a score.
 
-Knows: numbers. Does not know: models, prompts, where the probabilities come from.
+Knows: how the probabilities of two answers' scores become a verdict. Does not know: models, prompts, where the
+probabilities come from.
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from math import fsum
+from typing import ClassVar, Self
 
+from edge_judge.errors import GrammarError
+from edge_judge.inference import Distribution, Reading
+from edge_judge.protocols.kinds.kind import GrammarFile, Kind, ShownVerdict
 from edge_judge.records import Label
 
 SAME = 0.5  # expected scores less than this apart are rounded to the same one as often as not
+
+
+@dataclass(frozen=True, slots=True)
+class Pointwise(Kind[Distribution[int]]):
+    """scores: every legal text and the score it is."""
+
+    one_by_one: ClassVar[bool] = True
+    scores: Mapping[str, int]
+
+    @classmethod
+    def from_file(cls, file: GrammarFile) -> Self:
+        legal = file.texts("root")
+        if odd := [text for text in legal if not text.strip().isdigit()]:
+            raise GrammarError(f"it admits {odd[0]!r}, which is no score", "a score is a whole number")
+        return cls({text: int(text) for text in legal})
+
+    def request(self, labels: tuple[Label, ...], limit: int) -> Reading[int]:
+        return Reading(self.scores)
+
+    def read(
+        self, answers: Sequence[Distribution[int]], labels: tuple[Label, ...], texts: tuple[str, ...]
+    ) -> ShownVerdict:
+        first, second = answers
+        verdict, p = verdict_from_scores(first.p, second.p, labels)
+        mass = (first.mass + second.mass) / 2
+        return ShownVerdict(verdict, p, mass=mass, scores=(expected(first.p), expected(second.p)))
+
+    def verdict(self, text: str, texts: tuple[str, ...]) -> Label | None:
+        """A score alone is no verdict."""
+        return None
 
 
 def expected(p: Mapping[int, float]) -> float:

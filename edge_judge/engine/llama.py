@@ -1,0 +1,319 @@
+"""llama.cpp's C interface, as far as judging needs it: weights with their vocabulary, a context, a grammar.
+
+The only file here that imports llama_cpp. It adds no decisions of its own.
+Knows: llama.cpp's handles, buffers and log. Does not know: what is evaluated, chat formats, limits of memory.
+"""
+
+from __future__ import annotations
+
+import ctypes
+import re
+from collections.abc import Callable, Container, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TypeAlias, TypeVar
+
+import llama_cpp
+import llama_cpp.llama_cpp as llama
+import numpy as np
+from numpy.typing import NDArray
+
+from edge_judge.errors import GrammarError, ModelError
+from edge_judge.inference import Tokens
+from edge_judge.records import Cache
+
+Made = TypeVar("Made")
+Logits: TypeAlias = NDArray[np.float32]
+Cell: TypeAlias = tuple[int, int, Sequence[int]]  # token, position, the sequence ids that share it
+
+CACHE_TYPES: dict[Cache, int] = {"f16": llama.GGML_TYPE_F16, "q8_0": llama.GGML_TYPE_Q8_0}
+_CANDIDATE = np.dtype([("id", np.int32), ("logit", np.float32), ("p", np.float32)])  # llama_token_data
+
+
+def start() -> None:
+    """Prepare llama.cpp; once or more often."""
+    llama.llama_log_set(_LISTENER, ctypes.c_void_p(0))
+    llama.llama_backend_init()
+
+
+def version() -> str:
+    """The version of llama-cpp-python, which fixes that of llama.cpp."""
+    return str(llama_cpp.__version__)
+
+
+def supports_gpu() -> bool:
+    return bool(llama.llama_supports_gpu_offload())
+
+
+# ---- the log ----------------------------------------------------------------------------------------------
+
+_BUFFER = re.compile(rb"(\S+) +(model|KV|compute|output) buffer size = +([\d.]+) MiB")
+_errors: list[str] = []
+_buffers: list[tuple[str, str, int]] = []  # where it lies, its kind, bytes
+
+
+def _listen(level: int, text: bytes, _: object) -> None:
+    """llama.cpp's log is not shown, but its errors and the sizes of its buffers are kept."""
+    if level >= 4:  # GGML_LOG_LEVEL_ERROR
+        _errors.append(text.decode(errors="replace").strip())
+    elif match := _BUFFER.search(text):
+        _buffers.append((match[1].decode(), match[2].decode(), int(float(match[3]) * 2**20)))
+
+
+# Kept for as long as the process lives: llama.cpp calls it whenever it likes.
+_LISTENER = ctypes.CFUNCTYPE(None, ctypes.c_int, ctypes.c_char_p, ctypes.c_void_p)(_listen)
+
+
+def clear_log() -> None:
+    """Forget what llama.cpp has logged so far."""
+    _errors.clear()
+    _buffers.clear()
+
+
+def buffer_bytes(*kinds: str) -> int:
+    """Bytes of the buffers of these kinds (model, KV, compute, output) that were logged since `clear_log`."""
+    return sum(size for _, kind, size in _buffers if kind in kinds)
+
+
+def weights_in_ram() -> int:
+    """Bytes of the weights that were read into this process's own memory: not those of a GPU or of a mapped file."""
+    ours = [(place, size) for place, kind, size in _buffers if kind == "model" and place.startswith("CPU")]
+    return sum(size for place, size in ours if not place.endswith("_Mapped"))
+
+
+def last_error() -> str:
+    """llama.cpp's last error, in brackets; empty where it logged none."""
+    return f" ({_errors[-1]})" if _errors else ""
+
+
+def in_own_thread(call: Callable[..., Made], *arguments: object) -> Made:
+    """Make a call during which llama.cpp logs much in a thread of its own.
+
+    Python's signal handlers never run there. What one of them raises while the log is written, as Ctrl-C does, would
+    be lost.
+    """
+    with ThreadPoolExecutor(1) as thread:
+        return thread.submit(call, *arguments).result()
+
+
+# ---- weights and vocabulary -------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True)
+class Attention:
+    """What a key-value cache is made of. width: numbers of the embedding."""
+
+    layers: int
+    heads: int
+    key_value_heads: int
+    width: int
+
+
+class LoadedModel:
+    """A GGUF loaded by llama.cpp, with its vocabulary. Raises ModelError if llama.cpp cannot load it.
+
+    mapped: map the file instead of reading it, None to leave that to llama.cpp.
+    """
+
+    def __init__(self, path: Path, *, vocab_only: bool, mapped: bool | None) -> None:
+        clear_log()
+        params = llama.llama_model_default_params()
+        params.vocab_only = vocab_only
+        params.n_gpu_layers = 999 if supports_gpu() else 0
+        modes = {None: llama.LLAMA_LOAD_MODE_AUTO, True: llama.LLAMA_LOAD_MODE_MMAP, False: llama.LLAMA_LOAD_MODE_NONE}
+        params.load_mode = modes[mapped]
+        self.handle = in_own_thread(llama.llama_model_load_from_file, str(path).encode(), params)
+        if not self.handle:
+            raise ModelError(
+                f"{path}: llama.cpp cannot load it{last_error()}", "expected a GGUF file of a language model"
+            )
+        self.vocab = llama.llama_model_get_vocab(self.handle)
+        self.vocabulary = int(llama.llama_vocab_n_tokens(self.vocab))
+        self.trained_context = int(llama.llama_model_n_ctx_train(self.handle))
+        self.sentencepiece = llama.llama_vocab_type(self.vocab) == llama.LLAMA_VOCAB_TYPE_SPM
+        self._buffer = ctypes.create_string_buffer(1024)
+
+    def close(self) -> None:
+        llama.llama_model_free(self.handle)
+
+    @property
+    def attention(self) -> Attention:
+        return Attention(
+            int(llama.llama_model_n_layer(self.handle)),
+            int(llama.llama_model_n_head(self.handle)),
+            int(llama.llama_model_n_head_kv(self.handle)),
+            int(llama.llama_model_n_embd(self.handle)),
+        )
+
+    def metadata(self, key: str) -> str | None:
+        """What the file's metadata has under a key, as text; None where it has nothing."""
+        size = llama.llama_model_meta_val_str(self.handle, key.encode(), None, 0)
+        if size < 0:
+            return None
+        buffer = ctypes.create_string_buffer(size + 1)
+        llama.llama_model_meta_val_str(self.handle, key.encode(), buffer, size + 1)
+        return buffer.value.decode(errors="replace")
+
+    @property
+    def chat_template(self) -> str | None:
+        text = llama.llama_model_chat_template(self.handle, None)
+        return text.decode() if text else None
+
+    def tokenize(self, text: str, *, control: bool) -> Tokens | None:
+        """Token ids of a text; None where llama.cpp refuses it. control: whether control tokens are recognised."""
+        raw = text.encode()
+        room = len(raw) + 8
+        buffer = (ctypes.c_int32 * room)()
+        count = llama.llama_tokenize(self.vocab, raw, len(raw), buffer, room, False, control)
+        return tuple(buffer[:count]) if count >= 0 else None
+
+    def piece(self, token: int) -> bytes:
+        """The bytes that a token stands for; none for a control token."""
+        size = llama.llama_token_to_piece(self.vocab, token, self._buffer, len(self._buffer), 0, False)
+        return bytes(self._buffer.raw[: max(size, 0)])
+
+    def symbol(self, token: int) -> str:
+        """The text by which the vocabulary lists a token; empty for a token that is none."""
+        return (llama.llama_vocab_get_text(self.vocab, token) or b"").decode(errors="replace") if token >= 0 else ""
+
+    @property
+    def user_defined(self) -> list[int]:
+        """The tokens that llama.cpp finds in every text, also where control tokens are off."""
+        kind = llama.LLAMA_TOKEN_ATTR_USER_DEFINED
+        return [token for token in range(self.vocabulary) if llama.llama_vocab_get_attr(self.vocab, token) & kind]
+
+    @property
+    def bos(self) -> int:
+        return int(llama.llama_vocab_bos(self.vocab))
+
+    @property
+    def eos(self) -> int:
+        return int(llama.llama_vocab_eos(self.vocab))
+
+    @property
+    def adds_bos(self) -> bool:
+        """Whether every text of this model begins with the token `bos`."""
+        return bool(llama.llama_vocab_get_add_bos(self.vocab))
+
+    def ends(self, token: int) -> bool:
+        """Whether a token ends the model's turn."""
+        return bool(llama.llama_vocab_is_eog(self.vocab, token))
+
+
+# ---- evaluation -------------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True)
+class ContextSize:
+    """cells: tokens in the cache; batch: tokens of one call; micro: those computed at once; sequences: ids from 0 on;
+    outputs: tokens of a call whose logits are kept.
+    """
+
+    cells: int
+    batch: int
+    micro: int
+    sequences: int
+    outputs: int
+
+
+class Context:
+    """A key-value cache that sequences share, and the calls that fill it. Raises ModelError where it cannot be made.
+
+    cache: bytes of keys and values; work: bytes that llama.cpp computes in, and of the logits that are kept.
+    """
+
+    def __init__(self, model: LoadedModel, size: ContextSize, cache: Cache, threads: int) -> None:
+        params = llama.llama_context_default_params()
+        params.n_ctx, params.n_batch, params.n_ubatch = size.cells, size.batch, size.micro
+        params.n_seq_max, params.n_outputs_max = size.sequences, size.outputs
+        params.n_threads = params.n_threads_batch = threads
+        params.kv_unified = True
+        params.no_perf = True
+        # Flash attention is left to llama.cpp, which takes it wherever the device has it: on two cores a model of 0.5B
+        # reads twice as fast with it, and what it computes in is half as large. A small cache needs it.
+        if cache != "f16":  # llama.cpp's own choice
+            params.type_k = params.type_v = CACHE_TYPES[cache]
+        clear_log()
+        self._handle = in_own_thread(llama.llama_init_from_model, model.handle, params)
+        if not self._handle:
+            raise ModelError(f"no context of {size.cells} tokens could be made{last_error()}")
+        self.cache, self.work = buffer_bytes("KV"), buffer_bytes("compute", "output")
+        self._vocabulary = model.vocabulary
+        self._memory = llama.llama_get_memory(self._handle)
+        self._batch = llama.llama_batch_init(size.batch, 0, size.sequences)
+
+    def close(self) -> None:
+        llama.llama_batch_free(self._batch)
+        llama.llama_free(self._handle)
+
+    def clear(self) -> None:
+        """Empty the cache."""
+        llama.llama_memory_clear(self._memory, False)
+
+    def remove(self, sequence: int, start: int = -1) -> None:
+        """Take a sequence's tokens from position `start` on out of the cache; all of them without one."""
+        llama.llama_memory_seq_rm(self._memory, sequence, start, -1)
+
+    def copy(self, source: int, target: int, end: int) -> None:
+        """Let a sequence share the first `end` tokens of another."""
+        llama.llama_memory_seq_cp(self._memory, source, target, 0, end)
+
+    def decode(self, cells: Sequence[Cell], outputs: Container[int]) -> None:
+        """Evaluate cells; logits are kept for those in `outputs`. Raises ModelError where llama.cpp fails."""
+        batch = self._batch
+        batch.n_tokens = len(cells)
+        for index, (token, position, sequences) in enumerate(cells):
+            batch.token[index] = token
+            batch.pos[index] = position
+            batch.n_seq_id[index] = len(sequences)
+            ids = batch.seq_id[index]
+            for place, sequence in enumerate(sequences):
+                ids[place] = sequence
+            batch.logits[index] = index in outputs
+        clear_log()
+        if cells and llama.llama_decode(self._handle, batch):
+            raise ModelError(f"llama.cpp could not evaluate {len(cells)} tokens{last_error()}")
+
+    def logits(self, cell: int) -> Logits:
+        """Logits (vocabulary,) of the next token after a cell of the last call, in llama.cpp's own memory."""
+        row = llama.llama_get_logits_ith(self._handle, cell)
+        return np.ctypeslib.as_array(row, shape=(self._vocabulary,))
+
+
+# ---- grammars ---------------------------------------------------------------------------------------------
+
+
+class GrammarSampler:
+    """One text held to a rule of a GBNF grammar. Raises GrammarError if llama.cpp does not take the grammar."""
+
+    def __init__(self, model: LoadedModel, grammar: str, start: str) -> None:
+        self._handle = llama.llama_sampler_init_grammar(model.vocab, grammar.encode(), start.encode())
+        if not self._handle:
+            raise GrammarError("llama.cpp does not take this grammar")
+        self._single = (llama.llama_token_data * 1)()
+
+    def allows(self, token: int) -> bool:
+        self._single[0] = llama.llama_token_data(token, 0.0, 0.0)
+        self._apply(self._single, 1)
+        return bool(self._single[0].logit > -np.inf)
+
+    def accept(self, token: int) -> None:
+        llama.llama_sampler_accept(self._handle, token)
+
+    def mask(self, candidates: NDArray[np.void]) -> None:
+        """Set the logits of tokens that are not allowed to minus infinity, in an array made by `candidate_array`."""
+        self._apply(candidates.ctypes.data_as(ctypes.POINTER(llama.llama_token_data)), len(candidates))
+
+    def _apply(self, candidates: object, count: int) -> None:
+        array = llama.llama_token_data_array(candidates, count, -1, False)
+        llama.llama_sampler_apply(self._handle, ctypes.byref(array))
+
+    def __del__(self) -> None:
+        if getattr(self, "_handle", None):
+            llama.llama_sampler_free(self._handle)
+
+
+def candidate_array(vocabulary: int) -> NDArray[np.void]:
+    """Room for the id and the logit of every token, as a sampler takes them."""
+    return np.zeros(vocabulary, _CANDIDATE)

@@ -1,0 +1,109 @@
+"""Judging from a record: an engine that gives the answers that were once given to the same prompts.
+
+Knows: prompts' texts and their answers. Does not know: models, tokens, where the record comes from.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Generator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, Generic, TypeVar
+
+from edge_judge.engine.interface import Copied, Wanted
+from edge_judge.errors import ModelError
+from edge_judge.inference import Distribution, EncodedPrompt, Footprint, Outcome, Reading, Writing, Written
+from edge_judge.records import Batching
+
+Answer = TypeVar("Answer")
+
+CHARACTERS = 4  # of a token, about
+
+
+class RecordedEngine:
+    """answers: the text of each prompt and its answer. Raises ModelError for a prompt that has none.
+
+    context: tokens that a prompt may have, counted roughly.
+    """
+
+    def __init__(
+        self,
+        answers: Mapping[str, Distribution[Any] | Written[Any]],
+        *,
+        context: int = 1_000_000,
+        trained_prompt: str | None = None,
+    ) -> None:
+        self._answers = answers
+        self.context, self.trained_prompt = context, trained_prompt
+        self.name = "recorded answers"
+        self.versions: Mapping[str, str] = {}
+
+    def encode(self, content: str) -> EncodedPrompt:
+        return EncodedPrompt(content, -(-len(content) // CHARACTERS))
+
+    def reserve(self, request: Reading[Any] | Writing) -> int:
+        return request.limit if isinstance(request, Writing) else 0
+
+    def probabilities(
+        self,
+        prompts: Sequence[EncodedPrompt],
+        reading: Reading[Outcome],
+        wanted: Wanted = lambda _: True,
+        batching: Batching = Batching(),
+    ) -> RecordedWork[Distribution[Outcome]]:
+        return RecordedWork(self._recorded(prompts, wanted, Distribution), prompts)
+
+    def write(
+        self,
+        prompts: Sequence[EncodedPrompt],
+        writing: Writing,
+        copied: Copied = lambda *_: False,
+        wanted: Wanted = lambda _: True,
+        batching: Batching = Batching(),
+    ) -> RecordedWork[Written[Any]]:
+        return RecordedWork(self._recorded(prompts, wanted, Written), prompts)
+
+    def _recorded(
+        self, prompts: Sequence[EncodedPrompt], wanted: Wanted, kind: type[Answer]
+    ) -> dict[int, Answer]:
+        """The index of each wanted prompt and its answer."""
+        answers = {}
+        for index in filter(wanted, range(len(prompts))):
+            answer = self._answers.get(prompts[index].text)
+            if not isinstance(answer, kind):
+                raise ModelError(
+                    f"no answer of this kind is recorded for the prompt {prompts[index].text[:60]!r}…",
+                    "a record answers only what was asked when it was made",
+                )
+            answers[index] = answer
+        return answers
+
+    def close(self) -> None:
+        return None
+
+
+@dataclass(frozen=True, slots=True)
+class RecordedWork(Generic[Answer]):
+    """Answers to give again, in the order of the prompts."""
+
+    recorded: Mapping[int, Answer]
+    asked: Sequence[EncodedPrompt]
+
+    @property
+    def prompts(self) -> int:
+        return len({self.asked[index].text for index in self.recorded})
+
+    @property
+    def tokens(self) -> int:
+        return self.tokens_alone
+
+    @property
+    def tokens_alone(self) -> int:
+        return sum(self.asked[index].size for index in self.recorded)
+
+    def answers(
+        self, started: Callable[[Footprint, Batching], None], evaluated: Callable[[int], None]
+    ) -> Generator[tuple[int, Answer], None, None]:
+        started(Footprint(0, 0, 0, 0), Batching())
+        for index, answer in self.recorded.items():
+            yield index, answer
+            evaluated(self.asked[index].size)

@@ -1,0 +1,52 @@
+"""Any text: the judge writes what it likes, and the last mark that it did not quote from an answer counts.
+
+Knows: the marks. Does not know: how a text is written.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Self
+
+from edge_judge.inference import Writing, Written
+from edge_judge.protocols.kinds.kind import GrammarFile, Kind, ShownVerdict, marked_labels
+from edge_judge.protocols.marks import last_mark
+from edge_judge.records import Label
+
+LIMIT = 256  # tokens, where no other limit is asked for
+
+
+@dataclass(frozen=True, slots=True)
+class FreeForm(Kind[Written[Label]]):
+    """marks: the text that gives each verdict."""
+
+    marks: Mapping[Label, str]
+
+    @classmethod
+    def from_file(cls, file: GrammarFile) -> Self:
+        file.need_marks()
+        return cls(file.marks)
+
+    @property
+    def labels(self) -> tuple[Label, ...]:
+        return marked_labels(self.marks)
+
+    def limit(self, asked: int | None) -> int:
+        return asked or LIMIT
+
+    def decoding(self, limit: int) -> str:
+        return f"greedy, {limit} tokens"
+
+    def request(self, labels: tuple[Label, ...], limit: int) -> Writing:
+        return Writing(limit)
+
+    def read(
+        self, answers: Sequence[Written[Label]], labels: tuple[Label, ...], texts: tuple[str, ...]
+    ) -> ShownVerdict:
+        (written,) = answers
+        verdict = self.verdict(written.text, texts)
+        return ShownVerdict(verdict if verdict in labels else None, text=written.text)
+
+    def verdict(self, text: str, texts: tuple[str, ...]) -> Label | None:
+        return last_mark(text, self.marks, texts)

@@ -1,0 +1,123 @@
+"""What every kind of protocol tells: how it asks, and how it reads what comes back.
+
+Knows: a grammar file's comments and rules. Does not know: prompts' words, tokens, models, which order is shown.
+"""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import ClassVar, Generic, Self, TypeVar
+
+from edge_judge.errors import GrammarError
+from edge_judge.inference import Reading, Writing
+from edge_judge.protocols import gbnf_matcher
+from edge_judge.protocols.marks import find_marks
+from edge_judge.records import LABELS, Label
+
+Answer = TypeVar("Answer")  # of an engine to one prompt: a Distribution, or what was Written
+
+
+@dataclass(frozen=True, slots=True)
+class GrammarFile:
+    """A grammar file. comments: each key and its values, in order; marks: the text that gives each verdict."""
+
+    text: str
+    rules: Mapping[str, gbnf_matcher.Node]
+    comments: Mapping[str, Sequence[str]]
+    marks: Mapping[Label, str]
+
+    def value(self, key: str) -> str:
+        """The first value of a comment. Raises GrammarError where the file does not have it."""
+        if key not in self.comments:
+            raise GrammarError(f"no line '# {key}: …'", "a grammar says what it is in its comments")
+        return self.comments[key][0]
+
+    def texts(self, rule: str) -> list[str]:
+        """Every text of a rule. Raises GrammarError where there are too many."""
+        legal = gbnf_matcher.texts(self.rules, rule)
+        if legal is None:
+            raise GrammarError(f"the rule {rule} admits too many texts to count", "use one with a finite language")
+        return legal
+
+    def verdicts(self, rule: str) -> dict[str, Label]:
+        """Every text of a rule, and the verdict it gives. Raises GrammarError where one gives none."""
+        self.need_marks()
+        return {text: self._verdict_in(text) for text in self.texts(rule)}
+
+    def need_marks(self) -> None:
+        """Raises GrammarError where the file does not say what gives a verdict."""
+        self.value("verdict a"), self.value("verdict b")
+
+    def _verdict_in(self, text: str) -> Label:
+        """The last mark in a text of the grammar's own, in which nothing is quoted from anyone."""
+        marks = find_marks(text, self.marks)
+        if not marks:
+            raise GrammarError(f"it admits {text!r}, which holds none of its verdicts")
+        return marks[-1][1]
+
+
+@dataclass(frozen=True, slots=True)
+class ShownVerdict:
+    """A verdict on the answers in the order shown. scores: those of both answers, where each was rated by itself.
+
+    verdict, p, text and mass are those of a Verdict.
+    """
+
+    verdict: Label | None
+    p: Mapping[Label, float] | None = None
+    text: str | None = None
+    mass: float | None = None
+    scores: tuple[float, float] | None = None
+
+
+class Kind(ABC, Generic[Answer]):
+    """How a judge is asked and its answers are read. Made from a grammar file, which it validates."""
+
+    one_by_one: ClassVar[bool] = False  # whether each answer has a prompt of its own
+
+    @classmethod
+    @abstractmethod
+    def from_file(cls, file: GrammarFile) -> Self:
+        """Raises GrammarError for a file that is not of this kind, or not whole."""
+
+    @property
+    def labels(self) -> tuple[Label, ...]:
+        """The verdicts that it can give."""
+        return LABELS
+
+    def limit(self, asked: int | None) -> int:
+        """Tokens that are written at most, where so many are asked for; 0 where nothing is written."""
+        return 0
+
+    @property
+    def writes(self) -> bool:
+        """Whether the judge writes, so that a limit means something."""
+        return self.limit(None) > 0
+
+    def decoding(self, limit: int) -> str:
+        """How verdicts come about, as run.json says it."""
+        return "probabilities"
+
+    @abstractmethod
+    def request(self, labels: tuple[Label, ...], limit: int) -> Reading[Label] | Reading[int] | Writing:
+        """What an engine is asked for after each prompt, if these verdicts may be given."""
+
+    @abstractmethod
+    def read(self, answers: Sequence[Answer], labels: tuple[Label, ...], texts: tuple[str, ...]) -> ShownVerdict:
+        """The verdict from an engine's answers to the prompts of a question. texts: what of these is a benchmark's."""
+
+    @abstractmethod
+    def verdict(self, text: str, texts: tuple[str, ...]) -> Label | None:
+        """The verdict that a text gives; None where it gives none. The whole text must have the grammar's form."""
+
+
+def likeliest(p: Mapping[Label, float]) -> Label:
+    """The verdict with the highest probability, the first of equals."""
+    return max(p, key=lambda label: p[label])
+
+
+def marked_labels(marks: Mapping[Label, str]) -> tuple[Label, ...]:
+    """The verdicts that have a mark, in their usual order."""
+    return tuple(label for label in LABELS if label in marks)

@@ -1,0 +1,42 @@
+"""Verdicts at once: the grammar has finitely many texts, and each is a verdict on both answers.
+
+Knows: those texts. Does not know: how their probabilities are computed.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Self
+
+from edge_judge.inference import Distribution, Reading
+from edge_judge.protocols.kinds.kind import GrammarFile, Kind, ShownVerdict, likeliest, marked_labels
+from edge_judge.records import Label
+
+
+@dataclass(frozen=True, slots=True)
+class Pairwise(Kind[Distribution[Label]]):
+    """verdicts: every legal text and the verdict it gives; marks: what gives each verdict inside a text."""
+
+    verdicts: Mapping[str, Label]
+    marks: Mapping[Label, str]
+
+    @classmethod
+    def from_file(cls, file: GrammarFile) -> Self:
+        return cls(file.verdicts("root"), file.marks)
+
+    @property
+    def labels(self) -> tuple[Label, ...]:
+        return marked_labels(self.marks)
+
+    def request(self, labels: tuple[Label, ...], limit: int) -> Reading[Label]:
+        return Reading({text: label for text, label in self.verdicts.items() if label in labels})
+
+    def read(
+        self, answers: Sequence[Distribution[Label]], labels: tuple[Label, ...], texts: tuple[str, ...]
+    ) -> ShownVerdict:
+        (answer,) = answers
+        return ShownVerdict(likeliest(answer.p), answer.p, mass=answer.mass)
+
+    def verdict(self, text: str, texts: tuple[str, ...]) -> Label | None:
+        return self.verdicts.get(text)

@@ -1,0 +1,98 @@
+"""Reasons first: a fixed opening, if any, then the rule `reasoning`, then the rule `verdict`, whose texts are finite.
+
+Knows: the parts of such a grammar. Does not know: tokens, how reasons are written or ended.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Self
+
+from edge_judge.errors import GrammarError
+from edge_judge.inference import GuidedWriting, Written
+from edge_judge.protocols import gbnf_matcher
+from edge_judge.protocols.gbnf_parser import Rule, Series
+from edge_judge.protocols.kinds.kind import GrammarFile, Kind, ShownVerdict, likeliest, marked_labels
+from edge_judge.records import Label
+
+_AFTER_OPENING = "what-follows-the-opening"  # a rule's name that no grammar has
+
+
+@dataclass(frozen=True, slots=True)
+class Reasoned(Kind[Written[Label]]):
+    """endings: every text of the rule `verdict` and what it gives; bound: tokens of reasons; bridge: joins reasons that
+    were ended at the bound to the verdict; schema: a JSON schema with the same language.
+    """
+
+    opening: str
+    endings: Mapping[str, Label]
+    bound: int
+    bridge: str
+    schema: str | None
+    rules: Mapping[str, gbnf_matcher.Node]
+    marks: Mapping[Label, str]
+    grammar: str
+
+    @classmethod
+    def from_file(cls, file: GrammarFile) -> Self:
+        file.need_marks()
+        opening = _opening(file)
+        bound, bridge = file.value("reasoning"), json.loads(file.comments.get("bridge", ['""'])[0])
+        if not bound.isdigit() or int(bound) < 1:
+            raise GrammarError(f"reasoning is '{bound}'", "expected how many tokens it may take")
+        if not gbnf_matcher.matches(file.rules, bridge, "reasoning"):
+            raise GrammarError(f"its bridge {bridge!r} is no legal reasoning")
+        schema = file.value("schema") if "schema" in file.comments else None
+        endings = file.verdicts("verdict")
+        return cls(opening, endings, int(bound), bridge, schema, file.rules, file.marks, file.text)
+
+    @property
+    def labels(self) -> tuple[Label, ...]:
+        return marked_labels(self.marks)
+
+    def limit(self, asked: int | None) -> int:
+        return asked or self.bound
+
+    def decoding(self, limit: int) -> str:
+        return f"greedy reasons of at most {limit} tokens, then probabilities"
+
+    def request(self, labels: tuple[Label, ...], limit: int) -> GuidedWriting[Label]:
+        return GuidedWriting(
+            limit=limit,
+            opening=self.opening,
+            grammar=f"{self.grammar}\n{_AFTER_OPENING} ::= reasoning verdict\n",
+            start=_AFTER_OPENING,
+            schema=self.schema,
+            reader=lambda: gbnf_matcher.Reader(self.rules, "reasoning"),
+            endings=self.endings,
+            outcomes=labels,
+            bridge=self.bridge,
+        )
+
+    def read(
+        self, answers: Sequence[Written[Label]], labels: tuple[Label, ...], texts: tuple[str, ...]
+    ) -> ShownVerdict:
+        (written,) = answers
+        if written.distribution is None or self.verdict(written.text, texts) not in labels:
+            return ShownVerdict(None, text=written.text)
+        p = written.distribution.p
+        return ShownVerdict(likeliest(p), p, written.text, written.distribution.mass)
+
+    def verdict(self, text: str, texts: tuple[str, ...]) -> Label | None:
+        if not gbnf_matcher.matches(self.rules, text):
+            return None
+        return self.endings[max((ending for ending in self.endings if text.endswith(ending)), key=len)]
+
+
+def _opening(file: GrammarFile) -> str:
+    """What stands before the reasons: one fixed text, or nothing."""
+    root = file.rules["root"]
+    parts = root.parts if isinstance(root, Series) else ()
+    if tuple(parts[-2:]) != (Rule("reasoning"), Rule("verdict")):
+        raise GrammarError("root does not end with reasoning and verdict", "write: root ::= reasoning verdict")
+    opening = gbnf_matcher.texts({**file.rules, "opening": Series(parts[:-2])}, "opening")
+    if opening is None or len(opening) != 1:
+        raise GrammarError("what stands before the reasoning is not one fixed text")
+    return opening[0]
