@@ -80,15 +80,28 @@ class Verdict:
     truncated: bool = False
 
 
+DIGITS = 12  # of a figure: what follows is rounding, in which the logarithms and quantiles of two machines differ
+
+
 @dataclass(frozen=True, slots=True)
 class Figure:
-    """A measured number with its 95 % interval; k of n where it is a rate. value is None where it is undefined."""
+    """A measured number with its 95 % interval; k of n where it is a rate. value is None where it is undefined.
+
+    The three are kept to 12 significant digits. On machines with other mathematical functions the last of them may
+    differ, so figures that two machines made are the same where they differ by less than 1e-11 of their value.
+    """
 
     value: float | None
     low: float | None = None
     high: float | None = None
     k: int | None = None
     n: int | None = None
+
+    def __post_init__(self) -> None:
+        for name in ("value", "low", "high"):
+            number = getattr(self, name)
+            if number is not None:
+                object.__setattr__(self, name, float(f"{number:.{DIGITS}g}"))
 
 
 @dataclass(frozen=True, slots=True)

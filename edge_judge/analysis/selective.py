@@ -13,7 +13,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from hashlib import sha256
-from math import ceil
+from math import ceil, fsum
 from typing import TYPE_CHECKING
 
 from edge_judge.errors import RunError
@@ -146,7 +146,7 @@ def risk_coverage(benchmark: Benchmark, run: Run) -> Curve:
     wrong = np.cumsum(np.bincount(group[said.place], ~said.right, minlength=len(members)))
     risk = wrong / votes
     coverage = np.cumsum(members) / len(said.pair)
-    aurc = float(risk @ members) / len(said.pair)
+    aurc = fsum(risk * members) / len(said.pair)
     return Curve(tuple((-threshold).tolist()), tuple(coverage.tolist()), tuple(risk.tolist()), aurc)
 
 
@@ -254,7 +254,7 @@ def _bound(said: SelectivePredictions, answered: Flags) -> float:
 
     trials = answered[said.place]
     wrong = ~said.right[trials]
-    size = effective_size(wrong.astype(float), said.cluster[said.place][trials])
+    size = effective_size(wrong.astype(int), said.cluster[said.place][trials])
     seen = float(wrong.mean()) * size
     return 1.0 if wrong.all() else float(betaincinv(seen + 1, size - seen, 1 - DELTA / GRID))
 

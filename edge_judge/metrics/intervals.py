@@ -1,8 +1,10 @@
 """How far a figure may lie from the truth: 95 % intervals for rates, paired differences and other statistics.
 
 Verdicts that share a cluster (both orders of a pair, all pairs of a question) are not independent, so every
-interval here is told which trial belongs to which cluster. None of them has zero width: a judge that was
+interval here takes the cluster of each trial. None of them has zero width: a judge that was
 right 500 times of 500 has shown a high rate, not certainty.
+
+Sums here are exact, so that a figure does not depend on the processor it was computed on.
 
 Knows: numbers, and the cluster each belongs to.
 Does not know: verdicts, labels, benchmarks.
@@ -11,23 +13,23 @@ Does not know: verdicts, labels, benchmarks.
 from __future__ import annotations
 
 from collections.abc import Callable
-from math import isfinite, sqrt
-from typing import TYPE_CHECKING, TypeAlias
+from math import fsum, isfinite, sqrt
+from typing import TypeAlias
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy.special import stdtrit  # type: ignore[import-untyped]
 
 from edge_judge.records import Figure
 
-if TYPE_CHECKING:
-    import numpy as np
-    from numpy.typing import NDArray
-
-    Codes: TypeAlias = NDArray[np.int64]
-    Numbers: TypeAlias = NDArray[np.float64]
-    Flags: TypeAlias = NDArray[np.bool_]
+Codes: TypeAlias = NDArray[np.int64]
+Numbers: TypeAlias = NDArray[np.float64]
+Flags: TypeAlias = NDArray[np.bool_]
 
 Z = 1.959963984540054  # the standard normal's 97.5 % quantile
 SEED = 20231
 RESAMPLES = 1000
-ROUNDING = 1e-12  # a spread below this is arithmetic, not data
+ROUNDING = 1e-12  # an interval narrower than this is arithmetic, not data
 
 
 def wilson(share: float, size: float) -> tuple[float, float]:
@@ -45,34 +47,35 @@ def wilson(share: float, size: float) -> tuple[float, float]:
 
 def student(freedom: int) -> float:
     """The 97.5 % quantile of Student's t with that many degrees of freedom (at least 1)."""
-    from scipy.special import stdtrit  # type: ignore[import-untyped]
-
     return float(stdtrit(freedom, 0.975))
 
 
-def effective_size(values: Numbers, clusters: Codes) -> float:
+def effective_size(values: Codes, clusters: Codes) -> float:
     """How many independent trials would have told as much about the mean as these clustered ones.
 
-    values, clusters: shape (n,), n >= 1. The size is n over the design effect, the cluster-robust variance of
-    the mean divided by the variance had the trials been independent, times (t(n-1) / t(G-1))^2 for the few
-    degrees of freedom that G clusters leave (Korn & Graubard 1998, Survey Methodology 24:193-201). It is at
-    most n: where the trials of a cluster pull against each other (always naming the first answer is right in
-    just one of the two orders) no credit is taken for it. Where all values are equal there is no variance to
-    estimate from, and it is the number of clusters: each could be a single observation repeated.
+    values, clusters: whole numbers, shape (n,), n >= 1; clusters are codes from 0. The size is n over the design
+    effect, the cluster-robust variance of the mean divided by the variance had the trials been independent, times
+    (t(n-1) / t(G-1))^2 for the few degrees of freedom that G clusters leave (Korn & Graubard 1998, Survey
+    Methodology 24:193-201). It is at most n: where the trials of a cluster pull against each other (always naming the
+    first answer is right in just one of the two orders) no credit is taken for it. Where all values are equal there is
+    no variance to estimate from, and it is the number of clusters: each could be a single observation repeated.
     """
-    import numpy as np
-
-    n = len(values)
-    members = np.unique(clusters, return_inverse=True)[1]
-    groups = int(members.max()) + 1
-    apart = values - values.mean()
-    alone = float(apart @ apart) / (n * max(n - 1, 1))
-    if groups == 1 or alone < ROUNDING / n:
+    n, total = len(values), int(values.sum())
+    sizes = np.bincount(clusters)
+    sums = np.bincount(clusters, values).astype(np.int64)  # of whole numbers, so exact
+    groups = int(np.count_nonzero(sizes))
+    spread = n * _dot(values, values) - total**2  # n times the sum of squared distances from the mean
+    if groups == 1 or spread == 0:
         return float(groups)
-    sums = np.bincount(members, weights=apart)
-    clustered = float(sums @ sums) / n**2 * groups / (groups - 1)
-    design = max(1.0, clustered / alone)
+    # n^2 times the sum over clusters of (the sum of distances from the mean)^2
+    between = n * n * _dot(sums, sums) - 2 * n * total * _dot(sums, sizes) + total**2 * _dot(sizes, sizes)
+    design = max(1.0, between * groups * (n - 1) / (n * n * spread * (groups - 1)))
     return n / design * (student(n - 1) / student(groups - 1)) ** 2
+
+
+def _dot(first: Codes, second: Codes) -> int:
+    """The sum of products of whole numbers."""
+    return int((first * second).sum())
 
 
 def rate(hits: Flags, clusters: Codes) -> Figure:
@@ -81,7 +84,7 @@ def rate(hits: Flags, clusters: Codes) -> Figure:
     if n == 0:
         return Figure(None)
     k = int(hits.sum())
-    low, high = wilson(k / n, effective_size(hits.astype(float), clusters))
+    low, high = wilson(k / n, effective_size(hits.astype(np.int64), clusters))
     return Figure(k / n, low, high, k, n)
 
 
@@ -99,7 +102,7 @@ def paired_difference(lost: Flags, won: Flags, clusters: Codes) -> Figure:
     if n == 0:
         return Figure(None)
     down, up = int(lost.sum()) / n, int(won.sum()) / n
-    size = effective_size(lost.astype(float) - won.astype(float), clusters)
+    size = effective_size(lost.astype(np.int64) - won, clusters)
     more, less = (down * size + 1) / (size + 2), (up * size + 1) / (size + 2)
     half = Z * sqrt((more + less - (more - less) ** 2) / (size + 2))
     value = down - up
@@ -111,7 +114,7 @@ class Bootstrap:
 
     A statistic is a function of column sums over trials (counts, sums of probabilities): it takes totals of
     shape (m, columns) and returns m values, nan where undefined. So a resample costs a product of two
-    matrices and no pass over the trials.
+    matrices and no pass over the trials. That product is the same to the last bit on every processor, see `_exact`.
     """
 
     def __init__(self, groups: int) -> None:
@@ -136,18 +139,14 @@ class Bootstrap:
         not met yet, and the interval reaches that share of the range in both directions; it is undefined
         where the range is infinite.
         """
-        import numpy as np
-
         if len(columns) == 0:
             return Figure(None)
-        sums = np.stack(
-            [np.bincount(clusters, column, self.groups) for column in columns.T], axis=1, dtype=np.float64
-        )
+        sums = _exact(np.stack([np.bincount(clusters, column, self.groups) for column in columns.T], axis=1))
         value = float(statistic(sums.sum(axis=0, keepdims=True))[0])
         if not isfinite(value):
             return Figure(None)
         draws = self._draws(sums, statistic)
-        present = len(np.unique(clusters))
+        present = int(np.count_nonzero(np.bincount(clusters)))
         low, high = _stretched(value, draws, present)
         if high - low < ROUNDING:
             unseen = Z * Z / (present + Z * Z) * (bounds[1] - bounds[0])
@@ -158,13 +157,26 @@ class Bootstrap:
 
     def _draws(self, sums: Numbers, statistic: Callable[[Numbers], Numbers]) -> Numbers:
         """The statistic of every resample in which it is defined."""
-        import numpy as np
-
         if self._weights is None:
             self._weights = _resamples(self.groups)
         parts = [statistic(part.astype(np.float64) @ sums) for part in np.array_split(self._weights, 20)]
         draws = np.concatenate(parts)
         return draws[np.isfinite(draws)]
+
+
+def _exact(sums: Numbers) -> Numbers:
+    """The sums of each cluster, rounded so that adding as many of them as there are is exact, in whatever order.
+
+    Libraries add in an order that depends on the processor, and floating-point sums depend on the order. Whole
+    multiples of one unit do not, as long as no total reaches 2^53 units: the unit is the power of two 2^-52 times the
+    largest total of a column that any resample can have. Counts stay as they are.
+
+    sums: shape (clusters, columns).
+    """
+    _, exponent = np.frexp(len(sums) * abs(sums).max(axis=0))
+    unit = np.ldexp(1.0, exponent - 52)
+    rounded: Numbers = np.rint(sums / unit) * unit
+    return rounded
 
 
 def mean(totals: Numbers) -> Numbers:
@@ -174,16 +186,12 @@ def mean(totals: Numbers) -> Numbers:
 
 def ratio(above: Numbers, below: Numbers) -> Numbers:
     """above / below, nan where below is 0. Any shapes, the same for both."""
-    import numpy as np
-
     result: Numbers = np.divide(above, below, out=np.full(above.shape, np.nan), where=below != 0)
     return result
 
 
 def _resamples(groups: int) -> NDArray[np.uint8]:
     """How often each resample holds each cluster: shape (RESAMPLES, groups), in bytes to keep it small."""
-    import numpy as np
-
     random = np.random.default_rng(SEED)
     weights = np.empty((RESAMPLES, groups), np.uint8)
     for row in weights:
@@ -193,10 +201,8 @@ def _resamples(groups: int) -> NDArray[np.uint8]:
 
 def _stretched(value: float, draws: Numbers, present: int) -> tuple[float, float]:
     """The resamples' 2.5 % and 97.5 % quantiles, centred on the value and widened for few clusters."""
-    import numpy as np
-
     if len(draws) < 2 or present < 2:
         return value, value
-    low, high = np.quantile(draws, (0.025, 0.975)) - draws.mean()
+    low, high = np.quantile(draws, (0.025, 0.975)) - fsum(draws) / len(draws)
     factor = student(present - 1) / Z * sqrt(present / (present - 1))
     return value + factor * float(low), value + factor * float(high)
