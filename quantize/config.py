@@ -15,7 +15,7 @@ from quantize.json_file import read_object
 
 FILE_NAME = "config.json"
 MAX_INTEGER = (1 << 31) - 1  # llama.cpp reads such fields as 32-bit numbers
-MAX_NUMBER = 1e30  # well within a 32-bit float
+MIN_NUMBER, MAX_NUMBER = 1e-30, 1e30  # well within a 32-bit float
 _T = TypeVar("_T")
 
 
@@ -41,7 +41,7 @@ class Config:
         name, value = self._first(names)
         if name is None:
             return self._missing(names, "a number", default)
-        if isinstance(value, bool) or not isinstance(value, int | float) or not 0 < value < MAX_NUMBER:
+        if isinstance(value, bool) or not isinstance(value, int | float) or not MIN_NUMBER < value < MAX_NUMBER:
             raise ConfigError(f"{self.origin}: {name!r} is {shown(value)}, expected a number above zero")
         return float(value)
 

@@ -31,7 +31,7 @@ def shown(value: object) -> str:
     try:
         return _BRIEF.repr(value)
     except ValueError:  # it holds a number of more digits than Python writes
-        return f"a {type(value).__name__}"
+        return f"{type(value).__name__} too long to show"
 
 
 class QuantizeError(Exception):

@@ -88,7 +88,7 @@ def test_a_truncated_file_is_refused(tmp_path):
         ({"a": ENTRY | {"shape": [2.0, 3]}}, "shape"),
         ({"a": ENTRY | {"dtype": "Q7"}}, "dtype 'Q7'"),
         ({"a": 3}, "not an object"),
-        ({"a": ENTRY | {"shape": [10**4000, 10**4000]}}, "has shape a list"),
+        ({"a": ENTRY | {"shape": [10**4000, 10**4000]}}, "has shape .10+\\.\\.\\.0+, "),
         ({"a": ENTRY | {"shape": [1] * 9}}, "has shape"),
         ({"a": ENTRY | {"data_offsets": [0, 10**4000]}}, "data_offsets"),
         ({"a": ENTRY | {"dtype": "x" * 5000}}, "dtype 'xxx.{100,200}xxx', expected"),

@@ -221,39 +221,38 @@ def test_sizes_that_lie_in_the_local_header_cannot_reach_beyond_the_file(tmp_pat
         read_table(tmp_path / "x.bin")
 
 
-def patched(path, at, data):
-    """The same file with other bytes in the first entry of its central directory."""
+def patched(path, patches):
+    """The same file with other bytes at some places of the first entry of its central directory."""
     content = bytearray(path.read_bytes())
-    start = content.index(b"PK\x01\x02") + at
-    content[start : start + len(data)] = data
+    start = content.index(b"PK\x01\x02")
+    for at, data in patches.items():
+        content[start + at : start + at + len(data)] = data
     path.write_bytes(content)
     return path
 
 
 @pytest.mark.parametrize(
-    ("at", "data", "words"),
+    ("patches", "words"),
     [
-        (6, b"\x40", r"no whole zip archive: zip file version 6\.4"),
-        (8, b"\x00\x08" + bytes(36) + b"\x80", "no whole zip archive: 'utf-8' codec"),
-        (42, b"\xfe\xff\xff\xff", "not where the archive says"),
-        (24, b"\xff\xff\xff\xff", "no whole zip archive|is compressed"),
+        ({6: b"\x40"}, r"no whole zip archive: zip file version 6\.4"),
+        ({8: b"\x00\x08", 46: b"\x80"}, "no whole zip archive: 'utf-8' codec"),
+        ({42: b"\xfe\xff\xff\xff"}, "not where the archive says"),
     ],
 )
-def test_a_damaged_table_of_contents_is_refused_whatever_zipfile_makes_of_it(tmp_path, at, data, words):
+def test_a_damaged_table_of_contents_is_refused_whatever_zipfile_makes_of_it(tmp_path, patches, words):
     with pytest.raises(CheckpointError, match=words):
-        read_table(patched(write(tmp_path / "x.bin", {"a": tensor()}), at, data))
+        read_table(patched(write(tmp_path / "x.bin", {"a": tensor()}), patches))
 
 
-@pytest.mark.parametrize("number", [10**5000, -(10**5000), 1 << 63], ids=["huge", "negative", "63 bits"])
+@pytest.mark.parametrize("number", [1 << 63, 1 << 20_000, -(1 << 20_000)], ids=["63 bits", "long", "negative"])
 def test_numbers_that_no_file_can_need_are_refused_however_long_they_are(tmp_path, number):
-    absurd = [{"shape": (2, number)}, {"strides": (number, 1)}, {"first": number}, {"elements": number}]
-    for entry in (tensor(**change) for change in absurd):
+    for field in ({"shape": (2, number)}, {"strides": (number, 1)}, {"first": number}, {"elements": number}):
         with pytest.raises(CheckpointError, match=r"x\.bin"):
-            read_table(write(tmp_path / "x.bin", {"a": entry}))
+            read_table(write(tmp_path / "x.bin", {"a": tensor(**field)}))
 
 
 def test_a_pickle_cannot_change_what_it_has_built(tmp_path):
-    """Neither a record, which would move a tensor out of its storage, nor a kind of storage that files share."""
+    """Neither a record, which would move a tensor out of its storage, nor a kind of storage, which files share."""
     storage = Changed(Reference("storage", StorageKind("FloatStorage"), "0", "cpu", 6), ["F32", 4, 0, 10**6])
     moved = Named("torch._utils._rebuild_tensor_v2", storage, 100, (2, 3), (3, 1), False, {})
     with pytest.raises(CheckpointError, match="reaches element 105 of a storage of 6"):
@@ -279,7 +278,7 @@ def test_a_pickle_that_names_an_absurd_number_is_refused_and_costs_no_memory(tmp
         read_table(tmp_path / "x.bin")
 
 
-@settings(max_examples=120, suppress_health_check=[HealthCheck.too_slow, HealthCheck.function_scoped_fixture])
+@settings(max_examples=120, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(at=st.integers(0, 2000), value=st.integers(0, 255), pickled=st.binary(max_size=60))
 def test_a_damaged_file_is_read_or_refused_but_never_anything_else(tmp_path, at, value, pickled):
     data = bytearray(write(tmp_path / "x.bin", {"a": tensor()}).read_bytes())

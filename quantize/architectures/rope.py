@@ -65,6 +65,4 @@ def llama3_factors(config: Config, head_dim: int) -> tuple[Target, ...]:
     turns = length * frequencies.astype(np.float64) / (2 * math.pi)
     blend = np.clip((turns - low) / (high - low), 0.0, 1.0)
     factors = (1.0 / ((1.0 - blend) / factor + blend)).astype(np.float32)
-    if not np.isfinite(factors).all():
-        raise ConfigError(f"{config.origin}: 'factor' {factor} and 'rope_theta' {theta} give no finite frequencies")
     return (Target("rope_freqs.weight", factors.shape, "", (), constant=factors),)
