@@ -101,7 +101,7 @@ def test_over_the_same_pairs_the_steps_add_up_to_the_whole_way(seed: int) -> Non
     first, last = found[0], found[-1]
     assert first and last and first.baseline.accuracy.value is not None and last.run.accuracy.value is not None
     whole = 100 * (last.run.accuracy.value - first.baseline.accuracy.value)
-    assert sum(one.gain.value or 0 for one in attribute(toys, STEPS, runs)) == pytest.approx(whole, abs=1e-9)  # twelve digits
+    assert sum(one.gain.value or 0 for one in attribute(toys, STEPS, runs)) == pytest.approx(whole, abs=1e-9)
 
 
 def test_a_step_without_one_of_its_runs_is_undefined_and_the_others_are_not() -> None:
