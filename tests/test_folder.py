@@ -5,7 +5,7 @@ import os
 import signal
 import subprocess
 import sys
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from pathlib import Path
 
 import pytest
@@ -45,6 +45,18 @@ def test_verdicts_come_back_as_they_were_given(tmp_path):
     filled(tmp_path)
     with begin(tmp_path) as run:
         assert run.verdicts() == VERDICTS
+
+
+def test_a_verdict_on_a_shortened_answer_comes_back_also_under_the_name_it_had_before(tmp_path):
+    shortened = replace(VERDICTS[0], truncated=True)
+    with begin(tmp_path) as run:
+        run.append(shortened)
+        path = run.path / "verdicts.jsonl"
+    assert '"truncated": true' in path.read_text(encoding="utf-8")
+    for text in (path.read_text(encoding="utf-8"), path.read_text(encoding="utf-8").replace('"truncated"', '"cut"')):
+        path.write_text(text, encoding="utf-8")
+        with begin(tmp_path) as run:
+            assert run.verdicts() == [shortened]
 
 
 def test_each_verdict_is_on_disk_as_soon_as_it_is_reached(tmp_path):

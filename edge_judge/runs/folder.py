@@ -93,7 +93,7 @@ class RunFolder:
             self._lines = (self.path / "verdicts.jsonl").open("a", encoding="utf-8")
         fields = {name: getattr(verdict, name) for name in ("id", "order", "verdict", "p", "text", "mass")}
         if verdict.truncated:
-            fields["cut"] = True
+            fields["truncated"] = True
         self._lines.write(json.dumps(fields, ensure_ascii=False) + "\n")
         self._lines.flush()
         if first:
@@ -265,6 +265,8 @@ def _run_json(folder: Path) -> dict[str, Any] | None:
 def _verdict(file: Path, number: int, line: bytes) -> Verdict:
     try:
         fields = json.loads(line)
+        if isinstance(fields, dict) and "cut" in fields:  # its name until 0.2
+            fields["truncated"] = fields.pop("cut")
         verdict = Verdict(**fields)
     except (ValueError, TypeError) as error:
         raise RunError(f"{file}:{number}: not a verdict: {error}", "--fresh begins the run anew") from error
