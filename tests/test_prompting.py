@@ -31,7 +31,7 @@ ENDLESS = Pair("endless", "Say it. " * 500, "it", LONG)
 
 
 @pytest.fixture(scope="module")
-def model(tmp_path_factory):
+def engine(tmp_path_factory):
     folder = tmp_path_factory.mktemp("prompts")
     make_checkpoint(folder / "model", CONFIG, seed=3)
     path = build.quantize(
