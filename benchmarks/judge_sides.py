@@ -87,10 +87,10 @@ def _prompts(work: Work, gguf: Path) -> tuple[list[str], int]:
 
 def _check(work: Work, texts: list[str]) -> None:
     """What was answered at once must be verdicts, or the grammar was not in force."""
-    shape = work.protocol.grammar
-    wrong = [] if shape.reasoned else [text for text in texts if grammar.verdict(shape, text, ()) is None]
+    asked = work.protocol.grammar
+    wrong = [] if asked.kind.writes else [text for text in texts if grammar.verdict(asked, text) is None]
     if wrong:
-        raise SystemExit(f"error: {len(wrong)} of {len(texts)} are no verdicts under {shape.name}, {wrong[0]!r} is one")
+        raise SystemExit(f"error: {len(wrong)} of {len(texts)} are no verdicts under {asked.name}, {wrong[0]!r} is one")
 
 
 # ---- llama-server -----------------------------------------------------------------------------------------

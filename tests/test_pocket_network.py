@@ -12,6 +12,7 @@ from edge_judge.benchmarks import rubric  # noqa: E402
 from edge_judge.pocket import tasks, tokenizer, train  # noqa: E402
 from edge_judge.pocket.network import Pocket, Shape  # noqa: E402
 from edge_judge.protocols import grammar, prompts  # noqa: E402
+from edge_judge.protocols.kinds import Pointwise  # noqa: E402
 
 
 @pytest.fixture(scope="module")
@@ -46,15 +47,15 @@ def test_what_is_learned_stands_where_the_answer_stands(maker: train.Maker, prot
 def test_what_it_learns_to_reply_is_a_legal_text_that_gives_the_right_verdict(
     maker: train.Maker, protocol: str
 ) -> None:
-    shape = grammar.load(protocol)
+    asked = grammar.load(protocol)
     for pair in islice(tasks.pairs(4, "train"), 100):
         example = maker.example(pair, train.Setting(protocol, ties=True))
         start, end = example.reply
         text = maker.tokenizer.decode(example.ids[start + 1 : end], skip_special_tokens=False)
-        if shape.scores is None:
-            assert grammar.verdict(shape, text) == pair.label
+        if isinstance(asked.kind, Pointwise):
+            assert asked.kind.scores[text] == int(train.GOOD if pair.a.right else train.BAD)
         else:
-            assert shape.scores[text] == int(train.GOOD if pair.a.right else train.BAD)
+            assert grammar.verdict(asked, text) == pair.label
         decisive = maker.tokenizer.decode([example.ids[at + 1] for at in example.letters[-1:]])
         assert decisive in (train.VERDICTS[pair.label], "e", "tie", train.GOOD, train.BAD)
 
