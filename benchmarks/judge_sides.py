@@ -11,6 +11,7 @@ Knows: how each tool is driven. Does not know: what is compared with what.
 
 from __future__ import annotations
 
+import argparse
 import http.client
 import json
 import socket
@@ -21,11 +22,13 @@ import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing, contextmanager
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
 import judge_build
+import judge_work
+from judge_table import FOUR, ONE, OURS, PYTHON
 from judge_work import Work
 
 from edge_judge.engine import LocalEngine, Model, memory, physical_cores, plan
@@ -218,3 +221,26 @@ def tree(job: JudgingJob) -> int:
     """Tokens of the whole workload as one prefix tree: the least that can be evaluated."""
     queries = [Query(tokens, (len(tokens) - 1,)) for part in job.work().plans for tokens in part.sequences]
     return plan.blocks(queries, 0)[0].tokens
+
+
+SIDES: dict[str, Callable[[Work, Path], Answered]] = {
+    PYTHON: by_python,
+    ONE: lambda work, gguf: by_server(work, gguf, 1),
+    FOUR: lambda work, gguf: by_server(work, gguf, 4),
+    OURS: by_us,
+}
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("side", choices=SIDES)
+    parser.add_argument("--work", choices=judge_work.WORKS, required=True)
+    parser.add_argument("--gguf", type=Path, required=True)
+    parser.add_argument("--limit", type=int)
+    given = parser.parse_args()
+    answered = SIDES[given.side](judge_work.load(given.work, given.limit), given.gguf)
+    print(json.dumps(asdict(answered)))
+
+
+if __name__ == "__main__":
+    main()

@@ -23,7 +23,7 @@ from edge_judge import benchmarks  # noqa: E402
 from edge_judge.benchmarks import mtbench  # noqa: E402
 from edge_judge.benchmarks.rows import File  # noqa: E402
 from edge_judge.engine import chat  # noqa: E402
-from edge_judge.protocols import prompts  # noqa: E402
+from edge_judge.protocols import grammar, prompts  # noqa: E402
 from edge_judge.protocols.kinds import Pairwise  # noqa: E402
 from edge_judge.protocols.protocol import Protocol, Question  # noqa: E402
 from edge_judge.records import Benchmark, Pair  # noqa: E402
@@ -66,10 +66,10 @@ class Work:
     @property
     def gbnf(self) -> str:
         """The grammar another tool gets: the file's own, or the legal verdicts where the file has one too many."""
-        grammar = self.protocol.grammar
-        if not isinstance(grammar.kind, Pairwise) or self.protocol.ties:
-            return grammar.text
-        legal = [text for text, label in grammar.kind.verdicts.items() if label in self.protocol.labels]
+        shape, kind = self.protocol.grammar, self.protocol.grammar.kind
+        if not isinstance(kind, Pairwise) or self.protocol.ties:
+            return shape.text
+        legal = [text for text, label in kind.verdicts.items() if label in self.protocol.labels]
         return "root ::= " + " | ".join(map(json.dumps, legal))
 
     @property

@@ -2,23 +2,31 @@
 
 from __future__ import annotations
 
+import subprocess
 import sys
 from collections import Counter
 from dataclasses import replace
 from pathlib import Path
 
 import pytest
+from conftest import Edge
 from published import needs
 
 sys.path.append(str(Path(__file__).resolve().parent.parent / "benchmarks"))
 import judge_profile as profile
+import judge_sides as sides
 import judge_table as table
 import judge_work as work
 from judge_table import FOUR, ONE, OURS, PYTHON, Figure, Rate, Ratio, Report, Run
 
+from edge_judge import benchmarks
 from edge_judge.engine import plan
 from edge_judge.engine.plan import Query
+from edge_judge.protocols import grammar
+from edge_judge.protocols.protocol import Protocol, Question
+from edge_judge.records import ORDERS
 
+BENCHMARKS = Path(work.__file__).parent
 WANTED = {"python": 2.0, "server": 1.5, "limit": 0.95}
 
 
@@ -119,6 +127,25 @@ class TestLikeMTBench:
 def test_neighbours_share_their_instruction():
     asked = [question.pair.question for question in work.load("pandalm").questions]
     assert asked == sorted(asked) and len(set(asked)) < len(asked) / 2
+
+
+@pytest.mark.parametrize("program", ["judge.py", "judge_profile.py", "judge_sides.py", "quantize.py"])
+def test_a_benchmark_can_be_run_by_hand_and_says_how(program: str) -> None:
+    done = subprocess.run([sys.executable, BENCHMARKS / program, "--help"], capture_output=True, text=True)
+    assert done.returncode == 0 and done.stdout.startswith("usage:"), done.stderr
+
+
+def test_every_side_that_answers_is_one_that_can_be_asked_for() -> None:
+    assert set(sides.SIDES) == {PYTHON, ONE, FOUR, OURS}
+
+
+def test_our_side_evaluates_the_prefix_tree_once(edge: Edge, models: Path) -> None:
+    assert edge("quantize", "pocket", "q8_0").returncode == 0
+    pairs = benchmarks.load("pocket").pairs[:5]
+    questions = tuple(Question(pair, order) for pair in pairs for order in ORDERS)
+    toy = work.Work("toy", "five pairs", Protocol(grammar.load("pairwise"), ties=True), questions, questions, {})
+    answered = sides.SIDES[OURS](toy, models / "pocket" / "pocket-q8_0.gguf")
+    assert answered.evaluated == answered.least > 0 and answered.written == 0
 
 
 @needs("llmbar/natural/dataset.json")
