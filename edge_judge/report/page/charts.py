@@ -42,11 +42,13 @@ class Rule:
 
 @dataclass(frozen=True, slots=True)
 class Ladder:
-    """The schemes of one judge under one protocol on one benchmark, the largest file first. rules: the accuracy that
-    they are compared with and what may be lost of it; none without a baseline.
+    """The schemes of one judge under one protocol on one benchmark, the largest file first. runs: how many there are,
+    those without an accuracy too. rules: the accuracy that they are compared with, and what is left where all is lost
+    that may be; none without a baseline.
     """
 
     setting: Setting
+    runs: int
     points: tuple[Point, ...]
     rules: tuple[Rule, ...]
 
@@ -82,14 +84,14 @@ def ladders(report: Report) -> list[Ladder]:
     for place, entry in enumerate(report.entries):
         groups.setdefault(entry.setting, []).append(place)
     return [
-        Ladder(setting, tuple(_points(report, places)), tuple(_rules(report, places)))
+        Ladder(setting, len(places), tuple(_points(report, places)), tuple(_rules(report, places)))
         for setting, places in groups.items()
     ]
 
 
-def fullest(found: Sequence[Ladder]) -> int:
+def fullest(every_ladder: Sequence[Ladder]) -> int:
     """The place of the ladder with the most runs: the one to see first."""
-    return max(range(len(found)), key=lambda place: len(found[place].points))
+    return max(range(len(every_ladder)), key=lambda place: every_ladder[place].runs)
 
 
 def _points(report: Report, places: Sequence[int]) -> Iterator[Point]:
@@ -106,7 +108,8 @@ def _rules(report: Report, places: Sequence[int]) -> Iterator[Rule]:
         right = report.entries[place].scored.score.strict["accuracy"].value
         if right is not None:
             yield Rule(right)
-            yield Rule(right - report.margin / 100, f"{report.margin:g} points below {report.baseline}")
+            if 100 * right >= report.margin:
+                yield Rule(right - report.margin / 100, f"{report.margin:g} points below {report.baseline}")
 
 
 def _bytes(size: float, _: int) -> str:

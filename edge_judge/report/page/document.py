@@ -33,15 +33,15 @@ UNSAFE = re.compile("[<>&\u2028\u2029\ud800-\udfff]")  # ends an element or a li
 def build(report: Report) -> str:
     """The whole page, to be written as UTF-8."""
     style = "".join(_read(name) for name in STYLES)
-    found = ladders(report)
+    every_ladder = ladders(report)
     script = '"use strict";\n' + "".join(_read(name) for name in SCRIPTS)
     parts = {
         "POLICY": _policy(script, style),
         "HEADLINE": html.escape(_whole(headline(report))),
         "VERSION": html.escape(__version__),
         "STYLE": style,
-        "SIZE": _drawings(found, BY_SIZE),
-        "SPEED": _drawings(found, BY_SPEED),
+        "SIZE": _drawings(every_ladder, BY_SIZE),
+        "SPEED": _drawings(every_ladder, BY_SPEED),
         "FIGURES": embedded(figures(report)),
         "PAIRS": embedded(pairs(report.entries)),
         "SCRIPT": script,
@@ -56,12 +56,12 @@ def embedded(content: object) -> str:
     return UNSAFE.sub(lambda found: f"\\u{ord(found[0]):04x}", text)
 
 
-def _drawings(found: Sequence[Ladder], chart: Chart) -> str:
+def _drawings(every_ladder: Sequence[Ladder], chart: Chart) -> str:
     """The chart of each setting, in the page's order. The fullest is seen before a reader chooses."""
-    seen = fullest(found)
+    seen = fullest(every_ladder)
     return "".join(
         element("div", {"class": "drawing", "data-setting": place, **({} if place == seen else {"hidden": ""})}, *parts)
-        for place, parts in enumerate(_sizes(ladder, chart) for ladder in found)
+        for place, parts in enumerate(_sizes(ladder, chart) for ladder in every_ladder)
     )
 
 

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from edge_judge.report import formatting
 from edge_judge.report.page.axes import Axis, decimals, share_axis
 from edge_judge.report.page.charts import Chart, Ladder, Point
-from edge_judge.report.page.labels import Anchor, Label, Mark, Rectangle, clearest, fitted, labels
+from edge_judge.report.page.labels import Anchor, Label, Mark, Rectangle, Surroundings, fitted, labels
 from edge_judge.report.page.svg import Attribute, element, number, text
 
 LARGE, SMALL = 528, 340  # widths of a drawing in pixels: beside another, and on a phone
@@ -68,7 +68,8 @@ class _Drawing:
             steps = [f"{number(spot.x)},{number(spot.y)}" for spot in self.spots]
             yield element("path", {"class": "link", "d": "M" + "L".join(steps)})
         rules = [self.y.place(100 * rule.share) for rule in self.ladder.rules]
-        yield _lines("rule", [self._level(y) for y in rules])
+        if rules:
+            yield _lines("rule", [self._level(y) for y in rules])
         yield from (_mark(spot) for spot in self.spots)
         captions = list(self._captions())
         yield from (_label("axis", caption) for caption in captions)
@@ -98,18 +99,20 @@ class _Drawing:
         """The names of the rules: above the line at its right end, or where they hide no mark."""
         middle, left = (self.box.left + self.box.right) / 2, self.box.left + 4
         ends: tuple[tuple[Anchor, float], ...] = (("end", self.box.right), ("middle", middle), ("start", left))
+        around = Surroundings(self._nameable, tuple(spot.mark.area for spot in self.spots))
         for rule in self.ladder.rules:
             if rule.name:
                 y = self.y.place(100 * rule.share)
                 places = [Label(x, at, rule.name, end, CAPTION) for at in (y - 5, y + 13) for end, x in ends]
-                yield clearest([places], self._room(), [spot.mark.room for spot in self.spots])
+                yield min(places, key=around.harm)
 
     def _names(self, rules: Sequence[float], captions: Sequence[Label]) -> Iterator[str]:
-        covered = [caption.room for caption in captions]
-        placed = labels([spot.mark for spot in self.spots], self._room(), covered, rules)
+        covered = [caption.area for caption in captions]
+        placed = labels([spot.mark for spot in self.spots], self._nameable, covered, rules)
         return (_label("name", label, spot.point.run) for spot, label in zip(self.spots, placed, strict=True))
 
-    def _room(self) -> Rectangle:
+    @property
+    def _nameable(self) -> Rectangle:
         """Where names may stand: the plot and some of what is around it."""
         return Rectangle(self.box.left, TOP / 2, self.box.right + RIGHT, self.box.bottom)
 

@@ -1,4 +1,4 @@
-"""Marks with names -> where each name stands, so that it hides no other name and no mark.
+"""Marks with names -> where each name stands, so that it hides no other name and no mark, and is taken for its own.
 
 Knows: about how wide a text is. Nothing is measured, so that one drawing serves the page and a file: the widths are
 those of a wide and bold typeface.
@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import unicodedata
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Literal, TypeAlias
 
 Anchor: TypeAlias = Literal["start", "middle", "end"]
@@ -18,9 +18,10 @@ BEFORE: dict[Anchor, float] = {"start": 0, "middle": 0.5, "end": 1}  # the share
 SIZE = 12.5  # pixels of a name, as in chart.css
 NARROW, SLIM, BROAD = frozenset("ijl.,:;'|!"), frozenset("frt -()[]_/"), frozenset("mwMW@%")
 ELLIPSIS = "\N{HORIZONTAL ELLIPSIS}"
-LINE = 15  # pixels from one line of names to the next
+LINE = 17  # pixels from one line of names to the next
 ASIDE: tuple[tuple[Anchor, float], ...] = (("middle", 0), ("start", 8), ("end", -8))  # of a mark, in pixels
 FARTHEST = 4  # lines above or below its mark where a name may stand
+HIDDEN, MISLED, CROSSED = 1000, 1.5, 0.5  # as bad as to stand so many lines farther away
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,8 +52,15 @@ class Mark:
     name: str
 
     @property
-    def room(self) -> Rectangle:
+    def area(self) -> Rectangle:
         return Rectangle(self.x - 5, self.top - 2, self.x + 5, self.bottom + 2)
+
+    @property
+    def ends(self) -> tuple[Rectangle, Rectangle]:
+        """What is right above and right below it, where a name is taken for its own."""
+        left, right = self.x - 5, self.x + 5
+        above = Rectangle(left, self.top - LINE, right, self.top)
+        return above, Rectangle(left, self.bottom, right, self.bottom + LINE)
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,39 +74,57 @@ class Label:
     size: float = SIZE
 
     @property
-    def room(self) -> Rectangle:
+    def area(self) -> Rectangle:
         wide = width(self.name, self.size)
         left = self.x - wide * BEFORE[self.anchor]
-        return Rectangle(left - 2, self.y - 12, left + wide + 2, self.y + 3)
+        return Rectangle(left - 2, self.y - 13, left + wide + 2, self.y + 4)
+
+
+@dataclass(frozen=True, slots=True)
+class Surroundings:
+    """The box in which a label may stand, and what it should leave free. taken: what must not be hidden; misleading:
+    where it seems another mark's; across: lines.
+    """
+
+    box: Rectangle
+    taken: tuple[Rectangle, ...]
+    misleading: tuple[Rectangle, ...] = ()
+    across: tuple[Rectangle, ...] = ()
+
+    def harm(self, label: Label, farther: int = 0) -> float:
+        """How bad a label is that stands so many lines farther away than it could: 0 is the best. A label that hides
+        nothing is better than any that does.
+        """
+        here = label.area
+        hidden = here.outside(self.box) + sum(map(here.overlap, self.taken))
+        misled, crossed = (any(map(here.overlap, kind)) for kind in (self.misleading, self.across))
+        return HIDDEN * hidden + farther + MISLED * misled + CROSSED * crossed
 
 
 def labels(
     marks: Sequence[Mark], box: Rectangle, covered: Sequence[Rectangle] = (), lines: Sequence[float] = ()
 ) -> list[Label]:
-    """A label for each mark, in their order. covered: what else must not be hidden; lines: the heights of lines across,
-    which are better not crossed.
+    """A label for each mark, in their order. covered: what else must not be hidden; lines: the heights of lines across.
+
+    Each takes the best place that those before it leave; they are placed from either end, and the better way is kept.
     """
-    taken = [*covered, *(mark.room for mark in marks)]
-    placed: list[Label] = []
+    across = tuple(Rectangle(box.left, height - 1, box.right, height + 1) for height in lines)
+    taken = (*covered, *(mark.area for mark in marks))
+    there = _placed(marks, Surroundings(box, taken, across=across))
+    back = _placed(marks[::-1], Surroundings(box, taken, across=across))[::-1]
+    return [label for label, _ in min(there, back, key=lambda way: sum(harm for _, harm in way))]
+
+
+def _placed(marks: Sequence[Mark], around: Surroundings) -> list[tuple[Label, float]]:
+    """Labels with the harm that they do."""
+    placed: list[tuple[Label, float]] = []
     for mark in marks:
-        placed.append(clearest(list(_places(mark)), box, taken, lines))
-        taken.append(placed[-1].room)
+        misleading = tuple(end for other in marks if other.x != mark.x for end in other.ends)
+        taken = (*around.taken, *(label.area for label, _ in placed))
+        here = replace(around, taken=taken, misleading=misleading)
+        places = ((label, here.harm(label, farther)) for label, farther in _places(mark))
+        placed.append(min(places, key=lambda place: place[1]))
     return placed
-
-
-def clearest(
-    places: Sequence[Sequence[Label]], box: Rectangle, taken: Sequence[Rectangle], lines: Sequence[float] = ()
-) -> Label:
-    """The first of the labels that hides nothing and crosses no line; else the one that does the least harm. The places
-    are in groups, the best first: a line is crossed rather than a worse group taken.
-    """
-    across = [Rectangle(box.left, height - 1, box.right, height + 1) for height in lines]
-
-    def harm(place: tuple[int, Label]) -> tuple[float, int, float]:
-        rank, room = place[0], place[1].room
-        return room.outside(box) + sum(map(room.overlap, taken)), rank, sum(map(room.overlap, across))
-
-    return min(((rank, label) for rank, group in enumerate(places) for label in group), key=harm)[1]
 
 
 def width(text: str, size: float = SIZE) -> float:
@@ -115,12 +141,14 @@ def fitted(text: str, room: float, size: float = SIZE) -> str:
     return text[:end] + ELLIPSIS
 
 
-def _places(mark: Mark) -> Iterator[list[Label]]:
-    """Where its label may stand: below, above and beside it, then all of these a line farther."""
-    for line in range(FARTHEST):
-        below, above, beside = mark.bottom + 16, mark.top - 7, (mark.top + mark.bottom) / 2 + 4
-        heights = below + LINE * line, above - LINE * line, beside + LINE * line
-        yield [Label(mark.x + aside, y, mark.name, anchor) for anchor, aside in ASIDE for y in heights]
+def _places(mark: Mark) -> Iterator[tuple[Label, int]]:
+    """Where its label may stand: below, above and beside it, the best place first, then all of these a line farther."""
+    below, above, beside = mark.bottom + 16, mark.top - 7, (mark.top + mark.bottom) / 2 + 4
+    for farther in range(FARTHEST):
+        away = LINE * farther
+        for anchor, aside in ASIDE:
+            for y in (below + away, above - away, beside + away):
+                yield Label(mark.x + aside, y, mark.name, anchor), farther
 
 
 def _width(character: str) -> float:
