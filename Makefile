@@ -40,6 +40,7 @@ bench: setup  ## judging, beside llama-cpp-python and llama-server: hours; takes
 	$(BIN)/python benchmarks/judge.py
 
 bench-choose: setup  ## errors and savings of the sequential test, simulated: minutes
+	$(BIN)/python -m pip install --quiet altair
 	$(BIN)/python benchmarks/sequential.py
 
 bench-memory: setup  ## the memory told before a run beside what it takes: minutes

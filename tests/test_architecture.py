@@ -31,7 +31,7 @@ HOMES = {
     "torch": {"edge_judge/pocket/train.py", "edge_judge/pocket/network.py"},
     "outlines": {"edge_judge/engine/json_guide.py"},
     "outlines_core": {"edge_judge/engine/json_guide.py"},
-    "altair": {"edge_judge/report/page/charts.py"},
+    "vl_convert": {"edge_judge/report/page/picture.py"},
     "quantize": {"quantize/**/*.py", "edge_judge/workflows/*.py", "edge_judge/cli/*.py"},
     "edge_judge": {"edge_judge/**/*.py"},
 }  # fmt: skip
@@ -39,7 +39,7 @@ HOMES = {
 FILES = sorted(path for package in ("edge_judge", "quantize") for path in (ROOT / package).rglob("*.py"))
 HEAVY = (
     "llama_cpp", "numpy", "pandas", "rich", "scipy", "jinja2", "huggingface_hub", "torch", "gguf", "tokenizers",
-    "outlines", "outlines_core", "altair",
+    "outlines", "outlines_core", "vl_convert",
 )  # fmt: skip
 
 

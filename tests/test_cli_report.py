@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import shutil
 from pathlib import Path
 from typing import Any
@@ -57,7 +58,7 @@ def test_a_run_named_alone_brings_its_baseline(edge: Edge, runs: Path, tmp_path:
     done = edge("report", runs / "q4_k_m" / "pairwise", "-o", "one.html", "--margin", "1.5")
     assert done.returncode == 0 and done.stdout == "one.html\n"
     found = embedded(tmp_path / "one.html", "figures")
-    assert found["margin"] == 1.5 and len(found["runs"]) == 2
+    assert "1.5 points below f16" in (tmp_path / "one.html").read_text() and len(found["runs"]) == 2
 
 
 @pytest.mark.parametrize(("name", "begins"), [("c.svg", b"<svg"), ("c.PNG", b"\x89PNG")])
@@ -69,6 +70,16 @@ def test_the_main_chart_is_drawn_beside_the_page(
     drawn = (tmp_path / name).read_bytes()
     assert drawn.startswith(begins)
     assert name == "c.PNG" or (b"q4_k_m" in drawn and b"http" not in drawn.replace(b"http://www.w3.org/", b""))
+
+
+def test_a_png_needs_an_extra_and_an_svg_does_not(edge: Edge, runs: Path, tmp_path: Path) -> None:
+    (tmp_path / "without").mkdir()
+    (tmp_path / "without" / "vl_convert.py").write_text("raise ImportError")
+    path = os.pathsep.join((str(tmp_path / "without"), *filter(None, [os.environ.get("PYTHONPATH")])))
+    done = edge("report", "--chart", "c.png", PYTHONPATH=path)
+    fails(done, 2, "a chart as PNG needs vl-convert-python", "pip install 'edge-judge[chart]'")
+    assert not list(tmp_path.glob("*.html")) and not list(tmp_path.glob("*.png"))
+    assert edge("report", "--chart", "c.svg", PYTHONPATH=path).returncode == 0
 
 
 def test_without_labels_there_is_a_page_and_no_chart(edge: Edge, tmp_path: Path) -> None:
@@ -95,7 +106,7 @@ def test_runs_under_other_settings_are_not_compared(edge: Edge, runs: Path, tmp_
     path.write_text(path.read_text().replace('"settings": {', '"settings": {"seed": 7, '))
     done = edge("report")
     assert done.returncode == 0 and "not compared" in done.stderr and "seed" in done.stderr
-    assert embedded(tmp_path / "report.html", "figures")["runs"][1]["baseline"] is None
+    assert embedded(tmp_path / "report.html", "figures")["runs"][1]["ladder"][3] == "–"
 
 
 @pytest.mark.parametrize(

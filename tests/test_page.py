@@ -20,6 +20,7 @@ from edge_judge.metrics.calibration import reliability
 from edge_judge.metrics.scoring import score
 from edge_judge.records import Pair, Verdict
 from edge_judge.report.page import answer
+from edge_judge.report.page.charts import ladders
 from edge_judge.report.page.data import DASH, figures, headline
 from edge_judge.report.page.document import build, embedded
 from edge_judge.report.page.pairs import human, pairs, wrong
@@ -101,17 +102,20 @@ def test_the_figures_on_the_page_are_those_of_the_metrics() -> None:
     base, other = random_verdicts(1, judged), random_verdicts(2, judged)
     made = report(judged, run(base, "f16"), run(other))
     told: Any = figures(made)["runs"]
-    for shown, said in zip(told, (base, other), strict=True):
+    [ladder] = ladders(made)
+    for point, shown, said in zip(ladder.points, told, (base, other), strict=True):
         strict = score(judged, said, made.entries[0].identity).strict
         right, bias = strict["accuracy"], strict["position_bias"]
-        assert shown["accuracy"] == pytest.approx([100 * end for end in (right.value, right.low, right.high)], abs=1e-4)
+        assert point.accuracy == right and point.shares == (right.value, right.low, right.high)
         assert shown["bias"] == pytest.approx([100 * end for end in (bias.value, bias.low, bias.high)], abs=1e-4)
         assert ["right", f"{right.k:,} of {right.n:,}"] in shown["told"]
     lost = made.entries[1].comparison
     assert lost is not None and told[1]["ladder"][4] == (
         f"{lost.flips.right_to_wrong} / {lost.flips.wrong_to_right} / {lost.flips.wrong_to_wrong}"
     )
-    assert told[0]["ladder"][3] == "baseline" and told[1]["baseline"] == 0
+    assert told[0]["ladder"][3] == "baseline"
+    right_of_f16 = ladder.points[0].accuracy.value
+    assert [rule.share for rule in ladder.rules] == pytest.approx([right_of_f16, right_of_f16 - 0.02])
 
 
 def test_what_is_undefined_is_a_dash_and_never_a_zero() -> None:
@@ -120,13 +124,20 @@ def test_what_is_undefined_is_a_dash_and_never_a_zero() -> None:
     made = report(judged, replace(run(said, "f16"), measured=None), compared=False)
     told: Any = figures(made)
     [shown] = told["runs"]
-    assert (shown["accuracy"], shown["bias"], shown["risk"], shown["speed"], shown["bins"]) == (None,) * 4 + ([],)
+    assert (shown["bias"], shown["risk"], shown["bins"]) == (None, None, [])
+    assert ladders(made)[0].points == () and ladders(made)[0].rules == ()
     assert shown["within"] is False
     assert shown["ladder"][2:] == [DASH] * 8
     assert dict(shown["told"])["accuracy"] == DASH
     assert told["settings"][0]["sentences"] == []
     assert headline(made) == "1 recorded run on toy"
-    build(made)
+    assert build(made).count("– no pair here has a human label") == 2
+
+
+def test_without_a_measured_time_accuracy_is_shown_against_size_alone() -> None:
+    made = report(benchmark("a", "b"), replace(run(verdicts(("a", "a"), ("b", "a")), "f16"), measured=None))
+    page = build(made)
+    assert page.count("– no time was measured") == 1 and page.count("f16: 75.0 [") == 2  # on a wide and a narrow screen
 
 
 def test_a_run_in_one_order_without_probabilities_still_makes_a_page() -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import shutil
 from collections.abc import Callable, Iterator
 from dataclasses import replace
+from itertools import combinations
 from pathlib import Path
 from typing import Any
 
@@ -28,6 +29,7 @@ QUIET = (
 )  # fmt: skip
 HOSTILE = "</script><script>document.title='owned'</script><img src=x onerror=\"document.title='owned'\">"
 RECORDED = Path(__file__).parent.parent / "results" / "0.1.0" / "pocket" / "pocket"
+BOXES = "all => all.map((one) => one.getBBox()).map(({ x, y, width, height }) => ({ x, y, width, height }))"
 LADDER = ("f16", "q8_0", "q6_k", "q4_k_m", "q3_k_m", "q2_k")
 
 
@@ -87,7 +89,7 @@ def count(page: Any) -> int:
 def test_every_chart_and_table_is_drawn(opens: Opens, page_file: Path) -> None:
     page = opens(page_file)
     for chart, marks in (("by-size", 6), ("by-speed", 6), ("bias", 6), ("calibration", 2), ("risk", 5)):
-        assert page.locator(f"#{chart} svg .point").count() >= marks, chart
+        assert page.locator(f"#{chart} svg:visible .point").count() >= marks, chart
     assert page.locator("#calibration path.line").count() == page.locator("#risk path.line").count() == 6
     assert page.locator("#flips tbody tr").count() == page.locator("#behaviour tbody tr").count() == 6
     assert page.locator("#judges tbody tr").count() == 6
@@ -96,12 +98,12 @@ def test_every_chart_and_table_is_drawn(opens: Opens, page_file: Path) -> None:
 
 def test_pointing_or_tapping_or_tabbing_to_a_point_tells_all(opens: Opens, page_file: Path) -> None:
     page = opens(page_file)
-    point = page.locator("#by-size [data-run]").first
+    point = page.locator("#by-size .point:visible").first
     point.hover()
     assert page.is_visible("#tip") and "99.7 [99.1, 99.9] %" in page.inner_text("#tip")
     page.keyboard.press("Escape")
     assert page.is_hidden("#tip")
-    page.locator("#by-speed [data-run]").first.focus()
+    page.locator("#by-speed .point:visible").first.focus()
     assert page.is_visible("#tip") and "verdicts a minute" in page.inner_text("#tip")
 
 
@@ -109,13 +111,57 @@ def test_a_scheme_is_put_in_colour_by_its_chip_and_by_its_point(opens: Opens, pa
     page = opens(page_file)
     page.check("#schemes input >> nth=2", force=True)
     assert page.inner_text("#flips tr.on th") == page.inner_text("#behaviour tr.on th") == "q6_k"
-    page.locator("#by-size [aria-label^='q8_0']").click(force=True)
+    page.locator("#by-size svg:visible [aria-label^='q8_0']").click(force=True)
     assert page.inner_text("#flips tr.on th") == "q8_0"
     assert page.locator("#schemes input:checked").get_attribute("value") == "1"
-    tip, point = (page.locator(name).bounding_box() for name in ("#tip", "#by-size [aria-label^='q8_0']"))
-    assert point["x"] < tip["x"] < point["x"] + point["width"] + 20  # beside the point, which was drawn anew
+    names = ("#tip", "#by-size svg:visible [aria-label^='q8_0']")
+    tip, point = (page.locator(name).bounding_box() for name in names)
+    assert point["x"] < tip["x"] < point["x"] + point["width"] + 20  # beside the point
     page.locator("#bias [aria-label^='f16']").press("Enter")
     assert page.inner_text("#flips tr.on th") == "f16"
+
+
+def test_the_chosen_scheme_lies_on_top_in_colour_and_keeps_the_focus(opens: Opens, page_file: Path) -> None:
+    page = opens(page_file)
+    mark = page.locator("#by-size svg:visible [aria-label^='q6_k']")
+    mark.press("Enter")
+    for chart in ("by-size", "by-speed"):
+        assert page.locator(f"#{chart} svg:visible .point").last.get_attribute("aria-label").startswith("q6_k")
+        assert page.locator(f"#{chart} svg:visible .point.on").count() == 1
+        assert page.locator(f"#{chart} svg:visible .name.on").inner_html() == "q6_k"
+    assert mark.evaluate("(one) => one === document.activeElement")
+
+
+@pytest.mark.parametrize("width", [360, 390, 768, 1280])
+def test_a_screen_shows_one_size_of_each_drawing_in_which_names_do_not_overlap(
+    opens: Opens, page_file: Path, width: int
+) -> None:
+    page = opens(page_file, width)
+    for place in range(len(LADDER)):
+        page.check(f"#schemes input >> nth={place}", force=True)
+        for chart in ("by-size", "by-speed"):
+            assert page.locator(f"#{chart} svg:visible").count() == 1
+            names = page.locator(f"#{chart} svg:visible .name").evaluate_all(BOXES)
+            assert len(names) == len(LADDER)
+            assert not [pair for pair in combinations(names, 2) if overlap(*pair)], chart
+
+
+def overlap(one: dict[str, float], other: dict[str, float]) -> bool:
+    return all(
+        one[start] < other[start] + other[size] and other[start] < one[start] + one[size]
+        for start, size in (("x", "width"), ("y", "height"))
+    )
+
+
+def test_without_a_script_the_fullest_ladder_is_there_to_see(browser: Any, edge: Edge, tmp_path: Path) -> None:
+    assert edge("report", "--results", RECORDED.parent.parent).returncode == 0
+    context = browser.new_context(java_script_enabled=False)
+    page = context.new_page()
+    page.goto((tmp_path / "report.html").as_uri())
+    for chart in ("by-size", "by-speed"):
+        titles = page.locator(f"#{chart} svg:visible .point title").all_text_contents()
+        assert [title.partition(":")[0] for title in titles] == list(LADDER)
+    context.close()
 
 
 def flipped(base: Run, other: Run) -> set[str]:
@@ -166,7 +212,7 @@ def test_every_judge_and_protocol_can_be_chosen_also_one_without_probabilities(
         page.select_option("#setting", value)
         name = page.locator("#setting option:checked").inner_text().split(" (")[0]
         assert page.locator("#f-setting option:checked").inner_text() == name
-        assert page.locator("#by-size .point").count() >= 2
+        assert page.locator("#by-size svg:visible .point").count() >= 2
         drawn = 0 if name.endswith("none") else 1
         assert page.locator("#calibration svg").count() == page.locator("#risk svg").count() == drawn
         assert page.inner_text("#risk").startswith("–") is (drawn == 0)

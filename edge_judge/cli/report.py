@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
@@ -56,7 +55,7 @@ def report(
         raise UsageError(f"{chart}: a chart is made as {' or '.join(PICTURES)}", "say for example: --chart chart.svg")
     content = _report(runs, results, data, _scheme(baseline), margin)
     page = build(content).encode()
-    drawn = _drawn(content.entries, chart) if chart else None  # before anything is written
+    drawn = _drawn(content, chart) if chart else None  # before anything is written
     run_folder.write_whole(out, page)
     click.echo(out)
     if chart and drawn is not None:
@@ -151,7 +150,7 @@ def _comparison(
         return None
 
 
-def _drawn(entries: Sequence[Entry], chart: Path) -> bytes:
-    from edge_judge.report.page.charts import picture
+def _drawn(content: Report, chart: Path) -> bytes:
+    from edge_judge.report.page.picture import picture
 
-    return picture(entries, PICTURES[chart.suffix.lower()])
+    return picture(content, PICTURES[chart.suffix.lower()])

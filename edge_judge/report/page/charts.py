@@ -1,93 +1,132 @@
-"""The main chart as a picture: accuracy against size, a panel for each judge, protocol and benchmark.
+"""Runs with their figures -> the points of two charts: accuracy against size, and against speed.
 
-Knows: Altair's grammar of charts, and how it is made SVG or PNG without a browser or a network.
-Does not know: where figures come from, the page's own drawings.
+Knows: which runs stand in one chart, and what it shows of them.
+Does not know: where a point is drawn. It computes no figure.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
-from io import BytesIO, StringIO
-from typing import Any, Literal, TypeAlias
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
 
-from edge_judge.errors import DataError
-from edge_judge.report import formatting
-from edge_judge.report.page.data import Entry
-
-INK, SOFT, LINE, ACCENT = "#1d2326", "#5d686d", "#e3e4df", "#0d6e6e"
-COLUMNS = 2
-Point: TypeAlias = dict[str, "str | float | None"]
-WIDE, HIGH = 380, 220  # pixels of a panel
-SCALE = 2  # a PNG's pixels for each of these
+from edge_judge.records import Figure
+from edge_judge.report.page import axes
+from edge_judge.report.page.data import Report, Setting
 
 
-def picture(entries: Sequence[Entry], form: Literal["svg", "png"]) -> bytes:
-    """The chart. A run without an accuracy is left out: nobody labelled its pairs. Raises DataError where all are."""
-    points = list(_points(entries))
-    if not points:
-        raise DataError("no run here has an accuracy to draw", "label the pairs of the benchmark: a, b or tie")
-    chart = _chart(points)
-    if form == "svg":
-        text = StringIO()
-        chart.save(text, format="svg")
-        return text.getvalue().encode()
-    image = BytesIO()
-    chart.save(image, format=form, scale_factor=SCALE)
-    return image.getvalue()
+@dataclass(frozen=True, slots=True)
+class Point:
+    """A run with an accuracy. run: its place on the page; speed: verdicts a minute, None where none was measured."""
+
+    run: int
+    scheme: str
+    accuracy: Figure
+    bytes: int
+    speed: float | None
+
+    @property
+    def shares(self) -> tuple[float, float, float]:
+        """Its accuracy and the ends of its interval, which are the accuracy again where it has none."""
+        right = self.accuracy.value or 0.0
+        low, high = self.accuracy.low, self.accuracy.high
+        return right, right if low is None else low, right if high is None else high
 
 
-def _points(entries: Sequence[Entry]) -> Iterator[Point]:
-    """Sorted by size, so that labels can stand above and below by turns."""
-    for entry in sorted(entries, key=lambda entry: entry.scored.run.bytes):
-        who, right = entry.identity, entry.scored.score.strict["accuracy"]
-        if right.value is not None:
-            yield {
-                "panel": f"{who.benchmark}: {who.model}, {who.grammar}",
-                "scheme": who.scheme,
-                "size": entry.scored.run.bytes / 1e6,
-                **dict(zip(("right", "low", "high"), _percent(right.value, right.low, right.high), strict=True)),
-                "told": f"{who.scheme}: {formatting.interval(right, formatting.percent)} %",
-            }
+@dataclass(frozen=True, slots=True)
+class Rule:
+    """A line across a chart at a share of right verdicts, with its name where it needs one."""
+
+    share: float
+    name: str = ""
 
 
-def _percent(*shares: float | None) -> list[float | None]:
-    return [None if share is None else 100 * share for share in shares]
+@dataclass(frozen=True, slots=True)
+class Ladder:
+    """The schemes of one judge under one protocol on one benchmark, the largest file first. runs: how many there are,
+    those without an accuracy too. rules: the accuracy that they are compared with, and what is left where all is lost
+    that may be; none without a baseline.
+    """
+
+    setting: Setting
+    runs: int
+    points: tuple[Point, ...]
+    rules: tuple[Rule, ...]
 
 
-def _chart(points: list[Point]) -> Any:
-    import altair as alt
+@dataclass(frozen=True, slots=True)
+class Chart:
+    """Accuracy against another value of a run, None where it has none.
 
-    panels = list(dict.fromkeys(point["panel"] for point in points))
-    drawn = [_panel(str(name), [point for point in points if point["panel"] == name]) for name in panels]
-    rows = [alt.hconcat(*drawn[start : start + COLUMNS], spacing=40) for start in range(0, len(drawn), COLUMNS)]
-    return (
-        alt.vconcat(*rows, spacing=32, background="white", padding=16)
-        .configure(font="system-ui, 'DejaVu Sans', sans-serif")
-        .configure_view(stroke=None)
-        .configure_axis(
-            gridColor=LINE, domain=False, ticks=False, labelColor=SOFT, titleColor=SOFT, titleFontWeight="normal"
-        )
-        .configure_title(anchor="start", color=INK, fontSize=13, offset=12)
-    )
+    tick: a value of the axis as text, with so many decimals. linked: whether a line leads from point to point.
+    missing: why nothing is drawn where runs have an accuracy, but not this value.
+    """
+
+    heading: str
+    value: Callable[[Point], float | None]
+    axis: Callable[[Sequence[float], float, float], axes.Axis]
+    tick: Callable[[float, int], str]
+    linked: bool
+    missing: str
+
+    def points(self, ladder: Ladder) -> list[tuple[Point, float]]:
+        """The runs that have a place in it, each with its value."""
+        values = ((point, self.value(point)) for point in ladder.points)
+        return [(point, value) for point, value in values if value]
+
+    def nothing(self, ladder: Ladder) -> str:
+        """Why it is empty."""
+        return self.missing if ladder.points else "no pair here has a human label"
 
 
-def _panel(title: str, points: list[Point]) -> Any:
-    import altair as alt
-
-    unit, scale = ("GB", 1e3) if max(float(point["size"] or 0) for point in points) >= 1e3 else ("MB", 1.0)
-    values = [
-        {**point, "size": float(point["size"] or 0) / scale, "above": bool(place % 2)}
-        for place, point in enumerate(points)
+def ladders(report: Report) -> list[Ladder]:
+    """The ladders in the order of the page's settings."""
+    groups: dict[Setting, list[int]] = {}
+    for place, entry in enumerate(report.entries):
+        groups.setdefault(entry.setting, []).append(place)
+    return [
+        Ladder(setting, len(places), tuple(_points(report, places)), tuple(_rules(report, places)))
+        for setting, places in groups.items()
     ]
-    base = alt.Chart(alt.InlineData(values)).encode(
-        x=alt.X("size:Q").title(f"size of the file, {unit}").scale(type="log", nice=False, padding=24).axis(grid=False),
-        y=alt.Y("right:Q").title("right, %").scale(zero=False, padding=20),
-        tooltip="told:N",
-    )
-    return alt.layer(
-        base.mark_line(color=SOFT, opacity=0.4, strokeWidth=1),
-        base.mark_rule(color=ACCENT, strokeWidth=1.5).encode(y=alt.Y("low:Q").title("right, %"), y2="high:Q"),
-        base.mark_circle(color=ACCENT, size=70, opacity=1),
-        base.mark_text(dy=-9, color=INK).encode(y="high:Q", text="scheme:N").transform_filter("datum.above"),
-        base.mark_text(dy=11, color=INK).encode(y="low:Q", text="scheme:N").transform_filter("!datum.above"),
-    ).properties(title=title, width=WIDE, height=HIGH)
+
+
+def fullest(every_ladder: Sequence[Ladder]) -> int:
+    """The place of the ladder with the most runs: the one to see first."""
+    return max(range(len(every_ladder)), key=lambda place: every_ladder[place].runs)
+
+
+def _points(report: Report, places: Sequence[int]) -> Iterator[Point]:
+    for place in sorted(places, key=lambda place: -report.entries[place].scored.run.bytes):
+        run, right = report.entries[place].scored.run, report.entries[place].scored.score.strict["accuracy"]
+        if right.value is not None:
+            speed = run.measured.verdicts_per_minute if run.measured else None
+            yield Point(place, run.identity.scheme, right, run.bytes, speed)
+
+
+def _rules(report: Report, places: Sequence[int]) -> Iterator[Rule]:
+    baselines = [report.entries[place].baseline for place in places]
+    for place in dict.fromkeys(baseline for baseline in baselines if baseline is not None):
+        right = report.entries[place].scored.score.strict["accuracy"].value
+        if right is not None:
+            yield Rule(right)
+            if 100 * right >= report.margin:
+                yield Rule(right - report.margin / 100, f"{report.margin:g} points below {report.baseline}")
+
+
+def _bytes(size: float, _: int) -> str:
+    for unit, scale in (("GB", 1e9), ("MB", 1e6)):
+        if size >= scale:
+            return f"{size / scale:g} {unit}"
+    return f"{size / 1e3:g} kB"
+
+
+def _number(value: float, decimals: int) -> str:
+    return f"{value:,.{decimals}f}"
+
+
+BY_SIZE = Chart(
+    "size of the file", lambda point: point.bytes, axes.log_axis, _bytes, linked=True, missing="no size is known"
+)
+BY_SPEED = Chart(
+    "verdicts a minute", lambda point: point.speed, axes.linear_axis, _number, linked=False,
+    missing="no time was measured",
+)  # fmt: skip

@@ -68,8 +68,6 @@ def figures(report: Report) -> dict[str, Json]:
     """Everything on the page but the pairs. Shares are in percent, differences in points, sizes in bytes."""
     return {
         "headline": headline(report),
-        "margin": report.margin,
-        "baseline": report.baseline,
         "headings": {
             "ladder": [column.heading_on_page for column in ladder.columns()],
             "behaviour": [column.heading_on_page for column in BEHAVIOUR],
@@ -106,10 +104,6 @@ def _run(entry: Entry, margin: float) -> dict[str, Json]:
         "model": who.model,
         "scheme": who.scheme,
         "grammar": who.grammar,
-        "baseline": entry.baseline,
-        "bytes": run.bytes,
-        "speed": run.measured.verdicts_per_minute if run.measured else None,
-        "accuracy": _percent(score.strict["accuracy"]),
         "bias": _percent(score.strict["position_bias"]),
         "within": drop is not None and drop.high is not None and drop.high < margin,
         "told": [[name, text] for name, text in _told(entry)],

@@ -38,32 +38,16 @@ function telling(mark, title, lines) {
   return mark;
 }
 
-function scale(axis, from, to) {
-  const place = axis.log ? Math.log10 : (value) => value;
-  const low = place(axis.low), span = place(axis.high) - low || 1;
-  return (value) => from + ((place(value) - low) / span) * (to - from);
+function scale({ low, high }, from, to) {
+  const span = high - low || 1;
+  return (value) => from + ((value - low) / span) * (to - from);
 }
 
-function ticks({ low, high, log }, room) {
-  if (log) {
-    const found = [];
-    for (let power = Math.floor(Math.log10(low)); power <= Math.log10(high); power++)
-      for (const digit of high / low < 15 ? [1, 2, 3, 4, 6, 8] : [1, 2, 5]) found.push(digit * 10 ** power);
-    const inside = found.filter((value) => value >= low && value <= high);
-    if (inside.length > 1) return inside.filter((_, place) => place % Math.ceil(inside.length / room) === 0);
-  }
+function ticks({ low, high }, room) {
   const rough = (high - low) / room, power = 10 ** Math.floor(Math.log10(rough));
   const step = [1, 2, 5, 10].map((digit) => digit * power).find((size) => size >= 0.8 * rough);
   const first = Math.ceil(low / step - 1e-9);
   return Array.from({ length: Math.floor(high / step + 1e-9) - first + 1 }, (_, place) => (first + place) * step);
-}
-
-// The range of some values with room around them.
-function range(values, { least = -Infinity, most = Infinity, log = false, room = 0.08 } = {}) {
-  const low = Math.min(...values), high = Math.max(...values);
-  if (log) return { log, low: low / (high / low || 1) ** room / 1.12, high: high * (high / low || 1) ** room * 1.12 };
-  const around = (high - low || Math.abs(high) / 10 || 1) * room;
-  return { low: Math.max(least, low - around), high: Math.min(most, high + around) };
 }
 
 const decimals = (marks) => {
@@ -72,10 +56,6 @@ const decimals = (marks) => {
 };
 const number = (value, digits = 0) =>
   value.toLocaleString("en", { minimumFractionDigits: digits, maximumFractionDigits: digits }).replace("-", "−");
-const size = (bytes) => {
-  const [unit, by] = bytes >= 1e9 ? ["GB", 1e9] : bytes >= 1e6 ? ["MB", 1e6] : ["kB", 1e3];
-  return `${number(bytes / by, bytes / by < 10 && bytes % by ? 1 : 0)} ${unit}`;
-};
 
 // An empty chart with its axes, as wide as its place: {svg, x, y, box}.
 function frame(host, { x, y, xLabel, yLabel, label, height = 300, left = 52 }) {
@@ -94,7 +74,7 @@ function frame(host, { x, y, xLabel, yLabel, label, height = 300, left = 52 }) {
     svg.append(
       shape("line", { class: "grid", x1: sx(value), x2: sx(value), y1: box.top, y2: box.bottom }),
       shape("text", { class: "tick", x: sx(value), y: box.bottom + 18, "text-anchor": "middle" },
-        x.format ? x.format(value) : number(value, decimals(across))),
+        number(value, decimals(across))),
     );
   svg.append(
     shape("text", { class: "axis", x: box.right, y: height - 6, "text-anchor": "end" }, xLabel),
@@ -102,27 +82,6 @@ function frame(host, { x, y, xLabel, yLabel, label, height = 300, left = 52 }) {
   );
   host.replaceChildren(svg);
   return { svg, x: sx, y: sy, box };
-}
-
-// Labels at the ends of upright marks, each where it hides no other label and no mark.
-function labels(svg, box, marks) {
-  const taken = marks.map(({ x, top, bottom }) => [x - 5, top - 2, x + 5, bottom + 2]);
-  for (const { x, top, bottom, text, on } of marks) {
-    const label = shape("text", { class: on ? "name on" : "name" }, text);
-    svg.append(label);
-    const wide = label.getComputedTextLength(), places = [];
-    for (const aside of [-wide / 2, 8, -8 - wide])
-      for (const base of [bottom + 16, top - 7, (top + bottom) / 2 + 4]) places.push([x + aside, base]);
-    const room = ([left, base]) => [left - 2, base - 12, left + wide + 2, base + 3];
-    const free = (place) => {
-      const [l, t, r, b] = room(place);
-      if (l < box.left || r > box.right + 14 || t < 0 || b > box.bottom) return false;
-      return taken.every(([left, top, right, bottom]) => r < left || l > right || b < top || t > bottom);
-    };
-    const best = places.find(free) ?? places[0];
-    taken.push(room(best));
-    fill(label, { x: best[0], y: best[1] }, []);
-  }
 }
 
 const path = (points) => points.map(([x, y], place) => `${place ? "L" : "M"}${x.toFixed(1)},${y.toFixed(1)}`).join("");

@@ -26,8 +26,7 @@ function settings() {
     one.benchmark === name ? [tag("option", { value: place }, `${settingName(one)} (${one.runs.length})`)] : [])));
   byId("setting").append(...groups);
   byId("setting").addEventListener("change", (event) => { choose(Number(event.target.value)); offer(); });
-  const most = Math.max(...page.settings.map((one) => one.runs.length));
-  byId("setting").value = page.settings.findIndex((one) => one.runs.length === most);
+  byId("setting").value = document.querySelector(".drawing:not([hidden])").dataset.setting; // as it is drawn
 }
 
 function schemes() {
@@ -50,36 +49,27 @@ const runMark = (run, element) => {
   return telling(fill(element, { "data-run": run.place }, []), run.scheme, run.told);
 };
 
-function accuracy(id, field, xLabel, format) {
-  chart(id, (host) => {
-    const all = layered().filter((run) => run.accuracy);
-    const runs = all.filter((run) => run[field]);
-    if (!runs.length) return nothing(host, all.length ? "no time was measured" : "no pair here has a human label");
-    const base = page.runs[runs[0].baseline]?.accuracy?.[0];
-    const values = runs.flatMap((run) => run.accuracy).filter((value) => value !== null);
-    if (base !== undefined) values.push(base - page.margin);
-    const x = { ...range(runs.map((run) => run[field]), { log: field === "bytes", room: field === "bytes" ? 0.08 : 0.12 }), format };
-    const at = frame(host, { x, y: range(values, { least: 0, most: 100 }), xLabel, yLabel: "right, %", label: `Accuracy in percent against ${xLabel}` });
-    if (base !== undefined) for (const [value, text] of [[base, ""], [base - page.margin, `${number(page.margin, page.margin % 1 ? 1 : 0)} points below ${page.baseline}`]])
-      at.svg.append(
-        shape("line", { class: "rule", x1: at.box.left, x2: at.box.right, y1: at.y(value), y2: at.y(value) }),
-        shape("text", { class: "axis", x: at.box.right, y: at.y(value) - 5, "text-anchor": "end" }, text));
-    if (field === "bytes") {
-      const steps = [...runs].sort((a, b) => a.bytes - b.bytes);
-      at.svg.append(shape("path", { class: "link", d: path(steps.map((run) => [at.x(run.bytes), at.y(run.accuracy[0])])) }));
-    }
-    for (const run of runs) {
-      const [value, low, high] = run.accuracy, x = at.x(run[field]);
-      at.svg.append(runMark(run, shape("g", { class: `point ${mark(run)}`, role: "button" },
-        low === null ? null : shape("line", { x1: x, x2: x, y1: at.y(low), y2: at.y(high) }),
-        shape("circle", { class: "reach", cx: x, cy: at.y(value), r: 16 }),
-        shape("circle", { cx: x, cy: at.y(value), r: 5.5 }))));
-    }
-    labels(at.svg, at.box, runs.map((run) => {
-      const [value, low, high] = run.accuracy.map((end) => at.y(end ?? run.accuracy[0]));
-      return { x: at.x(run[field]), top: Math.min(high, value - 6), bottom: Math.max(low, value + 6), text: run.scheme, on: run.place === state.run };
-    }));
-  });
+// The drawings of accuracy are there already: their marks are made to tell and to choose.
+function readDrawings() {
+  for (const element of document.querySelectorAll(".drawing .point")) {
+    element.querySelector("title").remove(); // the tip tells more
+    const place = Number(element.dataset.run);
+    runMark({ ...page.runs[place], place }, fill(element, { role: "button" }, []));
+  }
+}
+
+function accuracy() {
+  for (const drawing of document.querySelectorAll(".drawing")) {
+    drawing.hidden = Number(drawing.dataset.setting) !== state.setting;
+    for (const part of drawing.querySelectorAll("[data-run]")) part.classList.toggle("on", Number(part.dataset.run) === state.run);
+    for (const svg of drawing.hidden ? [] : drawing.querySelectorAll("svg")) raise(svg);
+  }
+}
+
+// The coloured mark last, so that it lies on top. It stays in its place, and keeps the focus: the others go before it.
+function raise(svg) {
+  const marks = runsShown().map((place) => svg.querySelector(`.point[data-run="${place}"]`)).filter((mark) => mark !== null);
+  svg.querySelector(".point.on")?.before(...marks.filter((mark) => !mark.classList.contains("on")));
 }
 
 function calibration() {
@@ -169,8 +159,7 @@ function draw() {
   say(shown.sentences[0] ?? page.headline);
   byId("beside").textContent = shown.sentences[1] ?? "";
   byId("about").textContent = `${settingName(shown)} on ${shown.benchmark}, ${shown.pairs}.${ceiling}`;
-  accuracy("by-size", "bytes", "size of the file", size);
-  accuracy("by-speed", "speed", "verdicts a minute");
+  accuracy();
   table("flips", "ladder");
   calibration();
   risk();
@@ -246,6 +235,7 @@ function readPairs() {
 byId("remarks").append(...page.remarks.map((line) => tag("li", {}, line)));
 document.addEventListener("keydown", (event) => { if (event.key === "Escape") hideTip(); });
 addEventListener("scroll", hideTip, { passive: true });
+readDrawings();
 settings();
 choose(Number(byId("setting").value));
 judges();
