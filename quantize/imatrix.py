@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from quantize.container import Header, Placed, read_header
-from quantize.errors import QuantizeError, SchemeError, shown
+from quantize.errors import QuantizeError, SchemeError, short_repr
 
 if TYPE_CHECKING:
     import numpy as np
@@ -71,7 +71,7 @@ def read(path: Path) -> Imatrix:
 def _chunks(path: Path, header: Header) -> int:
     value = header.values.get("imatrix.chunk_count", 0)
     if not isinstance(value, int) or not 0 <= value < 1 << 32:
-        raise SchemeError(f"{path}: 'imatrix.chunk_count' is {shown(value)}, expected a whole number")
+        raise SchemeError(f"{path}: 'imatrix.chunk_count' is {short_repr(value)}, expected a whole number")
     return value
 
 

@@ -16,7 +16,7 @@ from types import MappingProxyType
 from typing import Any, TypeVar
 
 from quantize.atomic import replace_text
-from quantize.errors import LockError, UnknownModelError, shown
+from quantize.errors import LockError, UnknownModelError, short_repr
 
 FILE_NAME = "models.lock"
 Scalar = str | int | float | bool
@@ -179,7 +179,7 @@ class _Entry:
         if value is None:
             return None
         if not isinstance(value, kind) or (kind is int and isinstance(value, bool)):
-            raise LockError(f"{self.where}: {key!r} is {shown(value)}, expected a {kind.__name__}")
+            raise LockError(f"{self.where}: {key!r} is {short_repr(value)}, expected a {kind.__name__}")
         return value
 
     def part(self, key: str, make: Callable[[_Entry], _T]) -> _T | None:

@@ -224,13 +224,13 @@ def test_without_scores_the_order_of_merges_stands_in_for_them(tmp_path):
 @pytest.mark.parametrize(
     ("change", "said"),
     [
-        (lambda d: d.update(normalizer={"type": "NFKC"}), "treats blanks"),
-        (lambda d: d.update(pre_tokenizer={"type": "Whitespace"}), "treats blanks"),
+        (lambda d: d.update(normalizer={"type": "NFKC"}), "handle spaces"),
+        (lambda d: d.update(pre_tokenizer={"type": "Whitespace"}), "handle spaces"),
         (lambda d: d["model"]["vocab"].update(x=9999), "are not 0, 1, 2"),
         (lambda d: d["model"]["vocab"].update(x="y"), "id 'y'"),
         (lambda d: d["model"]["merges"].append(7), "merge 7"),
-        (lambda d: d.update(normalizer={"type": "Sequence", "normalizers": ["x", 3]}), "treats blanks"),
-        (lambda d: d.update(normalizer={"type": "Sequence", "normalizers": 3}), "treats blanks"),
+        (lambda d: d.update(normalizer={"type": "Sequence", "normalizers": ["x", 3]}), "handle spaces"),
+        (lambda d: d.update(normalizer={"type": "Sequence", "normalizers": 3}), "handle spaces"),
         (lambda d: d["added_tokens"].append({"id": 480, "content": "y"}), "only 480 rows"),
     ],
 )

@@ -13,7 +13,7 @@ from typing import Protocol
 
 from quantize.architectures.blueprint import Blueprint
 from quantize.config import Config
-from quantize.errors import UnsupportedArchitectureError, shown
+from quantize.errors import UnsupportedArchitectureError, short_repr
 
 
 class Family(Protocol):
@@ -50,7 +50,7 @@ def blueprint(config: Config) -> Blueprint:
     if make is None:
         found = name if name is not None else config.fields.get("model_type")
         raise UnsupportedArchitectureError(
-            f"{config.origin}: architecture {shown(found)} is not supported, "
+            f"{config.origin}: architecture {short_repr(found)} is not supported, "
             f"expected one of {', '.join(sorted(BY_CLASS))}",
             "a ready GGUF of it can be used as it is",
         )
