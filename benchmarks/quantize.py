@@ -131,12 +131,12 @@ class LocalHub:
         from quantize.source import Fetched
 
         if (self.folder / file.name).exists():
-            return Fetched(self.folder / file.name, ours=False)
+            return Fetched(self.folder / file.name, temporary=False)
         began = time.monotonic()
         command = [sys.executable, __file__, "shard", "--shape", self.shape, "--file", str(folder / file.name)]
         subprocess.run(command, check=True)
         self.seconds += time.monotonic() - began
-        return Fetched(folder / file.name, ours=True)
+        return Fetched(folder / file.name, temporary=True)
 
 
 class Watch(threading.Thread):

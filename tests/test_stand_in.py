@@ -77,7 +77,7 @@ def test_each_published_model_has_a_shape_that_a_stand_in_can_take():
     for model in lock.read().models:
         if model.repo is not None:
             config = Config({**model.config, "architectures": [model.model_class]}, model.name)
-            assert len(stand_in.made_up(architectures.blueprint(config).vocabulary)) > 0
+            assert len(stand_in.synthetic_vocabulary(architectures.blueprint(config).vocabulary)) > 0
 
 
 def test_the_same_seed_gives_the_same_bytes_and_another_one_others(tmp_path):
