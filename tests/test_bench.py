@@ -125,8 +125,8 @@ class TestLikeMTBench:
 
 @needs("pandalm/testset-v1.json")
 def test_neighbours_share_their_instruction():
-    asked = [question.pair.question for question in work.load("pandalm").questions]
-    assert asked == sorted(asked) and len(set(asked)) < len(asked) / 2
+    instructions = [question.pair.question for question in work.load("pandalm").questions]
+    assert instructions == sorted(instructions) and len(set(instructions)) < len(instructions) / 2
 
 
 @pytest.mark.parametrize("program", ["judge.py", "judge_profile.py", "judge_sides.py", "quantize.py"])
