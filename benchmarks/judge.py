@@ -1,14 +1,14 @@
-"""How fast edge-judge judges, beside llama-cpp-python and llama-server on the same GGUF, and beside llama.cpp's limit.
+"""The speed of edge-judge against llama-cpp-python and llama-server on the same GGUF, and against llama.cpp's limit.
 
     python benchmarks/judge.py                                      everything, three rounds: hours
     python benchmarks/judge.py --work llmbar-natural --repeats 1    one workload once
-    python benchmarks/judge.py --limit 2                            a try of every side; kept in .bench/limited
+    python benchmarks/judge.py --limit 2                            a trial of every side; saved in .bench/limited
 
     judge_work.py    what is judged          judge_build.py   llama.cpp's programs, the model
-    judge_sides.py   who judges              judge_small.py   what is timed plainly
+    judge_sides.py   who judges              judge_small.py   what is timed alone
     judge_table.py   ratios and the page     judge_profile.py, by itself: where our time goes
 
-Every time is kept in results/speed/<workload>.json, after every round, and results/speed/README.md is the page of all.
+After every round all times are saved in results/speed/<workload>.json; results/speed/README.md shows all of them.
 Needs the published benchmark files (EDGE_JUDGE_DATA), and for the first run the network, a C++ compiler and cmake.
 """
 
@@ -28,14 +28,19 @@ from pathlib import Path
 from typing import Any
 
 import judge_build
+import judge_small
 import judge_work
 from judge_build import FOLDER, ROOT, Programs
 from judge_table import FOUR, LONG, ONE, OURS, PYTHON, UBATCH, Rate, Report, Run, markdown, save
 
+from edge_judge import __version__
+from edge_judge.engine import physical_cores
+from quantize.digest import sha256
+
 SMALL = "small"
 BENCH = "llama-bench"
 SIDES = (PYTHON, ONE, FOUR, OURS, BENCH)
-KEPT = ROOT / "results" / "speed"
+RESULTS = ROOT / "results" / "speed"
 REPEATS = 3
 
 
@@ -43,24 +48,21 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--work", action="append", choices=[*judge_work.WORKS, SMALL], help="only this one; repeatable")
     parser.add_argument("--repeats", type=int, default=REPEATS, help=f"rounds (default: {REPEATS})")
-    parser.add_argument("--limit", type=int, help="only the first so many pairs; then nothing goes to results/")
-    given = parser.parse_args()
+    parser.add_argument("--limit", type=int, help="only the first LIMIT pairs; then nothing is written to results/")
+    options = parser.parse_args()
     judge_work.check_shared()
     programs, gguf = judge_build.programs(), judge_build.model(judge_work.VOCABULARY)
-    folder = FOLDER / "limited" if given.limit else KEPT
-    for name in given.work or [*judge_work.WORKS, SMALL]:
+    folder = FOLDER / "limited" if options.limit else RESULTS
+    for name in options.work or [*judge_work.WORKS, SMALL]:
         report = Report(name, "", datetime.now(UTC).strftime("%Y-%m-%d"), machine(gguf))
-        for found in small(report) if name == SMALL else compared(report, programs, gguf, given.repeats, given.limit):
-            save(found, folder)
-        print(markdown([found]))
+        rounds = small(report) if name == SMALL else compared(report, programs, gguf, options.repeats, options.limit)
+        for report in rounds:
+            save(report, folder)
+        print(markdown([report]))
 
 
 def machine(gguf: Path) -> dict[str, Any]:
-    """Where this was timed, and what was."""
-    from edge_judge import __version__
-    from edge_judge.engine import physical_cores
-    from quantize.digest import sha256
-
+    """The machine and the software that were timed."""
     return {
         "processor": _processor(),
         "cores": physical_cores(),
@@ -86,18 +88,16 @@ def _commit() -> str:
 
 
 def small(report: Report) -> Iterator[Report]:
-    import judge_small
-
     yield replace(report, about="timed plainly", figures=judge_small.figures())
 
 
 def compared(report: Report, programs: Programs, gguf: Path, repeats: int, limit: int | None) -> Iterator[Report]:
-    """The report after each round. Each round begins with another side, so that a drift of the machine hits all.
+    """The report after each round. Each round starts with another side, so that a drift of the machine affects all.
 
-    A server takes part where something is aimed at against it.
+    The servers take part where the workload has a target against them.
     """
     work = judge_work.load(report.name, limit)
-    answers = {side: len(work.asked) for side in (PYTHON, ONE, FOUR)} | {OURS: len(work.questions)}
+    answers = {side: len(work.questions_for_others) for side in (PYTHON, ONE, FOUR)} | {OURS: len(work.questions)}
     report = replace(report, about=work.about, wanted=work.wanted, answers=answers)
     sides = [side for side in SIDES if side not in (ONE, FOUR) or "server" in work.wanted]
     for number in range(repeats):
@@ -107,14 +107,14 @@ def compared(report: Report, programs: Programs, gguf: Path, repeats: int, limit
             if side == BENCH:
                 report = replace(report, rates=(*report.rates, *rates(programs.bench, gguf, number, load)))
                 continue
-            run = Run(side, number, load, **answered(side, work.name, gguf, limit))
+            run = Run(side, number, load, **measured(side, work.name, gguf, limit))
             print(f"{work.name}, round {number + 1} of {repeats}: {side} {run.seconds:.1f} s", file=sys.stderr)
             report = replace(report, runs=(*report.runs, run))
         yield report
 
 
-def answered(side: str, work: str, gguf: Path, limit: int | None) -> dict[str, Any]:
-    """One side's run in a process of its own."""
+def measured(side: str, work: str, gguf: Path, limit: int | None) -> dict[str, Any]:
+    """The measurements of one side's run, in its own process."""
     command = [sys.executable, str(ROOT / "benchmarks" / "judge_sides.py"), side, "--work", work, "--gguf", str(gguf)]
     if limit:
         command += ["--limit", str(limit)]
@@ -122,9 +122,7 @@ def answered(side: str, work: str, gguf: Path, limit: int | None) -> dict[str, A
 
 
 def rates(bench: Path, gguf: Path, number: int, load: float) -> Iterator[Rate]:
-    """llama-bench's prompt rates with the threads that all sides have."""
-    from edge_judge.engine import physical_cores
-
+    """llama-bench's prompt rates, with the number of threads that all sides have."""
     sizes = f"{UBATCH},{LONG}"
     command = [str(bench), "-m", str(gguf), "-p", sizes, "-n", "0", "-t", str(physical_cores())]
     for test in json.loads(_output([*command, "-r", "3", "-o", "json"])):

@@ -1,8 +1,8 @@
 """What the comparison needs on disk: llama.cpp's own programs, and a model of a real shape with random weights.
 
-llama-server and llama-bench are compiled from the source that llama-cpp-python's source distribution carries, so that
-both sides run the same llama.cpp with the same flags. EDGE_JUDGE_LLAMA_CPP names a source at hand, as in the tests.
-Everything lies in .bench/ and is made once.
+llama-server and llama-bench are compiled from the source in llama-cpp-python's source distribution, so that all sides
+run the same llama.cpp with the same flags. EDGE_JUDGE_LLAMA_CPP names a local source, as in the tests. Everything is
+built once, in .bench/.
 Knows: cmake, pip, shapes. Does not know: what is timed.
 """
 
@@ -20,6 +20,9 @@ from pathlib import Path
 
 ROOT = Path(__file__).resolve().parent.parent
 sys.path[:0] = [str(ROOT)]
+from quantize import stand_in  # noqa: E402
+from quantize.config import Config  # noqa: E402
+
 FOLDER = ROOT / ".bench"
 PROGRAMS = ("llama-server", "llama-bench")
 SCHEME = "q4_k_m"
@@ -49,19 +52,19 @@ class Programs:
 
 
 def programs() -> Programs:
-    """llama-server and llama-bench, compiled where they are not there yet."""
+    """llama-server and llama-bench, compiled on first use."""
     version = importlib.metadata.version("llama-cpp-python")
     build = FOLDER / f"llama.cpp-{version}"
-    found = [build / "bin" / name for name in PROGRAMS]
-    if not all(path.is_file() for path in found):
+    paths = [build / "bin" / name for name in PROGRAMS]
+    if not all(path.is_file() for path in paths):
         _compile(_source(version), build)
-    return Programs(*found)
+    return Programs(*paths)
 
 
 def _source(version: str) -> Path:
-    given = os.environ.get("EDGE_JUDGE_LLAMA_CPP")
-    source = Path(given) if given else FOLDER / f"llama_cpp_python-{version}" / "vendor" / "llama.cpp"
-    if not given and not source.is_dir():
+    local = os.environ.get("EDGE_JUDGE_LLAMA_CPP")
+    source = Path(local) if local else FOLDER / f"llama_cpp_python-{version}" / "vendor" / "llama.cpp"
+    if not local and not source.is_dir():
         _download(version)
     if not (source / "CMakeLists.txt").is_file():
         raise SystemExit(f"error: {source} is not llama.cpp's source\nhint: unset EDGE_JUDGE_LLAMA_CPP to download it")
@@ -78,7 +81,7 @@ def _download(version: str) -> None:
 
 
 def _compile(source: Path, build: Path) -> None:
-    """About ten minutes on two cores. The wheel is compiled with llama.cpp's defaults, and so are these."""
+    """Compile with llama.cpp's defaults, like the wheel. Takes about ten minutes on two cores."""
     cmake = shutil.which("cmake") or shutil.which("cmake", path=str(Path(sys.executable).parent))
     if cmake is None:
         raise SystemExit("error: compiling llama-server needs cmake\nhint: pip install cmake")
@@ -101,9 +104,6 @@ def _run(command: list[str], trouble: str) -> None:
 
 def model(vocabulary: Path) -> Path:
     """A GGUF of SHAPE in SCHEME, with random weights and the real vocabulary of the GGUF file `vocabulary`."""
-    from quantize import stand_in
-    from quantize.config import Config
-
     out = FOLDER / f"qwen1.5-0.5b-shape-{SCHEME}.gguf"
     if not out.is_file():
         print(f"writing {out.name}: random weights", file=sys.stderr)

@@ -1,13 +1,13 @@
-"""Where the time of reading goes: what each part of a decode call costs, and how much of each a workload has.
+"""Where the time of reading goes: the cost of each part of a decode call, and how much of each part a workload has.
 
-    python benchmarks/judge_profile.py [--work NAME]       minutes; kept in results/speed/profile/NAME.json
+    python benchmarks/judge_profile.py [--work NAME]       minutes; saved in results/speed/profile/NAME.json
 
-A call is taken to cost a sum: something for itself, since every weight is read once; for the first token whose
-probabilities are wanted, since the output matrix is read; for each token; for each whose probabilities are wanted; and
-in attention, over all layers and heads, for each tile of 64 tokens by 64 cells of the cache. Such a tile is computed
-where any of its tokens attends to any of its cells, else it is only looked at. The costs are those of least squares
-over calls of several sizes, with calls like those of llama-bench's `-p 512` between them, and the machine's drift taken
-out by these. Which tiles count is found by giving tokens to cells as llama.cpp does: the first free ones.
+The model: the cost of a call is a sum. One part is for the call itself, which reads every weight once; one for its
+first output (a token whose probabilities are read), which reads the output matrix; one for each token; one for each
+output; and in attention, over all layers and heads, one for each tile of 64 tokens by 64 cells of the cache. A tile is
+computed where any of its tokens attends to any of its cells; any other is masked and only tested. The costs are a
+least-squares fit over calls of several sizes. Calls like those of llama-bench's `-p 512` run in between and remove the
+machine's drift. Tiles are counted by placing tokens as llama.cpp does: into the first free cells.
 Knows: plans, how llama.cpp fills its cache. Does not know: other tools.
 """
 
@@ -36,15 +36,15 @@ from edge_judge.engine.plan import TILE, Plan, Query, Window
 from edge_judge.judging.judge import prepare
 from edge_judge.records import Batching, Limits
 
-SIZES = (Batching().cells, 128, 256, 512)  # tokens of a call; first the usual
-SEEN = 256  # cells: llama.cpp looks at so many, or twice as many, …
-EVERY = 4  # calls between two of -p 512
+SIZES = (Batching().cells, 128, 256, 512)  # tokens of a call; the first is the product's own
+VISIBLE = 256  # cells: llama.cpp attends to a multiple of this many
+EVERY = 4  # calls between two reference calls
 PARTS = ("call", "first output", "token", "output", "tile", "masked tile")
 
 
 @dataclass(frozen=True, slots=True)
-class Holds:
-    """What a decode call holds; the order is that of PARTS."""
+class CallParts:
+    """How much of each part a decode call has, in the order of PARTS."""
 
     calls: int
     first: int
@@ -55,7 +55,7 @@ class Holds:
 
 
 class Cells:
-    """Who holds each cell of a cache, and at which position."""
+    """The sequences and the position of each cell of a cache."""
 
     def __init__(self, count: int) -> None:
         self._holders: list[set[int]] = [set() for _ in range(count)]
@@ -72,27 +72,29 @@ class Cells:
                 holders.add(target)
 
     def take(self, tokens: Sequence[tuple[int, set[int]]]) -> NDArray[np.bool_]:
-        """Put tokens (position, sequences) into the first free cells: which attends to which, (tokens, cells)."""
+        """Put tokens (position, sequences) into the first free cells. Returns which token attends to which cell, as
+        booleans of shape (tokens, cells).
+        """
         free = [cell for cell, holders in enumerate(self._holders) if not holders]
         for cell, (position, sequences) in zip(free, tokens, strict=False):
             self._holders[cell], self._positions[cell] = set(sequences), position
         last = max(cell for cell, holders in enumerate(self._holders) if holders)
-        seen = range(min(-(-(last + 1) // SEEN) * SEEN, len(self._holders)))
+        visible = range(min(-(-(last + 1) // VISIBLE) * VISIBLE, len(self._holders)))
         return np.array([
-            [self._positions[cell] <= position and not sequences.isdisjoint(self._holders[cell]) for cell in seen]
+            [self._positions[cell] <= position and not sequences.isdisjoint(self._holders[cell]) for cell in visible]
             for position, sequences in tokens
         ])
 
 
-def held(part: Plan, size: int, capacity: int) -> Iterator[Holds]:
-    """What each call of a plan holds, in a cache of so many cells."""
+def call_parts(part: Plan, size: int, capacity: int) -> Iterator[CallParts]:
+    """The parts of each call of a plan. size: tokens of a call; capacity: cells of the cache."""
     cells = Cells(capacity)
     for window in plan.windows(part, size, Batching().members):
         slots = range(1, len(window.members) + 1)
         for slot, member in zip(slots, window.members, strict=True):
             cells.copy(TRUNK, slot, member.keep)
         cells.remove(TRUNK, window.trunk)
-        yield _holds(window, cells.take(list(_tokens(window, slots))))
+        yield _parts(window, cells.take(list(_tokens(window, slots))))
         for slot in slots:
             cells.remove(slot)
 
@@ -103,17 +105,17 @@ def _tokens(window: Window, slots: range) -> Iterator[tuple[int, set[int]]]:
         yield position, {slots[member] for member in members} | kept
 
 
-def _holds(window: Window, attends: NDArray[np.bool_]) -> Holds:
+def _parts(window: Window, attends: NDArray[np.bool_]) -> CallParts:
     rows, columns = (-(-length // TILE) for length in attends.shape)
     padded = np.zeros((rows * TILE, columns * TILE), np.bool_)
     padded[: attends.shape[0], : attends.shape[1]] = attends
     tiles = int(padded.reshape(rows, TILE, columns, TILE).any((1, 3)).sum())
     outputs = len({read.cell for read in window.reads})
-    return Holds(1, min(outputs, 1), len(window.cells), outputs, tiles, rows * columns - tiles)
+    return CallParts(1, min(outputs, 1), len(window.cells), outputs, tiles, rows * columns - tiles)
 
 
 class Reference:
-    """A call like that of `-p 512`, made again and again: what the machine can do at the moment."""
+    """A call like that of `-p 512`, repeated to measure the current speed of the machine."""
 
     def __init__(self, evaluator: Evaluator, part: Plan) -> None:
         self._evaluator, self._part = evaluator, part
@@ -129,71 +131,75 @@ class Reference:
 
 
 def timed(evaluator: Evaluator, part: Plan, reference: Reference) -> list[float]:
-    """What each call of a plan takes, as a share of what the reference takes at the time."""
-    found: list[float] = []
+    """The time of each call of a plan, as a share of the reference's time just then."""
+    shares: list[float] = []
     unit = reference.measure()
 
     def done(_: int) -> None:
         nonlocal unit, start
-        found.append((time.perf_counter() - start) / unit)
-        if len(found) % EVERY == 0:
+        shares.append((time.perf_counter() - start) / unit)
+        if len(shares) % EVERY == 0:
             unit = (unit + reference.measure()) / 2
         start = time.perf_counter()
 
     start = time.perf_counter()
     for _ in evaluator.read(part, done):
         pass
-    return found
+    return shares
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--work", choices=judge_work.WORKS, default="pandalm", help="whose first block is read")
+    parser.add_argument("--work", choices=judge_work.WORKS, default="pandalm", help="its first block is read")
     name = parser.parse_args().work
     judge_work.check_shared()
     work = judge_work.load(name)
-    drawn = random.Random(0)
+    rng = random.Random(0)
     with Model(judge_build.model(judge_work.VOCABULARY)) as model:
         part = prepare(LocalEngine.of(model), work.protocol, work.questions).work().plans[0]
-        tokens = tuple(drawn.choices(range(model.vocabulary), k=UBATCH))
-        (plain,) = plan.blocks([Query(tokens, (UBATCH - 1,))], 0)
-        with _evaluator(model, plain, UBATCH) as evaluator:
-            reference = Reference(evaluator, plain)
+        tokens = tuple(rng.choices(range(model.vocabulary), k=UBATCH))
+        (prompt,) = plan.blocks([Query(tokens, (UBATCH - 1,))], 0)
+        with _evaluator(model, prompt, UBATCH) as evaluator:
+            reference = Reference(evaluator, prompt)
             reference.measure()  # the first call is slower
-            (alone,) = held(plain, UBATCH, evaluator.capacity)
-            seen = [_seen(model, part, size, reference) for size in SIZES]
+            (reference_parts,) = call_parts(prompt, UBATCH, evaluator.capacity)
+            by_size = [_timed_calls(model, part, size, reference) for size in SIZES]
     unit = median(reference.seconds[1:])
-    calls = [(one, share * unit) for found in seen for one, share in found]
-    calls += [(alone, unit)] * (len(calls) // EVERY)
-    table = np.array([(*astuple(one), seconds) for one, seconds in calls])
+    calls = [(parts, share * unit) for timed_calls in by_size for parts, share in timed_calls]
+    calls += [(reference_parts, unit)] * (len(calls) // EVERY)
+    table = np.array([(*astuple(parts), seconds) for parts, seconds in calls])
     costs = np.linalg.lstsq(table[:, :-1], table[:, -1], rcond=None)[0]
-    _keep(name, unit, costs, alone, seen[0])
+    _save(name, unit, costs, reference_parts, by_size[0])
 
 
 def _evaluator(model: Model, part: Plan, size: int) -> AbstractContextManager[Evaluator]:
-    reads = max(read for wanted in part.reads.values() for _, read in wanted) + 1
+    reads = max(read for cell_reads in part.reads.values() for _, read in cell_reads) + 1
     return evaluator_for_reading(model, [part], reads, Batching(cells=size, micro=size), Limits())
 
 
-def _seen(model: Model, part: Plan, size: int, reference: Reference) -> list[tuple[Holds, float]]:
-    """What each call of so many tokens holds, and its share of the reference's time."""
+def _timed_calls(model: Model, part: Plan, size: int, reference: Reference) -> list[tuple[CallParts, float]]:
+    """The parts of each call of a plan, and its share of the reference's time. size: tokens of a call."""
     with _evaluator(model, part, size) as evaluator:
-        took = timed(evaluator, part, reference)
-        return list(zip(held(part, size, evaluator.capacity), took, strict=True))
+        shares = timed(evaluator, part, reference)
+        return list(zip(call_parts(part, size, evaluator.capacity), shares, strict=True))
 
 
-def _keep(
-    name: str, unit: float, costs: NDArray[np.float64], alone: Holds, seen: Sequence[tuple[Holds, float]]
+def _save(
+    name: str,
+    unit: float,
+    costs: NDArray[np.float64],
+    reference_parts: CallParts,
+    calls: Sequence[tuple[CallParts, float]],
 ) -> None:
-    """What each part costs, and what a thousand tokens of the workload and of -p 512 take of it."""
-    plain = np.array(astuple(alone))
-    whole = np.array([astuple(one) for one, _ in seen]).sum(axis=0)
+    """Write the cost of each part, and its share in a thousand tokens of the workload and of -p 512."""
+    plain = np.array(astuple(reference_parts))
+    whole = np.array([astuple(parts) for parts, _ in calls]).sum(axis=0)
     tokens = int(whole[PARTS.index("token")])
-    limit = UBATCH / unit  # tokens a second
-    found = {
+    limit = UBATCH / unit  # tokens per second
+    profile = {
         "work": name,
         "-p 512, tokens/s": round(limit, 1),
-        "of the limit": round(tokens / (sum(share for _, share in seen) * unit) / limit, 3),
+        "of the limit": round(tokens / (sum(share for _, share in calls) * unit) / limit, 3),
         "of the limit, by the costs": round(tokens / float(whole @ costs) / limit, 3),
         "milliseconds of one": _by_part(1e3 * costs),
         "for 1000 tokens": _by_part(1e3 * whole / tokens),
@@ -201,10 +207,10 @@ def _keep(
         "milliseconds for 1000 tokens": _by_part(1e6 * costs * whole / tokens),
         "milliseconds for 1000 tokens of -p 512": _by_part(1e6 * costs * plain / UBATCH),
     }
-    kept = ROOT / "results" / "speed" / "profile" / f"{name}.json"
-    kept.parent.mkdir(parents=True, exist_ok=True)
-    kept.write_text(json.dumps(found, indent=1) + "\n")
-    print(kept.read_text(), end="")
+    path = ROOT / "results" / "speed" / "profile" / f"{name}.json"
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_text(json.dumps(profile, indent=1) + "\n")
+    print(path.read_text(), end="")
 
 
 def _by_part(values: NDArray[np.float64]) -> dict[str, float]:

@@ -1,6 +1,6 @@
-"""What is timed plainly, without anyone beside it: the embedded judge on its own benchmark, and what starting costs.
+"""What is timed alone, against a fixed target: the embedded judge on its own benchmark, and the time to start.
 
-Knows: the command line, as a user has it. Does not know: other tools.
+Knows: the installed command line. Does not know: other tools.
 """
 
 from __future__ import annotations
@@ -21,9 +21,9 @@ PATIENCE = 60  # seconds for a first verdict
 
 
 def figures() -> tuple[Figure, ...]:
-    """Each so often; the embedded judge is built before any clock runs."""
+    """Each measured TIMES times. The embedded judge is built before the first."""
     with tempfile.TemporaryDirectory() as place:
-        _evaluated(Path(place) / "first", "--limit", "1")
+        _run_eval(Path(place) / "first", "--limit", "1")
         rates, waits = [], []
         for number in range(TIMES):
             rates.append(_verdicts_per_second(Path(place) / f"all{number}"))
@@ -41,7 +41,7 @@ def _command(*arguments: str) -> list[str]:
 
 
 def _environment() -> dict[str, str]:
-    """The embedded judge is built here, not in the user's folder."""
+    """The environment in which the embedded judge is built here, not in the user's folder."""
     return {**os.environ, "EDGE_JUDGE_MODELS": str(FOLDER / "models"), "NO_COLOR": "1"}
 
 
@@ -49,39 +49,39 @@ def _eval(results: Path, *more: str) -> list[str]:
     return _command("eval", "--grammar", "pairwise", "--results", str(results), *more)
 
 
-def _evaluated(results: Path, *more: str) -> None:
+def _run_eval(results: Path, *more: str) -> None:
     _run(_eval(results, *more))
 
 
 def _verdicts_per_second(results: Path) -> float:
-    """As the run itself tells, from before the model is loaded to the last verdict."""
-    _evaluated(results)
+    """As the run records it, from before the model is loaded to the last verdict."""
+    _run_eval(results)
     measured = json.loads(next(results.rglob("run.json")).read_text())["measured"]
     return float(measured["verdicts"] / measured["wall_seconds"])
 
 
 def _first_verdict(results: Path) -> float:
-    """Seconds until a verdict is in the run's file, for a run of one pair: what a user waits beside the work."""
-    began = time.perf_counter()
+    """Seconds until the first verdict is on disk, for a run of one pair: what a user waits on top of the judging."""
+    start = time.perf_counter()
     child = subprocess.Popen(
         _eval(results, "--limit", "1"), cwd=ROOT, env=_environment(), stdout=subprocess.DEVNULL, stderr=subprocess.PIPE
     )
     waited = 0.0
     while child.poll() is None and waited < PATIENCE:
-        waited = time.perf_counter() - began
+        waited = time.perf_counter() - start
         if any(path.stat().st_size for path in results.rglob("verdicts.jsonl")):
             break
         time.sleep(0.002)
-    _, complaint = child.communicate()
+    _, stderr = child.communicate()
     if child.returncode:
-        raise SystemExit(f"error: {complaint.decode(errors='replace')[-500:]}")
+        raise SystemExit(f"error: {stderr.decode(errors='replace')[-500:]}")
     return waited
 
 
 def _wall(*arguments: str) -> float:
-    began = time.perf_counter()
+    start = time.perf_counter()
     _run(_command(*arguments))
-    return time.perf_counter() - began
+    return time.perf_counter() - start
 
 
 def _run(command: list[str]) -> None:

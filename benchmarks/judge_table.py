@@ -1,6 +1,6 @@
-"""Times to ratios to a table: what of the comparison is arithmetic.
+"""From times to ratios to a table: the arithmetic of the comparison.
 
-A ratio is one of medians; beside it stand its extremes over the rounds, in each of which all sides ran once.
+A ratio is that of two medians, shown with its extremes over the rounds; in each round every side ran once.
 Knows: seconds, Markdown, JSON. Does not know: how anything was timed.
 """
 
@@ -15,15 +15,15 @@ from typing import Any
 
 PYTHON, ONE, FOUR, OURS = "llama-cpp-python", "llama-server-1", "llama-server-4", "edge-judge"
 SERVERS = (ONE, FOUR)
-UBATCH = 512  # tokens of the prompt whose rate is the limit: llama.cpp computes so many at once
-LONG = 2048  # tokens of a longer one, whose rate is told too
+UBATCH = 512  # tokens of the prompt whose rate is the limit: llama.cpp's largest physical batch
+LONG = 2048  # tokens of a longer prompt, whose rate is reported too
 OVERHEAD = 1.01  # prompt tokens evaluated / tokens of the prefix tree
 MEMORY = 250  # MB at the peak beyond the GGUF file and the key-value cache
 
 
 @dataclass(frozen=True, slots=True)
 class Run:
-    """One side's run in a round. load: the machine's load average just before it; the rest as it was told."""
+    """One side's run in a round. load: the load average just before it; the rest as in `judge_sides.Measurement`."""
 
     side: str
     round: int
@@ -37,7 +37,7 @@ class Run:
 
 @dataclass(frozen=True, slots=True)
 class Rate:
-    """llama-bench's tokens a second for a prompt of so many tokens, every repetition, in a round."""
+    """llama-bench's tokens per second in a round, one value per repetition. prompt: its length in tokens."""
 
     round: int
     load: float
@@ -47,7 +47,7 @@ class Rate:
 
 @dataclass(frozen=True, slots=True)
 class Figure:
-    """Something timed plainly: every value, and what is aimed at (at least for a rate, else at most)."""
+    """Something timed alone: every value, and the target for the median (a lower bound with `at_least`)."""
 
     name: str
     unit: str
@@ -57,13 +57,13 @@ class Figure:
 
     @property
     def met(self) -> bool:
-        found = median(self.values)
-        return found >= self.wanted if self.at_least else found <= self.wanted
+        middle = median(self.values)
+        return middle >= self.wanted if self.at_least else middle <= self.wanted
 
 
 @dataclass(frozen=True, slots=True)
 class Report:
-    """Everything about one workload. answers: how many verdicts each side was asked for."""
+    """Everything about one workload. wanted: targets by the names of `ratios`; answers: number of verdicts by side."""
 
     name: str
     about: str
@@ -93,13 +93,13 @@ def seconds(report: Report, side: str) -> dict[int, float]:
 
 def best_server(report: Report) -> str | None:
     """The server that was faster in the median."""
-    known = [side for side in SERVERS if seconds(report, side)]
-    return min(known, key=lambda side: median(seconds(report, side).values()), default=None)
+    timed = [side for side in SERVERS if seconds(report, side)]
+    return min(timed, key=lambda side: median(seconds(report, side).values()), default=None)
 
 
 def limit(report: Report) -> dict[int, float]:
-    """Round -> the seconds in which llama.cpp evaluates the prefix tree's tokens at its prompt rate; none for a judge
-    that writes, whose time is not in its prompts.
+    """Round -> the seconds that llama.cpp takes for the prefix tree's tokens at its prompt rate. Empty for a judge that
+    writes, because its time is not spent on prompts.
     """
     least = next((run.least for run in report.runs if run.least and not run.written), None)
     rates = {rate.round: median(rate.per_second) for rate in report.rates if rate.prompt == UBATCH}
@@ -107,16 +107,16 @@ def limit(report: Report) -> dict[int, float]:
 
 
 def ratio(over: Mapping[int, float], under: Mapping[int, float]) -> Ratio | None:
-    """How many times longer `over` took; None where a side has no times."""
-    both = sorted(over.keys() & under.keys())
-    if not both:
+    """How many times longer `over` took; None where they share no round."""
+    rounds = over.keys() & under.keys()
+    if not rounds:
         return None
-    each = [over[number] / under[number] for number in both]
-    return Ratio(median(over.values()) / median(under.values()), min(each), max(each))
+    quotients = [over[number] / under[number] for number in rounds]
+    return Ratio(median(over.values()) / median(under.values()), min(quotients), max(quotients))
 
 
 def ratios(report: Report) -> dict[str, Ratio | None]:
-    """What is aimed at, by the names in `wanted`: against "python", the best "server", as a share of the "limit"."""
+    """Our speed by the names in `wanted`: against "python", against the best "server", as a share of the "limit"."""
     ours, server = seconds(report, OURS), best_server(report)
     return {
         "python": ratio(seconds(report, PYTHON), ours),
@@ -140,7 +140,7 @@ AIMS = (f"against {PYTHON}", "against the best server", "of the limit")
 
 
 def markdown(reports: Sequence[Report]) -> str:
-    """The page: a table of seconds, one of ratios, one of everything else, and what they mean."""
+    """The page: a table of seconds, one of ratios, one of everything else, and notes."""
     compared = [report for report in reports if report.runs]
     figures = [(report, figure) for report in reports for figure in report.figures]
     parts = ["# Speed against other ways to run the same judge", *_about(compared)]
@@ -148,7 +148,7 @@ def markdown(reports: Sequence[Report]) -> str:
         parts += [_table(HEAD, map(_seconds_row, compared)), _table(("workload", *AIMS), map(_ratios_row, compared))]
         parts += [_table(("workload", *_COUNTED), map(_counts_row, compared))]
     if figures:
-        rows = ((figure.name, _median(figure.values, figure.unit), _aim(figure)) for _, figure in figures)
+        rows = ((figure.name, _median(figure.values, figure.unit), _target(figure)) for _, figure in figures)
         parts += [_table(("measured plainly", "median [least, most]", "wanted"), rows)]
     return "\n\n".join([*parts, *_notes(reports)]) + "\n"
 
@@ -166,17 +166,17 @@ def _seconds_row(report: Report) -> tuple[str, ...]:
 
 
 def _ratios_row(report: Report) -> tuple[str, ...]:
-    found = ratios(report)
-    return (report.name, *(_against(found[name], report.wanted.get(name)) for name in ("python", "server", "limit")))
+    reached = ratios(report)
+    return (report.name, *(_at_least(reached[name], report.wanted.get(name)) for name in ("python", "server", "limit")))
 
 
-def _against(found: Ratio | None, wanted: float | None) -> str:
-    if found is None:
+def _at_least(ratio: Ratio | None, wanted: float | None) -> str:
+    if ratio is None:
         return "—"
-    shown = f"{found.value:.2f} [{found.low:.2f}, {found.high:.2f}]"
+    shown = f"{ratio.value:.2f} [{ratio.low:.2f}, {ratio.high:.2f}]"
     if wanted is None:
         return shown
-    return f"{shown}, wanted ≥ {wanted:g}" + ("" if found.value >= wanted else ": **missed**")
+    return f"{shown}, wanted ≥ {wanted:g}" + ("" if ratio.value >= wanted else ": **missed**")
 
 
 _COUNTED = ("prefix tree, tokens", "evaluated ÷ tree", "tokens/s at -p 512", "at -p 2048", "memory beyond")
@@ -197,34 +197,34 @@ def _counts_row(report: Report) -> tuple[str, ...]:
 
 
 def _rate(report: Report, size: int) -> str:
-    known = [value for rate in report.rates if rate.prompt == size for value in rate.per_second]
-    return _median(known, "") if known else "—"
+    values = [value for rate in report.rates if rate.prompt == size for value in rate.per_second]
+    return _median(values, "") if values else "—"
 
 
 def _at_most(shown: str, value: float, wanted: float, unit: str) -> str:
     return f"{shown}, wanted ≤ {wanted:g}{unit}" + ("" if value <= wanted else ": **missed**")
 
 
-def _aim(figure: Figure) -> str:
+def _target(figure: Figure) -> str:
     shown = f"{'≥' if figure.at_least else '≤'} {figure.wanted:g} {figure.unit}"
     return shown if figure.met else f"{shown}: **missed**"
 
 
 def _median(values: Iterable[float], unit: str) -> str:
-    known = sorted(values)
-    digits = 0 if known[-1] >= 100 else 1 if known[-1] >= 10 else 2
-    shown = " ".join(part for part in (f"{median(known):,.{digits}f}", unit) if part)
-    return shown if len(known) == 1 else f"{shown} [{known[0]:,.{digits}f}, {known[-1]:,.{digits}f}]"
+    ordered = sorted(values)
+    digits = 0 if ordered[-1] >= 100 else 1 if ordered[-1] >= 10 else 2
+    shown = " ".join(part for part in (f"{median(ordered):,.{digits}f}", unit) if part)
+    return shown if len(ordered) == 1 else f"{shown} [{ordered[0]:,.{digits}f}, {ordered[-1]:,.{digits}f}]"
 
 
 def _notes(reports: Sequence[Report]) -> list[str]:
     machines = {json.dumps(dict(report.machine), sort_keys=True): report for report in reports}
-    told = [
+    lines = [
         f"{', '.join(other.name for other in reports if other.machine == report.machine)} ({report.date}): "
         + ", ".join(f"{key} {value}" for key, value in report.machine.items())
         for report in machines.values()
     ]
-    return [NOTES, *(f"- {line}" for line in told)]
+    return [NOTES, *(f"- {line}" for line in lines)]
 
 
 NOTES = f"""Medians, with the least and the most in brackets; of a ratio, over the rounds. In each round every side runs
@@ -248,20 +248,20 @@ def _table(head: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
 
 
 def save(report: Report, folder: Path) -> None:
-    """Keep one workload, and make the page anew from all that are kept in the folder."""
+    """Save one workload, and write the page of all workloads that are saved in the folder."""
     folder.mkdir(parents=True, exist_ok=True)
     text = json.dumps(asdict(report), indent=1, ensure_ascii=False)
     (folder / f"{report.name}.json").write_text(text + "\n", encoding="utf-8")
-    kept = [read(path) for path in sorted(folder.glob("*.json"))]
-    (folder / "README.md").write_text(markdown(kept), encoding="utf-8")
+    reports = [read(path) for path in sorted(folder.glob("*.json"))]
+    (folder / "README.md").write_text(markdown(reports), encoding="utf-8")
 
 
 def read(path: Path) -> Report:
-    """A workload as it was kept."""
+    """A workload as it was saved."""
     values = json.loads(path.read_text(encoding="utf-8"))
     parts: dict[str, Callable[..., Any]] = {"runs": Run, "rates": Rate, "figures": Figure}
     for name, part in parts.items():
-        values[name] = tuple(part(**{key: _frozen(value) for key, value in one.items()}) for one in values[name])
+        values[name] = tuple(part(**{key: _frozen(value) for key, value in row.items()}) for row in values[name])
     return Report(**values)
 
 

@@ -1,7 +1,7 @@
-"""What is judged in the comparison: the workloads, as our own command is given them and as another tool is.
+"""What is judged in the comparison: the workloads, as our own command gets them and as another tool does.
 
-Every workload is real text: published benchmark files, and for MT-Bench, whose votes do not lie beside them, rows of
-its schema made of Auto-J's questions and answers. Others are asked question after question, in the file's order.
+Every workload is real text: published benchmark files, and in place of MT-Bench, whose votes are not among these, rows
+of its schema made of Auto-J's questions and answers. Another tool gets one question after another, in file order.
 Knows: benchmarks, prompts, grammars. Does not know: models, times.
 """
 
@@ -32,53 +32,53 @@ DATA = Path(os.environ.get("EDGE_JUDGE_DATA") or ROOT.parent / "shared" / "data"
 VOCABULARY = DATA.parent / "vocabs" / "ggml-vocab-qwen2.gguf"
 
 QUESTIONS = 40  # of the file that is like MT-Bench
-EVERY = 13  # judged is every so many of these: three; with all 40, the slowest side would take two hours
+EVERY = 13  # every 13th question is judged, three in all; all 40 would take the slowest side two hours
 MODELS = ("alpha", "beta", "gamma", "delta", "epsilon", "zeta")
-VOTES = (1, 1, 2, 1, 2)  # on a pair, in turn: 1.4 in the mean, as 3355 votes on 2400 pairs
-PER_SCENARIO = 24  # rows of Auto-J that share a scenario, one after another
+VOTES = (1, 1, 2, 1, 2)  # votes on a pair, in turn: 1.4 on average, like MT-Bench's 3355 votes on 2400 pairs
+PER_SCENARIO = 24  # consecutive rows of Auto-J that share a scenario
 SPARE = 8  # tokens: more than the longest verdict, written letter by letter, and the end of the turn
 
 
 @dataclass(frozen=True)
 class Work:
-    """A workload. questions: what is put to our command; asked: what another tool is asked, one after another.
+    """A workload. questions: for our command; questions_for_others: for another tool, one after another.
 
-    wanted: how many times the speed of "python" and of the best "server" is aimed at, and which share of the "limit".
+    wanted: our target as a multiple of the speed of "python" and of the best "server", and as a share of the "limit".
     """
 
     name: str
     about: str
     protocol: Protocol
     questions: tuple[Question, ...]
-    asked: tuple[Question, ...]
+    questions_for_others: tuple[Question, ...]
     wanted: Mapping[str, float]
 
     @cached_property
     def contents(self) -> list[str]:
-        """What another tool is asked, as the content of a user's message."""
-        return [self._content(question) for question in self.asked]
+        """The questions for another tool, each as the content of a user's message."""
+        return [self._content(question) for question in self.questions_for_others]
 
     def texts(self, template: str) -> list[str]:
-        """The same in a chat format that has no use for the names of special tokens."""
+        """The contents in a chat format; its template must not use the names of special tokens."""
         form = chat.chat_format(template, bos="", eos="")
         return [form.before + content + form.after for content in self.contents]
 
     @property
     def gbnf(self) -> str:
-        """The grammar another tool gets: the file's own, or the legal verdicts where the file has one too many."""
-        shape, kind = self.protocol.grammar, self.protocol.grammar.kind
+        """The grammar for another tool: the file's own, or only the legal verdicts where the file also has a tie."""
+        kind = self.protocol.grammar.kind
         if not isinstance(kind, Pairwise) or self.protocol.ties:
-            return shape.text
+            return self.protocol.grammar.text
         legal = [text for text, label in kind.verdicts.items() if label in self.protocol.labels]
         return "root ::= " + " | ".join(map(json.dumps, legal))
 
     @property
     def room(self) -> int:
-        """Tokens another tool may write.
+        """The number of tokens that another tool may write.
 
-        Random weights never come to a verdict by themselves. So where reasons come first, the others are held to the
-        file's grammar for as many tokens as reasons and a verdict take: they write no verdict, which is in their
-        favour, since bringing them to one would take a second request.
+        With random weights a tool never finishes its reasons by itself. So where reasons come first, the others write
+        under the file's grammar as many tokens as reasons and a verdict take, and no verdict. That favours them: a
+        verdict would take a second request.
         """
         return self.protocol.limit + 3 if self.protocol.limit else SPARE
 
@@ -88,18 +88,18 @@ class Work:
 
 
 def check_shared() -> None:
-    """One clear message where the published files are not at hand."""
-    for needed in (DATA / "pandalm", VOCABULARY):
-        if not needed.exists():
+    """Exit with a message where the published files are missing."""
+    for path in (DATA / "pandalm", VOCABULARY):
+        if not path.exists():
             raise SystemExit(
-                f"error: {needed} is not there, and the comparison needs it\n"
-                "hint: EDGE_JUDGE_DATA names the folder of the benchmark files; beside it lies vocabs/ with "
+                f"error: {path} is missing, and the comparison needs it\n"
+                "hint: EDGE_JUDGE_DATA names the folder of the benchmark files; next to it, vocabs/ has "
                 f"{VOCABULARY.name}"
             )
 
 
 def load(name: str, limit: int | None = None) -> Work:
-    """A workload by its name; limit: only so many pairs, or votes where pairs are voted on."""
+    """A workload by its name. limit: its first pairs only, or its first votes where pairs are voted on."""
     return WORKS[name](limit)
 
 
@@ -124,7 +124,7 @@ def _mtbench(limit: int | None) -> Work:
         "from Auto-J, verdict only; the others judge every vote, edge-judge every pair"
     )
     work = _work("mt-bench-like", about, "pairwise", tuple(read_rows(rows)), {"python": 3.0})
-    return replace(work, asked=_both_orders(votes))
+    return replace(work, questions_for_others=_both_orders(votes))
 
 
 def _reasons(limit: int | None) -> Work:
@@ -142,10 +142,11 @@ WORKS: dict[str, Callable[[int | None], Work]] = {
 
 
 def _work(
-    name: str, about: str, shape: str, pairs: tuple[Pair, ...], wanted: Mapping[str, float], *, ties: bool = True
+    name: str, about: str, answer: str, pairs: tuple[Pair, ...], wanted: Mapping[str, float], *, ties: bool = True
 ) -> Work:
+    """A workload whose questions are the same for every tool. answer: the name of its grammar."""
     questions = _both_orders(pairs)
-    return Work(name, about, Protocol(grammar.load(shape), ties=ties), questions, questions, wanted)
+    return Work(name, about, Protocol(grammar.load(answer), ties=ties), questions, questions, wanted)
 
 
 def _both_orders(pairs: tuple[Pair, ...] | list[Pair]) -> tuple[Question, ...]:
@@ -157,7 +158,7 @@ def _benchmark(name: str) -> Benchmark:
 
 
 def _by_instruction() -> tuple[Pair, ...]:
-    """PandaLM's pairs sorted by instruction, so that neighbours share it: this is the file that all are given."""
+    """PandaLM's pairs sorted by instruction, so that neighbours share it. Every tool gets this order."""
     return tuple(sorted(_benchmark("pandalm").pairs, key=lambda pair: pair.question))
 
 
@@ -167,9 +168,9 @@ def _by_instruction() -> tuple[Pair, ...]:
 def mtbench_rows() -> Iterator[dict[str, Any]]:
     """Votes in MT-Bench's schema: 40 questions, two turns each, every pair of six models, votes repeated.
 
-    A question is one of Auto-J's scenarios. Its first turn takes its question and six answers from three pairs of the
-    scenario, its second turn those of the next three: what is asked and what is answered need not belong together,
-    but both are as long as they really are. Every third vote names the two models the other way round.
+    A question is one of Auto-J's scenarios. Its first turn takes a question and six answers from three pairs of the
+    scenario, its second turn from the next three. Question and answer need not match, but their lengths are real.
+    Every third vote swaps the two models.
     """
     pairs = _benchmark("auto-j").pairs
     votes = cycle(VOTES)
@@ -177,8 +178,8 @@ def mtbench_rows() -> Iterator[dict[str, Any]]:
         talks = _conversations(pairs[place * PER_SCENARIO :][:6])
         for first, second in combinations(range(len(MODELS)), 2):
             for vote in range(next(votes)):
-                turned = (place + first + second + vote) % 3 == 0
-                a, b = (second, first) if turned else (first, second)
+                swapped = (place + first + second + vote) % 3 == 0
+                a, b = (second, first) if swapped else (first, second)
                 for turn in (1, 2):
                     yield _vote(place + 1, (MODELS[a], talks[a]), (MODELS[b], talks[b]), turn, f"expert_{vote}")
 
@@ -199,18 +200,18 @@ def _vote(question: int, a: tuple[str, Any], b: tuple[str, Any], turn: int, judg
 def _conversations(pairs: tuple[Pair, ...]) -> list[list[dict[str, str]]]:
     """Six conversations of two turns, out of six pairs."""
     turns = (pairs[:3], pairs[3:])
-    asked = [turn[0].question for turn in turns]
-    answered = [[answer for pair in turn for answer in (pair.a, pair.b)] for turn in turns]
+    questions = [turn[0].question for turn in turns]
+    answers_by_turn = [[answer for pair in turn for answer in (pair.a, pair.b)] for turn in turns]
     return [
         [
             message
-            for question, answer in zip(asked, answers, strict=True)
+            for question, answer in zip(questions, answers, strict=True)
             for message in ({"role": "user", "content": question}, {"role": "assistant", "content": answer})
         ]
-        for answers in zip(*answered, strict=True)
+        for answers in zip(*answers_by_turn, strict=True)
     ]
 
 
 def read_rows(rows: list[dict[str, Any]]) -> list[Pair]:
-    """The pairs of such rows, by MT-Bench's own reader."""
+    """The pairs of rows in MT-Bench's schema, by its own reader."""
     return list(mtbench.read(File(Path("mt-bench-like.json"), json.dumps(rows).encode())))

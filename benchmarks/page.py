@@ -1,4 +1,4 @@
-"""How long a page of 14,000 verdicts takes to open in chromium, all pairs read and ready; three seconds are aimed at.
+"""The time to open a page of 14,000 verdicts in chromium, until all pairs are ready. The target is three seconds.
 
     python benchmarks/page.py                  five times: half a minute
 """
@@ -31,19 +31,19 @@ def main() -> None:
         path = Path(folder) / "report.html"
         path.write_text(build(report(judged, *runs)), encoding="utf-8")
         browser = playwright.chromium.launch(executable_path=chromium, args=["--headless", "--no-sandbox"])
-        seconds = [opened(browser, path) for _ in range(REPEATS)]
+        seconds = [seconds_to_open(browser, path) for _ in range(REPEATS)]
         browser.close()
-    print(f"{median(seconds):.2f} s, the median of {', '.join(f'{one:.2f}' for one in sorted(seconds))}")
+    print(f"{median(seconds):.2f} s, the median of {', '.join(f'{value:.2f}' for value in sorted(seconds))}")
 
 
-def opened(browser: Browser, path: Path) -> float:
-    """Seconds since the navigation began."""
+def seconds_to_open(browser: Browser, path: Path) -> float:
+    """Seconds from the start of the navigation until the page is ready."""
     page = browser.new_page()
     page.goto(path.as_uri())
     page.wait_for_selector("html[data-ready]")
-    took = float(page.evaluate("performance.now()"))
+    milliseconds = float(page.evaluate("performance.now()"))
     page.close()
-    return took / 1000
+    return milliseconds / 1000
 
 
 if __name__ == "__main__":

@@ -3,15 +3,16 @@
     python benchmarks/quantize.py memory     anonymous memory, file pages and disk of one build, 8 shards
     python benchmarks/quantize.py speed      wall time and memory of one pass, and of convert + llama-quantize
 
-Weights are random and made shard by shard when they are asked for, in a process of their own, so that the checkpoint
-never lies on the disk as a whole (28 GB at 14B). `speed` needs torch and llama.cpp's source (tests/llama_source.py).
-Every figure is printed as measured; Linux only, because it reads /proc.
+Weights are random. Each shard is made in its own process when the build fetches it, so that the whole checkpoint (28 GB
+at 14B) is never on the disk. `speed` needs torch and llama.cpp's source (tests/llama_source.py). Linux only, because it
+reads /proc. Functions import what they need, because this file also runs as the processes that are measured.
 """
 
 from __future__ import annotations
 
 import argparse
 import json
+import math
 import os
 import subprocess
 import sys
@@ -49,7 +50,7 @@ def config_of(shape: str) -> dict[str, Any]:
 
 
 def layout_of(shape: str) -> dict[str, dict[str, tuple[int, ...]]]:
-    """File name -> tensor name -> shape, filled up to about SHARD_BYTES each."""
+    """File name -> tensor name -> shape; each file is filled up to SHARD_BYTES."""
     from quantize import architectures
     from quantize.config import Config
 
@@ -57,28 +58,24 @@ def layout_of(shape: str) -> dict[str, dict[str, tuple[int, ...]]]:
     files: list[dict[str, tuple[int, ...]]] = [{}]
     size = 0
     for target in blueprint.targets:
-        count = 2
-        for n in target.source_shape:
-            count *= n
-        if size + count > SHARD_BYTES and files[-1]:
+        tensor_bytes = _bfloat16_bytes(target.source_shape)
+        if size + tensor_bytes > SHARD_BYTES and files[-1]:
             files.append({})
             size = 0
         files[-1][target.source] = target.source_shape
-        size += count
+        size += tensor_bytes
     return {f"model-{i + 1:05}-of-{len(files):05}.safetensors": part for i, part in enumerate(files)}
 
 
 def make_shard(path: Path, tensors: dict[str, tuple[int, ...]]) -> None:
-    """Random bfloat16 weights. One megabyte-sized pool is repeated: only its statistics matter here."""
-    import math
-
+    """Write random bfloat16 weights. One pool of 8 million values is repeated: only their statistics matter here."""
     import numpy as np
 
     pool = (np.random.default_rng(0).standard_normal(1 << 23, np.float32) * np.float32(0.02)).view(np.uint32)
     halves = (pool >> 16).astype("<u2")
     header, end = {}, 0
     for name, shape in tensors.items():
-        size = 2 * math.prod(shape)
+        size = _bfloat16_bytes(shape)
         header[name] = {"dtype": "BF16", "shape": list(shape), "data_offsets": [end, end + size]}
         end += size
     text = json.dumps(header).encode()
@@ -92,7 +89,7 @@ def make_shard(path: Path, tensors: dict[str, tuple[int, ...]]) -> None:
 
 
 def write_small_files(folder: Path, shape: str) -> None:
-    """config.json, the index, and a byte-level tokenizer with as many tokens and merges as Qwen's."""
+    """Write config.json, the index, and a byte-level tokenizer with as many tokens and merges as Qwen's."""
     import checkpoints
     from tokenizers import Regex, Tokenizer, models, pre_tokenizers
 
@@ -116,7 +113,7 @@ def write_small_files(folder: Path, shape: str) -> None:
 
 
 class LocalHub:
-    """Answers as quantize.source.Hub does, with shards that are made when they are asked for."""
+    """Stands in for quantize.source.Hub, with shards that are made when they are fetched."""
 
     def __init__(self, folder: Path, shape: str) -> None:
         self.folder, self.shape, self.seconds = folder, shape, 0.0
@@ -131,24 +128,24 @@ class LocalHub:
         from quantize.source import Fetched
 
         if (self.folder / file.name).exists():
-            return Fetched(self.folder / file.name, ours=False)
-        began = time.monotonic()
+            return Fetched(self.folder / file.name, temporary=False)
+        start = time.monotonic()
         command = [sys.executable, __file__, "shard", "--shape", self.shape, "--file", str(folder / file.name)]
         subprocess.run(command, check=True)
-        self.seconds += time.monotonic() - began
-        return Fetched(folder / file.name, ours=True)
+        self.seconds += time.monotonic() - start
+        return Fetched(folder / file.name, temporary=True)
 
 
 class Watch(threading.Thread):
-    """Samples this process's memory and a folder's size beside the output, in bytes."""
+    """Samples the peaks of this process's memory and of a folder's size without the output, in bytes."""
 
     def __init__(self, folder: Path, output: str) -> None:
         super().__init__(daemon=True)
-        self.folder, self.output, self.over = folder, output, threading.Event()
+        self.folder, self.output, self.stopped = folder, output, threading.Event()
         self.anonymous = self.mapped = self.disk = 0
 
     def run(self) -> None:
-        while not self.over.wait(0.05):
+        while not self.stopped.wait(0.05):
             status = dict(line.split(":", 1) for line in Path("/proc/self/status").read_text().splitlines())
             self.anonymous = max(self.anonymous, int(status["RssAnon"].split()[0]) * 1024)
             self.mapped = max(self.mapped, int(status["RssFile"].split()[0]) * 1024)
@@ -162,7 +159,7 @@ class Watch(threading.Thread):
             return 0
 
     def __exit__(self, *_: object) -> None:
-        self.over.set()
+        self.stopped.set()
         self.join()
 
     def __enter__(self) -> Watch:
@@ -171,7 +168,7 @@ class Watch(threading.Thread):
 
 
 def memory(shape: str, scheme: str) -> None:
-    """One build from shards that come and go; prints what it needed."""
+    """One build from shards that are fetched and deleted; prints what it needed."""
     from quantize.build import BuildOptions, HubSource, quantize
     from quantize.lock import LockedModel
 
@@ -182,11 +179,11 @@ def memory(shape: str, scheme: str) -> None:
         out.mkdir()
         write_small_files(small, shape)
         hub = LocalHub(small, shape)
-        began = time.monotonic()
+        start = time.monotonic()
         with Watch(out, "unfinished.gguf") as watch:
             built = quantize(HubSource(hub, model), scheme, BuildOptions(out / "bench.gguf"))  # type: ignore[arg-type]
-        wall = time.monotonic() - began - hub.seconds
-    largest = max(sum(2 * _count(s) for s in part.values()) for part in layout_of(shape).values())
+        wall = time.monotonic() - start - hub.seconds
+    largest = max(sum(map(_bfloat16_bytes, tensors.values())) for tensors in layout_of(shape).values())
     report(
         f"{shape} to {scheme}, one shard at a time",
         {
@@ -201,15 +198,12 @@ def memory(shape: str, scheme: str) -> None:
     )
 
 
-def _count(shape: tuple[int, ...]) -> int:
-    count = 1
-    for n in shape:
-        count *= n
-    return count
+def _bfloat16_bytes(shape: tuple[int, ...]) -> int:
+    return 2 * math.prod(shape)
 
 
 def speed(shape: str, scheme: str) -> None:
-    """One pass against the official two steps, on the same checkpoint, in processes of their own."""
+    """One pass against the official two steps, on the same checkpoint, each in its own process."""
     from llama_source import llama_source
 
     with tempfile.TemporaryDirectory(dir=os.environ.get("TMPDIR")) as place:
@@ -246,23 +240,23 @@ def tensors_of(path: Path) -> str:
 
     from quantize.container import read_header
 
-    seen = hashlib.sha256()
+    hasher = hashlib.sha256()
     with path.open("rb") as stream:
         for tensor in sorted(read_header(path).tensors, key=lambda t: t.name):
             stream.seek(tensor.offset)
-            seen.update(f"{tensor.name} {tensor.ggml_type} {tensor.shape}".encode() + stream.read(tensor.bytes))
-    return seen.hexdigest()
+            hasher.update(f"{tensor.name} {tensor.ggml_type} {tensor.shape}".encode() + stream.read(tensor.bytes))
+    return hasher.hexdigest()
 
 
 def timed(command: list[str]) -> tuple[float, int]:
     """Wall seconds and peak resident memory (MB, file pages included) of a command."""
-    began = time.monotonic()
+    start = time.monotonic()
     child = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE)
-    complaint = child.stderr.read() if child.stderr else b""
+    stderr = child.stderr.read() if child.stderr else b""
     _, status, usage = os.wait4(child.pid, 0)
     if status:
-        raise SystemExit(f"{' '.join(command[:3])} failed: {complaint.decode(errors='replace')[-500:]}")
-    return round(time.monotonic() - began, 1), round(usage.ru_maxrss / 1000)
+        raise SystemExit(f"error: {' '.join(command[:3])} failed\n{stderr.decode(errors='replace')[-500:]}")
+    return round(time.monotonic() - start, 1), round(usage.ru_maxrss / 1000)
 
 
 def report(title: str, figures: dict[str, Any]) -> None:
@@ -278,23 +272,23 @@ def main() -> None:
     parser.add_argument("--scheme", default="q4_k_m")
     parser.add_argument("--file", type=Path, help=argparse.SUPPRESS)
     parser.add_argument("--out", type=Path, help=argparse.SUPPRESS)
-    given = parser.parse_args()
-    if given.what == "memory":
-        memory(given.shape or "14b", given.scheme)
-    elif given.what == "speed":
-        speed(given.shape or "1.8b", given.scheme)
-    elif given.what == "shard":
-        make_shard(given.file, layout_of(given.shape)[given.file.name])
-    elif given.what == "once":
+    options = parser.parse_args()
+    if options.what == "memory":
+        memory(options.shape or "14b", options.scheme)
+    elif options.what == "speed":
+        speed(options.shape or "1.8b", options.scheme)
+    elif options.what == "shard":
+        make_shard(options.file, layout_of(options.shape)[options.file.name])
+    elif options.what == "once":
         from quantize.build import BuildOptions, FolderSource, quantize
 
-        quantize(FolderSource(given.file, "bench"), given.scheme, BuildOptions(given.out))
+        quantize(FolderSource(options.file, "bench"), options.scheme, BuildOptions(options.out))
     else:
         from oracle import llama_quantize
 
         from quantize import schemes
 
-        llama_quantize(given.file, given.out, schemes.SCHEMES[given.scheme], threads=os.cpu_count() or 1)
+        llama_quantize(options.file, options.out, schemes.SCHEMES[options.scheme], threads=os.cpu_count() or 1)
 
 
 if __name__ == "__main__":

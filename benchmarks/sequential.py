@@ -1,14 +1,14 @@
-"""How often the sequential test is wrong, and how few pairs it takes: simulated, since only there the truth is known.
+"""How often the sequential test is wrong, and how few pairs it needs: simulated, because only there the truth is known.
 
     python benchmarks/sequential.py            writes results/choose/simulation.json and .svg; about four minutes
 
-*Wrong*: populations of pairs that lose the margin and a trifle more, so that "within" is an error, under several
-rules of when to look. *Pairs*: a scheme that loses nothing, beside what a design of fixed size needs.
+*Wrong*: populations of pairs that lose slightly more than the margin, so that "within" is an error, under several
+stopping rules. *Pairs*: a scheme that loses nothing, against designs of fixed size.
 
-Verdict probabilities are made from log-odds of the right answer. Their spread and how far the two orders of a pair
-go together are as in the recorded runs of the pocket judge (baseline 0.7, what quantization adds 0.4); the mean is
-lower, as of a judge that is right in three of four verdicts. The noise is scaled to the share of verdicts that
-become right or wrong, and moved so that no probability is lost on average. Needs altair and vl-convert-python.
+Verdict probabilities come from log-odds of the right answer. Their spread and the correlation of a pair's two orders
+are those of the pocket judge's recorded runs (0.7 for the baseline, 0.4 for what quantization adds). Their mean is
+lower: that of a judge that is right in three of four verdicts. The noise is scaled to the share of verdicts that become
+right or wrong, and shifted so that the mean loss is exact. Needs altair and vl-convert-python (sequential_chart.py).
 """
 
 from __future__ import annotations
@@ -19,10 +19,10 @@ from collections.abc import Callable, Iterator
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from statistics import median
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
+from sequential_chart import draw
 
 ROOT = Path(__file__).resolve().parent.parent
 sys.path[:0] = [str(ROOT)]
@@ -38,7 +38,7 @@ MARGIN = 0.02
 SIZES = (1400, 3000)
 FLIPS = (0.02, 0.04, 0.06, 0.10)
 ORDERS = 2000  # random orders of the pairs for each error rate
-REPEATS = 500  # populations, each in an order of its own, for each number of pairs
+REPEATS = 500  # populations, each in its own order, for each number of pairs
 BUDGET = 400
 Z_ALPHA, Z_POWER = 1.959963984540054, 0.8416212335729143  # one-sided 2.5 %, power 0.8
 SEED = 6
@@ -46,18 +46,19 @@ SEED = 6
 
 @dataclass(frozen=True, slots=True)
 class Order:
-    """A dealt order: the pairs' places, and how many have been seen after each block."""
+    """A random order: the pairs' places, and the number of pairs after each block."""
 
     places: NDArray[np.int64]
     ends: NDArray[np.int64]
 
-    def walk(self, values: Numbers, last: int | None = None) -> sequential_test.Observations:
+    def observations(self, values: Numbers, last: int | None = None) -> sequential_test.Observations:
+        """The pairs' values in this order. last: at most so many pairs."""
         ends = self.ends if last is None else self.ends[: max(1, int((self.ends <= last).sum()))]
         return sequential_test.Observations(values[self.places[: ends[-1]]], ends, len(values), 1.0)
 
 
 @dataclass(frozen=True, slots=True)
-class Wrong:
+class ErrorRate:
     """How often a population that loses more than the margin was called within it; low, high: 95 %, Wilson."""
 
     pairs: int
@@ -71,12 +72,12 @@ class Wrong:
 
 
 @dataclass(frozen=True, slots=True)
-class Pairs:
-    """Pairs until a scheme without loss is called within the margin, beside designs of fixed size.
+class PairsNeeded:
+    """Pairs until a scheme without loss is called within the margin, and the pairs of fixed designs.
 
-    flips: share of verdicts right under one of the two schemes only. mcnemar: pairs of the fixed design with a verdict
-    each. both_orders: of one that takes the mean of both orders of each pair, as the sequential test does.
-    tenth, ninetieth: centiles of `probabilities`. target: whether its median is at most a quarter of mcnemar.
+    flips: share of verdicts that are right under only one of the two schemes. mcnemar: pairs of the fixed design with
+    one verdict each. both_orders: pairs of the fixed design with the mean of both orders, like the sequential test's.
+    tenth, ninetieth: percentiles of `probabilities`. target: whether its median is at most a quarter of mcnemar.
     """
 
     pairs: int
@@ -94,96 +95,96 @@ class Pairs:
 
 
 def benchmark(pairs: int) -> Benchmark:
-    """Pairs of which a tenth are ties, and the answers are equally often better."""
+    """Pairs of which a tenth are ties; in the others both answers win equally often."""
     labels = [LABELS[2] if place % 10 == 9 else LABELS[place % 2] for place in range(pairs)]
     return Benchmark("made", tuple(Pair(str(i), "", "", "", (label,)) for i, label in enumerate(labels)), "", True, "")
 
 
-def orders(judged: Benchmark, count: int) -> Iterator[Order]:
+def orders(pairs: Benchmark, count: int) -> Iterator[Order]:
     for seed in range(count):
-        blocks = sampling.order([judged], seed)
+        blocks = sampling.order([pairs], seed)
         places = np.array([int(unit.id) for block in blocks for unit in block])
         yield Order(places, np.cumsum([len(block) for block in blocks]))
 
 
-def odds(pairs: int, chance: np.random.Generator, spread: float, together: float) -> Numbers:
-    """Shape (pairs, 2): normal, with this correlation between the two orders."""
-    shared, own = chance.standard_normal((pairs, 1)), chance.standard_normal((pairs, 2))
-    return spread * (together**0.5 * shared + (1 - together) ** 0.5 * own)
+def log_odds(pairs: int, rng: np.random.Generator, spread: float, correlation: float) -> Numbers:
+    """Normal values of shape (pairs, 2), with this correlation between the two orders."""
+    shared, own = rng.standard_normal((pairs, 1)), rng.standard_normal((pairs, 2))
+    return spread * (correlation**0.5 * shared + (1 - correlation) ** 0.5 * own)
 
 
-def solved(function: Callable[[float], float], low: float, high: float) -> float:
-    """Where a rising function passes 0."""
+def root(function: Callable[[float], float], low: float, high: float) -> float:
+    """The root of an increasing function, by bisection."""
     for _ in range(30):
         middle = (low + high) / 2
         low, high = (low, middle) if function(middle) > 0 else (middle, high)
     return (low + high) / 2
 
 
-def probable(log_odds: Numbers) -> Numbers:
-    return 1 / (1 + np.exp(-log_odds))
+def sigmoid(values: Numbers) -> Numbers:
+    return 1 / (1 + np.exp(-values))
 
 
-def judged_twice(pairs: int, flips: float, loss: float, chance: np.random.Generator) -> tuple[Numbers, Numbers]:
-    """What each pair loses between two schemes, by probabilities and by verdicts, both of shape (pairs,).
+def losses(pairs: int, flips: float, loss: float, rng: np.random.Generator) -> tuple[Numbers, Numbers]:
+    """The loss of each pair between two schemes, by probabilities and by verdicts, both of shape (pairs,).
 
-    flips: the share of verdicts that become right or wrong; loss: the mean of the first, exactly.
+    flips: the share of verdicts that become right or wrong; loss: the exact mean of the loss by probabilities.
     """
-    before, noise = 1.2 + odds(pairs, chance, 1.8, 0.7), odds(pairs, chance, 1.0, 0.4)
+    before, noise = 1.2 + log_odds(pairs, rng, 1.8, 0.7), log_odds(pairs, rng, 1.0, 0.4)
 
-    def after(scale: float) -> Numbers:
-        shift = solved(lambda s: probable(before + scale * noise + s).mean() - probable(before).mean() + loss, -5, 5)
+    def quantized(scale: float) -> Numbers:
+        shift = root(lambda s: sigmoid(before + scale * noise + s).mean() - sigmoid(before).mean() + loss, -5, 5)
         return before + scale * noise + shift
 
-    scale = solved(lambda s: float(((after(s) > 0) != (before > 0)).mean()) - flips, 0, 8)
-    found = after(scale)
-    by_verdicts = (before > 0).astype(float) - (found > 0)
-    return (probable(before) - probable(found)).mean(axis=1), by_verdicts.mean(axis=1)
+    scale = root(lambda s: float(((quantized(s) > 0) != (before > 0)).mean()) - flips, 0, 8)
+    after = quantized(scale)
+    by_verdicts = (before > 0).astype(float) - (after > 0)
+    return (sigmoid(before) - sigmoid(after)).mean(axis=1), by_verdicts.mean(axis=1)
 
 
-def populations(judged: Benchmark, chance: np.random.Generator) -> dict[str, Numbers]:
-    """What pairs lose, with a mean of just the margin each."""
-    pairs = len(judged.pairs)
+def populations(simulated: Benchmark, rng: np.random.Generator) -> dict[str, Numbers]:
+    """The losses of all pairs under several distributions; the mean of each is the margin."""
+    pairs = len(simulated.pairs)
     lost = round(MARGIN * pairs)
-    spread, flipped, small = np.zeros(pairs), np.zeros(pairs), chance.normal(0, 0.02, pairs)
-    spread[chance.permutation(pairs)[:lost]] = 1
-    places = chance.permutation(pairs)
+    spread, flipped, small = np.zeros(pairs), np.zeros(pairs), rng.normal(0, 0.02, pairs)
+    spread[rng.permutation(pairs)[:lost]] = 1
+    places = rng.permutation(pairs)
     flipped[places[: 3 * lost]], flipped[places[3 * lost : 5 * lost]] = 1, -1
     stratum = np.zeros(pairs)
-    stratum[[i for i, pair in enumerate(judged.pairs) if pair.labels == ("tie",)][:lost]] = 1
+    stratum[[i for i, pair in enumerate(simulated.pairs) if pair.labels == ("tie",)][:lost]] = 1
     return {
         "all lost in 2 % of pairs": spread,
         "6 % lost, 4 % won": flipped,
         "all lost among ties": stratum,
         "a little everywhere": small - small.mean() + MARGIN,
-        "noisy probabilities": judged_twice(pairs, 0.06, MARGIN, chance)[0],
+        "noisy probabilities": losses(pairs, 0.06, MARGIN, rng)[0],
     }
 
 
 RULES: dict[str, Callable[[Order, Numbers, float], bool]] = {
     "stop at the first chance": lambda order, values, margin: (
-        sequential_test.first_decision(order.walk(values), margin)[0] == "within"
+        sequential_test.first_decision(order.observations(values), margin)[0] == "within"
     ),
     f"the same, at most {BUDGET} pairs": lambda order, values, margin: (
-        sequential_test.first_decision(order.walk(values, BUDGET), margin)[0] == "within"
+        sequential_test.first_decision(order.observations(values, BUDGET), margin)[0] == "within"
     ),
     f"one look after {BUDGET} pairs": lambda order, values, margin: (
-        bool(sequential_test.not_above(order.walk(values, BUDGET), margin)[-1])
+        bool(sequential_test.not_above(order.observations(values, BUDGET), margin)[-1])
     ),
 }
 
 
-def wrong(pairs: int) -> Iterator[Wrong]:
-    judged = benchmark(pairs)
-    dealt = list(orders(judged, ORDERS))
-    for name, values in populations(judged, np.random.default_rng(SEED)).items():
-        margin = float(values.mean()) - 1e-7  # so that even the whole benchmark shows more
+def error_rates(pairs: int) -> Iterator[ErrorRate]:
+    simulated = benchmark(pairs)
+    random_orders = list(orders(simulated, ORDERS))
+    for name, values in populations(simulated, np.random.default_rng(SEED)).items():
+        margin = float(values.mean()) - 1e-7  # so that the mean of the whole benchmark is above the margin
         for rule, says_within in RULES.items():
-            count = sum(says_within(order, values, margin) for order in dealt)
-            yield Wrong(pairs, name, rule, count, ORDERS, count / ORDERS, *wilson(count / ORDERS, ORDERS))
+            count = sum(says_within(order, values, margin) for order in random_orders)
+            yield ErrorRate(pairs, name, rule, count, ORDERS, count / ORDERS, *wilson(count / ORDERS, ORDERS))
 
 
-def fixed(variance: float) -> float:
+def fixed_design(variance: float) -> float:
     """Pairs of a design of fixed size for non-inferiority where the true difference is 0.
 
     (z(0.975) + z(0.8))^2 * variance / margin^2; for one verdict a pair the variance is the share of discordant pairs:
@@ -192,40 +193,40 @@ def fixed(variance: float) -> float:
     return (Z_ALPHA + Z_POWER) ** 2 * variance / MARGIN**2
 
 
-def needed(order: Order, values: Numbers) -> tuple[bool, int]:
-    """Whether a walk ends within the margin, and after how many pairs."""
-    outcome, blocks = sequential_test.first_decision(order.walk(values), MARGIN)
+def decision(order: Order, values: Numbers) -> tuple[bool, int]:
+    """Whether the test decides for within the margin, and after how many pairs."""
+    outcome, blocks = sequential_test.first_decision(order.observations(values), MARGIN)
     return outcome == "within", int(order.ends[blocks - 1])
 
 
-def pairs_used(pairs: int, flips: float) -> Pairs:
-    chance = np.random.default_rng(SEED)
+def pairs_needed(pairs: int, flips: float) -> PairsNeeded:
+    rng = np.random.default_rng(SEED)
     by_probabilities, by_verdicts, variances = [], [], []
     for order in orders(benchmark(pairs), REPEATS):
-        probabilities, verdicts = judged_twice(pairs, flips, 0.0, chance)
-        by_probabilities.append(needed(order, probabilities))
-        by_verdicts.append(needed(order, verdicts))
+        probabilities, verdicts = losses(pairs, flips, 0.0, rng)
+        by_probabilities.append(decision(order, probabilities))
+        by_verdicts.append(decision(order, verdicts))
         variances.append(float(verdicts.var()))
     used = [count for _, count in by_probabilities]
-    ratio = median(used) / fixed(flips)
-    return Pairs(
+    ratio = median(used) / fixed_design(flips)
+    return PairsNeeded(
         pairs=pairs,
         flips=flips,
         probabilities=median(used),
         tenth=float(np.quantile(used, 0.1)),
         ninetieth=float(np.quantile(used, 0.9)),
-        within=sum(yes for yes, _ in by_probabilities) / REPEATS,
+        within=sum(within for within, _ in by_probabilities) / REPEATS,
         verdicts=median(count for _, count in by_verdicts),
-        verdicts_within=sum(yes for yes, _ in by_verdicts) / REPEATS,
-        mcnemar=round(fixed(flips), 1),
-        both_orders=round(fixed(median(variances)), 1),
+        verdicts_within=sum(within for within, _ in by_verdicts) / REPEATS,
+        mcnemar=round(fixed_design(flips), 1),
+        both_orders=round(fixed_design(median(variances)), 1),
         ratio=round(ratio, 4),
         target=ratio <= 0.25,
     )
 
 
-def record(errors: list[Wrong], used: list[Pairs]) -> dict[str, object]:
-    """What was simulated and what came of it, with the extremes that matter on top."""
+def record(errors: list[ErrorRate], needed: list[PairsNeeded]) -> dict[str, object]:
+    """The settings and results of the simulation, with the decisive figures on top."""
     return {
         "margin_points": 100 * MARGIN,
         "alpha_each_side": sequential_test.ALPHA,
@@ -234,80 +235,24 @@ def record(errors: list[Wrong], used: list[Pairs]) -> dict[str, object]:
         "block": sampling.BLOCK,
         "seed": SEED,
         "largest_wrong_rate": max(row.rate for row in errors),
-        "quarter_of_mcnemar_reached": [f"{row.pairs} pairs, {row.flips:.0%} flips" for row in used if row.target],
-        "quarter_of_mcnemar_missed": [f"{row.pairs} pairs, {row.flips:.0%} flips" for row in used if not row.target],
+        "quarter_of_mcnemar_reached": [f"{row.pairs} pairs, {row.flips:.0%} flips" for row in needed if row.target],
+        "quarter_of_mcnemar_missed": [f"{row.pairs} pairs, {row.flips:.0%} flips" for row in needed if not row.target],
         "wrong": [asdict(row) for row in errors],
-        "pairs": [asdict(row) for row in used],
+        "pairs": [asdict(row) for row in needed],
     }
-
-
-def draw(errors: list[Wrong], used: list[Pairs], path: Path) -> None:
-    """Both figures side by side, as SVG."""
-    import altair as alt
-
-    both = alt.hconcat(_draw_wrong(errors, alt), _draw_pairs(used, alt), spacing=40).resolve_scale(color="independent")
-    both.configure_view(stroke=None).configure_axis(grid=False).properties(background="white").save(path)
-
-
-def _colored(field: str, alt: Any) -> Any:
-    legend = alt.Legend(orient="bottom", direction="vertical", labelLimit=300)
-    return alt.Color(f"{field}:N", title=None, sort=None, legend=legend)
-
-
-def _draw_wrong(errors: list[Wrong], alt: Any) -> Any:
-    shown = [
-        {**asdict(row), "rate": 100 * row.rate, "low": 100 * row.low, "high": 100 * row.high}
-        for row in errors
-        if row.pairs == SIZES[-1]
-    ]
-    base = alt.Chart(alt.Data(values=shown)).encode(
-        y=alt.Y("population:N", title=None, sort=None, axis=alt.Axis(labelLimit=220)),
-        yOffset=alt.YOffset("rule:N", sort=None),
-        color=_colored("rule", alt),
-    )
-    points = base.mark_circle(size=50, opacity=1).encode(x=alt.X("rate:Q", title="% of orders, with 95 % intervals"))
-    lines = base.mark_rule().encode(x=alt.X("low:Q", scale=alt.Scale(domain=[0, 6])), x2="high:Q")
-    limit = alt.Chart(alt.Data(values=[{"x": 5}])).mark_rule(strokeDash=[4, 3], color="#b00").encode(x="x:Q")
-    title = [f"Wrongly called within {100 * MARGIN:g} points", f"{SIZES[-1]:,} pairs; wanted: at most 5 %"]
-    return alt.layer(lines, points, limit).properties(title=title, width=300, height=260)
-
-
-def _draw_pairs(used: list[Pairs], alt: Any) -> Any:
-    lines: dict[str, Callable[[Pairs], float]] = {
-        "McNemar's design, one verdict a pair": lambda row: row.mcnemar,
-        "a quarter of it": lambda row: row.mcnemar / 4,
-        "the fixed design with both orders of each pair": lambda row: row.both_orders,
-        "sequential, by verdicts": lambda row: row.verdicts,
-        "sequential, by probabilities": lambda row: row.probabilities,
-    }
-    shown = [
-        {"flips": 100 * row.flips, "kind": name, "pairs": pairs(row)}
-        for row in used
-        for name, pairs in lines.items()
-        if row.pairs == SIZES[-1]
-    ]
-    ticks = alt.Axis(values=[100 * flips for flips in FLIPS])
-    base = alt.Chart(alt.Data(values=shown)).encode(
-        x=alt.X("flips:Q", title="% of verdicts that become right or wrong", axis=ticks),
-        y=alt.Y("pairs:Q", title="pairs, median"),
-        color=_colored("kind", alt),
-    )
-    title = [f"Pairs until no loss is known to be within {100 * MARGIN:g} points", f"of {SIZES[-1]:,} pairs"]
-    return alt.layer(base.mark_line(), base.mark_circle(size=50, opacity=1)).properties(
-        title=title, width=380, height=260
-    )
 
 
 def main() -> None:
-    errors = [row for pairs in SIZES for row in wrong(pairs)]
+    errors = [row for pairs in SIZES for row in error_rates(pairs)]
     for row in errors:
         print(f"{row.pairs} pairs, {row.population}, {row.rule}: {row.rate:.4f} [{row.low:.4f}, {row.high:.4f}]")
-    used = [pairs_used(pairs, flips) for pairs in SIZES for flips in FLIPS]
-    for line in used:
+    needed = [pairs_needed(pairs, flips) for pairs in SIZES for flips in FLIPS]
+    for line in needed:
         print(line)
     OUT.mkdir(parents=True, exist_ok=True)
-    (OUT / "simulation.json").write_text(json.dumps(record(errors, used), indent=1) + "\n", encoding="utf-8")
-    draw(errors, used, OUT / "simulation.svg")
+    (OUT / "simulation.json").write_text(json.dumps(record(errors, needed), indent=1) + "\n", encoding="utf-8")
+    largest = [asdict(row) for row in errors if row.pairs == SIZES[-1]]
+    draw(largest, [asdict(row) for row in needed if row.pairs == SIZES[-1]], 100 * MARGIN, OUT / "simulation.svg")
 
 
 if __name__ == "__main__":

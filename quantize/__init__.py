@@ -3,30 +3,30 @@
 Knows nothing about judging. Each module does one thing and imports only what stands above it here:
 
     errors         the error tree
-    json_file      JSON by others, read without trusting it
-    digest         the sha256 of a file
-    atomic         files that are written whole or not at all
-    disk           room for a GGUF, and a folder that can be written to
+    json_file      untrusted JSON
+    digest         the sha256 of files
+    atomic         files that are written completely or not at all
+    disk           free space and memory for a build
     lock           models.lock and the list of files built on this machine
     prompts        the prompt a judge was trained on, from the file that published it
     hub            a pinned revision of a hub, one file at a time
     safetensors_file, torch_file
-                   the table of contents of one weight file, read without trusting it
+                   the table of contents of one untrusted weight file
     checkpoint     the tensors of a checkpoint, as memory-mapped rows
     config         config.json with errors that name the field and the file
     architectures  one file per family: names, hyperparameters, order of rows
     vocab          tokenizer files to GGUF token fields, chat template
-    container      the GGUF header: written with gguf, read back with a reader of its own
+    container      the GGUF header: written with gguf, read back by our own reader
     imatrix        importance matrices
-    schemes        scheme to type of every tensor, asked of llama.cpp itself
+    schemes        scheme to type of every tensor, as llama.cpp itself plans it
     pack           rows to quantized rows to their place in the GGUF
     verify         reopens the written file: header, tensor table, size, hash
     metadata       the keys that say what a GGUF is and where it comes from
-    progress       how far a build is
+    progress       the progress of a build
     source         where a checkpoint comes from: a folder or a repository on a hub, shard by shard
-    workshop       the folder of an unfinished build, and its journal
+    build_folder   the folder of an unfinished build, and its journal
     build          a source and a scheme -> a verified GGUF, or nothing
-    stand_in       random weights of a model's true shape, to learn what a machine does with it
-    ready          a GGUF that is published ready-made
+    stand_in       a GGUF of a model's true shape with random weights, to measure a machine
+    ready          a GGUF that others published
     relock         models.lock against a hub
 """

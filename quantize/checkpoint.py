@@ -1,8 +1,8 @@
 """The tensors of a checkpoint folder, as memory-mapped rows.
 
-A checkpoint is one file or several with an index, safetensors or torch's .bin; where both are there,
-safetensors is read. Tensors stay on disk until rows are asked for. Knows nothing about model families: it
-gives the tensors under the names the checkpoint uses.
+A checkpoint is one file, or several with an index; safetensors, or torch's .bin where there is no safetensors.
+Tensors stay on disk until their rows are read. Knows nothing about model families: tensors have the names that the
+checkpoint uses.
 """
 
 from __future__ import annotations
@@ -11,15 +11,14 @@ import math
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
 
 from quantize import safetensors_file, torch_file
-from quantize.errors import CheckpointError, shown
+from quantize.errors import CheckpointError, short_repr
 from quantize.json_file import read_object
-
-if TYPE_CHECKING:
-    import numpy as np
-    from numpy.typing import NDArray
 
 INDEXES = ("model.safetensors.index.json", "pytorch_model.bin.index.json")
 SINGLES = ("model.safetensors", "pytorch_model.bin")
@@ -29,9 +28,9 @@ DTYPES = {"F32": "<f4", "F16": "<f2", "BF16": "<u2"}
 
 @dataclass(frozen=True, slots=True)
 class Tensor:
-    """One tensor on disk, `offset` bytes into `path`. `dtype` is F32, F16 or BF16 when it is usable.
+    """One tensor on disk. offset: bytes from the start of `path`; dtype: only F32, F16 and BF16 can be mapped.
 
-    `strides`, in elements, are given where the tensor may view something larger; else it is C-ordered.
+    strides: in elements; None for a C-ordered tensor.
     """
 
     name: str
@@ -43,8 +42,6 @@ class Tensor:
 
     def map(self) -> TensorRows:
         """The tensor's rows, memory-mapped. Raises CheckpointError for a dtype that is not a float of 16 or 32 bits."""
-        import numpy as np
-
         if self.dtype not in DTYPES:
             raise CheckpointError(
                 f"tensor {self.name!r} in {self.path} has dtype {self.dtype}, expected F32, F16 or BF16",
@@ -65,7 +62,7 @@ class Tensor:
 
 
 class TensorRows:
-    """The rows of one mapped tensor, converted to float32 as they are asked for."""
+    """The rows of one mapped tensor, converted to float32 when they are read."""
 
     def __init__(self, raw: NDArray[Any], dtype: str) -> None:
         self._raw = raw
@@ -73,8 +70,6 @@ class TensorRows:
 
     def float32(self, rows: slice | NDArray[np.int64]) -> NDArray[np.float32]:
         """Those rows as a fresh C-ordered float32 array (rows, width). Exact: every source value is a float32."""
-        import numpy as np
-
         block = self._raw[rows]
         if self._dtype == "BF16":  # a bfloat16 is the upper half of a float32
             widened: NDArray[np.uint32] = np.left_shift(block, 16, dtype=np.uint32, order="C")
@@ -92,19 +87,19 @@ class Checkpoint:
 
 
 def pick(tensors: Mapping[str, Tensor], name: str, shape: tuple[int, ...], where: Path) -> Tensor:
-    """The tensor of that name; raises CheckpointError where it is missing or has another shape."""
-    found = tensors.get(name)
-    if found is None:
+    """The tensor of that name. Raises CheckpointError where it is missing or has another shape."""
+    tensor = tensors.get(name)
+    if tensor is None:
         raise CheckpointError(f"tensor {name!r} is missing from {where}", "is every weight file there?")
-    if found.shape != shape:
+    if tensor.shape != shape:
         raise CheckpointError(
-            f"tensor {name!r} in {found.path} has shape {list(found.shape)}, config.json makes it {list(shape)}"
+            f"tensor {name!r} in {tensor.path} has shape {list(tensor.shape)}, config.json makes it {list(shape)}"
         )
-    return found
+    return tensor
 
 
 def row_shape(shape: tuple[int, ...]) -> tuple[int, int]:
-    """(rows, width) of a tensor; a vector counts as rows of width 1, so that an order of rows applies to it too."""
+    """(rows, width) of a tensor. A vector has rows of width 1, so that rows can be reordered in it too."""
     return (shape[0], math.prod(shape[1:])) if shape else (1, 1)
 
 
@@ -112,7 +107,7 @@ def open_folder(folder: Path) -> Checkpoint:
     """Read the tables of contents of a checkpoint folder. No weights are read.
 
     Raises CheckpointError where the folder, a file that the index names, or a tensor is missing, and where a
-    weight file is cut short or inconsistent.
+    weight file is truncated or inconsistent.
     """
     if not folder.is_dir():
         raise CheckpointError(f"there is no checkpoint folder at {folder}")
@@ -128,18 +123,18 @@ def open_folder(folder: Path) -> Checkpoint:
 
 
 def weight_files(folder: Path) -> tuple[tuple[Path, ...], dict[str, str]]:
-    """The weight files of a folder, and which of them holds each tensor where an index says so."""
+    """The weight files of a folder, and by the index which file holds each tensor; empty without an index."""
     for index, single in zip(INDEXES, SINGLES, strict=True):
         if (folder / index).is_file():
             placement = read_index(folder / index)
             return tuple(folder / name for name in sorted(set(placement.values()))), placement
         if (folder / single).is_file():
             return (folder / single,), {}
-    found = sorted(folder.glob("*.safetensors"))
-    if len(found) == 1:
-        return (found[0],), {}
-    if found:
-        raise CheckpointError(f"{folder} holds {len(found)} safetensors files and no {INDEXES[0]}", "fetch it too")
+    files = sorted(folder.glob("*.safetensors"))
+    if len(files) == 1:
+        return (files[0],), {}
+    if files:
+        raise CheckpointError(f"{folder} holds {len(files)} safetensors files and no {INDEXES[0]}", "fetch it too")
     raise CheckpointError(f"{folder} holds no weights: expected {' or '.join(SINGLES)}, or their index")
 
 
@@ -149,12 +144,12 @@ def open_file(path: Path) -> tuple[Tensor, ...]:
         raise CheckpointError(f"weight file {path} is missing", "fetch the checkpoint again, with all its shards")
     if path.suffix == ".bin":
         table = torch_file.read_table(path)
-        return tuple(Tensor(e.name, e.dtype, e.shape, path, e.offset, e.strides) for e in table)
+        return tuple(Tensor(row.name, row.dtype, row.shape, path, row.offset, row.strides) for row in table)
     return tuple(Tensor(e.name, e.dtype, e.shape, path, e.offset) for e in safetensors_file.read_header(path))
 
 
 def read_index(path: Path) -> dict[str, str]:
-    """Tensor name to file name, from an index file. File names must be plain names, never paths."""
+    """Tensor name to file name, from an index file. Raises CheckpointError where a file name is a path."""
     placement = read_object(path, CheckpointError).get("weight_map")
     if not isinstance(placement, dict) or not placement:
         raise CheckpointError(f"{path} has no 'weight_map' that says which file holds each tensor")
@@ -166,11 +161,13 @@ def read_index(path: Path) -> dict[str, str]:
             or not name.strip(".")
             or len(name) > MAX_NAME
         ):
-            raise CheckpointError(f"{path} names {shown(name)} as a weight file, expected a plain file name")
+            raise CheckpointError(f"{path} names {short_repr(name)} as a weight file, expected a plain file name")
     return placement
 
 
 def _check_placement(folder: Path, placement: Mapping[str, str], tensors: Mapping[str, Tensor]) -> None:
     for name, file in placement.items():
         if name not in tensors:
-            raise CheckpointError(f"the index of {folder} puts tensor {shown(name)} in {file}, which does not hold it")
+            raise CheckpointError(
+                f"the index of {folder} puts tensor {short_repr(name)} in {file}, which does not hold it"
+            )

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, TypeVar
 
-from quantize.errors import ConfigError, shown
+from quantize.errors import ConfigError, short_repr
 from quantize.json_file import read_object
 
 FILE_NAME = "config.json"
@@ -27,38 +27,38 @@ class Config:
     origin: str
 
     def integer(self, *names: str, default: int | None = None, at_least: int = 1, at_most: int = MAX_INTEGER) -> int:
-        """The first of these fields that is there, a whole number; raises ConfigError without one or a default."""
+        """The first field present, an integer; raises ConfigError where there is neither a field nor a default."""
         name, value = self._first(names)
         if name is None:
             return self._missing(names, "a whole number", default)
         if isinstance(value, bool) or not isinstance(value, int) or not at_least <= value <= at_most:
             expected = f"a whole number from {at_least} to {at_most}"
-            raise ConfigError(f"{self.origin}: {name!r} is {shown(value)}, expected {expected}")
+            raise ConfigError(f"{self.origin}: {name!r} is {short_repr(value)}, expected {expected}")
         return value
 
     def number(self, *names: str, default: float | None = None) -> float:
-        """The first of these fields that is there, a number above zero that a 32-bit float holds."""
+        """The first field present, a positive number within the range of a 32-bit float."""
         name, value = self._first(names)
         if name is None:
             return self._missing(names, "a number", default)
         if isinstance(value, bool) or not isinstance(value, int | float) or not MIN_NUMBER < value < MAX_NUMBER:
-            raise ConfigError(f"{self.origin}: {name!r} is {shown(value)}, expected a number above zero")
+            raise ConfigError(f"{self.origin}: {name!r} is {short_repr(value)}, expected a number above zero")
         return float(value)
 
     def flag(self, name: str, default: bool) -> bool:
-        """A true-or-false field."""
+        """A boolean field."""
         value = self.fields.get(name)
         if value is None:
             return default
         if not isinstance(value, bool):
-            raise ConfigError(f"{self.origin}: {name!r} is {shown(value)}, expected true or false")
+            raise ConfigError(f"{self.origin}: {name!r} is {short_repr(value)}, expected true or false")
         return value
 
     def text(self, name: str) -> str | None:
         """A text field, or None."""
         value = self.fields.get(name)
         if value is not None and not isinstance(value, str):
-            raise ConfigError(f"{self.origin}: {name!r} is {shown(value)}, expected text")
+            raise ConfigError(f"{self.origin}: {name!r} is {short_repr(value)}, expected text")
         return value
 
     def part(self, *names: str) -> Config | None:
@@ -67,7 +67,7 @@ class Config:
         if name is None:
             return None
         if not isinstance(value, dict):
-            raise ConfigError(f"{self.origin}: {name!r} is {shown(value)}, expected an object")
+            raise ConfigError(f"{self.origin}: {name!r} is {short_repr(value)}, expected an object")
         return Config(value, f"{self.origin}, in {name!r}")
 
     def _first(self, names: tuple[str, ...]) -> tuple[str | None, Any]:
@@ -75,8 +75,8 @@ class Config:
 
     def _missing(self, names: tuple[str, ...], kind: str, default: _T | None) -> _T:
         if default is None:
-            wanted = " or ".join(repr(n) for n in names)
-            raise ConfigError(f"{self.origin} lacks {wanted}, {kind}", "is this the model's own config.json?")
+            fields = " or ".join(repr(name) for name in names)
+            raise ConfigError(f"{self.origin} lacks {fields}, {kind}", "is this the model's own config.json?")
         return default
 
 

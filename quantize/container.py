@@ -1,8 +1,7 @@
-"""The GGUF container: its header is written with the gguf package and read back with a reader of its own.
+"""The GGUF container: its header is written with the gguf package and read back by our own reader.
 
-Two independent pieces of code, so that reading back is a check. The reader streams, skips what it is not
-asked for, and trusts no length (ggml's docs/gguf.md, version 3, little-endian). Knows nothing about what the
-keys and tensors mean.
+The two share no code, so reading back is a check. The reader streams, skips what it does not need, and trusts no
+length (ggml's docs/gguf.md, version 3, little-endian). Knows nothing about what the keys and tensors mean.
 """
 
 from __future__ import annotations
@@ -10,10 +9,14 @@ from __future__ import annotations
 import math
 import os
 import struct
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import IO, Any
+
+import numpy as np
+from gguf import GGML_QUANT_SIZES, GGMLQuantizationType, GGUFValueType, GGUFWriter
 
 from quantize.architectures.blueprint import Field
 from quantize.errors import PackError, VerifyError
@@ -31,7 +34,7 @@ _MAX_DIMENSIONS = 4
 
 @dataclass(frozen=True, slots=True)
 class Placed:
-    """One tensor of a GGUF: shape with rows first, ggml type in upper case, and where its bytes lie in the file."""
+    """One tensor of a GGUF: shape with rows first, ggml type in upper case, offset and size in bytes."""
 
     name: str
     shape: tuple[int, ...]
@@ -42,7 +45,7 @@ class Placed:
 
 @dataclass(frozen=True, slots=True)
 class Header:
-    """The header of a GGUF file. Arrays among the values are left out; `keys` names them all."""
+    """The header of a GGUF file. `keys` lists every key; `values` has those of every key but arrays."""
 
     keys: tuple[str, ...]
     values: Mapping[str, int | float | bool | str]
@@ -51,7 +54,7 @@ class Header:
 
     @property
     def end(self) -> int:
-        """The size in bytes that the file must have: the last tensor's end, padded."""
+        """The size in bytes that the file must have: the end of the last tensor, padded."""
         return padded(max((t.offset + t.bytes for t in self.tensors), default=self.data_start))
 
 
@@ -61,12 +64,12 @@ def padded(offset: int) -> int:
 
 
 def tensor_bytes(shape: tuple[int, ...], ggml_type: str) -> int:
-    """How many bytes a tensor of that ggml type takes; rows are whole blocks. Raises KeyError for no such type."""
-    from gguf import GGML_QUANT_SIZES, GGMLQuantizationType
-
+    """The bytes that a tensor of a ggml type takes. Raises KeyError for an unknown type, PackError where the row
+    length is no multiple of the type's block.
+    """
     block, size = GGML_QUANT_SIZES[GGMLQuantizationType[ggml_type]]
     if shape[-1] % block:
-        raise PackError(f"a row of {shape[-1]} numbers is no multiple of the {block} that {ggml_type} packs together")
+        raise PackError(f"a row of {shape[-1]} numbers is no multiple of {block}, the block size of {ggml_type}")
     return math.prod(shape) // block * size
 
 
@@ -76,10 +79,10 @@ def write_header(
     fields: Iterable[Field],
     tensors: Iterable[tuple[str, tuple[int, ...], str]],
 ) -> tuple[Placed, ...]:
-    """Start a GGUF file: the header, then a hole of the size of the tensor data. Returns where each tensor goes."""
-    import numpy as np
-    from gguf import GGMLQuantizationType, GGUFValueType, GGUFWriter
+    """Write the header of a GGUF file, then a hole as large as the tensor data. tensors: name, shape and ggml type.
 
+    Returns the place of each tensor. Raises PackError where a text cannot be written as UTF-8.
+    """
     writer = GGUFWriter(path, architecture)
     table = [(name, shape, kind, tensor_bytes(shape, kind)) for name, shape, kind in tensors]
     try:
@@ -94,7 +97,7 @@ def write_header(
         writer.write_header_to_file()
         writer.write_kv_data_to_file()
         writer.write_ti_data_to_file()
-    except UnicodeEncodeError as problem:  # a name that the system gives as bytes which are no UTF-8
+    except UnicodeEncodeError as problem:  # a file name, for example, may hold bytes that are no UTF-8
         raise PackError(f"{path}: a text of its header cannot be written as UTF-8: {problem}") from problem
     finally:
         writer.close()
@@ -107,19 +110,25 @@ def write_header(
 
 
 def read_header(path: Path) -> Header:
-    """The header of a GGUF file. Raises VerifyError where it is not one, or ends too early."""
-    try:
-        with path.open("rb") as stream:
-            return _Reader(stream, path).header()
-    except OSError as problem:
-        raise VerifyError(f"cannot read {path}: {problem.strerror or problem}") from problem
+    """The header of a GGUF file. Raises VerifyError where the file is no GGUF, is truncated or cannot be read."""
+    with _opened(path) as reader:
+        return reader.header()
 
 
 def read_fields(path: Path, start: str) -> tuple[Field, ...]:
-    """The keys of a GGUF file whose names start so, arrays included, in file order. Raises VerifyError as above."""
+    """The fields of a GGUF file whose keys begin with `start`, arrays included, in file order.
+
+    Raises VerifyError as `read_header` does.
+    """
+    with _opened(path) as reader:
+        return reader.fields(start)
+
+
+@contextmanager
+def _opened(path: Path) -> Iterator[_Reader]:
     try:
         with path.open("rb") as stream:
-            return _Reader(stream, path).fields(start)
+            yield _Reader(stream, path)
     except OSError as problem:
         raise VerifyError(f"cannot read {path}: {problem.strerror or problem}") from problem
 
@@ -146,7 +155,7 @@ class _Reader:
         return Header(tuple(keys), values, tuple(self.place(start, *info) for info in raw), start)
 
     def counts(self) -> tuple[int, int]:
-        """How many tensors and keys there are, from the file's first bytes."""
+        """The numbers of tensors and keys, from the file's first bytes."""
         magic, version, tensor_count, key_count = struct.unpack("<4sIQQ", self.take(24))
         if magic != b"GGUF" or version != 3:
             raise VerifyError(f"{self.path} is not a GGUF file of version 3")
@@ -156,14 +165,14 @@ class _Reader:
 
     def fields(self, start: str) -> tuple[Field, ...]:
         _, key_count = self.counts()
-        found = []
+        fields = []
         for _ in range(key_count):
             key = self.string(_MAX_NAME)
             if key.startswith(start):
-                found.append(self.field(key))
+                fields.append(self.field(key))
             else:
                 self.value()
-        return tuple(found)
+        return tuple(fields)
 
     def field(self, key: str) -> Field:
         (kind,) = self.unpack("I")
@@ -176,11 +185,9 @@ class _Reader:
             return Field(key, "string", tuple(self.text() for _ in range(count)))
         if kind in _SCALARS and count * struct.calcsize("<" + _SCALARS[kind]) <= self.size:
             return Field(key, _KINDS[kind], self.unpack(f"{count}{_SCALARS[kind]}"))
-        raise VerifyError(f"{self.path}: {key!r} has {count} values of type {kind}, which cannot be right")
+        raise VerifyError(f"{self.path}: {key!r} has {count} values of type {kind}: too many or unknown")
 
     def tensor_info(self) -> tuple[str, tuple[int, ...], str, int]:
-        from gguf import GGMLQuantizationType
-
         name = self.string(_MAX_NAME)
         (dimensions,) = self.unpack("I")
         if not 1 <= dimensions <= _MAX_DIMENSIONS:
@@ -218,7 +225,7 @@ class _Reader:
         elif kind in _SCALARS:
             self.skip(count * struct.calcsize("<" + _SCALARS[kind]))
         else:
-            raise VerifyError(f"{self.path}: an array of {count} values of type {kind} cannot be right")
+            raise VerifyError(f"{self.path}: an array has {count} values of type {kind}: too many or unknown")
 
     def string(self, limit: int) -> str:
         return self.text(limit).decode("utf-8", "replace")
@@ -226,7 +233,7 @@ class _Reader:
     def text(self, limit: int | None = None) -> bytes:
         (length,) = self.unpack("Q")
         if length > min(self.size if limit is None else limit, self.size):
-            raise VerifyError(f"{self.path}: a text of {length} bytes cannot be right")
+            raise VerifyError(f"{self.path}: a text of {length} bytes is too long")
         return self.take(length)
 
     def unpack(self, kinds: str) -> tuple[Any, ...]:

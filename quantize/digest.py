@@ -1,4 +1,4 @@
-"""The sha256 of a file. Knows nothing else."""
+"""The sha256 of files. Knows nothing else."""
 
 from __future__ import annotations
 

@@ -1,6 +1,6 @@
-"""The place where a GGUF is written: is there room, and can it be written to?
+"""The folder where a GGUF is written: does it have room, and is it writable?
 
-Knows: folders, free disk space, free memory. Does not know: what is written there.
+Knows: folders, free disk space, free memory. Does not know: what is written.
 """
 
 from __future__ import annotations
@@ -10,6 +10,8 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+import psutil
+
 from quantize.errors import PackError
 
 SLACK_BYTES = 64 << 20
@@ -17,7 +19,7 @@ MEMORY_BYTES = 256 << 20
 
 
 def check_disk(folder: Path, need: int, what: str, hint: str) -> None:
-    """Refuse before the first byte what would fail in the middle. need: bytes; what: the noun that needs them."""
+    """Raise PackError where a folder has too little free space. need: bytes; what: subject and verb of the message."""
     need += SLACK_BYTES
     free = shutil.disk_usage(folder).free
     if free < need:
@@ -25,9 +27,7 @@ def check_disk(folder: Path, need: int, what: str, hint: str) -> None:
 
 
 def check_memory() -> None:
-    """Refuse to build on a machine whose memory is all but full."""
-    import psutil
-
+    """Raise PackError where the machine has almost no free memory."""
     available = psutil.virtual_memory().available
     if available < MEMORY_BYTES:
         raise PackError(
@@ -38,7 +38,7 @@ def check_memory() -> None:
 
 @contextmanager
 def writing_in(folder: Path) -> Iterator[None]:
-    """Create a folder; an OSError of the block is told as a PackError that the folder cannot be written to."""
+    """Create a folder. An OSError within the block becomes a PackError: the folder cannot be written to."""
     try:
         folder.mkdir(parents=True, exist_ok=True)
         yield

@@ -1,22 +1,22 @@
 """What can go wrong between a checkpoint and a GGUF file.
 
-Knows nothing about how an error is shown: the library raises, the command line prints
+Knows nothing about how an error is displayed: the library raises, the command line prints
 `error: <message>` and, where there is one, `hint: <hint>`.
 
     QuantizeError                          base: a one-line message and an optional hint, the next step to take
-    ├── LockError                          models.lock is missing, malformed, or contradicts what was found
+    ├── LockError                          models.lock is missing, malformed, or contradicts the files
     │   └── UnknownModelError              no model of that name; the nearest names are in the hint
-    ├── SourceError                        the bytes of a checkpoint cannot be had
-    │   └── SourceInterruptedError         ... now; what is done is kept, and the same call goes on from it
-    ├── CheckpointError                    a weight file is missing, cut short, inconsistent or hostile
-    ├── ConfigError                        config.json lacks a field or holds one that cannot be right
-    │   └── UnsupportedArchitectureError   a model family this package does not know
-    ├── VocabularyError                    tokenizer files are missing or of a kind llama.cpp cannot express
+    ├── SourceError                        a file of the checkpoint cannot be obtained
+    │   └── SourceInterruptedError         ... at the moment; finished work is kept, and the same call resumes it
+    ├── CheckpointError                    a weight file is missing, truncated, inconsistent or hostile
+    ├── ConfigError                        config.json lacks a field or holds an invalid one
+    │   └── UnsupportedArchitectureError   a model family this package does not support
+    ├── VocabularyError                    tokenizer files are missing, or llama.cpp cannot express them
     ├── SchemeError                        a quantization scheme does not fit
     │   ├── UnknownSchemeError             no scheme of that name; the nearest names are in the hint
     │   └── ImatrixNeededError             the scheme is unusable without an importance matrix
     ├── PackError                          the GGUF could not be written
-    └── VerifyError                        the written GGUF is not what it should be
+    └── VerifyError                        the written GGUF differs from what was planned
 """
 
 import reprlib
@@ -26,11 +26,11 @@ _BRIEF.maxstring = _BRIEF.maxother = 160
 _BRIEF.maxlong, _BRIEF.maxlist, _BRIEF.maxtuple, _BRIEF.maxlevel = 60, 8, 8, 4
 
 
-def shown(value: object) -> str:
-    """A value from a file by others, for a message: short, whatever it is."""
+def short_repr(value: object) -> str:
+    """A value from an untrusted file, for a message: never long."""
     try:
         return _BRIEF.repr(value)
-    except ValueError:  # it holds a number of more digits than Python writes
+    except ValueError:  # it holds an integer with more digits than Python converts
         return f"{type(value).__name__} too long to show"
 
 
@@ -43,7 +43,7 @@ class QuantizeError(Exception):
 
 
 class LockError(QuantizeError):
-    """models.lock is missing, malformed, or contradicts what was found."""
+    """models.lock is missing, malformed, or contradicts the files."""
 
 
 class UnknownModelError(LockError):
@@ -51,27 +51,27 @@ class UnknownModelError(LockError):
 
 
 class SourceError(QuantizeError):
-    """The bytes of a checkpoint cannot be had."""
+    """A file of the checkpoint cannot be obtained."""
 
 
 class SourceInterruptedError(SourceError):
-    """The bytes of a checkpoint cannot be had now; what is done is kept, and the same call goes on from it."""
+    """A file of the checkpoint cannot be obtained at the moment; finished work is kept, the same call resumes it."""
 
 
 class CheckpointError(QuantizeError):
-    """A weight file is missing, cut short, inconsistent or hostile."""
+    """A weight file is missing, truncated, inconsistent or hostile."""
 
 
 class ConfigError(QuantizeError):
-    """config.json lacks a field or holds one that cannot be right."""
+    """config.json lacks a field or holds an invalid one."""
 
 
 class UnsupportedArchitectureError(ConfigError):
-    """A model family this package does not know."""
+    """A model family this package does not support."""
 
 
 class VocabularyError(QuantizeError):
-    """Tokenizer files are missing or of a kind llama.cpp cannot express."""
+    """Tokenizer files are missing, or llama.cpp cannot express them."""
 
 
 class SchemeError(QuantizeError):
@@ -91,4 +91,4 @@ class PackError(QuantizeError):
 
 
 class VerifyError(QuantizeError):
-    """The written GGUF is not what it should be."""
+    """The written GGUF differs from what was planned."""

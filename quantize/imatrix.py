@@ -1,7 +1,7 @@
 """Importance matrices: how much each column of a tensor matters, as llama.cpp's llama-imatrix measures it.
 
-A file holds, for each tensor, the summed squares of its inputs (`<name>.in_sum2`) and how many were summed
-(`<name>.counts`), in GGUF format; a column's importance is their mean. Knows nothing about quantization.
+A file holds, for each tensor, the sums of its squared inputs (`<name>.in_sum2`) and their counts (`<name>.counts`),
+in GGUF format; a column's importance is the mean. Knows nothing about quantization.
 """
 
 from __future__ import annotations
@@ -9,14 +9,12 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
+
+import numpy as np
+from numpy.typing import NDArray
 
 from quantize.container import Header, Placed, read_header
-from quantize.errors import QuantizeError, SchemeError, shown
-
-if TYPE_CHECKING:
-    import numpy as np
-    from numpy.typing import NDArray
+from quantize.errors import QuantizeError, SchemeError, short_repr
 
 _SUMS, _COUNTS = ".in_sum2", ".counts"
 
@@ -30,22 +28,20 @@ class Imatrix:
     chunks: int
 
     def of(self, name: str, width: int) -> NDArray[np.float32] | None:
-        """The importances for a tensor of that width, or None; raises SchemeError where the widths differ."""
-        found = self.columns.get(name)
-        if found is not None and len(found) != width:
-            if name == "token_embd.weight":  # llama.cpp lets this one pass, and ignores it
+        """The importances of a tensor's columns, or None. Raises SchemeError where the widths differ."""
+        columns = self.columns.get(name)
+        if columns is not None and len(columns) != width:
+            if name == "token_embd.weight":  # llama.cpp accepts this one, and ignores it
                 return None
             raise SchemeError(
-                f"{self.path} has {len(found)} importances for {name!r}, the model has {width} columns",
+                f"{self.path} has {len(columns)} importances for {name!r}, the model has {width} columns",
                 "was it measured with another model?",
             )
-        return found
+        return columns
 
 
 def read(path: Path) -> Imatrix:
-    """Read a GGUF importance matrix. Raises SchemeError where it is not one, or a value is not finite."""
-    import numpy as np
-
+    """Read a GGUF importance matrix. Raises SchemeError where the file is not one, or a value is not finite."""
     try:
         header = read_header(path)
         if header.end > path.stat().st_size:
@@ -55,23 +51,25 @@ def read(path: Path) -> Imatrix:
             f"{path} cannot be used as an importance matrix: {problem}",
             "make it with llama-imatrix, in its GGUF format",
         ) from problem
-    pairs = _pairs(path, header)
-    columns = {}
-    for name, (sums, counts) in pairs.items():
-        total, count = _values(path, sums), np.rint(_values(path, counts)).reshape(-1, 1)
-        matrix = total.reshape(len(count), -1)
-        with np.errstate(all="ignore"):  # what comes of it is checked
-            mean = np.divide(matrix, count, out=np.ones_like(matrix), where=count > 0)
-        if not np.isfinite(mean).all() or (mean < 0).any():
-            raise SchemeError(f"{path}: an importance of {name!r} is not finite, or is below zero")
-        columns[name] = np.ascontiguousarray(mean.reshape(-1))
+    columns = {name: _means(path, name, *pair) for name, pair in _pairs(path, header).items()}
     return Imatrix(path, columns, _chunks(path, header))
+
+
+def _means(path: Path, name: str, sums: Placed, counts: Placed) -> NDArray[np.float32]:
+    """The importance of each column: sum / count, and 1 where nothing was counted."""
+    count = np.rint(_values(path, counts)).reshape(-1, 1)
+    total = _values(path, sums).reshape(len(count), -1)
+    with np.errstate(all="ignore"):  # the result is checked
+        mean = np.divide(total, count, out=np.ones_like(total), where=count > 0)
+    if not np.isfinite(mean).all() or (mean < 0).any():
+        raise SchemeError(f"{path}: an importance of {name!r} is not finite, or is below zero")
+    return np.ascontiguousarray(mean.reshape(-1))
 
 
 def _chunks(path: Path, header: Header) -> int:
     value = header.values.get("imatrix.chunk_count", 0)
     if not isinstance(value, int) or not 0 <= value < 1 << 32:
-        raise SchemeError(f"{path}: 'imatrix.chunk_count' is {shown(value)}, expected a whole number")
+        raise SchemeError(f"{path}: 'imatrix.chunk_count' is {short_repr(value)}, expected a whole number")
     return value
 
 
@@ -86,7 +84,7 @@ def _pairs(path: Path, header: Header) -> dict[str, tuple[Placed, Placed]]:
         if counts is None or sums.ggml_type != "F32" or counts.ggml_type != "F32" or counts.bytes == 0:
             raise SchemeError(f"{path}: {base!r} lacks its counts, or they are not f32")
         if sums.bytes % counts.bytes:
-            raise SchemeError(f"{path}: the sums and counts of {base!r} do not go together")
+            raise SchemeError(f"{path}: the sums and counts of {base!r} do not match")
         pairs[base] = (sums, counts)
     if not pairs:
         raise SchemeError(f"{path} holds no importances", "make it with llama-imatrix, in its GGUF format")
@@ -94,6 +92,4 @@ def _pairs(path: Path, header: Header) -> dict[str, tuple[Placed, Placed]]:
 
 
 def _values(path: Path, placed: Placed) -> NDArray[np.float32]:
-    import numpy as np
-
     return np.fromfile(path, dtype="<f4", count=placed.bytes // 4, offset=placed.offset)

@@ -1,7 +1,7 @@
-"""JSON by others, read without trusting it.
+"""Untrusted JSON.
 
-Whatever the bytes are, the caller gets an object or one error of its own kind. Strings that no UTF-8 file can hold and
-values nested deeper than any real file are refused here, so that nobody later has to expect them.
+Whatever the bytes are, the caller gets an object or an error of the type it chose. Strings that cannot be encoded as
+UTF-8 and values nested deeper than in any real file are refused here, so no later code has to handle them.
 Knows: JSON. Does not know: what a file's fields mean.
 """
 
@@ -18,7 +18,7 @@ MAX_DEPTH = 64
 
 
 def read_object(path: Path, error: type[QuantizeError]) -> dict[str, Any]:
-    """A file that holds a JSON object. Raises that error if it is missing, too large or something else."""
+    """The JSON object in a file. Raises `error` where the file is missing, too large or something else."""
     try:
         if (size := path.stat().st_size) > MAX_BYTES:
             raise error(f"{path} has {size} bytes, expected at most {MAX_BYTES}")
@@ -29,17 +29,17 @@ def read_object(path: Path, error: type[QuantizeError]) -> dict[str, Any]:
 
 
 def optional_object(path: Path, error: type[QuantizeError]) -> dict[str, Any]:
-    """The same from a file that may be absent: then empty."""
+    """The JSON object in a file, empty where there is no file. Raises `error` as `read_object` does."""
     return read_object(path, error) if path.is_file() else {}
 
 
 def parse_object(data: bytes, what: str, error: type[QuantizeError], *, unique: bool = False) -> dict[str, Any]:
-    """The JSON object in these bytes. what: where they come from; unique: a repeated key is an error."""
+    """The JSON object in some bytes. what: their origin, for messages; unique: a repeated key is an error."""
     try:
         text = data.decode("utf-8")
         document = json.loads(text, object_pairs_hook=_unique_keys if unique else None)
         _check_depth(document)
-        if "\\ud" in text or "\\uD" in text:  # an escaped half of a character cannot be written as UTF-8
+        if "\\ud" in text or "\\uD" in text:  # a lone surrogate cannot be encoded as UTF-8
             json.dumps(document, ensure_ascii=False).encode("utf-8")
     except (ValueError, RecursionError) as problem:
         raise error(f"{what} is not valid JSON: {problem}") from problem

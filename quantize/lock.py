@@ -1,8 +1,8 @@
 """models.lock: the models this project knows, and the files built from them on this machine.
 
 The lock that ships with the project pins each model: repository, commit, architecture, licence, weight files.
-A second file of the same format lies beside the GGUF files built here and records the hash and size of each.
-Knows nothing about downloading, about the inside of a checkpoint, or about where a `local` model lies.
+A second file of the same format lies beside the GGUF files built here and records their hashes and sizes.
+Knows nothing about downloads, about what is inside a checkpoint, or about where a `local` model lies.
 """
 
 from __future__ import annotations
@@ -15,8 +15,12 @@ from pathlib import Path
 from types import MappingProxyType
 from typing import Any, TypeVar
 
+import tomlkit
+from filelock import FileLock
+from tomlkit.exceptions import TOMLKitError
+
 from quantize.atomic import replace_text
-from quantize.errors import LockError, UnknownModelError, shown
+from quantize.errors import LockError, UnknownModelError, short_repr
 
 FILE_NAME = "models.lock"
 Scalar = str | int | float | bool
@@ -25,7 +29,7 @@ _T = TypeVar("_T")
 
 @dataclass(frozen=True, slots=True)
 class WeightFile:
-    """One file of a checkpoint. The hash and the size (bytes) are None until they are known."""
+    """One file of a checkpoint. sha256 (hex) and bytes are None until the hub has been asked for them."""
 
     name: str
     sha256: str | None = None
@@ -34,9 +38,9 @@ class WeightFile:
 
 @dataclass(frozen=True, slots=True)
 class PromptSource:
-    """Where the prompt that a judge was trained on is published: a literal in a Python file at a commit.
+    """Where a judge's training prompt is published: a string literal in a Python file at a commit.
 
-    The literal is found by the name it is assigned to, or by its own sha256; `sha256` is that of the file.
+    The literal is identified by the name it is assigned to, or by its own sha256; `sha256` is the file's.
     """
 
     repo: str
@@ -49,11 +53,11 @@ class PromptSource:
 
 @dataclass(frozen=True, slots=True)
 class LockedModel:
-    """One model: where it comes from, what it is, how it judges.
+    """One model: its origin, its shape, its protocol.
 
     Either `repo` and `commit` say where it is published, or `local` names a checkpoint that ships with the
-    project. `config` is the part of its config.json that decides the shape, under the names used there. `chat`
-    names the chat format of a model that brings no chat template.
+    project. `config` holds the fields of config.json that decide the shape. `chat` names the chat format of a model
+    without a chat template of its own.
     """
 
     name: str
@@ -76,7 +80,7 @@ class LockedModel:
 
 @dataclass(frozen=True, slots=True)
 class BuiltFile:
-    """A GGUF built on this machine. `file` is its name in the folder; `source` the commit or hash it came from."""
+    """A GGUF built on this machine. `file`: its name in the folder; `source`: the commit or hash of its checkpoint."""
 
     model: str
     scheme: str
@@ -95,22 +99,22 @@ class Lock:
     built: tuple[BuiltFile, ...]
 
     def model(self, name: str) -> LockedModel:
-        """The model of that name; raises UnknownModelError with the nearest names."""
+        """The model of that name. Raises UnknownModelError with the nearest names."""
         for model in self.models:
             if model.name == name:
                 return model
-        known = [model.name for model in self.models]
-        near = difflib.get_close_matches(name.lower(), known, n=3, cutoff=0.4) or known
+        names = [model.name for model in self.models]
+        near = difflib.get_close_matches(name.lower(), names, n=3, cutoff=0.4) or names
         raise UnknownModelError(f"unknown model {name!r} in {self.path}", f"known names near it: {', '.join(near)}")
 
     def find_built(self, model: str, scheme: str) -> BuiltFile | None:
-        """The record of the file built for that model and scheme, if there is one."""
-        return next((b for b in self.built if b.model == model and b.scheme == scheme), None)
+        """The record of the file built for that model and scheme, or None."""
+        return next((file for file in self.built if (file.model, file.scheme) == (model, scheme)), None)
 
 
 def shipped_path() -> Path:
-    """The models.lock in force: the one EDGE_JUDGE_LOCK names, or that which ships with the project, beside this
-    module or at the root of the source tree.
+    """The models.lock in force: the file EDGE_JUDGE_LOCK names, else the one that ships with the project, beside
+    this module or at the root of the source tree.
     """
     if named := os.environ.get("EDGE_JUDGE_LOCK"):
         return Path(named)
@@ -122,7 +126,7 @@ def shipped_path() -> Path:
 
 
 def read(path: Path | None = None) -> Lock:
-    """Read a models.lock; without a path, the one that ships. Raises LockError naming the entry and the field."""
+    """Read a models.lock; without a path, `shipped_path`. Raises LockError naming the entry and the field."""
     path = shipped_path() if path is None else path
     document = _parse(path)
     models = _table(document, "models", path)
@@ -137,30 +141,28 @@ def read(path: Path | None = None) -> Lock:
 
 
 def read_built(folder: Path) -> Lock:
-    """The records of the files built in a folder; an empty lock where nothing was built yet."""
+    """The records of the files built in a folder; an empty lock where there are none."""
     path = folder / FILE_NAME
     return read(path) if path.exists() else Lock(path, (), ())
 
 
 def record_built(folder: Path, built: BuiltFile) -> None:
-    """Add or replace the record of one built file. Atomic, also between processes."""
-    import tomlkit
-    from filelock import FileLock
-
+    """Add or replace the record of one built file. Atomic, and safe between processes."""
     folder.mkdir(parents=True, exist_ok=True)
     path = folder / FILE_NAME
     with FileLock(str(folder / f".{FILE_NAME}.guard")):
-        others = [b for b in read_built(folder).built if (b.model, b.scheme) != (built.model, built.scheme)]
+        records = {(record.model, record.scheme): record for record in read_built(folder).built}
+        records[built.model, built.scheme] = built
         document = tomlkit.parse(path.read_text("utf-8")) if path.exists() else tomlkit.document()
         tables = tomlkit.aot()
-        for record in sorted([*others, built], key=lambda b: (b.model, b.scheme)):
+        for _, record in sorted(records.items()):
             tables.append(_built_table(record))
         document["built"] = tables
         replace_text(path, tomlkit.dumps(document))
 
 
 class _Entry:
-    """One table of the lock, read field by field with errors that say where."""
+    """One table of the lock, read field by field; an error names the table and the field."""
 
     def __init__(self, table: object, where: str) -> None:
         if not isinstance(table, dict):
@@ -168,18 +170,18 @@ class _Entry:
         self.table: dict[str, Any] = table
         self.where = where
 
-    def need(self, key: str, kind: type[_T]) -> _T:
-        value = self.want(key, kind)
+    def required(self, key: str, kind: type[_T]) -> _T:
+        value = self.optional(key, kind)
         if value is None:
             raise LockError(f"{self.where} lacks {key!r}, a {kind.__name__}")
         return value
 
-    def want(self, key: str, kind: type[_T]) -> _T | None:
+    def optional(self, key: str, kind: type[_T]) -> _T | None:
         value = self.table.get(key)
         if value is None:
             return None
         if not isinstance(value, kind) or (kind is int and isinstance(value, bool)):
-            raise LockError(f"{self.where}: {key!r} is {shown(value)}, expected a {kind.__name__}")
+            raise LockError(f"{self.where}: {key!r} is {short_repr(value)}, expected a {kind.__name__}")
         return value
 
     def part(self, key: str, make: Callable[[_Entry], _T]) -> _T | None:
@@ -187,9 +189,6 @@ class _Entry:
 
 
 def _parse(path: Path) -> dict[str, Any]:
-    import tomlkit
-    from tomlkit.exceptions import TOMLKitError
-
     try:
         return tomlkit.parse(path.read_text("utf-8")).unwrap()
     except OSError as problem:
@@ -206,25 +205,25 @@ def _table(document: dict[str, Any], key: str, path: Path) -> dict[str, Any]:
 
 
 def _model(name: str, entry: _Entry) -> LockedModel:
-    config = entry.need("config", dict)
-    files = entry.want("files", list) or []
+    config = entry.required("config", dict)
+    files = entry.optional("files", list) or []
     model = LockedModel(
         name=name,
-        architecture=entry.need("architecture", str),
-        model_class=entry.need("class", str),
-        parameters=entry.want("parameters", int),
-        license=entry.need("license", str),
-        protocol=entry.need("protocol", str),
+        architecture=entry.required("architecture", str),
+        model_class=entry.required("class", str),
+        parameters=entry.optional("parameters", int),
+        license=entry.required("license", str),
+        protocol=entry.required("protocol", str),
         config=MappingProxyType(dict(config)),
-        repo=entry.want("repo", str),
-        commit=entry.want("commit", str),
-        local=entry.want("local", str),
-        dtype=entry.want("dtype", str),
-        gated=entry.want("gated", bool) or False,
-        acceptance=entry.want("acceptance", str),
+        repo=entry.optional("repo", str),
+        commit=entry.optional("commit", str),
+        local=entry.optional("local", str),
+        dtype=entry.optional("dtype", str),
+        gated=entry.optional("gated", bool) or False,
+        acceptance=entry.optional("acceptance", str),
         files=tuple(_file(_Entry(f, f"{entry.where}.files[{i}]")) for i, f in enumerate(files)),
         prompt=entry.part("prompt", _prompt),
-        chat=entry.want("chat", str),
+        chat=entry.optional("chat", str),
     )
     if (model.local is None) == (model.repo is None) or (model.repo is None) != (model.commit is None):
         raise LockError(f"{entry.where} needs either 'local' or both 'repo' and 'commit'")
@@ -232,34 +231,32 @@ def _model(name: str, entry: _Entry) -> LockedModel:
 
 
 def _file(entry: _Entry) -> WeightFile:
-    return WeightFile(entry.need("name", str), entry.want("sha256", str), entry.want("bytes", int))
+    return WeightFile(entry.required("name", str), entry.optional("sha256", str), entry.optional("bytes", int))
 
 
 def _prompt(entry: _Entry) -> PromptSource:
     return PromptSource(
-        repo=entry.need("repo", str),
-        commit=entry.need("commit", str),
-        path=entry.need("path", str),
-        literal=entry.want("literal", str),
-        literal_sha256=entry.want("literal_sha256", str),
-        sha256=entry.want("sha256", str),
+        repo=entry.required("repo", str),
+        commit=entry.required("commit", str),
+        path=entry.required("path", str),
+        literal=entry.optional("literal", str),
+        literal_sha256=entry.optional("literal_sha256", str),
+        sha256=entry.optional("sha256", str),
     )
 
 
 def _built(entry: _Entry) -> BuiltFile:
     return BuiltFile(
-        model=entry.need("model", str),
-        scheme=entry.need("scheme", str),
-        file=entry.need("file", str),
-        sha256=entry.need("sha256", str),
-        bytes=entry.need("bytes", int),
-        source=entry.want("source", str),
+        model=entry.required("model", str),
+        scheme=entry.required("scheme", str),
+        file=entry.required("file", str),
+        sha256=entry.required("sha256", str),
+        bytes=entry.required("bytes", int),
+        source=entry.optional("source", str),
     )
 
 
 def _built_table(built: BuiltFile) -> Any:
-    import tomlkit
-
     table = tomlkit.table()
     for key in ("model", "scheme", "file", "sha256", "bytes", "source"):
         if (value := getattr(built, key)) is not None:

@@ -1,4 +1,4 @@
-"""The keys of a GGUF that say what it is and where it comes from; no time and no path of this machine among them.
+"""The keys of a GGUF that say what it is and where it comes from. None holds a time or a local path.
 
 Knows nothing about tensors or vocabularies.
 """
@@ -6,6 +6,8 @@ Knows nothing about tensors or vocabularies.
 from __future__ import annotations
 
 from dataclasses import dataclass
+
+from gguf import size_label
 
 from quantize.architectures.blueprint import Blueprint, Field
 from quantize.digest import sha256
@@ -17,10 +19,10 @@ QUANTIZATION_VERSION = 2  # of ggml's block formats, GGML_QNT_VERSION
 
 @dataclass(frozen=True, slots=True)
 class Provenance:
-    """Where a checkpoint comes from, for the GGUF's metadata. What is None is left out.
+    """Where a checkpoint comes from, for the GGUF's metadata. Fields that are None are left out.
 
-    `sha256` stands for all weight files (see `digest.combined`); a build fills it in. `prompt` is the prompt the
-    model was trained to judge with.
+    sha256: one hash of all weight files (see `digest.combined`), set by the build. prompt: the prompt that the model
+    was trained to judge with.
     """
 
     repo: str | None = None
@@ -33,12 +35,10 @@ class Provenance:
 def general_fields(
     name: str, blueprint: Blueprint, planned: Plan, origin: Provenance, tool: str | None = None
 ) -> tuple[Field, ...]:
-    """The GGUF's general.* keys a llama.cpp user expects, and ours under edge_judge.*; no time, no path.
+    """The general.* keys that a llama.cpp user expects, and our own under edge_judge.*.
 
-    tool: the name and version of the program that builds.
+    tool: the name and version of the building program.
     """
-    from gguf import size_label
-
     count = blueprint.parameters
     url = f"https://huggingface.co/{origin.repo}" if origin.repo else None
     texts = (
@@ -63,7 +63,7 @@ def general_fields(
 
 
 def imatrix_fields(weighting: Imatrix | None) -> tuple[Field, ...]:
-    """What llama-quantize notes about an importance matrix, and its hash; its name, but not where it lay."""
+    """The keys that llama-quantize writes about an importance matrix, and its hash; its file name without folders."""
     if weighting is None:
         return ()
     return (

@@ -1,9 +1,9 @@
 """Rows of a checkpoint -> quantized rows -> their place in a GGUF, in one pass.
 
-A block of rows is gathered in the order the family asks for, converted to float32, packed by ggml and written
-where it belongs; nothing larger than a few blocks is ever in memory, and no half-precision copy of the model
-is made. ggml packs every row by itself, so the bytes are those that llama.cpp's own quantizer writes. Knows
-nothing about names, schemes or vocabularies: it gets tensors and types.
+A block of rows is gathered in the family's order, converted to float32, packed by ggml and written to its place.
+Memory holds a few blocks at a time; no half-precision copy of the model is made. ggml packs each row on its own, so
+the bytes equal those of llama.cpp's quantizer. Knows nothing about names, schemes or vocabularies: it gets tensors and
+types.
 """
 
 from __future__ import annotations
@@ -17,16 +17,16 @@ from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
-from typing import IO, TYPE_CHECKING
+from typing import IO
+
+import numpy as np
+from gguf import GGMLQuantizationType
+from numpy.typing import NDArray
 
 from quantize.architectures.blueprint import Target
 from quantize.checkpoint import Tensor, TensorRows, row_shape
 from quantize.container import Placed
 from quantize.errors import PackError
-
-if TYPE_CHECKING:
-    import numpy as np
-    from numpy.typing import NDArray
 
 BLOCK_BYTES = 4 << 20  # of float32; a worker holds about three of these
 _FLOAT_P = ctypes.POINTER(ctypes.c_float)
@@ -34,7 +34,7 @@ _FLOAT_P = ctypes.POINTER(ctypes.c_float)
 
 @dataclass(frozen=True, slots=True)
 class Job:
-    """One tensor to write: what it is, where its values are (None for a constant), where its bytes go."""
+    """One tensor to write: its target, its source (None for a constant), its place in the file."""
 
     target: Target
     source: Tensor | None
@@ -45,10 +45,10 @@ class Job:
 def write_tensors(
     jobs: Iterable[Job], out: Path, *, threads: int | None = None, done: Callable[[Job], None] | None = None
 ) -> None:
-    """Write every job's bytes into an existing file that already has its header.
+    """Write the tensor of each job into a file that already has its header.
 
-    `done` is called in this thread after each tensor. Raises PackError where a value is not finite or does
-    not fit the type, and where the file cannot be written; the file is then unfinished.
+    `done` is called in this thread after each tensor. Raises PackError where a value is not finite or out of the
+    type's range, and where the file cannot be written; the file is then unfinished.
     """
     workers = threads or os.cpu_count() or 1
     try:
@@ -67,7 +67,7 @@ def _write_tensor(job: Job, stream: IO[bytes], lock: threading.Lock, pool: Threa
     pending: set[Future[None]] = set()
     try:
         for span in _blocks(job.target.shape):
-            if len(pending) > workers:  # keep the queue short: an interrupt should not wait for a whole tensor
+            if len(pending) > workers:  # a short queue: an interrupt does not wait for a whole tensor
                 finished, pending = wait(pending, return_when=FIRST_COMPLETED)
                 for future in finished:
                     future.result()
@@ -82,7 +82,7 @@ def _write_tensor(job: Job, stream: IO[bytes], lock: threading.Lock, pool: Threa
 
 
 def _blocks(shape: tuple[int, ...]) -> Iterator[slice]:
-    """Slices of whole rows that take about BLOCK_BYTES as float32; a vector is one block."""
+    """Slices of rows of about BLOCK_BYTES each as float32; a vector is one slice."""
     if len(shape) == 1:
         yield slice(0, shape[0])
         return
@@ -128,14 +128,10 @@ def quantize_rows(
     weights: NDArray[np.float32] | None = None,
     name: str = "tensor",
 ) -> NDArray[np.uint8]:
-    """Pack rows, shape (rows, width), into a ggml type: the bytes as an array. `weights` has shape (width,).
+    """Pack rows of shape (rows, width) into a ggml type; returns the bytes. weights: importances, shape (width,).
 
-    Raises PackError where a value is not finite, before or after packing (an f32 too large for f16, for
-    example).
+    Raises PackError where a value is not finite, before or after packing: an f32 too large for f16, for example.
     """
-    import numpy as np
-    from gguf import GGMLQuantizationType
-
     kind = int(GGMLQuantizationType[ggml_type])
     values = np.ascontiguousarray(values, dtype=np.float32)
     rows, width = values.shape
@@ -158,8 +154,8 @@ def quantize_rows(
 
 @cache
 def _ggml() -> ctypes.CDLL:
-    """libggml-base, which ships inside llama_cpp. A ctypes call releases the interpreter lock: threads do run."""
-    import llama_cpp
+    """libggml-base, which ships inside llama_cpp. A ctypes call releases the GIL, so worker threads run in parallel."""
+    import llama_cpp  # loads compiled libraries: only where something is packed
 
     name = {"win32": "ggml-base.dll", "darwin": "libggml-base.dylib"}.get(sys.platform, "libggml-base.so")
     library = ctypes.CDLL(str(Path(llama_cpp.__file__).parent / "lib" / name))

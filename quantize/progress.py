@@ -1,6 +1,6 @@
-"""How far a build is.
+"""The progress of a build.
 
-Knows: the size of every tensor of the GGUF. Does not know: who is told, nor how it is shown.
+Knows: the size of every tensor of the GGUF. Does not know: who listens, or how progress is displayed.
 """
 
 from __future__ import annotations
@@ -14,8 +14,8 @@ from quantize.container import Placed
 
 @dataclass(frozen=True, slots=True)
 class Progress:
-    """How far a build is. `stage` is hash, fetch or pack; bytes are those of the GGUF's tensors, or of the files
-    that are hashed.
+    """One report. stage: hash, fetch or pack. tensor: its name, or the name of a file. bytes: of the GGUF's tensors,
+    or of the files to hash.
     """
 
     stage: str
@@ -30,7 +30,7 @@ ProgressCallback = Callable[[Progress], None]
 
 
 class Counter:
-    """Counts the tensors that are written and reports them."""
+    """Counts the tensors that are written, and reports them."""
 
     def __init__(self, header: tuple[Placed, ...], progress: ProgressCallback | None) -> None:
         self._sizes = {placed.name: placed.bytes for placed in header}
@@ -38,16 +38,16 @@ class Counter:
         self._bytes = self._tensors = 0
 
     def written(self, target: Target) -> None:
-        """This tensor has just been written."""
+        """Count a tensor that was just written."""
         self.skip([target])
         self.stage("pack", target.name)
 
     def skip(self, targets: Sequence[Target]) -> None:
-        """These tensors were written before."""
+        """Count tensors that an earlier build wrote."""
         self._bytes += sum(self._sizes[target.name] for target in targets)
         self._tensors += len(targets)
 
     def stage(self, stage: str, what: str) -> None:
-        """Report what is done now, and how much of the whole is done."""
+        """Report the current stage and the share of the build that is done. what: the name of a tensor or file."""
         if self._progress is not None:
             self._progress(Progress(stage, what, self._tensors, len(self._sizes), self._bytes, self._total))

@@ -1,7 +1,7 @@
-"""The prompt that a judge was trained on, taken from the Python file that published it.
+"""The prompt that a judge was trained on, read from the Python file that published it.
 
-Such a prompt belongs to its model as a chat template does, so it comes with the model and is stored in the GGUF;
-no text of it is part of this project. The file is parsed, never run. Knows nothing about how a prompt is filled in.
+Such a prompt belongs to its model, like a chat template. It is stored in the GGUF; this project holds no copy of it.
+The file is parsed, never run. Knows nothing about how a prompt is filled in.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ from quantize.lock import PromptSource
 
 
 def read_prompt(code: str, source: PromptSource) -> str:
-    """The one text literal of a Python file that `source` means, by the name it is given or by its sha256.
+    """The string literal of a Python file that `source` identifies, by its name or by its sha256.
 
     Raises SourceError where the file is not Python, or holds no such literal.
     """
@@ -22,24 +22,25 @@ def read_prompt(code: str, source: PromptSource) -> str:
         tree = ast.parse(code)
     except (SyntaxError, ValueError, RecursionError, MemoryError) as problem:
         raise SourceError(f"{source.path} of {source.repo} is not Python: {problem}") from problem
-    for text in _named(tree, source.literal) if source.literal else _texts(tree):
-        data = text.encode("utf-8", "replace")  # a literal may hold half a character; the prompt meant does not
+    for text in _named_literals(tree, source.literal) if source.literal else _literals(tree):
+        data = text.encode("utf-8", "replace")  # some other literal of the file may hold a lone surrogate
         if source.literal_sha256 in (None, hashlib.sha256(data).hexdigest()):
             return data.decode()
-    wanted = source.literal or f"with sha256 {source.literal_sha256}"
+    literal = source.literal or f"with sha256 {source.literal_sha256}"
     raise SourceError(
-        f"{source.path} of {source.repo} at {source.commit} holds no text {wanted}",
-        "models.lock and that file do not go together",
+        f"{source.path} of {source.repo} at {source.commit} holds no text {literal}",
+        "models.lock does not match that file",
     )
 
 
-def _named(tree: ast.AST, name: str) -> list[str]:
-    found = []
+def _named_literals(tree: ast.AST, name: str) -> list[str]:
+    """The string literals in every assignment to that name."""
+    literals = []
     for node in ast.walk(tree):
         if isinstance(node, ast.Assign) and any(isinstance(t, ast.Name) and t.id == name for t in node.targets):
-            found += _texts(node.value)
-    return found
+            literals += _literals(node.value)
+    return literals
 
 
-def _texts(tree: ast.AST) -> list[str]:
+def _literals(tree: ast.AST) -> list[str]:
     return [n.value for n in ast.walk(tree) if isinstance(n, ast.Constant) and isinstance(n.value, str)]

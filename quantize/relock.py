@@ -1,6 +1,6 @@
-"""models.lock against a hub: what is not as it was pinned, and the hashes and sizes that are still missing.
+"""models.lock against a hub: what differs from the pins, and the hashes and sizes that are still missing.
 
-Only the hub's metadata is asked for, no weights. Knows nothing about files built on this machine.
+Reads the hub's metadata, no weights. Knows nothing about files built on this machine.
 """
 
 from __future__ import annotations
@@ -10,6 +10,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import tomlkit
+
 from quantize.atomic import replace_text
 from quantize.errors import LockError, SourceError, SourceInterruptedError
 from quantize.hub import Hub, RemoteFile
@@ -18,7 +20,7 @@ from quantize.lock import LockedModel, read
 
 @dataclass(frozen=True, slots=True)
 class Finding:
-    """Something about a model: `state` is ok, filled, missing, changed, moved or refused; `detail` says what."""
+    """One result of a check. state: ok, filled, missing, changed, moved or refused; detail: what, for a message."""
 
     model: str
     state: str
@@ -27,12 +29,12 @@ class Finding:
 
     @property
     def wrong(self) -> bool:
-        """Whether a build of this model would fail, or give something else than was pinned."""
+        """Whether a build of this model would fail, or differ from what was pinned."""
         return self.state in ("missing", "changed", "refused")
 
 
 def check(hub: Hub, models: tuple[LockedModel, ...]) -> tuple[Finding, ...]:
-    """Compare what is pinned with what the hub has. A branch that moved on is told, and is not wrong.
+    """Compare the pins with the hub. A branch that moved on is reported, but is not wrong.
 
     Raises SourceInterruptedError where the hub cannot be reached.
     """
@@ -42,8 +44,9 @@ def check(hub: Hub, models: tuple[LockedModel, ...]) -> tuple[Finding, ...]:
             continue
         listing = _listing(hub, model, findings)
         if listing is not None:
-            found = [_compare(model, file.name, file.sha256, listing) for file in model.files]
-            findings += [f for f in found if f is not None] or [Finding(model.name, "ok", f"as pinned, {model.commit}")]
+            compared = (_compare(model, file.name, file.sha256, listing) for file in model.files)
+            differences = [finding for finding in compared if finding is not None]
+            findings += differences or [Finding(model.name, "ok", f"as pinned, {model.commit}")]
             head = hub.commit(model.repo)
             if head != model.commit:
                 findings.append(Finding(model.name, "moved", f"its main branch is at {head} now"))
@@ -51,16 +54,14 @@ def check(hub: Hub, models: tuple[LockedModel, ...]) -> tuple[Finding, ...]:
 
 
 def fill(hub: Hub, path: Path) -> tuple[Finding, ...]:
-    """Write the hashes and sizes the hub tells into a models.lock, where they are missing; nothing else changes.
+    """Write the hashes and sizes that a models.lock lacks, as the hub gives them; nothing else changes.
 
-    Raises LockError where one is there and differs: a pin is never moved silently.
+    Raises LockError where a present one differs: a pin is never moved silently.
     """
-    import tomlkit
-
-    known = read(path)
+    models = read(path).models
     document = tomlkit.parse(path.read_text("utf-8"))
     findings: list[Finding] = []
-    for model in known.models:
+    for model in models:
         if model.repo is None:
             continue
         listing = _listing(hub, model, findings)
@@ -68,11 +69,11 @@ def fill(hub: Hub, path: Path) -> tuple[Finding, ...]:
             continue
         table: Any = document["models"]
         for entry in table[model.name].get("files", []):
-            found = listing.get(str(entry["name"]))
-            if found is None:
+            file = listing.get(str(entry["name"]))
+            if file is None:
                 findings.append(Finding(model.name, "missing", "the hub has no such file", str(entry["name"])))
-            elif _fill_entry(model, entry, found):
-                findings.append(Finding(model.name, "filled", f"sha256 {found.sha256}", found.name))
+            elif _fill_entry(model, entry, file):
+                findings.append(Finding(model.name, "filled", f"sha256 {file.sha256}", file.name))
     text = tomlkit.dumps(document)
     if text != path.read_text("utf-8"):
         replace_text(path, text)
@@ -90,23 +91,23 @@ def _listing(hub: Hub, model: LockedModel, findings: list[Finding]) -> Mapping[s
 
 
 def _compare(model: LockedModel, name: str, pinned: str | None, listing: Mapping[str, RemoteFile]) -> Finding | None:
-    found = listing.get(name)
-    if found is None:
+    file = listing.get(name)
+    if file is None:
         return Finding(model.name, "missing", "the hub has no such file", name)
-    if pinned and found.sha256 and pinned != found.sha256:
-        return Finding(model.name, "changed", f"sha256 {found.sha256}, pinned {pinned}", name)
+    if pinned and file.sha256 and pinned != file.sha256:
+        return Finding(model.name, "changed", f"sha256 {file.sha256}, pinned {pinned}", name)
     return None
 
 
-def _fill_entry(model: LockedModel, entry: Any, found: RemoteFile) -> bool:
-    """Add what is missing in one file's table; tells whether something was."""
+def _fill_entry(model: LockedModel, entry: Any, file: RemoteFile) -> bool:
+    """Add what one file's table lacks. Returns whether it lacked anything."""
     changed = False
-    for key, value in (("sha256", found.sha256), ("bytes", found.bytes)):
+    for key, value in (("sha256", file.sha256), ("bytes", file.bytes)):
         if value is None:
             continue
         if key in entry and entry[key] != value:
             raise LockError(
-                f"{found.name} of {model.repo} has {key} {value}, models.lock pins {entry[key]}",
+                f"{file.name} of {model.repo} has {key} {value}, models.lock pins {entry[key]}",
                 "the hub serves another file at the pinned commit; find out why before anything is changed",
             )
         changed = changed or key not in entry

@@ -1,9 +1,9 @@
-"""The table of contents of one safetensors file, read and checked without trusting a byte of it.
+"""The table of contents of one safetensors file, read without trusting a byte of it.
 
-The format: eight bytes with the length of a JSON header, the header, then the data; every entry of the header
-gives dtype, shape and the first and last byte of a tensor, and together the entries cover the data without
-gap or overlap (https://github.com/huggingface/safetensors, "Format"). Knows nothing about what the tensors
-mean, and reads none of their values.
+The format: eight bytes with the length of a JSON header, the header, then the data. Each entry of the header gives
+dtype, shape and the byte range of a tensor; together the entries cover the data without gap or overlap
+(https://github.com/huggingface/safetensors, "Format"). Knows nothing about what the tensors mean, and reads none of
+their values.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from quantize.errors import CheckpointError, shown
+from quantize.errors import CheckpointError, short_repr
 from quantize.json_file import parse_object
 
 MAX_HEADER_BYTES = 100_000_000
@@ -26,7 +26,7 @@ ITEM_BYTES = {
 
 @dataclass(frozen=True, slots=True)
 class Entry:
-    """One tensor of the file: its dtype as the file names it, its shape, and where in the file its bytes begin."""
+    """One tensor of the file: its dtype as the file names it, its shape, and the byte at which its data begins."""
 
     name: str
     dtype: str
@@ -38,8 +38,8 @@ class Entry:
 def read_header(path: Path) -> tuple[Entry, ...]:
     """Every tensor of a safetensors file, in the order of its data.
 
-    Raises CheckpointError where the file is missing or cut short, or where an entry is malformed, lies
-    outside the file, overlaps another one, or leaves bytes that belong to no tensor.
+    Raises CheckpointError where the file is missing or truncated, where an entry is malformed, lies outside the file
+    or overlaps another, and where some bytes belong to no tensor.
     """
     try:
         size = path.stat().st_size
@@ -48,7 +48,7 @@ def read_header(path: Path) -> tuple[Entry, ...]:
             if size < 8 or length > min(size - 8, MAX_HEADER_BYTES):
                 raise CheckpointError(
                     f"{path} is no whole safetensors file: its header should take {length} bytes, the file has {size}",
-                    "it was cut short or is something else; fetch it again",
+                    "it is truncated or something else; fetch it again",
                 )
             header = stream.read(length)
     except OSError as problem:
@@ -66,35 +66,37 @@ def _parse(path: Path, header: bytes, data_bytes: int) -> list[Entry]:
 
 def _entry(path: Path, name: str, value: object, data_bytes: int) -> Entry:
     if not isinstance(value, dict):
-        raise CheckpointError(f"{path}: the entry of tensor {shown(name)} is not an object")
+        raise CheckpointError(f"{path}: the entry of tensor {short_repr(name)} is not an object")
     dtype: Any = value.get("dtype")
     shape: Any = value.get("shape")
     span: Any = value.get("data_offsets")
     if not isinstance(dtype, str) or dtype not in ITEM_BYTES:
         raise CheckpointError(
-            f"{path}: tensor {shown(name)} has dtype {shown(dtype)}, expected one of {', '.join(ITEM_BYTES)}"
+            f"{path}: tensor {short_repr(name)} has dtype {short_repr(dtype)}, expected one of {', '.join(ITEM_BYTES)}"
         )
-    if not _naturals(shape):
+    if not _are_naturals(shape):
         raise CheckpointError(
-            f"{path}: tensor {shown(name)} has shape {shown(shape)}, expected a list of whole numbers"
+            f"{path}: tensor {short_repr(name)} has shape {short_repr(shape)}, expected a list of whole numbers"
         )
-    if not _naturals(span) or len(span) != 2 or span[0] > span[1]:
-        raise CheckpointError(f"{path}: tensor {shown(name)} has data_offsets {shown(span)}, expected [begin, end]")
+    if not _are_naturals(span) or len(span) != 2 or span[0] > span[1]:
+        raise CheckpointError(
+            f"{path}: tensor {short_repr(name)} has data_offsets {short_repr(span)}, expected [begin, end]"
+        )
     if span[1] > data_bytes:
         raise CheckpointError(
-            f"{path}: tensor {shown(name)} ends at byte {span[1]} of the data, but the file holds {data_bytes}",
-            "the file was cut short; fetch it again",
+            f"{path}: tensor {short_repr(name)} ends at byte {span[1]} of the data, but the file holds {data_bytes}",
+            "the file is truncated; fetch it again",
         )
     if span[1] - span[0] != math.prod(shape) * ITEM_BYTES[dtype]:
         raise CheckpointError(
-            f"{path}: tensor {shown(name)} takes {span[1] - span[0]} bytes, but {dtype} of shape {shape} takes "
+            f"{path}: tensor {short_repr(name)} takes {span[1] - span[0]} bytes, but {dtype} of shape {shape} takes "
             f"{math.prod(shape) * ITEM_BYTES[dtype]}"
         )
     return Entry(name, dtype, tuple(shape), span[0], span[1] - span[0])
 
 
-def _naturals(value: Any) -> bool:
-    """Whether this is a list of few numbers that are sizes or places in a file."""
+def _are_naturals(value: Any) -> bool:
+    """Whether this is a short list of integers that can be sizes or file offsets."""
     return (
         isinstance(value, list)
         and len(value) <= MAX_DIMENSIONS
@@ -106,7 +108,9 @@ def _check_cover(path: Path, entries: list[Entry], data_bytes: int) -> None:
     end = 0
     for entry in entries:
         if entry.offset < end:
-            raise CheckpointError(f"{path}: tensor {shown(entry.name)} overlaps another one at byte {entry.offset}")
+            raise CheckpointError(
+                f"{path}: tensor {short_repr(entry.name)} overlaps another one at byte {entry.offset}"
+            )
         if entry.offset > end:
             raise CheckpointError(f"{path}: bytes {end} to {entry.offset} of the data belong to no tensor")
         end = entry.offset + entry.bytes

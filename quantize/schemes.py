@@ -1,9 +1,8 @@
 """Quantization schemes: their names, and the type that llama.cpp gives each tensor under one.
 
-A scheme such as q4_k_m is a recipe: the type of a tensor depends on its role, its layer, its width and the
-whole model. llama.cpp itself is asked: it plans a quantization of a stub file that has the header of the
-model and a sparse hole instead of data, and its log tells the type of each tensor. Knows nothing about
-checkpoints or about how numbers are packed.
+A scheme such as q4_k_m is a recipe: the type of a tensor depends on its role, its layer, its width and the whole
+model. llama.cpp itself decides: it plans the quantization of a stub file with the model's header and a sparse hole
+for data, and logs the type of each tensor. Knows nothing about checkpoints or about how numbers are packed.
 """
 
 from __future__ import annotations
@@ -36,14 +35,14 @@ SCHEMES = {
 ALIASES = {"q5_k": "q5_k_m", "q4_k": "q4_k_m", "q3_k": "q3_k_m"}
 
 _PLANNED = re.compile(r"\[ *\d+/ *\d+\] +(\S+) +- \[[^\]]*\], type = +(\S+), size =[^\n]*?(?:\((\w+)\))?\n")
-# llama.cpp refuses, or aborts, without importances for these
+# types for which llama.cpp refuses or aborts without importances
 _NEED_WEIGHTS = frozenset(("IQ3_XXS", "IQ2_XXS", "IQ2_XS", "IQ2_S", "IQ1_M", "IQ1_S"))
-_guard = threading.Lock()
+_log_lock = threading.Lock()
 
 
 @dataclass(frozen=True, slots=True)
 class Plan:
-    """A scheme applied to a model: the ggml type (upper case) of every tensor, in the model's order."""
+    """A scheme applied to a model: name and ggml type (upper case) of every tensor, in the model's order."""
 
     scheme: str
     file_type: int
@@ -52,18 +51,17 @@ class Plan:
 
 
 def canonical(name: str) -> str:
-    """The scheme's own name; case does not matter. Raises UnknownSchemeError with the nearest names."""
-    wanted = name.lower().replace("-", "_")
-    wanted = ALIASES.get(wanted, wanted)
-    if wanted not in SCHEMES:
-        near = difflib.get_close_matches(wanted, SCHEMES, n=4, cutoff=0.5) or list(SCHEMES)
+    """The canonical name of a scheme; case does not matter. Raises UnknownSchemeError with the nearest names."""
+    scheme = name.lower().replace("-", "_")
+    scheme = ALIASES.get(scheme, scheme)
+    if scheme not in SCHEMES:
+        near = difflib.get_close_matches(scheme, SCHEMES, n=4, cutoff=0.5) or list(SCHEMES)
         raise UnknownSchemeError(f"unknown scheme {name!r}", f"known schemes near it: {', '.join(near)}")
-    return wanted
+    return scheme
 
 
 def plan(blueprint: Blueprint, scheme: str, *, with_imatrix: bool = False) -> Plan:
-    """Ask llama.cpp which type each tensor of a model gets. Takes well under a second, a few MB of disk, no
-    weights.
+    """The type that llama.cpp gives each tensor of a model. Needs no weights, a few MB of disk, under a second.
 
     Raises UnknownSchemeError, and SchemeError where llama.cpp refuses this scheme for this model.
     """
@@ -76,14 +74,14 @@ def plan(blueprint: Blueprint, scheme: str, *, with_imatrix: bool = False) -> Pl
             raise SchemeError(f"cannot plan {scheme}: {problem.strerror or problem}") from problem
         status, log = _dry_run(stub, SCHEMES[scheme], with_imatrix)
     types = {name: (new or old).upper() for name, old, new in _PLANNED.findall(log)}
-    missing = [t.name for t in blueprint.targets if t.name not in types]
+    missing = [target.name for target in blueprint.targets if target.name not in types]
     if status != 0 or missing:
         reason = next((line.strip() for line in log.splitlines() if "failed to quantize" in line), "no reason given")
         raise SchemeError(f"llama.cpp does not plan {scheme} for this {blueprint.architecture} model: {reason}")
     return Plan(
         scheme,
         SCHEMES[scheme],
-        tuple((t.name, types[t.name]) for t in blueprint.targets),
+        tuple((target.name, types[target.name]) for target in blueprint.targets),
         "require an imatrix" in log,
     )
 
@@ -98,7 +96,7 @@ def require_imatrix(planned: Plan) -> None:
 
 
 def require_weights(planned: Plan, weighted: Container[str]) -> None:
-    """Raise ImatrixNeededError where an importance matrix lacks a tensor whose type makes no sense without one."""
+    """Raise ImatrixNeededError where an importance matrix lacks a tensor whose type needs one."""
     for name, kind in planned.types:
         needed = kind in _NEED_WEIGHTS or (kind == "Q2_K" and planned.scheme == "q2_k_s")
         if needed and name not in ("token_embd.weight", "output.weight") and name not in weighted:
@@ -109,7 +107,7 @@ def require_weights(planned: Plan, weighted: Container[str]) -> None:
 
 
 def file_bytes(blueprint: Blueprint, scheme: str) -> int:
-    """The bytes of all tensors of a model under a scheme: the size of the GGUF but for its header and vocabulary."""
+    """The bytes of all tensors of a model under a scheme: the size of the GGUF without its header."""
     return planned_bytes(blueprint, plan(blueprint, scheme))
 
 
@@ -120,8 +118,8 @@ def planned_bytes(blueprint: Blueprint, planned: Plan) -> int:
 
 
 def _write_stub(path: Path, blueprint: Blueprint) -> None:
-    tensors = [(t.name, t.shape, "F32") for t in blueprint.targets]
-    # the hole is never read, only its extent is checked
+    tensors = [(target.name, target.shape, "F32") for target in blueprint.targets]
+    # llama.cpp never reads the hole, it only checks its size
     container.write_header(path, blueprint.architecture, blueprint.fields, tensors)
 
 
@@ -131,34 +129,34 @@ def _dry_run(stub: Path, file_type: int, with_imatrix: bool) -> tuple[int, str]:
     parameters = llama_cpp.llama_model_quantize_default_params()
     parameters.ftype, parameters.dry_run, parameters.nthread = file_type, True, 1
     if with_imatrix:  # for a plan only its presence counts
-        one = (ctypes.c_float * 1)(1.0)
+        importance = (ctypes.c_float * 1)(1.0)
         data = llama_cpp.llama_model_imatrix_data
-        entries = (data * 2)(data(name=b"presence", data=one, size=1), data(name=None, data=None, size=0))
+        entries = (data * 2)(data(name=b"presence", data=importance, size=1), data(name=None, data=None, size=0))
         parameters.imatrix = ctypes.cast(entries, ctypes.POINTER(data))
     out = str(stub.with_suffix(".out")).encode()
-    # In a thread of its own: Python's signal handlers never run there, and what one of them raises in the midst
-    # of llama.cpp's log would be lost.
-    with _captured_log() as lines, ThreadPoolExecutor(1) as apart:
-        status = apart.submit(llama_cpp.llama_model_quantize, str(stub).encode(), out, ctypes.byref(parameters))
+    # In its own thread: signal handlers run in the main thread only, and an exception that one raises within the log
+    # callback would be lost.
+    with _captured_log() as lines, ThreadPoolExecutor(1) as pool:
+        status = pool.submit(llama_cpp.llama_model_quantize, str(stub).encode(), out, ctypes.byref(parameters))
     return int(status.result()), "".join(lines)
 
 
 @contextmanager
 def _captured_log() -> Iterator[list[str]]:
-    """llama.cpp has one log for the whole process: borrow it, collect what it says, and give it back."""
+    """The lines that llama.cpp logs within the block. The process has one log callback; it is restored at the end."""
     import llama_cpp
 
     lines: list[str] = []
 
-    def note(level: int, text: bytes, _: Any) -> None:
+    def append(level: int, text: bytes, _: Any) -> None:
         lines.append(text.decode("utf-8", "replace"))
 
-    collect = llama_cpp.llama_log_callback(note)
-    with _guard:
-        before, data = llama_cpp.llama_log_callback(), ctypes.c_void_p()
-        llama_cpp.llama_log_get(ctypes.byref(before), ctypes.byref(data))
+    collect = llama_cpp.llama_log_callback(append)
+    with _log_lock:
+        previous, data = llama_cpp.llama_log_callback(), ctypes.c_void_p()
+        llama_cpp.llama_log_get(ctypes.byref(previous), ctypes.byref(data))
         llama_cpp.llama_log_set(collect, ctypes.c_void_p(0))
         try:
             yield lines
         finally:
-            llama_cpp.llama_log_set(before, data)
+            llama_cpp.llama_log_set(previous, data)

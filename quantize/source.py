@@ -1,9 +1,9 @@
 """Where a checkpoint comes from: a folder on this disk, or a repository on a hub.
 
-Both answer the same questions, so a build takes the same way from either: the configuration first, then the small
-files, then the shards one after another. A folder has all its shards already. A hub's are fetched into the
-workshop, one at a time, and checked against the hash that models.lock or the hub gives.
-Knows: checkpoints, models.lock, the hub. Does not know: how tensors are quantized, nor what is written.
+Both have the same interface, so a build works the same way with either: first the configuration, then the small
+files, then one shard after another. A folder has all its shards already. A hub's shards are fetched one at a time and
+checked against the hash that models.lock or the hub gives.
+Knows: checkpoints, models.lock, the hub. Does not know: how tensors are quantized, or what is written.
 """
 
 from __future__ import annotations
@@ -36,9 +36,9 @@ SMALL_FILES = (
 
 @dataclass(frozen=True, slots=True)
 class Shard:
-    """One weight file: its hash (hex) where it is known, the names of the tensors it holds.
+    """One weight file, and the names of its tensors. sha256 (hex): None where neither the lock nor the hub gives it.
 
-    bytes_to_fetch is 0 for a file that is there already, None where the hub does not tell.
+    bytes_to_fetch: 0 for a file that is on this disk, None where the hub does not give its size.
     """
 
     name: str
@@ -48,38 +48,38 @@ class Shard:
 
 
 class Source(Protocol):
-    """Where a checkpoint comes from. `folder` is one in which fetched files may lie."""
+    """Where a checkpoint comes from. Its methods may put fetched files into `folder`."""
 
     @property
     def name(self) -> str:
-        """What the model is called."""
+        """The model's name."""
 
     @property
     def resumable(self) -> bool:
-        """Whether an interrupted build is worth going on with."""
+        """Whether an interrupted build should be kept and resumed."""
 
     def check(self) -> None:
-        """Refuse what cannot work before anything is fetched."""
+        """Raise a QuantizeError for a model that cannot be built, before anything is fetched."""
 
     def config(self, folder: Path) -> Config:
         """The model's configuration."""
 
     def small_files(self, folder: Path) -> Path:
-        """The folder that holds everything but the weights."""
+        """The folder that holds every file but the weights."""
 
     def shards(self, folder: Path, blueprint: Blueprint, progress: ProgressCallback | None) -> tuple[Shard, ...]:
-        """The weight files in order. Raises CheckpointError where they do not hold what the blueprint needs."""
+        """The weight files in order. Raises CheckpointError where they lack a tensor of the blueprint."""
 
     def provenance(self) -> Provenance:
         """Where the checkpoint was published."""
 
     def fetch(self, shard: Shard, folder: Path, *, keep: bool) -> Fetched:
-        """The file of a shard, verified. keep: it stays in the hub's cache."""
+        """The file of a shard, verified. keep: leave it in the hub's cache."""
 
 
 @dataclass(frozen=True, slots=True)
 class FolderSource:
-    """A checkpoint folder. All its shards are there already, and they stay."""
+    """A checkpoint folder. Its files are read in place and never deleted."""
 
     path: Path
     name: str
@@ -87,7 +87,7 @@ class FolderSource:
     resumable: bool = field(default=False, init=False)
 
     def check(self) -> None:
-        """Nothing can be known before the folder is read."""
+        """Nothing to check before the folder is read."""
 
     def config(self, folder: Path) -> Config:
         """Read config.json. Raises ConfigError where it is missing or broken."""
@@ -112,12 +112,12 @@ class FolderSource:
         return tuple(shards)
 
     def provenance(self) -> Provenance:
-        """What the caller says of the folder."""
+        """The provenance that the caller gave."""
         return self.origin
 
     def fetch(self, shard: Shard, folder: Path, *, keep: bool) -> Fetched:
-        """The file, which is there already."""
-        return Fetched(self.path / shard.name, ours=False)
+        """The file in the folder."""
+        return Fetched(self.path / shard.name, temporary=False)
 
 
 class HubSource:
@@ -136,43 +136,39 @@ class HubSource:
         return self._hub.listing(self._repo, self._commit, self._model.acceptance)
 
     def check(self) -> None:
-        """Raise UnsupportedArchitectureError and ConfigError by what models.lock says, if it says anything."""
+        """Raise UnsupportedArchitectureError or ConfigError where models.lock already shows that a build must fail."""
         if self._model.config:
             architectures.blueprint(Config(self._model.config, f"models.lock, {self.name}"))
 
     def config(self, folder: Path) -> Config:
-        """Fetch and read config.json. Raises LockError where it is not as models.lock pins it."""
+        """Fetch and read config.json. Raises LockError where it differs from models.lock."""
         self._fetch_small(folder, "config.json")
         settings = config.read(folder)
         for key, expected in self._model.config.items():
             if settings.fields.get(key, expected) != expected:
                 raise LockError(
                     f"config.json of {self._repo} says {key} = {settings.fields[key]!r}, models.lock {expected!r}",
-                    "the model was changed; `edge-judge lock --check` tells more",
+                    "the model was changed; `edge-judge lock --check` shows how",
                 )
         return settings
 
     def small_files(self, folder: Path) -> Path:
-        """Fetch the small files that are there, so that they can be read as a checkpoint folder."""
+        """Fetch the small files that the repository has, so that they can be read as a checkpoint folder."""
         self._fetch_small(folder, *SMALL_FILES)
         return folder
 
     def shards(self, folder: Path, blueprint: Blueprint, progress: ProgressCallback | None) -> tuple[Shard, ...]:
-        """The weight files, each with the hash that models.lock or the hub expects of it. None is fetched yet."""
+        """The weight files, each with the hash from models.lock or the hub. None is fetched yet."""
         sources = {target.source for target in blueprint.targets if target.constant is None}
         placement = self._placement(folder, sources)
-        lost = sorted(sources - set(placement)) if placement else []
-        missing = sorted(set(placement.values()) - set(self._listing))
-        if not placement or lost or missing:
-            what = f"tensor {lost[0]!r}" if lost else f"file {missing[0]!r}" if missing else "any weight file"
-            raise CheckpointError(f"{self._repo} at {self._commit} lacks {what}")
-        held: dict[str, set[str]] = {name: set() for name in sorted(set(placement.values()))}
+        self._check_placement(placement, sources)
+        tensors: dict[str, set[str]] = {name: set() for name in sorted(set(placement.values()))}
         for tensor, name in placement.items():
-            held[name].add(tensor)
-        return tuple(self._shard(self._listing[name], frozenset(tensors)) for name, tensors in held.items())
+            tensors[name].add(tensor)
+        return tuple(self._shard(self._listing[name], frozenset(names)) for name, names in tensors.items())
 
     def provenance(self) -> Provenance:
-        """Repository, commit and licence; and the prompt that the model was trained to judge with."""
+        """Repository, commit, licence, and the prompt that the model was trained to judge with."""
         prompt = self._hub.prompt(self._model.prompt) if self._model.prompt else None
         return Provenance(self._repo, self._commit, self._model.license or None, prompt=prompt)
 
@@ -192,7 +188,7 @@ class HubSource:
                     shutil.copyfile(fetched.path, folder / name)
 
     def _placement(self, folder: Path, sources: set[str]) -> dict[str, str]:
-        """Tensor name to file name, from the index, or from the one weight file that is there."""
+        """Tensor name to file name, by the index, or by the one weight file that the repository has."""
         for index, single in zip(checkpoint.INDEXES, checkpoint.SINGLES, strict=True):
             if (folder / index).exists():
                 return checkpoint.read_index(folder / index)
@@ -200,8 +196,16 @@ class HubSource:
                 return dict.fromkeys(sources, single)
         return {}
 
+    def _check_placement(self, placement: Mapping[str, str], sources: set[str]) -> None:
+        """Raise CheckpointError where a tensor or a weight file is missing."""
+        tensors = sorted(sources - set(placement)) if placement else []
+        files = sorted(set(placement.values()) - set(self._listing))
+        if not placement or tensors or files:
+            what = f"tensor {tensors[0]!r}" if tensors else f"file {files[0]!r}" if files else "any weight file"
+            raise CheckpointError(f"{self._repo} at {self._commit} lacks {what}")
+
     def _shard(self, file: RemoteFile, tensors: frozenset[str]) -> Shard:
-        locked = next((known.sha256 for known in self._model.files if known.name == file.name), None)
+        locked = next((pinned.sha256 for pinned in self._model.files if pinned.name == file.name), None)
         if locked and file.sha256 and locked != file.sha256:
             raise LockError(
                 f"the hub has {file.name} of {self._repo} with sha256 {file.sha256}, models.lock pins {locked}"
@@ -210,7 +214,7 @@ class HubSource:
 
 
 def describe(hub: Hub, repo: str, revision: str = "main") -> LockedModel:
-    """A model that is not in models.lock, pinned to the commit its revision has now; its weights are not fetched."""
+    """A model that is not in models.lock, pinned to the current commit of a revision. No weights are fetched."""
     return LockedModel(
         name=repo.rpartition("/")[2].lower(),
         architecture="",
@@ -225,10 +229,10 @@ def describe(hub: Hub, repo: str, revision: str = "main") -> LockedModel:
 
 
 def check_tensors(blueprint: Blueprint, tensors: Mapping[str, Tensor], where: Path, targets: Sequence[Target]) -> None:
-    """Check that a folder, or one shard, holds what these targets need, and nothing the GGUF has no place for.
+    """Check that a folder or shard holds every source tensor of `targets`, and none without a place in the GGUF.
 
-    A tensor that the GGUF has no place for is no detail: the model would run without it, and be wrong. Raises
-    CheckpointError naming the tensor.
+    A model that is converted without one of its tensors runs and gives wrong results. Raises CheckpointError naming
+    the tensor.
     """
     for target in targets:
         if target.constant is None:
@@ -236,11 +240,11 @@ def check_tensors(blueprint: Blueprint, tensors: Mapping[str, Tensor], where: Pa
     used = {target.source for target in blueprint.targets}
     if not any(target.name == "output.weight" for target in blueprint.targets):
         used.add("lm_head.weight")  # a tied head is a copy of the embedding
-    left = [name for name in tensors if name not in used and not _ignored(name, blueprint)]
-    if left:
-        more = f" (nor have {len(left) - 1} others)" if len(left) > 1 else ""
+    unused = [name for name in tensors if name not in used and not _ignored(name, blueprint)]
+    if unused:
+        more = f" (nor have {len(unused) - 1} others)" if len(unused) > 1 else ""
         raise CheckpointError(
-            f"tensor {left[0]!r} in {tensors[left[0]].path} has no place in a GGUF "
+            f"tensor {unused[0]!r} in {tensors[unused[0]].path} has no place in a GGUF "
             f"of architecture {blueprint.architecture}{more}",
             "does config.json belong to these weights?",
         )

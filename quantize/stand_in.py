@@ -1,9 +1,8 @@
-"""A GGUF of a model's true shape and types with random weights, to learn what a machine does with it before the model
-is there.
+"""A stand-in for a model: a GGUF of its true shape and types with random weights, to measure a machine without it.
 
-A few blocks of random numbers are packed for each ggml type, and every tensor is filled with blocks drawn from them:
-what is written is as large as the model and as slow, and its numbers stay finite, but it says nothing. Knows shapes,
-types and vocabularies; knows nothing about checkpoints, nor about what is measured.
+A few blocks of random numbers are packed for each ggml type, and every tensor is filled with blocks drawn from them.
+The file is as large as the model and runs as fast, and its outputs are finite but meaningless. Knows shapes, types and
+vocabularies; knows nothing about checkpoints, or about what is measured.
 """
 
 from __future__ import annotations
@@ -11,7 +10,11 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
-from typing import IO, TYPE_CHECKING
+from typing import IO
+
+import numpy as np
+from numpy.typing import NDArray
+from tokenizers.pre_tokenizers import ByteLevel
 
 from quantize import architectures, container, pack, schemes
 from quantize.architectures.blueprint import Blueprint, Field, Target
@@ -25,12 +28,8 @@ from quantize.metadata import Provenance, general_fields
 from quantize.progress import Counter, ProgressCallback
 from quantize.vocab import SpecialTokens, TokenType, Vocabulary
 
-if TYPE_CHECKING:
-    import numpy as np
-    from numpy.typing import NDArray
-
-MARK = "edge_judge.stand_in"  # the key that tells such a file from a model
-BLOCK = 256  # numbers that every ggml type packs in whole blocks
+MARK = "edge_judge.stand_in"  # the metadata key that marks such a file
+BLOCK = 256  # numbers; a multiple of every ggml type's block size
 POOL = 512  # blocks that are packed for each type
 PIECE = 4 << 20  # bytes that are written at once
 SCALE = 0.02  # as models are initialised: logits of about one
@@ -52,14 +51,15 @@ def write(
 ) -> Path:
     """Write `out`: the model that a configuration describes, in a scheme, with random weights.
 
-    vocabulary: a GGUF file whose tokenizer it gets; without one, single bytes and made-up tokens. The same arguments
-    give the same bytes. Raises ConfigError and SchemeError where there is no such model, VocabularyError where the
+    vocabulary: a GGUF file whose tokenizer is copied; None for single bytes and synthetic tokens. The same arguments
+    give the same bytes. Raises ConfigError or SchemeError where there is no such model, VocabularyError where the
     vocabulary is larger than the model's, PackError where the disk has no room; then, and on an interrupt, `out` is
-    what it was before.
+    unchanged.
     """
     blueprint = architectures.blueprint(config)
     planned = _plan(blueprint, scheme)
-    tokens = made_up(blueprint.vocabulary) if vocabulary is None else _taken(vocabulary, blueprint.vocabulary)
+    rows = blueprint.vocabulary
+    tokens = synthetic_vocabulary(rows) if vocabulary is None else _copied_vocabulary(vocabulary, rows)
     general = general_fields(name, blueprint, planned, Provenance())
     keys = (*general, Field(MARK, "bool", True), *blueprint.fields, *tokens)
     with writing_in(out.parent), written_atomically(out) as temporary:
@@ -72,7 +72,7 @@ def write(
 
 
 def _plan(blueprint: Blueprint, scheme: str) -> schemes.Plan:
-    """The type of every tensor. Random weights need no importances, so a scheme that does is planned as with them."""
+    """The type of every tensor, planned as with importances where the scheme needs them: random weights have none."""
     planned = schemes.plan(blueprint, scheme)
     return schemes.plan(blueprint, scheme, with_imatrix=True) if planned.needs_imatrix else planned
 
@@ -81,11 +81,9 @@ def _plan(blueprint: Blueprint, scheme: str) -> schemes.Plan:
 
 
 class _Pools:
-    """Packed random numbers by ggml type, drawn from block by block."""
+    """Packed random numbers for each ggml type, drawn block by block."""
 
     def __init__(self, seed: int) -> None:
-        import numpy as np
-
         self._random = np.random.default_rng(seed)
         self._packed: dict[str, NDArray[np.uint8]] = {}
 
@@ -101,11 +99,9 @@ class _Pools:
             count -= len(piece)
 
     def _pack(self, kind: str) -> NDArray[np.uint8]:
-        import numpy as np
-
         drawn = self._random.standard_normal((POOL, BLOCK), np.float32) * np.float32(SCALE)
-        alike = np.ones(BLOCK, np.float32)  # importances: some types cannot be packed without
-        return pack.quantize_rows(drawn, kind, alike).reshape(POOL, -1)
+        uniform = np.ones(BLOCK, np.float32)  # importances: some types cannot be packed without
+        return pack.quantize_rows(drawn, kind, uniform).reshape(POOL, -1)
 
 
 def _fill(stream: IO[bytes], blueprint: Blueprint, placed: tuple[Placed, ...], pools: _Pools, counter: Counter) -> None:
@@ -117,9 +113,7 @@ def _fill(stream: IO[bytes], blueprint: Blueprint, placed: tuple[Placed, ...], p
 
 
 def _values(target: Target, place: Placed, pools: _Pools) -> Iterator[memoryview]:
-    """The bytes of one tensor. A norm is all ones, so that what goes through the model keeps its size."""
-    import numpy as np
-
+    """The bytes of one tensor. A norm is all ones, so that activations keep their scale."""
     fixed = np.ones(target.shape, np.float32) if target.name.endswith("_norm.weight") else target.constant
     if fixed is None:
         yield from pools.pieces(place.ggml_type, place.bytes)
@@ -130,10 +124,8 @@ def _values(target: Target, place: Placed, pools: _Pools) -> Iterator[memoryview
 # ---- vocabulary -------------------------------------------------------------------------------------------
 
 
-def made_up(rows: int) -> tuple[Field, ...]:
-    """The fields of a vocabulary of so many tokens: every byte, ChatML's two, and words that nobody writes."""
-    from tokenizers.pre_tokenizers import ByteLevel
-
+def synthetic_vocabulary(rows: int) -> tuple[Field, ...]:
+    """The fields of a vocabulary of `rows` tokens: every byte, ChatML's two, and words no text contains."""
     real = [*(symbol.encode() for symbol in sorted(ByteLevel.alphabet())), _OPEN, _CLOSE]
     if rows < len(real):
         raise VocabularyError(f"a vocabulary of {rows} tokens cannot hold every byte, expected at least {len(real)}")
@@ -145,13 +137,13 @@ def made_up(rows: int) -> tuple[Field, ...]:
         tokens=(*real, *words),
         types=(*types, *[int(TokenType.NORMAL)] * len(words)),
         special=SpecialTokens((("eos", real.index(_CLOSE)),), False, None, CHATML),
-        merges=("w o",),  # llama.cpp takes no such vocabulary without merges
+        merges=("w o",),  # llama.cpp refuses a byte-level vocabulary without merges
     )
-    return vocabulary.check(rows, "a made-up vocabulary").fields()
+    return vocabulary.check(rows, "a synthetic vocabulary").fields()
 
 
-def _taken(path: Path, rows: int) -> tuple[Field, ...]:
-    """The tokenizer of a GGUF file, filled up with tokens that are never used."""
+def _copied_vocabulary(path: Path, rows: int) -> tuple[Field, ...]:
+    """The tokenizer of a GGUF file, padded with unused tokens."""
     fields = {field.key: field for field in container.read_fields(path, "tokenizer.") if field.value != ()}
     tokens = fields.get("tokenizer.ggml.tokens")
     if tokens is None or not isinstance(tokens.value, tuple):
@@ -159,16 +151,16 @@ def _taken(path: Path, rows: int) -> tuple[Field, ...]:
     for key, kind in (("tokens", "string"), ("token_type", "int32"), ("scores", "float32")):
         if (field := fields.get(f"tokenizer.ggml.{key}")) is not None and field.kind != kind:
             raise VocabularyError(f"{path}: tokenizer.ggml.{key} is of type {field.kind}, expected {kind}")
-    known = len(tokens.value)
-    if known > rows:
-        raise VocabularyError(f"{path} has {known} tokens, a model of this shape has only {rows}")
-    fill: dict[str, tuple[bytes | int | float, ...]] = {
-        "tokens": tuple(f"[PAD{i}]".encode() for i in range(known, rows)),
-        "token_type": (int(TokenType.UNUSED),) * (rows - known),
-        "scores": (-1e9,) * (rows - known),
+    count = len(tokens.value)
+    if count > rows:
+        raise VocabularyError(f"{path} has {count} tokens, a model of this shape has only {rows}")
+    padding: dict[str, tuple[bytes | int | float, ...]] = {
+        "tokens": tuple(f"[PAD{i}]".encode() for i in range(count, rows)),
+        "token_type": (int(TokenType.UNUSED),) * (rows - count),
+        "scores": (-1e9,) * (rows - count),
     }
-    for key, more in fill.items():
+    for key, values in padding.items():
         if (field := fields.get(f"tokenizer.ggml.{key}")) is not None and isinstance(field.value, tuple):
-            fields[field.key] = replace(field, value=(*field.value, *more))
+            fields[field.key] = replace(field, value=(*field.value, *values))
     fields.setdefault("tokenizer.chat_template", Field("tokenizer.chat_template", "string", CHATML))
     return tuple(fields.values())

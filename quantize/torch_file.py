@@ -1,8 +1,8 @@
 """The table of contents of one `pytorch_model*.bin`, read without torch and without running any of it.
 
-Such a file is a zip archive with a pickle that describes tensors and one stored entry per storage. A pickle
-is a program. Here it runs on an interpreter that knows a few harmless names, refuses every other, and changes nothing
-that it has built; what it builds are records, not tensors. Storages are only located, never read. Source:
+Such a file is a zip archive: a pickle that describes the tensors, and one uncompressed entry per storage. A pickle is
+a program. Here it runs on an interpreter that accepts a few harmless names and refuses every other, and that cannot
+modify the objects it has built; these are records, not tensors. Storages are located, never read. Source:
 torch.serialization's zip format; Python's pickle protocol. Knows nothing about what the tensors mean.
 """
 
@@ -18,7 +18,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import IO, Any, ClassVar
 
-from quantize.errors import CheckpointError, shown
+from quantize.errors import CheckpointError, short_repr
 
 MAX_PICKLE_BYTES = 64 << 20
 MAX_DIMENSIONS = 8
@@ -32,7 +32,7 @@ _STORAGES = {
 
 @dataclass(frozen=True, slots=True)
 class Strided:
-    """One tensor of the file: first element `offset` bytes into the file, strides in elements."""
+    """One tensor of the file. offset: its first element, in bytes from the start of the file; strides in elements."""
 
     name: str
     dtype: str
@@ -60,14 +60,14 @@ class _View:
 def read_table(path: Path) -> tuple[Strided, ...]:
     """Every tensor of a .bin file, in the pickle's order.
 
-    Raises CheckpointError where the file is missing, not of the zip format, compressed, or cut short, where
-    its pickle asks for anything but tensors, and where a tensor reaches beyond its storage.
+    Raises CheckpointError where the file is missing, not in the zip format, compressed or truncated, where its pickle
+    asks for anything but tensors, and where a tensor reaches beyond its storage.
     """
     try:
         with path.open("rb") as stream:
             if stream.read(4) != b"PK\x03\x04":
                 raise CheckpointError(
-                    f"{path} is not a .bin file of the zip format: it is cut short, or from before torch 1.6",
+                    f"{path} is not a .bin file in the zip format: it is truncated, or from before torch 1.6",
                     "load it with torch and save it as safetensors, or use another revision of the model",
                 )
             with _archive(path, stream) as archive:
@@ -77,7 +77,7 @@ def read_table(path: Path) -> tuple[Strided, ...]:
 
 
 def _archive(path: Path, stream: IO[bytes]) -> zipfile.ZipFile:
-    """The archive's own table of contents. A damaged one makes zipfile raise nearly anything."""
+    """The archive. On a damaged one zipfile raises nearly anything."""
     try:
         return zipfile.ZipFile(stream)
     except (zipfile.BadZipFile, RuntimeError, ValueError, OverflowError, MemoryError, struct.error) as problem:
@@ -108,7 +108,7 @@ def _read(stream: IO[bytes], offset: int, size: int) -> bytes:
 
 
 class _Locator:
-    """Where in the file the bytes of an archive entry lie. Only entries that are stored as they are count."""
+    """Finds the bytes of an archive entry in the file. Refuses entries that are compressed or encrypted."""
 
     def __init__(self, path: Path, stream: IO[bytes], entries: dict[str, zipfile.ZipInfo], root: str) -> None:
         self.path, self.stream, self.entries, self.root = path, stream, entries, root
@@ -117,30 +117,32 @@ class _Locator:
     def place(self, name: str) -> tuple[int, int]:
         info = self.entries.get(name)
         if info is None:
-            raise CheckpointError(f"{self.path} lacks its entry {shown(name)}")
+            raise CheckpointError(f"{self.path} lacks its entry {short_repr(name)}")
         if info.compress_type != zipfile.ZIP_STORED or info.file_size != info.compress_size or info.flag_bits & 1:
-            raise CheckpointError(f"{self.path}: entry {shown(name)} is compressed or encrypted, expected it stored")
+            raise CheckpointError(
+                f"{self.path}: entry {short_repr(name)} is compressed or encrypted, expected it stored"
+            )
         if not 0 <= info.header_offset < self.size:
-            raise CheckpointError(f"{self.path}: entry {shown(name)} is not where the archive says")
+            raise CheckpointError(f"{self.path}: entry {short_repr(name)} is not where the archive says")
         header = _read(self.stream, info.header_offset, 30)
         if len(header) != 30 or header[:4] != b"PK\x03\x04":
-            raise CheckpointError(f"{self.path}: entry {shown(name)} is not where the archive says")
+            raise CheckpointError(f"{self.path}: entry {short_repr(name)} is not where the archive says")
         name_bytes, extra_bytes = struct.unpack("<HH", header[26:30])
         start = info.header_offset + 30 + name_bytes + extra_bytes
         if start + info.file_size > self.size:
-            raise CheckpointError(f"{self.path}: entry {shown(name)} reaches beyond the file", "fetch it again")
+            raise CheckpointError(f"{self.path}: entry {short_repr(name)} reaches beyond the file", "fetch it again")
         return start, info.file_size
 
     def storage(self, reference: object) -> _Storage:
         if not isinstance(reference, tuple) or len(reference) != 5 or reference[0] != "storage":
-            raise CheckpointError(f"{self.path} refers to something that is no storage: {shown(reference)}")
+            raise CheckpointError(f"{self.path} has a reference that is no storage: {short_repr(reference)}")
         kind, key, elements = reference[1], reference[2], reference[4]
         if not isinstance(kind, _StorageKind) or not isinstance(key, str) or type(elements) is not int:
-            raise CheckpointError(f"{self.path} describes a storage in an unknown way: {shown(reference)}")
+            raise CheckpointError(f"{self.path} describes a storage in an unknown way: {short_repr(reference)}")
         offset, size = self.place(f"{self.root}data/{key}")
         if elements < 0 or elements * kind.item_bytes > size:
             raise CheckpointError(
-                f"{self.path}: storage {shown(key)} holds {size} bytes, not {shown(elements)} elements"
+                f"{self.path}: storage {short_repr(key)} holds {size} bytes, not {short_repr(elements)} elements"
             )
         return _Storage(kind.dtype, kind.item_bytes, offset, elements)
 
@@ -170,8 +172,8 @@ _ALLOWED = {
 
 
 class _Interpreter(pickle._Unpickler):
-    """Runs a pickle. It is the one written in Python: the one in C sets aside memory for any number that a pickle
-    names, and lets a pickle change what it has built, these records and functions included.
+    """Runs a pickle. Based on Python's own implementation, because the one in C allocates whatever size a pickle
+    names, and lets a pickle modify the objects it has built, these records and functions included.
     """
 
     stack: list[Any]
@@ -192,27 +194,27 @@ class _Interpreter(pickle._Unpickler):
         return self._locator.storage(reference)
 
     def drop_state(self) -> None:
-        """What a pickle wants to set on an object is dropped; torch notes a version on its ordered dicts so."""
+        """Ignore the attributes that a pickle sets on an object; torch stores a version on its ordered dicts."""
         self.stack.pop()
 
     def refuse(self) -> None:
-        raise pickle.UnpicklingError("it holds a kind of value that no checkpoint has")
+        raise pickle.UnpicklingError("it holds a kind of value that no checkpoint needs")
 
     dispatch: ClassVar[dict[int, Callable[[Any], None]]] = {
         **pickle._Unpickler.dispatch,
         pickle.BUILD[0]: drop_state,
-        pickle.BYTEARRAY8[0]: refuse,  # sets aside as much memory as it names
+        pickle.BYTEARRAY8[0]: refuse,  # allocates as much memory as it names
     }
 
 
 def _unpickle(path: Path, data: bytes, locator: _Locator) -> dict[str, _View]:
     try:
-        found = _Interpreter(path, data, locator).load()
+        state = _Interpreter(path, data, locator).load()
     except CheckpointError:
         raise
-    except Exception as problem:  # a hostile pickle can fail in any way at all
+    except Exception as problem:  # a hostile pickle can raise anything
         raise CheckpointError(f"the description of tensors in {path} cannot be read: {problem}") from problem
-    views = {k: v for k, v in found.items() if isinstance(v, _View)} if isinstance(found, dict) else {}
+    views = {name: view for name, view in state.items() if isinstance(view, _View)} if isinstance(state, dict) else {}
     if not views or not all(isinstance(name, str) for name in views):
         raise CheckpointError(f"{path} holds no tensors by name")
     return views
@@ -220,14 +222,14 @@ def _unpickle(path: Path, data: bytes, locator: _Locator) -> dict[str, _View]:
 
 def _checked(path: Path, name: str, view: _View) -> Strided:
     numbers = (*view.shape, *view.strides, view.first)
-    few = len(view.shape) == len(view.strides) <= MAX_DIMENSIONS
-    if not few or not all(type(n) is int and 0 <= n < 1 << 63 for n in numbers):
-        shape, strides = shown(view.shape), shown(view.strides)
-        raise CheckpointError(f"{path}: tensor {shown(name)} has shape {shape} and strides {strides}")
+    consistent = len(view.shape) == len(view.strides) <= MAX_DIMENSIONS
+    if not consistent or not all(type(n) is int and 0 <= n < 1 << 63 for n in numbers):
+        shape, strides = short_repr(view.shape), short_repr(view.strides)
+        raise CheckpointError(f"{path}: tensor {short_repr(name)} has shape {shape} and strides {strides}")
     last = view.first + sum((n - 1) * stride for n, stride in zip(view.shape, view.strides, strict=True))
     if math.prod(view.shape) and last >= view.storage.elements:
         raise CheckpointError(
-            f"{path}: tensor {shown(name)} reaches element {last} of a storage of {view.storage.elements}"
+            f"{path}: tensor {short_repr(name)} reaches element {last} of a storage of {view.storage.elements}"
         )
     offset = view.storage.offset + view.first * view.storage.item_bytes
     return Strided(name, view.storage.dtype, view.shape, view.strides, offset)

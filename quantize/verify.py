@@ -1,7 +1,7 @@
-"""Reopens a written GGUF: is it, to the byte, the file that was meant?
+"""Reopens a written GGUF and checks it against the plan.
 
-Knows nothing about how the file was made; it gets the header that was meant and reads the file with code that
-took no part in writing it.
+Knows the planned header, and reads the file with code that took no part in writing it. Does not know how the file was
+made.
 """
 
 from __future__ import annotations
@@ -16,14 +16,14 @@ from quantize.errors import VerifyError
 
 @dataclass(frozen=True, slots=True)
 class Verified:
-    """A file that was read back whole: its sha256 (hex) and its size in bytes."""
+    """A file that passed: its sha256 (hex) and its size in bytes."""
 
     sha256: str
     bytes: int
 
 
 def verify(path: Path, expected: tuple[Placed, ...], keys: tuple[str, ...]) -> Verified:
-    """Check a GGUF's header, tensor table and size, and hash it. VerifyError at the first difference."""
+    """Check a GGUF's header, tensor table and size, and hash it. Raises VerifyError at the first difference."""
     header = read_header(path)
     for key in keys:
         if key not in header.keys:
@@ -39,13 +39,13 @@ def check_size(path: Path, header: Header) -> None:
     if size != header.end:
         raise VerifyError(
             f"{path} has {size} bytes, its tensor table makes it {header.end}",
-            "it was cut short; build or fetch it again" if size < header.end else None,
+            "it is truncated; build or fetch it again" if size < header.end else None,
         )
 
 
 def _check_table(path: Path, header: Header, expected: tuple[Placed, ...]) -> None:
     if len(header.tensors) != len(expected):
         raise VerifyError(f"{path} lists {len(header.tensors)} tensors, expected {len(expected)}")
-    for found, meant in zip(header.tensors, expected, strict=True):
-        if found != meant:
-            raise VerifyError(f"{path}: the table says {found}, expected {meant}")
+    for actual, planned in zip(header.tensors, expected, strict=True):
+        if actual != planned:
+            raise VerifyError(f"{path}: the table says {actual}, expected {planned}")

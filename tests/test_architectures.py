@@ -125,7 +125,7 @@ def test_a_missing_field_is_named_with_its_file(field):
 
 
 @pytest.mark.parametrize(
-    ("change", "said"),
+    ("change", "message"),
     [
         ({"hidden_size": "big"}, "'hidden_size' is 'big'"),
         ({"hidden_size": True}, "'hidden_size' is True"),
@@ -149,8 +149,8 @@ def test_a_missing_field_is_named_with_its_file(field):
         ({"rope_scaling": LLAMA3 | {"rope_theta": 1e-46}}, "'rope_theta' is 1e-46"),
     ],
 )
-def test_a_field_that_cannot_be_right_is_refused(change, said):
-    with pytest.raises(ConfigError, match=said):
+def test_a_field_that_cannot_be_right_is_refused(change, message):
+    with pytest.raises(ConfigError, match=message):
         plan(**llama_config(**change))
 
 

@@ -101,7 +101,7 @@ def test_every_time_is_kept_and_read_back(tmp_path):
 
 def test_without_the_published_files_there_is_one_message(monkeypatch, tmp_path):
     monkeypatch.setattr(work, "DATA", tmp_path / "nowhere")
-    with pytest.raises(SystemExit, match=r"error: .*nowhere.* is not there.*\nhint: EDGE_JUDGE_DATA"):
+    with pytest.raises(SystemExit, match=r"error: .*nowhere.* is missing.*\nhint: EDGE_JUDGE_DATA"):
         work.check_shared()
 
 
@@ -118,15 +118,15 @@ class TestLikeMTBench:
     def test_others_judge_every_vote_and_we_every_pair(self):
         whole = work.load("mt-bench-like")
         assert len(whole.questions) == 3 * 15 * 2 * 2
-        assert len(whole.asked) == 3 * 21 * 2 * 2
+        assert len(whole.questions_for_others) == 3 * 21 * 2 * 2
         keys = {frozenset((q.pair.question, *q.pair.shown(q.order))) for q in whole.questions}
-        assert {frozenset((q.pair.question, *q.pair.shown(q.order))) for q in whole.asked} == keys
+        assert {frozenset((q.pair.question, *q.pair.shown(q.order))) for q in whole.questions_for_others} == keys
 
 
 @needs("pandalm/testset-v1.json")
 def test_neighbours_share_their_instruction():
-    asked = [question.pair.question for question in work.load("pandalm").questions]
-    assert asked == sorted(asked) and len(set(asked)) < len(asked) / 2
+    instructions = [question.pair.question for question in work.load("pandalm").questions]
+    assert instructions == sorted(instructions) and len(set(instructions)) < len(instructions) / 2
 
 
 @pytest.mark.parametrize("program", ["judge.py", "judge_profile.py", "judge_sides.py", "quantize.py"])
@@ -144,8 +144,8 @@ def test_our_side_evaluates_the_prefix_tree_once(edge: Edge, models: Path) -> No
     pairs = benchmarks.load("pocket").pairs[:5]
     questions = tuple(Question(pair, order) for pair in pairs for order in ORDERS)
     toy = work.Work("toy", "five pairs", Protocol(grammar.load("pairwise"), ties=True), questions, questions, {})
-    answered = sides.SIDES[OURS](toy, models / "pocket" / "pocket-q8_0.gguf")
-    assert answered.evaluated == answered.least > 0 and answered.written == 0
+    measurement = sides.SIDES[OURS](toy, models / "pocket" / "pocket-q8_0.gguf")
+    assert measurement.evaluated == measurement.least > 0 and measurement.written == 0
 
 
 @needs("llmbar/natural/dataset.json")
@@ -155,13 +155,13 @@ def test_where_no_tie_is_legal_the_others_grammar_has_none():
 
 def test_a_prompt_of_512_tokens_is_36_tiles_of_attention_and_28_masked_ones():
     (part,) = plan.blocks([Query(tuple(range(512)), (511,))], 0)
-    assert list(profile.held(part, 512, 512)) == [profile.Holds(1, 1, 512, 1, 36, 28)]
+    assert list(profile.call_parts(part, 512, 512)) == [profile.CallParts(1, 1, 512, 1, 36, 28)]
 
 
 def test_siblings_attend_to_what_they_share_and_not_to_each_other():
     shared = tuple(range(64))
-    found = [Query(shared + (100 + place,) * 64, (127,)) for place in range(2)]
-    (part,) = plan.blocks(found, 0)
-    assert list(profile.held(part, 256, 512)) == [profile.Holds(1, 1, 192, 2, 5, 7)]
-    first, second = profile.held(part, 128, 512)
+    queries = [Query(shared + (100 + place,) * 64, (127,)) for place in range(2)]
+    (part,) = plan.blocks(queries, 0)
+    assert list(profile.call_parts(part, 256, 512)) == [profile.CallParts(1, 1, 192, 2, 5, 7)]
+    first, second = profile.call_parts(part, 128, 512)
     assert (first.tiles, first.masked, second.tiles, second.masked) == (3, 5, 2, 2)

@@ -31,10 +31,10 @@ def write(folder, header, data=bytes(24)):
 def test_f32_values_come_back_exactly(tmp_path, shards):
     tensors = random_tensors()
     write_weights(tmp_path, tensors, "f32", shards)
-    found = checkpoint.open_folder(tmp_path)
-    assert len(found.files) == shards
+    opened = checkpoint.open_folder(tmp_path)
+    assert len(opened.files) == shards
     for name, values in tensors.items():
-        rows = checkpoint.pick(found.tensors, name, values.shape, tmp_path).map().float32(slice(0, len(values)))
+        rows = checkpoint.pick(opened.tensors, name, values.shape, tmp_path).map().float32(slice(0, len(values)))
         assert rows.dtype == np.float32
         np.testing.assert_array_equal(rows, values)
 
@@ -54,9 +54,9 @@ def test_a_file_written_by_the_safetensors_library_is_read(tmp_path):
     numpy_io = pytest.importorskip("safetensors.numpy")
     tensors = random_tensors()
     numpy_io.save_file(tensors, tmp_path / "model.safetensors", metadata={"format": "pt"})
-    found = checkpoint.open_folder(tmp_path)
-    assert found.tensors.keys() == tensors.keys()
-    np.testing.assert_array_equal(found.tensors["t2"].map().float32(slice(0, 4)), tensors["t2"])
+    opened = checkpoint.open_folder(tmp_path)
+    assert opened.tensors.keys() == tensors.keys()
+    np.testing.assert_array_equal(opened.tensors["t2"].map().float32(slice(0, 4)), tensors["t2"])
 
 
 def test_rows_can_be_picked_in_any_order(tmp_path):
@@ -75,7 +75,7 @@ def test_a_truncated_file_is_refused(tmp_path):
 
 
 @pytest.mark.parametrize(
-    ("header", "said"),
+    ("header", "message"),
     [
         ({"a": ENTRY, "b": {"dtype": "F32", "shape": [2], "data_offsets": [16, 24]}}, "overlaps"),
         ({"a": ENTRY | {"data_offsets": [-8, 16]}}, "data_offsets"),
@@ -95,8 +95,8 @@ def test_a_truncated_file_is_refused(tmp_path):
         ([1, 2], "is a list"),
     ],
 )
-def test_a_header_that_cannot_be_right_is_refused(tmp_path, header, said):
-    with pytest.raises(CheckpointError, match=said):
+def test_a_header_that_cannot_be_right_is_refused(tmp_path, header, message):
+    with pytest.raises(CheckpointError, match=message):
         read_header(write(tmp_path, header))
 
 
@@ -124,9 +124,9 @@ def test_every_consistent_header_is_read_back_as_written(tmp_path, sizes):
         size = 2 * math.prod(shape)
         header[f"t{i}"] = {"dtype": "BF16", "shape": shape, "data_offsets": [end, end + size]}
         end += size
-    found = {e.name: e for e in read_header(write(tmp_path, header, bytes(end)))}
-    assert {n: list(e.shape) for n, e in found.items()} == {n: h["shape"] for n, h in header.items()}
-    assert sum(e.bytes for e in found.values()) == end
+    entries = {e.name: e for e in read_header(write(tmp_path, header, bytes(end)))}
+    assert {n: list(e.shape) for n, e in entries.items()} == {n: h["shape"] for n, h in header.items()}
+    assert sum(e.bytes for e in entries.values()) == end
 
 
 @settings(max_examples=150, suppress_health_check=[HealthCheck.too_slow, HealthCheck.function_scoped_fixture])

@@ -67,7 +67,7 @@ def test_an_unknown_model_is_refused_with_the_nearest_names():
 
 
 @pytest.mark.parametrize(
-    ("change", "said"),
+    ("change", "message"),
     [
         (("license =", "licence ="), "lacks 'license'"),
         (('"mit"', "3"), "'license' is 3"),
@@ -82,8 +82,8 @@ def test_an_unknown_model_is_refused_with_the_nearest_names():
         (('"mit"', "[" + "3, " * 5000 + "]"), r"'license' is \[3, 3, 3, 3, 3, 3, 3, 3, \.\.\.\], expected a str"),
     ],
 )
-def test_a_malformed_entry_is_refused_by_name(tmp_path, change, said):
-    with pytest.raises(LockError, match=said):
+def test_a_malformed_entry_is_refused_by_name(tmp_path, change, message):
+    with pytest.raises(LockError, match=message):
         lock.read(write(tmp_path, ENTRY.replace(*change)))
 
 

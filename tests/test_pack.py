@@ -119,8 +119,8 @@ def test_the_pocket_judges_logits_are_those_of_its_checkpoint(tmp_path):
 
     config = json.loads((POCKET / "config.json").read_text())
     config = {"tie_word_embeddings": False, "rope_theta": 10000.0} | config
-    found = checkpoint.open_folder(POCKET).tensors
-    tensors = {n: t.map().float32(slice(0, t.shape[0])).reshape(t.shape) for n, t in found.items()}
+    mapped = checkpoint.open_folder(POCKET).tensors
+    tensors = {n: t.map().float32(slice(0, t.shape[0])).reshape(t.shape) for n, t in mapped.items()}
     path = quantized(POCKET, "f32", tmp_path / "f32.gguf", name="pocket").path
     expected = decoder_logits(config, tensors, [5, 17, 200, 8, 9, 250])
     assert np.abs(llama_logits(path, [5, 17, 200, 8, 9, 250]) - expected).max() < 1e-3
@@ -182,9 +182,9 @@ def test_the_metadata_says_what_the_file_is_and_where_it_comes_from(tmp_path):
 
 def test_progress_counts_every_tensor_and_byte(tmp_path):
     folder = make_checkpoint(tmp_path / "model", llama_config(num_hidden_layers=1))
-    seen = []
-    quantized(folder, "q8_0", tmp_path / "out.gguf", progress=seen.append)
-    packed = [p for p in seen if p.stage == "pack"]
+    reports = []
+    quantized(folder, "q8_0", tmp_path / "out.gguf", progress=reports.append)
+    packed = [p for p in reports if p.stage == "pack"]
     assert [p.tensors_done for p in packed] == list(range(1, 13))
     assert packed[-1].bytes_done == packed[-1].bytes
 
@@ -223,7 +223,7 @@ def remove(name):
 
 
 @pytest.mark.parametrize(
-    ("change", "said"),
+    ("change", "message"),
     [
         (remove("model.norm.weight"), "'model.norm.weight' is missing"),
         (remove("lm_head.weight"), "'lm_head.weight' is missing"),
@@ -234,13 +234,13 @@ def remove(name):
         ),
     ],
 )
-def test_tensors_that_do_not_fit_the_configuration_are_refused(tmp_path, change, said):
+def test_tensors_that_do_not_fit_the_configuration_are_refused(tmp_path, change, message):
     config = llama_config(num_hidden_layers=1)
     folder = make_checkpoint(tmp_path / "model", config)
     tensors = tensors_of(config)
     change(tensors)
     write_weights(folder, tensors)
-    with pytest.raises(CheckpointError, match=said):
+    with pytest.raises(CheckpointError, match=message):
         quantized(folder, "q8_0", tmp_path / "out.gguf")
     assert only_the_model_is_left(tmp_path)
 
@@ -314,12 +314,12 @@ def test_packing_needs_no_memory_for_the_whole_tensor(tmp_path, monkeypatch):
     """Rows are asked for in blocks, and never more of them at once than there are workers."""
     from quantize.checkpoint import TensorRows
 
-    asked, running, most, lock = [], 0, 0, threading.Lock()
+    sizes, running, most, lock = [], 0, 0, threading.Lock()
     plain, packing = TensorRows.float32, pack.quantize_rows
 
     def spy(self, rows):
         block = plain(self, rows)
-        asked.append(block.nbytes)
+        sizes.append(block.nbytes)
         return block
 
     def count(*args):
@@ -338,7 +338,7 @@ def test_packing_needs_no_memory_for_the_whole_tensor(tmp_path, monkeypatch):
     monkeypatch.setattr(pack, "BLOCK_BYTES", 16_384)
     folder = make_checkpoint(tmp_path / "model", llama_config(num_hidden_layers=1))
     quantized(folder, "q8_0", tmp_path / "out.gguf", threads=2)
-    assert max(asked) <= 16_384 and most <= 2
+    assert max(sizes) <= 16_384 and most <= 2
 
 
 def test_every_error_is_one_line(tmp_path):

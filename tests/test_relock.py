@@ -68,12 +68,12 @@ def test_a_check_tells_what_is_as_pinned_changed_missing_or_moved(desk):
     assert [f.state for f in relock.check(hub, models)] == ["ok"]
     (folder / "model-00001-of-00002.safetensors").write_bytes(b"other")
     (folder / "model-00002-of-00002.safetensors").unlink()
-    found = relock.check(hub, models)
-    assert [(f.state, f.file) for f in found] == [
+    findings = relock.check(hub, models)
+    assert [(finding.state, finding.file) for finding in findings] == [
         ("changed", models[0].files[0].name),
         ("missing", models[0].files[1].name),
     ]
-    assert all(f.wrong for f in found)
+    assert all(finding.wrong for finding in findings)
     shelf.repos = {("some/tiny", "d" * 40): folder, ("some/tiny", COMMIT): folder}
     moved = relock.check(hub, models)[-1]
     assert moved.state == "moved" and "dddd" in moved.detail and not moved.wrong
@@ -82,8 +82,8 @@ def test_a_check_tells_what_is_as_pinned_changed_missing_or_moved(desk):
 def test_a_commit_that_is_gone_is_told_for_that_model_only(desk):
     path, hub, _, _ = desk
     tiny = lock.read(path).models[0]
-    found = relock.check(hub, (replace(tiny, name="old", commit="e" * 40), tiny))
-    assert [(f.model, f.state) for f in found] == [("old", "refused"), ("tiny", "ok")]
+    findings = relock.check(hub, (replace(tiny, name="old", commit="e" * 40), tiny))
+    assert [(finding.model, finding.state) for finding in findings] == [("old", "refused"), ("tiny", "ok")]
 
 
 def test_without_a_connection_nothing_is_claimed(desk):

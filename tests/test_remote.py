@@ -103,10 +103,10 @@ def test_an_interrupted_build_goes_on_at_the_next_shard(desk):
         build_it(desk, progress=stop)
     assert left(desk) == [".tiny.gguf.building"]
     desk.shelf.served.clear()
-    seen = []
-    resumed = build_it(desk, progress=seen.append)
+    reports = []
+    resumed = build_it(desk, progress=reports.append)
     assert shards(desk) == [SECOND, "model-00003-of-00003.safetensors"]
-    assert seen[0].tensors_done > 0 and seen[-1].bytes_done == seen[-1].bytes
+    assert reports[0].tensors_done > 0 and reports[-1].bytes_done == reports[-1].bytes
     desk.out.unlink()
     assert build_it(desk).sha256 == resumed.sha256
 
@@ -127,7 +127,7 @@ def test_another_scheme_does_not_go_on_from_what_was_left(desk):
 def test_a_cut_connection_is_resumed_where_it_broke(desk):
     desk.shelf.cut[SECOND] = 500_000
     build_it(desk)
-    assert [asked for name, asked in desk.shelf.served if name == SECOND][0] is None
+    assert [requested for name, requested in desk.shelf.served if name == SECOND][0] is None
     assert len(shards(desk)) == 4
 
 
@@ -240,9 +240,9 @@ def test_two_builds_of_one_file_do_not_mix(desk):
 
 
 def test_a_model_that_is_not_locked_is_pinned_to_what_its_branch_is_now(desk):
-    found = describe(desk.hub, REPO)
-    assert (found.commit, found.name) == (COMMIT, "tiny")
-    assert build_it(desk, found).bytes == desk.out.stat().st_size
+    described = describe(desk.hub, REPO)
+    assert (described.commit, described.name) == (COMMIT, "tiny")
+    assert build_it(desk, described).bytes == desk.out.stat().st_size
 
 
 NINE = {
@@ -305,22 +305,22 @@ def as_bin(folder):
 @pytest.mark.parametrize("name", NINE)
 def test_each_of_the_nine_goes_from_the_hub_to_a_file_under_its_own_name(name, tmp_path):
     pytest.importorskip("sentencepiece", reason="trains a tokenizer with sentencepiece")
-    known = lock.read().model(name)
+    locked = lock.read().model(name)
     code = b'pairwise_tie = "Compare {a} and {b}."'
-    prompt = known.prompt and PromptSource(
-        known.prompt.repo, known.prompt.commit, known.prompt.path, "pairwise_tie",
+    prompt = locked.prompt and PromptSource(
+        locked.prompt.repo, locked.prompt.commit, locked.prompt.path, "pairwise_tie",
         sha256=hashlib.sha256(code).hexdigest(),
     )  # fmt: skip
-    shelf = Shelf({(known.repo, known.commit): small(name, tmp_path / "m")})
+    shelf = Shelf({(locked.repo, locked.commit): small(name, tmp_path / "m")})
     if prompt:
         shelf.codes[f"{prompt.repo}/{prompt.commit}/{prompt.path}"] = code
-    model = replace(known, config={}, files=(), prompt=prompt)
+    model = replace(locked, config={}, files=(), prompt=prompt)
     with serving(shelf) as url:
         hub = Hub(url, cache=tmp_path / "cache", code_host=url)
         built = build.quantize(HubSource(hub, model), "q4_k_m", BuildOptions(tmp_path / "out.gguf"))
     values = gguf_values(built.path)
-    assert values["general.architecture"] == known.architecture and values["general.name"] == name
-    assert values["edge_judge.source.commit"] == known.commit and values["general.license"] == known.license
+    assert values["general.architecture"] == locked.architecture and values["general.name"] == name
+    assert values["edge_judge.source.commit"] == locked.commit and values["general.license"] == locked.license
     assert values.get("edge_judge.prompt") == ("Compare {a} and {b}." if prompt else None)
     assert "Q4_K" in {kind for kind, _, _ in gguf_tensors(built.path).values()}
 

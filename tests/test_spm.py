@@ -189,12 +189,12 @@ def hf_tokenizer(model_bytes):
     """A tokenizer.json as transformers makes one from a SentencePiece BPE model, without scores."""
     model = read_model_bytes(model_bytes)
     vocab = {piece.text.decode(): i for i, piece in enumerate(model.pieces)}
-    found = []
+    merges = []
     for text, i in vocab.items():
         for cut in range(1, len(text)):
             if model.pieces[i].type == 1 and text[:cut] in vocab and text[cut:] in vocab:
                 left, right = text[:cut], text[cut:]
-                found.append((-model.pieces[i].score, vocab[left], vocab[right], f"{left} {right}"))
+                merges.append((-model.pieces[i].score, vocab[left], vocab[right], f"{left} {right}"))
     steps = [
         {"type": "Prepend", "prepend": "▁"},
         {"type": "Replace", "pattern": {"String": " "}, "content": "▁"},
@@ -207,7 +207,7 @@ def hf_tokenizer(model_bytes):
         "normalizer": {"type": "Sequence", "normalizers": steps},
         "pre_tokenizer": None,
         "post_processor": None,
-        "model": bpe | {"merges": [merge for *_, merge in sorted(found)]},
+        "model": bpe | {"merges": [merge for *_, merge in sorted(merges)]},
     }
 
 
@@ -222,22 +222,22 @@ def test_without_scores_the_order_of_merges_stands_in_for_them(tmp_path):
 
 
 @pytest.mark.parametrize(
-    ("change", "said"),
+    ("change", "message"),
     [
-        (lambda d: d.update(normalizer={"type": "NFKC"}), "treats blanks"),
-        (lambda d: d.update(pre_tokenizer={"type": "Whitespace"}), "treats blanks"),
+        (lambda d: d.update(normalizer={"type": "NFKC"}), "handle spaces"),
+        (lambda d: d.update(pre_tokenizer={"type": "Whitespace"}), "handle spaces"),
         (lambda d: d["model"]["vocab"].update(x=9999), "are not 0, 1, 2"),
         (lambda d: d["model"]["vocab"].update(x="y"), "id 'y'"),
         (lambda d: d["model"]["merges"].append(7), "merge 7"),
-        (lambda d: d.update(normalizer={"type": "Sequence", "normalizers": ["x", 3]}), "treats blanks"),
-        (lambda d: d.update(normalizer={"type": "Sequence", "normalizers": 3}), "treats blanks"),
+        (lambda d: d.update(normalizer={"type": "Sequence", "normalizers": ["x", 3]}), "handle spaces"),
+        (lambda d: d.update(normalizer={"type": "Sequence", "normalizers": 3}), "handle spaces"),
         (lambda d: d["added_tokens"].append({"id": 480, "content": "y"}), "only 480 rows"),
     ],
 )
-def test_a_tokenizer_json_that_is_not_sentencepiece_is_refused(tmp_path, change, said):
+def test_a_tokenizer_json_that_is_not_sentencepiece_is_refused(tmp_path, change, message):
     folder = tiny(tmp_path)
     document = hf_tokenizer(spm_model())
     change(document)
     (folder / "tokenizer.json").write_text(json.dumps(document))
-    with pytest.raises(VocabularyError, match=said):
+    with pytest.raises(VocabularyError, match=message):
         read_vocabulary(folder, 480)

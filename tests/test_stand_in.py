@@ -62,8 +62,8 @@ def test_names_shapes_and_types_are_those_that_the_model_would_have(name, scheme
     assert tuple((tensor.name, tensor.ggml_type) for tensor in header.tensors) == schemes.plan(blueprint, scheme).types
     assert [tensor.shape for tensor in header.tensors] == [target.shape for target in blueprint.targets]
     assert header.values["edge_judge.stand_in"] is True
-    told = {field.key: pytest.approx(field.value) for field in blueprint.fields}
-    assert {key: header.values[key] for key in told} == told
+    expected = {field.key: pytest.approx(field.value) for field in blueprint.fields}
+    assert {key: header.values[key] for key in expected} == expected
     assert path.stat().st_size == header.end
 
 
@@ -77,7 +77,7 @@ def test_each_published_model_has_a_shape_that_a_stand_in_can_take():
     for model in lock.read().models:
         if model.repo is not None:
             config = Config({**model.config, "architectures": [model.model_class]}, model.name)
-            assert len(stand_in.made_up(architectures.blueprint(config).vocabulary)) > 0
+            assert len(stand_in.synthetic_vocabulary(architectures.blueprint(config).vocabulary)) > 0
 
 
 def test_the_same_seed_gives_the_same_bytes_and_another_one_others(tmp_path):
@@ -103,7 +103,7 @@ def test_a_real_vocabulary_cuts_text_as_its_file_does_and_is_filled_up(file, row
     path = made(tmp_path, config, "q4_0", vocabulary=vocabulary)
     for text in ("I'm sure it's 12345 or 3.14", "我想在apple工作\n\n  x"):
         assert llama_tokens(path, text, special=False) == llama_tokens(vocabulary, text, special=False)
-    theirs, ours = (container.read_fields(one, "tokenizer.ggml.tokens")[0].value for one in (vocabulary, path))
+    theirs, ours = (container.read_fields(source, "tokenizer.ggml.tokens")[0].value for source in (vocabulary, path))
     assert len(ours) == rows and ours[: len(theirs)] == theirs
     assert np.isfinite(llama_logits(path, PROMPT)).all()
 
@@ -167,13 +167,13 @@ def test_an_interrupt_while_it_is_written_leaves_nothing(tmp_path):
 
 def test_fields_are_read_back_as_they_were_written(tmp_path):
     made(tmp_path, QWEN_05B, "q4_0")
-    found = container.read_fields(tmp_path / "made.gguf", "")
+    fields = container.read_fields(tmp_path / "made.gguf", "")
     theirs = gguf_values(tmp_path / "made.gguf").items()
     expected = {key: value for key, value in theirs if not key.startswith("GGUF")}
-    assert {field.key: _plain(field.value) for field in found} == expected
+    assert {field.key: _plain(field.value) for field in fields} == expected
 
 
 def _plain(value):
     if isinstance(value, tuple):
-        return [one.decode() if isinstance(one, bytes) else one for one in value]
+        return [item.decode() if isinstance(item, bytes) else item for item in value]
     return value

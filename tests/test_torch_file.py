@@ -98,9 +98,9 @@ def test_a_file_written_by_torch_is_read_with_its_offsets_strides_and_shared_sto
     }  # fmt: skip
     torch.save(saved, tmp_path / "pytorch_model.bin")
     for name, expected in saved.items():
-        found = values(tmp_path / "pytorch_model.bin", name)
-        np.testing.assert_array_equal(found, expected.detach().float().numpy())
-        assert found.flags.c_contiguous
+        actual = values(tmp_path / "pytorch_model.bin", name)
+        np.testing.assert_array_equal(actual, expected.detach().float().numpy())
+        assert actual.flags.c_contiguous
 
 
 def test_views_into_one_flat_storage_are_cut_out(tmp_path):
@@ -157,7 +157,7 @@ def test_a_pickle_that_calls_anything_is_refused_by_name_and_nothing_runs(tmp_pa
 
 
 @pytest.mark.parametrize(
-    ("entry", "said"),
+    ("entry", "message"),
     [
         (tensor(elements=7), "24 bytes, not 7"),
         (tensor(shape=(3, 3)), "reaches element 8"),
@@ -173,8 +173,8 @@ def test_a_pickle_that_calls_anything_is_refused_by_name_and_nothing_runs(tmp_pa
         (3, "no tensors"),
     ],
 )
-def test_a_tensor_that_is_not_inside_its_storage_is_refused(tmp_path, entry, said):
-    with pytest.raises(CheckpointError, match=said):
+def test_a_tensor_that_is_not_inside_its_storage_is_refused(tmp_path, entry, message):
+    with pytest.raises(CheckpointError, match=message):
         read_table(write(tmp_path / "x.bin", {"a": entry}))
 
 

@@ -64,7 +64,7 @@ def test_every_locked_prompt_is_pinned_by_commit_and_hash():
 
 def test_no_text_of_a_published_prompt_is_part_of_this_project():
     root = Path(__file__).resolve().parent.parent
-    wanted = {m.prompt.literal_sha256 for m in lock.read().models if m.prompt and m.prompt.literal_sha256}
+    hashes = {m.prompt.literal_sha256 for m in lock.read().models if m.prompt and m.prompt.literal_sha256}
     for path in [*root.glob("quantize/**/*.py"), *root.glob("edge_judge/protocols/prompts/*")]:
         if path.is_file():
-            assert digest(path.read_text("utf-8")) not in wanted
+            assert digest(path.read_text("utf-8")) not in hashes

@@ -138,7 +138,7 @@ def test_the_letters_of_deepseek_are_recognised():
 
 
 @pytest.mark.parametrize(
-    ("change", "said"),
+    ("change", "message"),
     [
         (lambda d: d.update(pre_tokenizer={"type": "Whitespace"}), "unknown way"),
         (lambda d: d.update(pre_tokenizer=None), "no pre_tokenizer"),
@@ -163,10 +163,10 @@ def test_the_letters_of_deepseek_are_recognised():
         (lambda d: d.update(pre_tokenizer={"type": "FixedLength", "length": 0}), "cannot be read"),  # a panic in it
     ],
 )
-def test_a_tokenizer_that_llama_cpp_cannot_express_is_refused(tmp_path, change, said):
+def test_a_tokenizer_that_llama_cpp_cannot_express_is_refused(tmp_path, change, message):
     write_bytelevel_tokenizer(tmp_path)
     edit(tmp_path / "tokenizer.json", change)
-    with pytest.raises(VocabularyError, match=said):
+    with pytest.raises(VocabularyError, match=message):
         read_vocabulary(tmp_path, 320)
 
 

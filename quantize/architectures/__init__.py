@@ -1,6 +1,6 @@
 """Model families: one file each, chosen by the class that config.json declares.
 
-A file in this folder that names CLASSES is a family: adding one is adding a file.
+Every file in this folder that defines CLASSES is a family; a new family is a new file.
 Knows nothing about how a family works; a family knows nothing about the others.
 """
 
@@ -13,13 +13,11 @@ from typing import Protocol
 
 from quantize.architectures.blueprint import Blueprint
 from quantize.config import Config
-from quantize.errors import UnsupportedArchitectureError, shown
+from quantize.errors import UnsupportedArchitectureError, short_repr
 
 
 class Family(Protocol):
-    """What the file of a family holds. CLASSES, MODEL_TYPES: as config.json names them in `architectures` and
-    `model_type`.
-    """
+    """The module of a family. CLASSES, MODEL_TYPES: its names in config.json's `architectures` and `model_type`."""
 
     CLASSES: tuple[str, ...]
     MODEL_TYPES: tuple[str, ...]
@@ -41,16 +39,18 @@ BY_MODEL_TYPE = {name: family.blueprint for family in FAMILIES for name in famil
 def blueprint(config: Config) -> Blueprint:
     """The GGUF that a configuration describes.
 
-    The declared class decides; `model_type` only where none is declared. Raises UnsupportedArchitectureError by
-    name, before anything was downloaded or read, and ConfigError for a missing or contradictory field.
+    The declared class decides, or `model_type` where none is declared. Raises UnsupportedArchitectureError for an
+    unknown one, and ConfigError for a missing or contradictory field.
     """
     declared = config.fields.get("architectures")
     name = declared[0] if isinstance(declared, list) and declared else None
-    make = BY_CLASS.get(str(name)) if name is not None else BY_MODEL_TYPE.get(str(config.fields.get("model_type")))
+    families = BY_CLASS
+    if name is None:
+        name, families = config.fields.get("model_type"), BY_MODEL_TYPE
+    make = families.get(str(name))
     if make is None:
-        found = name if name is not None else config.fields.get("model_type")
         raise UnsupportedArchitectureError(
-            f"{config.origin}: architecture {shown(found)} is not supported, "
+            f"{config.origin}: architecture {short_repr(name)} is not supported, "
             f"expected one of {', '.join(sorted(BY_CLASS))}",
             "a ready GGUF of it can be used as it is",
         )

@@ -1,20 +1,19 @@
 """What a model family says about a checkpoint: GGUF hyperparameters, and where each GGUF tensor comes from.
 
-Also the arithmetic that families share: orders of rows, and the fields of an ordinary decoder.
+Also what families share: row orders, and the fields of an ordinary decoder.
 Knows nothing about files, dtypes or quantization.
 """
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING
+
+import numpy as np
+from numpy.typing import NDArray
 
 from quantize.config import Config
 from quantize.errors import ConfigError
-
-if TYPE_CHECKING:
-    import numpy as np
-    from numpy.typing import NDArray
 
 MAX_LAYERS = 512
 MAX_WIDTH = 1 << 20
@@ -23,7 +22,7 @@ MAX_VOCABULARY = 1 << 24
 
 @dataclass(frozen=True, slots=True)
 class Field:
-    """One GGUF key with its value; `kind` is a lower-case GGUF value type (uint32, float32, bool, string ...)."""
+    """One GGUF key and its value. kind: a GGUF value type in lower case (uint32, float32, bool, string ...)."""
 
     key: str
     kind: str
@@ -32,11 +31,10 @@ class Field:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Target:
-    """One tensor of the GGUF. Its row i is row rows[i] of the checkpoint's tensor `source`, or row i without
-    `rows`.
+    """One tensor of the GGUF. Its row i is row rows[i] of the checkpoint's tensor `source`, or row i without `rows`.
 
-    `shape` is (rows, width) or (length,), `source_shape` the shape the checkpoint's tensor must have. A
-    target with `constant` (float32) has no source: its values follow from the configuration.
+    shape: (rows, width) or (length,). source_shape: the shape that the checkpoint's tensor must have. constant: the
+    values (float32) of a target without a source, which follow from the configuration.
     """
 
     name: str
@@ -49,9 +47,9 @@ class Target:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Blueprint:
-    """A whole model: GGUF architecture, hyperparameters, tensors in file order, rows of its embedding.
+    """A model: GGUF architecture, hyperparameters, tensors in file order. vocabulary: rows of its embedding.
 
-    `ignored` are name patterns of checkpoint tensors that carry nothing the GGUF needs.
+    ignored: name patterns of checkpoint tensors that the GGUF does not need.
     """
 
     architecture: str
@@ -62,31 +60,26 @@ class Blueprint:
 
     @property
     def parameters(self) -> int:
-        """How many numbers the model's tensors hold."""
-        import math
-
+        """The number of values in all tensors."""
         return sum(math.prod(target.shape) for target in self.targets)
 
 
 def same(name: str, source: str, shape: tuple[int, ...]) -> Target:
-    """A tensor that only changes its name."""
+    """A tensor that only gets another name."""
     return Target(name, shape, source, shape)
 
 
 def picked(name: str, source: str, source_shape: tuple[int, ...], rows: NDArray[np.int64]) -> Target:
-    """A tensor made of these rows of a checkpoint's tensor, in this order."""
+    """A tensor of some rows of a checkpoint's tensor, in the order of `rows`."""
     return Target(name, (len(rows), *source_shape[1:]), source, source_shape, rows)
 
 
 def interleaved_heads(heads: int, head_dim: int) -> NDArray[np.int64]:
-    """The order of q or k rows that llama.cpp's interleaved rotary embedding expects: shape (heads *
-    head_dim,).
+    """The order of q or k rows for llama.cpp's interleaved rotary embedding: shape (heads * head_dim,).
 
-    A checkpoint rotates row i of a head with row i + head_dim / 2 (RoFormer's pairs, split in halves as in
-    GPT-NeoX); llama.cpp's llama graph rotates neighbours, so the two halves of each head are interleaved.
+    A checkpoint rotates row i of a head with row i + head_dim / 2 (RoFormer's pairs, split in halves as in GPT-NeoX).
+    llama.cpp's llama graph rotates neighbours, so the two halves of each head are interleaved.
     """
-    import numpy as np
-
     halves = np.arange(heads * head_dim, dtype=np.int64).reshape(heads, 2, head_dim // 2)
     return halves.swapaxes(1, 2).reshape(-1)
 
@@ -106,7 +99,7 @@ class Shape:
 
     @classmethod
     def of(cls, config: Config) -> Shape:
-        """From the usual fields; raises ConfigError where one is missing or they contradict each other."""
+        """Read the usual fields. Raises ConfigError where one is missing or they contradict each other."""
         hidden = config.integer("hidden_size")
         heads = config.integer("num_attention_heads")
         shape = cls(
@@ -141,7 +134,7 @@ class Shape:
 
 
 def decoder_fields(architecture: str, config: Config, shape: Shape) -> tuple[Field, ...]:
-    """The hyperparameters every decoder with rotary embedding and RMS norm has."""
+    """The hyperparameters of every decoder with rotary embedding and RMS norm."""
     key = f"{architecture}.".__add__
     fields = [
         Field(key("block_count"), "uint32", shape.layers),
@@ -161,7 +154,7 @@ def decoder_fields(architecture: str, config: Config, shape: Shape) -> tuple[Fie
 
 
 def ends(shape: Shape, head: str = "lm_head.weight") -> tuple[tuple[Target, ...], tuple[Target, ...]]:
-    """What comes before and after the blocks: embedding, final norm, and the head unless it is tied."""
+    """The tensors before and after the blocks: embedding; final norm, and the head unless it is tied."""
     matrix = (shape.vocabulary, shape.hidden)
     before = (same("token_embd.weight", "model.embed_tokens.weight", matrix),)
     norm = same("output_norm.weight", "model.norm.weight", (shape.hidden,))

@@ -21,10 +21,8 @@ def blueprint(config: Config) -> Blueprint:
     hidden, layers = config.integer("hidden_size"), config.integer("num_layers")
     heads, head_dim = config.integer("num_attention_heads"), config.integer("kv_channels")
     groups = config.integer("multi_query_group_num", default=heads) if _grouped(config) else heads
-    feed_forward, vocabulary = (
-        config.integer("ffn_hidden_size"),
-        config.integer("padded_vocab_size", at_most=MAX_VOCABULARY),
-    )
+    feed_forward = config.integer("ffn_hidden_size")
+    vocabulary = config.integer("padded_vocab_size", at_most=MAX_VOCABULARY)
     if layers > MAX_LAYERS or heads * head_dim != hidden or heads % groups or head_dim % 4:
         raise ConfigError(
             f"{config.origin}: {layers} layers, {heads} heads of {head_dim}, {groups} groups and hidden_size "
@@ -43,19 +41,23 @@ def blueprint(config: Config) -> Blueprint:
         ("rope.freq_base", "float32", ROPE_BASE * config.number("rope_ratio", default=1.0)),
     )
     qkv, bias = (heads + 2 * groups) * head_dim, config.flag("add_qkv_bias", default=False)
-    blocks = [t for i in range(layers) for t in _block(i, hidden, qkv, feed_forward, bias)]
-    top = "transformer.encoder.final_layernorm.weight"
+    blocks = [target for i in range(layers) for target in _block(i, hidden, qkv, feed_forward, bias)]
     return Blueprint(
         "chatglm",
         tuple(Field(f"chatglm.{key}", kind, value) for key, kind, value in values),
-        (
-            same("token_embd.weight", "transformer.embedding.word_embeddings.weight", (vocabulary, hidden)),
-            *blocks,
-            same("output_norm.weight", top, (hidden,)),
-            same("output.weight", "transformer.output_layer.weight", (vocabulary, hidden)),
-        ),
+        _tensors(blocks, vocabulary, hidden),
         vocabulary,
         ignored=("*.rotary_pos_emb.inv_freq",),
+    )
+
+
+def _tensors(blocks: list[Target], vocabulary: int, hidden: int) -> tuple[Target, ...]:
+    """All tensors: the blocks between the embedding and the head."""
+    return (
+        same("token_embd.weight", "transformer.embedding.word_embeddings.weight", (vocabulary, hidden)),
+        *blocks,
+        same("output_norm.weight", "transformer.encoder.final_layernorm.weight", (hidden,)),
+        same("output.weight", "transformer.output_layer.weight", (vocabulary, hidden)),
     )
 
 
@@ -64,7 +66,7 @@ def _grouped(config: Config) -> bool:
 
 
 def _refuse_variants(config: Config) -> None:
-    """A variant that llama.cpp's chatglm graph does not compute must not become a file that runs and is wrong."""
+    """Raise ConfigError for a variant that llama.cpp's chatglm graph does not compute: it would give wrong results."""
     for name, expected in (
         ("rmsnorm", True),
         ("post_layer_norm", True),
@@ -77,16 +79,16 @@ def _refuse_variants(config: Config) -> None:
 
 
 def _block(i: int, hidden: int, qkv: int, feed_forward: int, bias: bool) -> list[Target]:
-    here, there = f"blk.{i}.", f"transformer.encoder.layers.{i}."
-    fused = there + "self_attention.query_key_value."
+    block, layer = f"blk.{i}.", f"transformer.encoder.layers.{i}."
+    fused = layer + "self_attention.query_key_value."
     targets = [
-        same(here + "attn_norm.weight", there + "input_layernorm.weight", (hidden,)),
-        same(here + "attn_qkv.weight", fused + "weight", (qkv, hidden)),
-        same(here + "attn_output.weight", there + "self_attention.dense.weight", (hidden, hidden)),
-        same(here + "ffn_norm.weight", there + "post_attention_layernorm.weight", (hidden,)),
-        same(here + "ffn_up.weight", there + "mlp.dense_h_to_4h.weight", (2 * feed_forward, hidden)),
-        same(here + "ffn_down.weight", there + "mlp.dense_4h_to_h.weight", (hidden, feed_forward)),
+        same(block + "attn_norm.weight", layer + "input_layernorm.weight", (hidden,)),
+        same(block + "attn_qkv.weight", fused + "weight", (qkv, hidden)),
+        same(block + "attn_output.weight", layer + "self_attention.dense.weight", (hidden, hidden)),
+        same(block + "ffn_norm.weight", layer + "post_attention_layernorm.weight", (hidden,)),
+        same(block + "ffn_up.weight", layer + "mlp.dense_h_to_4h.weight", (2 * feed_forward, hidden)),
+        same(block + "ffn_down.weight", layer + "mlp.dense_4h_to_h.weight", (hidden, feed_forward)),
     ]
     if bias:
-        targets.insert(2, same(here + "attn_qkv.bias", fused + "bias", (qkv,)))
+        targets.insert(2, same(block + "attn_qkv.bias", fused + "bias", (qkv,)))
     return targets

@@ -1,8 +1,7 @@
-"""The llama family: Llama 1 to 3, Mistral, DeepSeek LLM, Nanbeige2, and whatever else declares one of its
-classes.
+"""The llama family: Llama 1 to 3, Mistral, DeepSeek LLM, Nanbeige2, and any other model that declares its classes.
 
 llama.cpp rotates neighbouring rows of q and k for this family, a checkpoint rotates halves: their rows are
-reordered. Everything else only changes its name.
+reordered. Every other tensor only gets another name.
 Knows nothing about files or vocabularies.
 """
 
@@ -42,33 +41,33 @@ def blueprint(config: Config) -> Blueprint:
 
 
 def _block(config: Config, shape: Shape, i: int) -> list[Target]:
-    here, there = f"blk.{i}.", f"model.layers.{i}."
+    block, layer = f"blk.{i}.", f"model.layers.{i}."
     q, kv = shape.heads * shape.head_dim, shape.kv_heads * shape.head_dim
-    attention, mlp = there + "self_attn.", there + "mlp."
+    attention, mlp = layer + "self_attn.", layer + "mlp."
     q_rows = interleaved_heads(shape.heads, shape.head_dim)
     k_rows = interleaved_heads(shape.kv_heads, shape.head_dim)
     targets = [
-        same(here + "attn_norm.weight", there + "input_layernorm.weight", (shape.hidden,)),
-        picked(here + "attn_q.weight", attention + "q_proj.weight", (q, shape.hidden), q_rows),
-        picked(here + "attn_k.weight", attention + "k_proj.weight", (kv, shape.hidden), k_rows),
-        same(here + "attn_v.weight", attention + "v_proj.weight", (kv, shape.hidden)),
-        same(here + "attn_output.weight", attention + "o_proj.weight", (shape.hidden, q)),
-        same(here + "ffn_norm.weight", there + "post_attention_layernorm.weight", (shape.hidden,)),
-        same(here + "ffn_gate.weight", mlp + "gate_proj.weight", (shape.feed_forward, shape.hidden)),
-        same(here + "ffn_up.weight", mlp + "up_proj.weight", (shape.feed_forward, shape.hidden)),
-        same(here + "ffn_down.weight", mlp + "down_proj.weight", (shape.hidden, shape.feed_forward)),
+        same(block + "attn_norm.weight", layer + "input_layernorm.weight", (shape.hidden,)),
+        picked(block + "attn_q.weight", attention + "q_proj.weight", (q, shape.hidden), q_rows),
+        picked(block + "attn_k.weight", attention + "k_proj.weight", (kv, shape.hidden), k_rows),
+        same(block + "attn_v.weight", attention + "v_proj.weight", (kv, shape.hidden)),
+        same(block + "attn_output.weight", attention + "o_proj.weight", (shape.hidden, q)),
+        same(block + "ffn_norm.weight", layer + "post_attention_layernorm.weight", (shape.hidden,)),
+        same(block + "ffn_gate.weight", mlp + "gate_proj.weight", (shape.feed_forward, shape.hidden)),
+        same(block + "ffn_up.weight", mlp + "up_proj.weight", (shape.feed_forward, shape.hidden)),
+        same(block + "ffn_down.weight", mlp + "down_proj.weight", (shape.hidden, shape.feed_forward)),
     ]
     if config.flag("attention_bias", default=False):
         targets += [
-            picked(here + "attn_q.bias", attention + "q_proj.bias", (q,), q_rows),
-            picked(here + "attn_k.bias", attention + "k_proj.bias", (kv,), k_rows),
-            same(here + "attn_v.bias", attention + "v_proj.bias", (kv,)),
-            same(here + "attn_output.bias", attention + "o_proj.bias", (shape.hidden,)),
+            picked(block + "attn_q.bias", attention + "q_proj.bias", (q,), q_rows),
+            picked(block + "attn_k.bias", attention + "k_proj.bias", (kv,), k_rows),
+            same(block + "attn_v.bias", attention + "v_proj.bias", (kv,)),
+            same(block + "attn_output.bias", attention + "o_proj.bias", (shape.hidden,)),
         ]
     if config.flag("mlp_bias", default=False):
         targets += [
-            same(here + "ffn_gate.bias", mlp + "gate_proj.bias", (shape.feed_forward,)),
-            same(here + "ffn_up.bias", mlp + "up_proj.bias", (shape.feed_forward,)),
-            same(here + "ffn_down.bias", mlp + "down_proj.bias", (shape.hidden,)),
+            same(block + "ffn_gate.bias", mlp + "gate_proj.bias", (shape.feed_forward,)),
+            same(block + "ffn_up.bias", mlp + "up_proj.bias", (shape.feed_forward,)),
+            same(block + "ffn_down.bias", mlp + "down_proj.bias", (shape.hidden,)),
         ]
     return targets

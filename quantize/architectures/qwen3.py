@@ -30,19 +30,19 @@ def blueprint(config: Config) -> Blueprint:
 
 
 def _block(shape: Shape, i: int) -> list[Target]:
-    here, there = f"blk.{i}.", f"model.layers.{i}."
+    block, layer = f"blk.{i}.", f"model.layers.{i}."
     hidden, q, kv = shape.hidden, shape.heads * shape.head_dim, shape.kv_heads * shape.head_dim
-    attention, mlp = there + "self_attn.", there + "mlp."
+    attention, mlp = layer + "self_attn.", layer + "mlp."
     return [
-        same(here + "attn_norm.weight", there + "input_layernorm.weight", (hidden,)),
-        same(here + "attn_q.weight", attention + "q_proj.weight", (q, hidden)),
-        same(here + "attn_q_norm.weight", attention + "q_norm.weight", (shape.head_dim,)),
-        same(here + "attn_k.weight", attention + "k_proj.weight", (kv, hidden)),
-        same(here + "attn_k_norm.weight", attention + "k_norm.weight", (shape.head_dim,)),
-        same(here + "attn_v.weight", attention + "v_proj.weight", (kv, hidden)),
-        same(here + "attn_output.weight", attention + "o_proj.weight", (hidden, q)),
-        same(here + "ffn_norm.weight", there + "post_attention_layernorm.weight", (hidden,)),
-        same(here + "ffn_gate.weight", mlp + "gate_proj.weight", (shape.feed_forward, hidden)),
-        same(here + "ffn_up.weight", mlp + "up_proj.weight", (shape.feed_forward, hidden)),
-        same(here + "ffn_down.weight", mlp + "down_proj.weight", (hidden, shape.feed_forward)),
+        same(block + "attn_norm.weight", layer + "input_layernorm.weight", (hidden,)),
+        same(block + "attn_q.weight", attention + "q_proj.weight", (q, hidden)),
+        same(block + "attn_q_norm.weight", attention + "q_norm.weight", (shape.head_dim,)),
+        same(block + "attn_k.weight", attention + "k_proj.weight", (kv, hidden)),
+        same(block + "attn_k_norm.weight", attention + "k_norm.weight", (shape.head_dim,)),
+        same(block + "attn_v.weight", attention + "v_proj.weight", (kv, hidden)),
+        same(block + "attn_output.weight", attention + "o_proj.weight", (hidden, q)),
+        same(block + "ffn_norm.weight", layer + "post_attention_layernorm.weight", (hidden,)),
+        same(block + "ffn_gate.weight", mlp + "gate_proj.weight", (shape.feed_forward, hidden)),
+        same(block + "ffn_up.weight", mlp + "up_proj.weight", (shape.feed_forward, hidden)),
+        same(block + "ffn_down.weight", mlp + "down_proj.weight", (hidden, shape.feed_forward)),
     ]

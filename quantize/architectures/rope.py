@@ -1,12 +1,14 @@
-"""How a configuration stretches its rotary embedding, in GGUF terms.
+"""How a configuration scales its rotary embedding, in GGUF terms.
 
-Knows the kinds llama.cpp applies by itself; any other kind is refused by name, because leaving it out would
-give a model that runs and is wrong.
+Knows the kinds that llama.cpp applies by itself. Any other kind is refused: without its scaling the model would run
+and give wrong results.
 """
 
 from __future__ import annotations
 
 import math
+
+import numpy as np
 
 from quantize.architectures.blueprint import Field, Target
 from quantize.config import Config
@@ -14,7 +16,7 @@ from quantize.errors import ConfigError
 
 
 def rope_fields(architecture: str, config: Config) -> tuple[Field, ...]:
-    """Base frequency and scaling. Raises ConfigError for a kind of scaling that is not known."""
+    """Base frequency and scaling. Raises ConfigError for an unknown kind of scaling."""
     scaling = config.part("rope_parameters", "rope_scaling")
     theta = config.number("rope_theta", default=10000.0)
     if scaling is not None:
@@ -31,10 +33,10 @@ def rope_fields(architecture: str, config: Config) -> tuple[Field, ...]:
 
 
 def rope_kind(config: Config) -> str:
-    """default, linear, yarn or llama3."""
+    """The kind of scaling: default, linear, yarn or llama3. Raises ConfigError for any other."""
     scaling = config.part("rope_parameters", "rope_scaling")
     kind = "default" if scaling is None else scaling.text("rope_type") or scaling.text("type") or "default"
-    if kind == "dynamic":  # stretches only beyond the context length, which the GGUF does not exceed
+    if kind == "dynamic":  # scales only beyond the context length, which the GGUF does not exceed
         return "default"
     if kind not in ("default", "linear", "yarn", "llama3"):
         raise ConfigError(
@@ -45,14 +47,11 @@ def rope_kind(config: Config) -> str:
 
 
 def llama3_factors(config: Config, head_dim: int) -> tuple[Target, ...]:
-    """The rope_freqs tensor (head_dim / 2,) of Llama 3.1's scaling, or nothing for another kind.
+    """The rope_freqs tensor (head_dim / 2,) of Llama 3.1's scaling; empty for another kind.
 
-    Each frequency is divided by its factor: 1 for short wavelengths, `factor` for long ones, in between a
-    linear blend in 1 / wavelength ("The Llama 3 Herd of Models", and the rope_scaling fields of its
-    config.json).
+    Each frequency is divided by its value: 1 for short wavelengths, `factor` for long ones, in between a linear blend
+    in 1 / wavelength ("The Llama 3 Herd of Models", and the rope_scaling fields of its config.json).
     """
-    import numpy as np
-
     scaling = config.part("rope_parameters", "rope_scaling")
     if scaling is None or rope_kind(config) != "llama3":
         return ()

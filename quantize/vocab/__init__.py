@@ -1,6 +1,6 @@
 """Tokenizer files of a checkpoint folder -> GGUF vocabulary.
 
-Chooses the reader by what the files hold; knows nothing about how a reader works.
+Knows which reader fits which files. Does not know how a reader works.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ __all__ = ["SpecialTokens", "TokenType", "Vocabulary", "read_vocabulary"]
 def read_vocabulary(folder: Path, rows: int) -> Vocabulary:
     """The vocabulary of a checkpoint folder whose embedding has `rows` rows.
 
-    Raises VocabularyError where no tokenizer file is there or llama.cpp could not express it.
+    Raises VocabularyError where the folder has no tokenizer file, or one that llama.cpp cannot express.
     """
     document = read_tokenizer(folder / "tokenizer.json")
     model = document.get("model")

@@ -1,24 +1,23 @@
 """tokenizer.json with byte-level BPE -> GGUF vocabulary of model gpt2.
 
-llama.cpp has the way a text is cut before merging built in, under names. The name is found by behaviour: the
-tokenizer's own pre-tokenizer and one built here for each name cut a hard probe text, and the cuts must agree.
-Knows nothing about special roles.
+llama.cpp has pre-tokenizers built in, under names. The name is found by behaviour: the checkpoint's pre-tokenizer and
+one built here for each name split a hard probe text, and the splits must be equal. Knows nothing about special roles.
 """
 
 from __future__ import annotations
 
 import json
 from collections.abc import Mapping
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
-from quantize.errors import VocabularyError, shown
+from tokenizers import Regex, Tokenizer
+from tokenizers.pre_tokenizers import ByteLevel, Digits, PreTokenizer, Sequence, Split
+
+from quantize.errors import VocabularyError, short_repr
 from quantize.vocab.records import SpecialTokens, TokenType, Vocabulary
 from quantize.vocab.tokenizer_json import merge_parts
 
-if TYPE_CHECKING:
-    from tokenizers.pre_tokenizers import PreTokenizer
-
-# letters, runs of digits, contractions in both cases, blanks around line ends, CJK, marks, emoji
+# letters, runs of digits, contractions in both cases, spaces around line ends, CJK, combining marks, emoji
 PROBE = (
     "I'm sure WE'LL see, it's 12345 or 3.14\n\n  \t def f(x):\r\n    return x**2  # ok??\n"
     "我想在apple工作1314151天～ 안녕하세요 кириллица ÄÖÜß naïve e\u0301 हिन्दी ４２ ½ ² \u00a0x\u3000y "
@@ -39,10 +38,10 @@ _DEEPSEEK = (
 
 
 def read_bytelevel(document: Mapping[str, Any], origin: str, rows: int, special: SpecialTokens) -> Vocabulary:
-    """The vocabulary of a tokenizer.json; ids that no token uses, up to `rows`, are filled with unused ones.
+    """The vocabulary of a tokenizer.json, padded to `rows` with unused tokens.
 
-    Raises VocabularyError where the tokenizer is not byte-level BPE, cuts text in a way llama.cpp has no name
-    for, or has tokens beyond `rows`.
+    Raises VocabularyError where the tokenizer is not byte-level BPE, llama.cpp has no name for its pre-tokenizer, or
+    an id is not below `rows`.
     """
     model = document.get("model")
     if not isinstance(model, dict) or not isinstance(model.get("vocab"), dict):
@@ -62,41 +61,38 @@ def read_bytelevel(document: Mapping[str, Any], origin: str, rows: int, special:
 def token_table(
     vocab: Mapping[str, int], added: list[Any], rows: int, origin: str
 ) -> tuple[tuple[bytes, ...], tuple[int, ...]]:
-    """Text and type of every id below `rows`. Added tokens win over the vocabulary at the same id."""
+    """Text and type of every id below `rows`. An added token replaces the vocabulary's at the same id."""
     tokens: list[bytes | None] = [None] * rows
     types = [int(TokenType.UNUSED)] * rows
-    for text, number in vocab.items():
-        _place(tokens, number, text, origin)
-        types[number] = TokenType.NORMAL
+    for text, i in vocab.items():
+        _place(tokens, i, text, origin)
+        types[i] = TokenType.NORMAL
     for entry in added:
         i, text = entry["id"], entry["content"]
         _place(tokens, i, text, origin)
         types[i] = TokenType.CONTROL if entry.get("special") or looks_special(text) else TokenType.USER_DEFINED
-    return tuple(f"[PAD{i}]".encode() if t is None else t for i, t in enumerate(tokens)), tuple(types)
+    return tuple(f"[PAD{i}]".encode() if token is None else token for i, token in enumerate(tokens)), tuple(types)
 
 
 def looks_special(text: str) -> bool:
-    """Whether an added token is a control token by its look, although it is not declared one."""
+    """Whether the text of an added token is that of a control token, even if it is not declared as one."""
     return (text.startswith("<|") and text.endswith("|>")) or (text.startswith("<｜") and text.endswith("｜>"))
 
 
 def pre_tokenizer_name(section: object, ignore_merges: bool, origin: str) -> str:
-    """llama.cpp's name for a pre-tokenizer section of tokenizer.json; raises VocabularyError where it has none."""
-    cuts = _cuts(section, origin)
+    """llama.cpp's name for a pre-tokenizer section of tokenizer.json. Raises VocabularyError where it has none."""
+    pieces = _pieces(section, origin)
     for name, reference in _references().items():
-        if reference.pre_tokenize_str(PROBE) == cuts:
-            # the same cuts, but only the first takes a word that is a token before it tries to merge
+        if reference.pre_tokenize_str(PROBE) == pieces:
+            # both split alike, but only llama-bpe takes a word that is a token without merging
             return "smaug-bpe" if name == "llama-bpe" and not ignore_merges else name
     raise VocabularyError(
-        f"{origin} cuts text in an unknown way, expected that of qwen2, llama 3, deepseek-llm or gpt-2",
+        f"{origin} splits text in an unknown way, expected that of qwen2, llama 3, deepseek-llm or gpt-2",
         "use a ready GGUF of this model",
     )
 
 
 def _references() -> dict[str, PreTokenizer]:
-    from tokenizers import Regex
-    from tokenizers.pre_tokenizers import ByteLevel, Digits, Sequence, Split
-
     def splits(*patterns: str) -> list[PreTokenizer]:
         return [Split(Regex(pattern), "isolated") for pattern in patterns]
 
@@ -109,26 +105,26 @@ def _references() -> dict[str, PreTokenizer]:
     }
 
 
-def _cuts(section: object, origin: str) -> list[tuple[str, tuple[int, int]]]:
-    from tokenizers import Tokenizer
-
+def _pieces(section: object, origin: str) -> list[tuple[str, tuple[int, int]]]:
+    """The pieces of the probe text, each with its place."""
     shell = {"version": "1.0", "added_tokens": [], "model": {"type": "BPE", "vocab": {}, "merges": []}}
     if section is None:
         raise VocabularyError(f"{origin} has no pre_tokenizer, expected a byte-level one")
     try:
         tokenizer = Tokenizer.from_str(json.dumps(shell | {"pre_tokenizer": section}))
-        cuts: list[tuple[str, tuple[int, int]]] = tokenizer.pre_tokenizer.pre_tokenize_str(PROBE)
-    except BaseException as problem:  # the library raises nothing narrower, and a panic is no Exception
+        pieces: list[tuple[str, tuple[int, int]]] = tokenizer.pre_tokenizer.pre_tokenize_str(PROBE)
+    except BaseException as problem:  # the library raises nothing narrower, and its panic is no Exception
         if isinstance(problem, KeyboardInterrupt | SystemExit):
             raise
         raise VocabularyError(f"{origin}: its pre_tokenizer cannot be read: {problem}") from problem
-    return cuts
+    return pieces
 
 
 def _place(tokens: list[bytes | None], i: int, text: str, origin: str) -> None:
     if i >= len(tokens):
         raise VocabularyError(
-            f"{origin}: token {shown(text)} has id {shown(i)}, but the model's embedding has only {len(tokens)} rows"
+            f"{origin}: token {short_repr(text)} has id {short_repr(i)}, "
+            f"but the model's embedding has only {len(tokens)} rows"
         )
     tokens[i] = text.encode()
 
@@ -136,12 +132,12 @@ def _place(tokens: list[bytes | None], i: int, text: str, origin: str) -> None:
 def _merge(merge: object, origin: str) -> str:
     parts = merge_parts(merge, origin)
     if len(parts) != 2 or not all(part and " " not in part for part in parts):
-        raise VocabularyError(f"{origin}: merge {shown(merge)} is not a pair of byte-level pieces")
+        raise VocabularyError(f"{origin}: merge {short_repr(merge)} is not a pair of byte-level pieces")
     return " ".join(parts)
 
 
 def _normalizer(section: object, origin: str) -> str | None:
-    """NFC or None; llama.cpp normalizes nothing, so whatever changes text more than that is refused."""
+    """NFC or None. llama.cpp normalizes nothing, so a normalizer that changes text more than NFC is refused."""
     if section is None:
         return None
     kind = section.get("type") if isinstance(section, dict) else None
@@ -151,4 +147,4 @@ def _normalizer(section: object, origin: str) -> str | None:
         return next((name for name in inner if name), None)
     if kind == "NFC":
         return "NFC"
-    raise VocabularyError(f"{origin}: normalizer {shown(kind)} is not supported, expected none or NFC")
+    raise VocabularyError(f"{origin}: normalizer {short_repr(kind)} is not supported, expected none or NFC")

@@ -1,4 +1,4 @@
-"""A vocabulary as llama.cpp wants it, and the GGUF fields that express it.
+"""A vocabulary in llama.cpp's terms, and the GGUF fields that express it.
 
 Knows nothing about tokenizer files.
 """
@@ -25,8 +25,8 @@ class TokenType(IntEnum):
 
 @dataclass(frozen=True, slots=True)
 class SpecialTokens:
-    """Ids by role (bos, eos, eot, eom, unk, sep, pad, cls, mask), which of them are put around a text, and
-    the template.
+    """Ids by role (bos, eos, eot, eom, unk, sep, pad, cls, mask), which of them are put around a text, and the chat
+    template.
     """
 
     ids: tuple[tuple[str, int], ...]
@@ -35,16 +35,15 @@ class SpecialTokens:
     chat_template: str | None
 
     def with_role(self, role: str, i: int) -> SpecialTokens:
-        """The same, but this role belongs to that id."""
+        """A copy in which the role has that id."""
         return replace(self, ids=tuple((dict(self.ids) | {role: i}).items()))
 
 
 @dataclass(frozen=True, slots=True)
 class Vocabulary:
-    """Every token by id. `model` is gpt2 (byte-level BPE, with merges) or llama (SentencePiece, with scores).
+    """Every token by id. model: gpt2 (byte-level BPE, with merges) or llama (SentencePiece, with scores).
 
-    `normalizer` names what the original tokenizer does to a text first and llama.cpp does not (NFC), or is
-    None.
+    normalizer: what the original tokenizer does to a text first and llama.cpp does not (NFC), or None.
     """
 
     model: str
@@ -58,22 +57,23 @@ class Vocabulary:
     normalizer: str | None = None
 
     def check(self, rows: int, origin: str) -> Vocabulary:
-        """Raise VocabularyError where llama.cpp would refuse or abort: another number of tokens than the
-        model's embedding has rows, two tokens with one text, a special id that is no token."""
+        """Raise VocabularyError where llama.cpp would refuse or abort: the number of tokens is not `rows`, two tokens
+        have the same text, or a special id is no token.
+        """
         if len(self.tokens) != rows:
             raise VocabularyError(f"{origin} gives {len(self.tokens)} tokens, the model's embedding has {rows} rows")
-        seen: dict[bytes, int] = {}
+        ids: dict[bytes, int] = {}
         for i, token in enumerate(self.tokens):
-            if token in seen:
-                raise VocabularyError(f"{origin}: tokens {seen[token]} and {i} have the same text {token!r}")
-            seen[token] = i
+            if token in ids:
+                raise VocabularyError(f"{origin}: tokens {ids[token]} and {i} have the same text {token!r}")
+            ids[token] = i
         for role, i in self.special.ids:
             if not 0 <= i < rows:
                 raise VocabularyError(f"{origin}: the {role} token has id {i}, expected one from 0 to {rows - 1}")
         return self
 
     def fields(self) -> tuple[Field, ...]:
-        """The GGUF fields, in the order they are written."""
+        """The GGUF fields, in file order."""
         fields = [
             Field("tokenizer.ggml.model", "string", self.model),
             Field("tokenizer.ggml.pre", "string", self.pre),
@@ -84,7 +84,7 @@ class Vocabulary:
             fields.append(Field("tokenizer.ggml.merges", "string", self.merges))
         if self.scores:
             fields.append(Field("tokenizer.ggml.scores", "float32", self.scores))
-        fields += [Field(f"tokenizer.ggml.{_ROLE_KEYS[r]}_token_id", "uint32", i) for r, i in self.special.ids]
+        fields += [Field(f"tokenizer.ggml.{_ROLE_KEYS[role]}_token_id", "uint32", i) for role, i in self.special.ids]
         for key, flag in (
             ("add_bos_token", self.special.add_bos),
             ("add_eos_token", self.special.add_eos),

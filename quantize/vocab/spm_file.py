@@ -1,8 +1,8 @@
-"""tokenizer.model, the file of SentencePiece: its pieces, and how it treats blanks.
+"""tokenizer.model, the file of SentencePiece: its pieces, and how it handles spaces.
 
-The file is a protocol buffer (sentencepiece_model.proto): field 1 repeats the pieces (1 text, 2 score, 3
-type), field 3 is the normalizer (1 name, 3 add_dummy_prefix). Its wire format is small enough to read here,
-with every length checked. Knows nothing about what a model family adds to the vocabulary.
+The file is a protocol buffer (sentencepiece_model.proto): field 1 repeats the pieces (1 text, 2 score, 3 type), field 3
+is the normalizer (1 name, 3 add_dummy_prefix). The wire format is read here, with every length checked. Knows nothing
+about what a model family adds to the vocabulary.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ Value = int | bytes
 
 @dataclass(frozen=True, slots=True)
 class Piece:
-    """One piece: its text, its score, and its type, whose numbers are those of a GGUF's token types."""
+    """One piece: its text, its score, and its type, numbered as in `TokenType`."""
 
     text: bytes
     score: float
@@ -29,7 +29,7 @@ class Piece:
 
 @dataclass(frozen=True, slots=True)
 class SentencePieceModel:
-    """The pieces by id, whether a text gets a blank in front, and the normalizer's name unless it does nothing."""
+    """The pieces by id. add_dummy_prefix: a space is put before a text; normalizer: None where it does nothing."""
 
     pieces: tuple[Piece, ...]
     add_dummy_prefix: bool
@@ -37,7 +37,7 @@ class SentencePieceModel:
 
 
 def read_model(path: Path) -> SentencePieceModel:
-    """Read a tokenizer.model. Raises VocabularyError where it is missing, cut short or something else."""
+    """Read a tokenizer.model. Raises VocabularyError where it is missing, truncated or something else."""
     try:
         if path.stat().st_size > MAX_BYTES:
             raise VocabularyError(f"{path} has {path.stat().st_size} bytes, expected at most {MAX_BYTES}")
@@ -71,12 +71,12 @@ def _piece(data: bytes) -> Piece:
 
 def _bytes(value: Value) -> bytes:
     if not isinstance(value, bytes):
-        raise ValueError("a number stands where text was expected")
+        raise ValueError("a field holds a number, expected text")
     return value
 
 
 def _fields(data: bytes) -> Iterator[tuple[int, Value]]:
-    """Field number and value, a number or raw bytes, of one protocol buffer message."""
+    """The fields of one protocol buffer message: field number, and value as an integer or raw bytes."""
     at = 0
     while at < len(data):
         key, at = _varint(data, at)

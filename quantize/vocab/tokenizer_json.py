@@ -1,6 +1,6 @@
-"""tokenizer.json, the file of the tokenizers library: read, and its form checked once for every reader here.
+"""tokenizer.json, the file of the tokenizers library, with the type of each part checked.
 
-Knows: which part of the file is an object, a list, a text or a number. Does not know: what a vocabulary is made of.
+Knows: which part of the file is an object, a list, a text or a number. Does not know: how a vocabulary is built.
 """
 
 from __future__ import annotations
@@ -8,12 +8,12 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
-from quantize.errors import ConfigError, VocabularyError, shown
+from quantize.errors import ConfigError, VocabularyError, short_repr
 from quantize.json_file import optional_object
 
 
 def read_tokenizer(path: Path) -> dict[str, Any]:
-    """The document, empty where there is no such file.
+    """The document, empty where there is no file.
 
     Raises VocabularyError where a BPE model's `vocab` does not give each text an id, where `merges` or `added_tokens`
     is no list, or where an added token has no text and id.
@@ -26,26 +26,26 @@ def read_tokenizer(path: Path) -> dict[str, Any]:
         _part(path, model, "merges", list)
     for entry in _part(path, document, "added_tokens", list):
         if not isinstance(entry, dict) or not isinstance(entry.get("content"), str):
-            raise VocabularyError(f"{path}: an added token has no 'content': {shown(entry)}")
+            raise VocabularyError(f"{path}: an added token has no 'content': {short_repr(entry)}")
         _check_id(path, entry["content"], entry.get("id"))
     return document
 
 
 def merge_parts(merge: object, origin: str) -> list[str]:
-    """The pieces that a merge joins, from either way of writing it."""
+    """The pieces that a merge joins, from a string with a space or from a list. Raises VocabularyError for neither."""
     parts = merge.split(" ") if isinstance(merge, str) else merge
     if not isinstance(parts, list) or not all(isinstance(part, str) for part in parts):
-        raise VocabularyError(f"{origin}: merge {shown(merge)} is not a pair of pieces")
+        raise VocabularyError(f"{origin}: merge {short_repr(merge)} is not a pair of pieces")
     return parts
 
 
 def _part(path: Path, table: dict[str, Any], key: str, kind: type) -> Any:
     value = table.get(key)
     if value is not None and not isinstance(value, kind):
-        raise VocabularyError(f"{path}: {key!r} is {shown(value)}, expected a {kind.__name__}")
+        raise VocabularyError(f"{path}: {key!r} is {short_repr(value)}, expected a {kind.__name__}")
     return value or kind()
 
 
 def _check_id(path: Path, text: str, i: object) -> None:
     if type(i) is not int or i < 0:
-        raise VocabularyError(f"{path}: token {shown(text)} has id {shown(i)}, expected a whole number")
+        raise VocabularyError(f"{path}: token {short_repr(text)} has id {short_repr(i)}, expected a whole number")
