@@ -38,13 +38,13 @@ def picture(entries: Sequence[Entry], form: Literal["svg", "png"]) -> bytes:
 
 def _points(entries: Sequence[Entry]) -> Iterator[Point]:
     """Sorted by size, so that labels can stand above and below by turns."""
-    for entry in sorted(entries, key=lambda entry: entry.scored.run.bytes):
-        who, right = entry.identity, entry.scored.score.strict["accuracy"]
+    for entry in sorted(entries, key=lambda entry: entry.run.run.bytes):
+        who, right = entry.identity, entry.run.score.strict["accuracy"]
         if right.value is not None:
             yield {
                 "panel": f"{who.benchmark}: {who.model}, {who.grammar}",
                 "scheme": who.scheme,
-                "size": entry.scored.run.bytes / 1e6,
+                "size": entry.run.run.bytes / 1e6,
                 **dict(zip(("right", "low", "high"), _percent(right.value, right.low, right.high), strict=True)),
                 "told": f"{who.scheme}: {formatting.interval(right, formatting.percent)} %",
             }
