@@ -200,7 +200,7 @@ def half(benchmark: Benchmark, said: SelectivePredictions) -> Flags:
     RunError where there are fewer than two clusters.
     """
     names = [benchmark.pairs[place].cluster for place in said.pair.tolist()]
-    drawn = sorted(set(names), key=lambda name: sha256(f"{SEED}\nhalf\n{name}".encode()).digest())
+    drawn = sorted(set(names), key=_chance)
     if len(drawn) < 2:
         raise RunError(
             f"{benchmark.name}: too few pairs with a human label to choose a threshold on half and tell of it on half",
@@ -208,6 +208,10 @@ def half(benchmark: Benchmark, said: SelectivePredictions) -> Flags:
         )
     chosen = set(drawn[: len(drawn) // 2])
     return np.array([name in chosen for name in names], np.bool_)
+
+
+def _chance(name: str) -> bytes:
+    return sha256(f"{SEED}\nhalf\n{name}".encode(errors="surrogatepass")).digest()  # JSON may name half a cluster
 
 
 def _refuse_without_probabilities(verdicts: Frame, who: Identity) -> None:
