@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import random
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import replace
 from itertools import combinations
 from pathlib import Path
@@ -13,9 +13,27 @@ import pytest
 from published import FOLDER
 
 from edge_judge import benchmarks
+from edge_judge.analysis.compare import Comparison, compare
 from edge_judge.benchmarks import mtbench
 from edge_judge.benchmarks.rows import File
-from edge_judge.records import LABELS, MIRROR, ORDERS, Benchmark, Identity, Label, Measured, Order, Pair, Run, Verdict
+from edge_judge.metrics.alignment import align
+from edge_judge.metrics.recorded import RecordedRun
+from edge_judge.metrics.scoring import score
+from edge_judge.records import (
+    LABELS,
+    MIRROR,
+    ORDERS,
+    Benchmark,
+    Identity,
+    Label,
+    Measured,
+    Order,
+    Pair,
+    Run,
+    Score,
+    Verdict,
+)
+from edge_judge.settings import WEIGHTS, Change
 
 WHO = Identity("toy", "pocket", "q4_k_m", "pairwise")
 TURNED: dict[Order, Order] = {"ab": "ba", "ba": "ab"}
@@ -145,3 +163,13 @@ def run(
     deciding = {"gguf_sha256": f"of {scheme}", "prompt_sha256": "1" * 64, "seed": None, **settings}
     measured = Measured(60.0, 1, 1, len(judged), 50_000_000, "a machine")
     return Run(identity, deciding, measured, tuple(judged), size)
+
+
+def scored(judged: Benchmark, given: Iterable[Verdict], who: Identity = WHO) -> Score:
+    """The figures of these verdicts."""
+    return score(align(judged, given), who)
+
+
+def compared(judged: Benchmark, ours: Run, baseline: Run, change: Change = WEIGHTS) -> Comparison:
+    """Two runs on one benchmark, compared."""
+    return compare(RecordedRun(ours, judged), RecordedRun(baseline, judged), change)

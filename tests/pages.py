@@ -9,8 +9,8 @@ from dataclasses import replace
 import judgements
 
 from edge_judge.analysis.compare import compare
-from edge_judge.analysis.leaderboard import Scored, build
-from edge_judge.metrics.scoring import score
+from edge_judge.analysis.leaderboard import build
+from edge_judge.metrics.recorded import RecordedRun
 from edge_judge.records import Benchmark, Run
 from edge_judge.report.page import answer
 from edge_judge.report.page.data import Entry, Report
@@ -18,17 +18,15 @@ from edge_judge.report.page.data import Entry, Report
 
 def entries(judged: Benchmark, runs: Sequence[Run], *, compared: bool = True) -> list[Entry]:
     """The runs as they stand on the page; the first is the baseline of all."""
-    found = []
-    for run in runs:
-        scored = Scored(judged, len(judged.pairs), run, score(judged, run.verdicts, run.identity))
-        lost = compare(judged, run, runs[0]) if compared else None
-        found.append(Entry(scored, judged, lost, 0 if compared else None))
-    return found
+    recorded = [RecordedRun(run, judged) for run in runs]
+    return [
+        Entry(run, compare(run, recorded[0]) if compared else None, 0 if compared else None) for run in recorded
+    ]
 
 
 def report(judged: Benchmark, *runs: Run, margin: float = 2.0, compared: bool = True) -> Report:
     found = entries(judged, runs, compared=compared)
-    table = build([entry.scored for entry in found], [])
+    table = build([entry.run for entry in found], [])
     said = answer.alone(found, margin), answer.together(found, margin)
     return Report(tuple(found), table, margin, runs[0].identity.scheme, *said)
 

@@ -7,12 +7,12 @@ from dataclasses import replace
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from judgements import benchmark, mirrored, mirrored_verdict, random_benchmark, random_verdicts, run, verdicts
+from judgements import benchmark, compared, mirrored, mirrored_verdict, random_benchmark, random_verdicts, run, verdicts
 
-from edge_judge.analysis.cascade import ABOVE, Cascade, cascade
-from edge_judge.analysis.compare import compare
+from edge_judge.analysis.cascade import ABOVE, Cascade, Unit, cascade
 from edge_judge.analysis.selective import half, selective_predictions
 from edge_judge.errors import RunError
+from edge_judge.metrics.recorded import RecordedRun
 from edge_judge.records import Benchmark, Figure, Identity, Label, Measured, Run, Verdict
 
 SEEDS = st.integers(0, 10_000)
@@ -32,6 +32,10 @@ def timed(of: Run, seconds: float, machine: str = "a machine") -> Run:
     return replace(of, measured=Measured(seconds, 1, 1, len(of.verdicts), 1, machine))
 
 
+def tried(judged: Benchmark, small: Run, large: Run, *, keep: float = 0.99, unit: Unit = "time") -> Cascade:
+    return cascade(RecordedRun(small, judged), RecordedRun(large, judged), keep=keep, unit=unit)
+
+
 def told(found: Cascade) -> list[tuple[float, float, int | None]]:
     return [(point.threshold, point.passed, point.accuracy.k) for point in found.points]
 
@@ -46,7 +50,7 @@ def random_runs(seed: int) -> tuple[Benchmark, Run, Run]:
 
 
 def test_a_cascade_worked_by_hand() -> None:
-    found = cascade(HAND, SMALL, LARGE, unit="bytes")
+    found = tried(HAND, SMALL, LARGE, unit="bytes")
     assert told(found) == [(0.0, 0.0, 2), (0.6, 0.25, 3), (0.7, 0.5, 4), (0.9, 0.75, 3), (ABOVE, 1.0, 3)]
     assert [point.cost for point in found.points] == pytest.approx([0.25, 0.5, 0.75, 1.0, 1.25])
     assert [point.kept for point in found.points] == pytest.approx([2 / 3, 1, 4 / 3, 1, 1])
@@ -56,29 +60,29 @@ def test_a_cascade_worked_by_hand() -> None:
 
 def test_the_least_point_keeps_what_was_asked_and_no_cheaper_one_does() -> None:
     for keep, threshold in ((0.5, 0.0), (2 / 3, 0.0), (0.67, 0.6), (1.0, 0.6)):
-        found = cascade(HAND, SMALL, LARGE, keep=keep)
+        found = tried(HAND, SMALL, LARGE, keep=keep)
         assert found.least is not None and found.least.threshold == threshold
 
 
 def test_a_cascade_may_need_to_pass_everything_on() -> None:
     wrong = run([sure(0, "b", 0.9), sure(1, "b", 0.9)], "q2_k")
     right = run([Verdict("0", "ab", "a"), Verdict("1", "ab", "a")], "f16")
-    found = cascade(benchmark("a", "a"), wrong, right)
+    found = tried(benchmark("a", "a"), wrong, right)
     assert found.least is not None and found.least.threshold == ABOVE
     assert found.choice is not None and found.choice.told.threshold == ABOVE
 
 
 def test_what_is_never_right_has_no_accuracy_to_keep() -> None:
     never = run([Verdict(str(place), "ab", None) for place in range(4)], "f16")
-    found = cascade(HAND, SMALL, never)
+    found = tried(HAND, SMALL, never)
     assert (found.least, found.choice, found.points[0].kept, found.alone.value) == (None, None, None, 0.0)
 
 
 @given(SEEDS)
 def test_at_0_it_is_the_small_run_and_above_1_the_large_one(seed: int) -> None:
     judged, small, large = random_runs(seed)
-    found = cascade(judged, small, large)
-    beside = compare(judged, small, large)
+    found = tried(judged, small, large)
+    beside = compared(judged, small, large)
     assert found.points[0].accuracy.k == beside.run.accuracy.k
     assert found.points[-1].accuracy.k == beside.baseline.accuracy.k
     assert found.steps[0].accuracy == beside.run.accuracy
@@ -90,16 +94,16 @@ def test_at_0_it_is_the_small_run_and_above_1_the_large_one(seed: int) -> None:
 @given(SEEDS)
 def test_every_point_is_what_judging_so_would_have_given(seed: int) -> None:
     judged, small, large = random_runs(seed)
-    said = selective_predictions(judged, small)
+    said = selective_predictions(RecordedRun(small, judged))
     sureness = {
         judged.pairs[place].id: c for place, c in zip(said.pair.tolist(), said.confidence.tolist(), strict=True)
     }
-    for point in cascade(judged, small, large).points[::5]:
+    for point in tried(judged, small, large).points[::5]:
         mixed = [
             theirs if sureness[ours.id] < point.threshold else ours
             for ours, theirs in zip(small.verdicts, large.verdicts, strict=True)
         ]
-        assert compare(judged, run(mixed), large).run.accuracy.k == point.accuracy.k
+        assert compared(judged, run(mixed), large).run.accuracy.k == point.accuracy.k
 
 
 @given(SEEDS, st.booleans())
@@ -109,7 +113,7 @@ def test_swapping_a_and_b_changes_nothing(seed: int, same_paper: bool) -> None:
         replace(one, verdicts=tuple(mirrored_verdict(verdict, same_paper=same_paper) for verdict in one.verdicts))
         for one in both
     ]
-    before, after = cascade(judged, *both), cascade(mirrored(judged, same_paper=same_paper), *turned)
+    before, after = tried(judged, *both), tried(mirrored(judged, same_paper=same_paper), *turned)
     assert (after.points, after.least, after.alone.k) == (before.points, before.least, before.alone.k)
     for there, here in zip(after.steps, before.steps, strict=True):  # sums in another order: the last digit may differ
         assert interval(there.accuracy) == pytest.approx(interval(here.accuracy))
@@ -120,15 +124,15 @@ def test_swapping_a_and_b_changes_nothing(seed: int, same_paper: bool) -> None:
 
 def test_what_is_told_is_not_what_was_chosen_on() -> None:
     judged, small, large = random_runs(3)
-    mine = half(judged, selective_predictions(judged, small))
+    mine = half(judged, selective_predictions(RecordedRun(small, judged)))
     chosen_on = {pair.id for pair, own in zip(judged.pairs, mine, strict=True) if own}
-    found = cascade(judged, small, large, keep=0.9).choice
+    found = tried(judged, small, large, keep=0.9).choice
     ours, theirs = (
         replace(one, verdicts=tuple(verdict for verdict in one.verdicts if verdict.id not in chosen_on))
         for one in (small, large)
     )
     assert found is not None and found.pairs == len(judged.pairs) - len(chosen_on)
-    others = cascade(judged, ours, theirs, keep=0.9)
+    others = tried(judged, ours, theirs, keep=0.9)
     assert found.alone == others.alone
     at = [point.accuracy.k for point in others.points if point.threshold <= found.chosen.threshold]
     following = [point.accuracy.k for point in others.points if point.threshold >= found.chosen.threshold]
@@ -137,13 +141,13 @@ def test_what_is_told_is_not_what_was_chosen_on() -> None:
     assert found.drop.value == pytest.approx(drop)
     # spoiling the half it is told on leaves the choice as it was
     spoiled = tuple(v if v.id in chosen_on else replace(v, verdict=None) for v in small.verdicts)
-    again = cascade(judged, replace(small, verdicts=spoiled), large, keep=0.9).choice
+    again = tried(judged, replace(small, verdicts=spoiled), large, keep=0.9).choice
     assert again is not None and again.chosen == found.chosen
 
 
 def test_time_is_seconds_for_each_verdict_whatever_the_runs_length() -> None:
     more = run([*LARGE.verdicts, Verdict("0", "ba", "a")], "f16")
-    found = cascade(HAND, timed(SMALL, 4.0), timed(more, 20.0))
+    found = tried(HAND, timed(SMALL, 4.0), timed(more, 20.0))
     assert (found.cost.small, found.cost.large, found.cost.ratio) == (1.0, 4.0, 0.25)
     assert (found.verdicts, found.points[-1].cost) == (4, 1.25)
 
@@ -157,7 +161,7 @@ def test_time_is_seconds_for_each_verdict_whatever_the_runs_length() -> None:
     ],
 )
 def test_a_time_that_cannot_be_compared_is_no_cost(small: Run, large: Run, why: str) -> None:
-    found = cascade(HAND, small, large)
+    found = tried(HAND, small, large)
     assert found.cost.ratio is None and why in str(found.cost.unknown)
     assert {point.cost for point in (*found.points, *found.steps)} == {None}
     assert found.least is not None  # what is passed on least is cheapest, whatever it costs
@@ -165,38 +169,38 @@ def test_a_time_that_cannot_be_compared_is_no_cost(small: Run, large: Run, why: 
 
 def test_bytes_say_nothing_of_another_protocols_work() -> None:
     reasoning = replace(LARGE, identity=replace(LARGE.identity, grammar="pairwise-cot"))
-    assert "protocols" in str(cascade(HAND, SMALL, reasoning, unit="bytes").cost.unknown)
-    assert cascade(HAND, SMALL, reasoning, unit="time").cost.ratio == 1
+    assert "protocols" in str(tried(HAND, SMALL, reasoning, unit="bytes").cost.unknown)
+    assert tried(HAND, SMALL, reasoning, unit="time").cost.ratio == 1
 
 
 def test_the_share_of_verdicts_passed_on_is_what_costs() -> None:
     """The unsure pair was judged in both orders, the sure one in one: two verdicts of three are asked for again."""
     ours = run([sure(0, "a", 0.5), replace(sure(0, "a", 0.5), order="ba"), sure(1, "a", 0.9)], "q2_k")
-    found = cascade(benchmark("a", "a"), ours, run(list(ours.verdicts), "f16"))
+    found = tried(benchmark("a", "a"), ours, run(list(ours.verdicts), "f16"))
     assert (found.points[1].passed, found.points[1].cost) == (0.5, pytest.approx(1 + 2 / 3))
 
 
 def test_only_common_verdicts_count_and_none_common_is_refused() -> None:
-    found = cascade(HAND, run(SMALL.verdicts[:3], "q2_k"), run(LARGE.verdicts[1:], "f16"))
+    found = tried(HAND, run(SMALL.verdicts[:3], "q2_k"), run(LARGE.verdicts[1:], "f16"))
     assert (found.pairs, found.verdicts) == (2, 2)
     with pytest.raises(RunError, match="no pair and order in common") as caught:
-        cascade(HAND, run(SMALL.verdicts[:2], "q2_k"), run(LARGE.verdicts[2:], "f16"))
+        tried(HAND, run(SMALL.verdicts[:2], "q2_k"), run(LARGE.verdicts[2:], "f16"))
     assert caught.value.hint
 
 
 def test_the_large_run_needs_no_probabilities_but_the_small_one_does() -> None:
     with pytest.raises(RunError, match="have no probability"):
-        cascade(HAND, LARGE, SMALL)
+        tried(HAND, LARGE, SMALL)
 
 
 def test_runs_on_other_benchmarks_are_refused() -> None:
     elsewhere = replace(LARGE, identity=Identity("elsewhere", "pocket", "f16", "pairwise"))
     with pytest.raises(RunError, match="elsewhere/pocket/f16/pairwise is not a run on toy"):
-        cascade(HAND, SMALL, elsewhere)
+        tried(HAND, SMALL, elsewhere)
 
 
 def test_a_missing_verdict_is_passed_on_first() -> None:
     ours = run(verdicts((None, "a"), ("a", "a")), "q2_k").verdicts
     given_ = [replace(verdict, p={"a": 0.4, "b": 0.3, "tie": 0.3} if verdict.verdict else None) for verdict in ours]
-    found = cascade(benchmark("a", "a"), run(given_, "q2_k"), run(verdicts(("a", "a"), ("a", "b")), "f16"))
+    found = tried(benchmark("a", "a"), run(given_, "q2_k"), run(verdicts(("a", "a"), ("a", "b")), "f16"))
     assert told(found) == [(0.0, 0.0, 3), (0.4, 0.5, 4), (ABOVE, 1.0, 3)]

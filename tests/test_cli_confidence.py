@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import shutil
+from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -15,6 +16,7 @@ from judgements import benchmark, random_benchmark, random_verdicts, run
 from edge_judge.analysis.cascade import ABOVE, cascade
 from edge_judge.analysis.jury import jury
 from edge_judge.analysis.selective import abstain, coverage_points, risk_coverage
+from edge_judge.metrics.recorded import RecordedRun
 from edge_judge.records import Benchmark, Identity, Run, Verdict
 from edge_judge.report.cascade import cascade_table
 from edge_judge.report.jury import jury_table
@@ -25,8 +27,13 @@ SMALL, LARGE, FREE = POCKET / "q2_k/pairwise", POCKET / "q8_0/pairwise", POCKET 
 
 
 def confident(judged: Benchmark, given: Run, risk: float | None = None) -> Confident:
-    asked = None if risk is None else abstain(judged, given, risk)
-    return Confident(given.identity, risk_coverage(judged, given), coverage_points(judged, given), asked)
+    (one,) = with_benchmark(judged, [given])
+    asked = None if risk is None else abstain(one, risk)
+    return Confident(given.identity, risk_coverage(one), coverage_points(one), asked)
+
+
+def with_benchmark(judged: Benchmark, made: Sequence[Run]) -> list[RecordedRun]:
+    return [RecordedRun(one, judged) for one in made]
 
 
 def runs(count: int, model: str = "a-model-with-a-name-that-goes-on-7b") -> tuple[Benchmark, list[Run]]:
@@ -159,11 +166,12 @@ def test_help_ends_with_an_example(edge: Edge, command: str) -> None:
 def test_tables_fit_their_width_and_cut_no_figure(width: int) -> None:
     judged, made = runs(3)
     shown = [confident(judged, one, 0.3) for one in made]
+    together = with_benchmark(judged, made)
     for text, unlimited in (
         (confidence_table(shown, width=width), confidence_table(shown, width=400)),
         (confidence_table(shown[:1], width=width), confidence_table(shown[:1], width=400)),
-        (cascade_table(cascade(judged, *made[:2]), width=width), cascade_table(cascade(judged, *made[:2]), width=400)),
-        (jury_table(jury(judged, made), width=width), jury_table(jury(judged, made), width=400)),
+        (cascade_table(cascade(*together[:2]), width=width), cascade_table(cascade(*together[:2]), width=400)),
+        (jury_table(jury(together), width=width), jury_table(jury(together), width=400)),
     ):
         assert max(map(len, text.splitlines())) <= width
         figures = [word for word in unlimited.split() if word[0].isdigit() and "." in word]
@@ -177,7 +185,7 @@ def test_what_is_undefined_is_a_dash_or_said_in_words() -> None:
     assert "0.0" not in text.replace("00%", "") and " -" in text
     labelled = benchmark("a", "a")
     never = run([replace(verdict, verdict=None) for verdict in given.verdicts], "f16")
-    told = cascade_table(cascade(labelled, given, replace(never, measured=None)))
+    told = cascade_table(cascade(*with_benchmark(labelled, [given, replace(never, measured=None)])))
     assert "f16 is never right here" in told and "Nothing is recommended" in told and "cost unknown" in told
 
 
@@ -195,7 +203,7 @@ def test_none_of_the_thresholds_holding_is_said_with_the_least_that_could_be_ask
 
 def test_a_recommendation_that_does_not_hold_on_the_other_half_says_so() -> None:
     judged, made = runs(2)
-    found = cascade(judged, *made, keep=0.9)
+    found = cascade(*with_benchmark(judged, made), keep=0.9)
     assert found.choice is not None
     for kept, said in ((0.89, True), (0.9, False), (1.1, False), (None, False)):
         told = replace(found.choice, told=replace(found.choice.told, kept=kept, cost=None))

@@ -140,8 +140,9 @@ def test_a_run_in_less_memory_goes_on_as_it_was_begun_bit_for_bit(
     lines = (begun / "verdicts.jsonl").read_bytes().splitlines(keepends=True)
     (again / "verdicts.jsonl").write_bytes(b"".join(lines[:100]))
     (again / "score.json").unlink()
-    if before:  # as runs had it until 0.2
+    if before:  # as runs of format 1 had it
         record = kept(again)
+        assert record.pop("format") == 2
         (again / "run.json").write_text(json.dumps({**record, before: record.pop("batching")}))
     done = edge("eval")  # without a limit
     assert done.returncode == 0, done.stderr

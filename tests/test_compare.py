@@ -7,10 +7,10 @@ import math
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from judgements import benchmark, random_benchmark, random_verdicts, run, verdicts
+from judgements import benchmark, compared, random_benchmark, random_verdicts, run, verdicts
 from scipy import stats
 
-from edge_judge.analysis.compare import Flips, compare, exceeds, mcnemar
+from edge_judge.analysis.compare import Flips, exceeds, mcnemar
 from edge_judge.errors import RunError
 from edge_judge.records import Identity, Run, Verdict
 from edge_judge.settings import Change
@@ -21,7 +21,7 @@ AFTER = run(verdicts(("a", "b"), ("b", "b"), ("a", None), ("b", "b")))
 
 
 def test_a_comparison_worked_by_hand() -> None:
-    found = compare(HAND, AFTER, BEFORE)
+    found = compared(HAND, AFTER, BEFORE)
     assert (found.pairs, found.verdicts, found.trials) == (4, 8, 8)
     assert (found.baseline.accuracy.k, found.run.accuracy.k) == (5, 3)
     assert found.flips == Flips(right_to_wrong=3, wrong_to_right=1, wrong_to_wrong=1)
@@ -41,7 +41,7 @@ def test_mcnemar_is_scipys_binomial_test(lost: int, won: int) -> None:
 
 def test_the_drop_is_the_difference_of_the_accuracies() -> None:
     judged = random_benchmark(1, 80, votes=2, groups=20)
-    found = compare(judged, run(random_verdicts(1, judged)), run(random_verdicts(2, judged), "f16"))
+    found = compared(judged, run(random_verdicts(1, judged)), run(random_verdicts(2, judged), "f16"))
     assert found.run.accuracy.value is not None and found.baseline.accuracy.value is not None
     assert found.drop.value == pytest.approx(100 * (found.baseline.accuracy.value - found.run.accuracy.value))
     assert found.drop.value == pytest.approx(
@@ -52,7 +52,7 @@ def test_the_drop_is_the_difference_of_the_accuracies() -> None:
 def test_a_run_that_says_the_same_everywhere_is_not_proved_equal() -> None:
     judged = random_benchmark(1, 50)
     same = random_verdicts(1, judged)
-    found = compare(judged, run(same), run(same, "f16"))
+    found = compared(judged, run(same), run(same, "f16"))
     assert (found.drop.value, found.mcnemar_p, found.flips) == (0.0, 1.0, Flips(0, 0, 0))
     assert found.drop.low == pytest.approx(-found.drop.high)  # type: ignore[operator]
     assert found.drop.high > 4  # type: ignore[operator]
@@ -62,31 +62,31 @@ def test_a_run_that_says_the_same_everywhere_is_not_proved_equal() -> None:
 def test_the_divergence_is_of_the_baselines_probabilities_from_the_runs() -> None:
     before = [Verdict("0", "ab", "a", {"a": 0.5, "b": 0.5}), Verdict("1", "ab", "a", {"a": 1.0, "b": 0.0})]
     after = [Verdict("0", "ab", "a", {"a": 0.75, "b": 0.25}), Verdict("1", "ab", "a", {"a": 0.9, "b": 0.1})]
-    found = compare(benchmark("a", "b"), run(after), run(before, "f16"))
+    found = compared(benchmark("a", "b"), run(after), run(before, "f16"))
     first = 0.5 * math.log(0.5 / 0.75) + 0.5 * math.log(0.5 / 0.25)
     assert found.kld.value == pytest.approx((first + math.log(1 / 0.9)) / 2)
 
 
 def test_a_probability_written_as_zero_leaves_the_divergence_finite() -> None:
     before, after = [Verdict("0", "ab", "a", {"a": p, "b": 1 - p}) for p in (0.5, 1.0)]
-    found = compare(benchmark("a"), run([after]), run([before], "f16"))
+    found = compared(benchmark("a"), run([after]), run([before], "f16"))
     assert found.kld.value is not None and 5 < found.kld.value < 15
 
 
 def test_verdicts_are_paired_by_pair_and_order_however_they_are_sorted() -> None:
     judged = random_benchmark(1, 30)
     before, after = run(random_verdicts(1, judged), "f16"), random_verdicts(2, judged)
-    assert compare(judged, run(after[::-1]), before) == compare(judged, run(after), before)
+    assert compared(judged, run(after[::-1]), before) == compared(judged, run(after), before)
 
 
 def test_only_verdicts_that_both_runs_have_are_paired() -> None:
-    found = compare(HAND, run(AFTER.verdicts[:3]), BEFORE)
+    found = compared(HAND, run(AFTER.verdicts[:3]), BEFORE)
     assert (found.pairs, found.verdicts) == (2, 3)
     assert (found.baseline.accuracy.k, found.baseline.accuracy.n) == (3, 3)
 
 
 def test_runs_that_differ_in_weights_or_in_how_much_was_asked_are_compared() -> None:
-    compare(
+    compared(
         HAND,
         run(AFTER.verdicts, order="given", lock={"gguf": "x"}),
         run(BEFORE.verdicts, "f16", order="both"),
@@ -107,7 +107,7 @@ def test_runs_that_differ_in_more_than_the_weights_are_refused_by_name(
     with pytest.raises(
         RunError, match="toy/pocket/q4_k_m/pairwise and toy/pocket/f16/pairwise differ"
     ) as caught:
-        compare(HAND, run(AFTER.verdicts, **settings), BEFORE)  # type: ignore[arg-type]
+        compared(HAND, run(AFTER.verdicts, **settings), BEFORE)  # type: ignore[arg-type]
     assert told in str(caught.value)
     assert caught.value.hint
 
@@ -115,32 +115,32 @@ def test_runs_that_differ_in_more_than_the_weights_are_refused_by_name(
 def test_runs_of_other_grammars_or_benchmarks_are_refused() -> None:
     other = Identity("toy", "pocket", "q4_k_m", "none")
     with pytest.raises(RunError, match="grammar is 'none' and 'pairwise'"):
-        compare(HAND, Run(other, AFTER.settings, None, AFTER.verdicts, 1), BEFORE)
+        compared(HAND, Run(other, AFTER.settings, None, AFTER.verdicts, 1), BEFORE)
     with pytest.raises(RunError, match="is not a run on elsewhere"):
-        compare(benchmark("a", name="elsewhere"), AFTER, BEFORE)
+        compared(benchmark("a", name="elsewhere"), AFTER, BEFORE)
 
 
 def test_runs_without_a_common_verdict_are_refused() -> None:
     with pytest.raises(RunError, match="no pair and order in common"):
-        compare(HAND, run(AFTER.verdicts[:1]), run(BEFORE.verdicts[1:], "f16"))
+        compared(HAND, run(AFTER.verdicts[:1]), run(BEFORE.verdicts[1:], "f16"))
 
 
 def test_without_labels_there_is_no_drop_but_there_is_a_divergence() -> None:
     judged = benchmark((), ())
     before, after = random_verdicts(1, judged, missing=0), random_verdicts(2, judged, missing=0)
-    found = compare(judged, run(after), run(before, "f16"))
+    found = compared(judged, run(after), run(before, "f16"))
     assert (found.drop.value, found.mcnemar_p, found.trials) == (None, None, 0)
     assert found.kld.value is not None
     assert not exceeds(found, -100)
 
 
 def test_what_was_not_measured_is_undefined() -> None:
-    found = compare(HAND, Run(AFTER.identity, AFTER.settings, None, AFTER.verdicts, 1), BEFORE)
+    found = compared(HAND, Run(AFTER.identity, AFTER.settings, None, AFTER.verdicts, 1), BEFORE)
     assert (found.run.verdicts_per_minute, found.run.peak_rss) == (None, None)
 
 
 def test_a_drop_exceeds_a_limit_by_its_point_estimate() -> None:
-    found = compare(HAND, AFTER, BEFORE)
+    found = compared(HAND, AFTER, BEFORE)
     assert exceeds(found, 24.9)
     assert not exceeds(found, 25.0)
 
@@ -148,13 +148,13 @@ def test_a_drop_exceeds_a_limit_by_its_point_estimate() -> None:
 def test_runs_may_differ_in_another_one_thing_and_then_in_nothing_else() -> None:
     wording = Change("the prompt", frozenset({"prompt_sha256"}))
     asked, before = (run(AFTER.verdicts, "f16", prompt_sha256=sha256) for sha256 in ("2" * 64, "1" * 64))
-    assert compare(HAND, asked, before, wording).drop.value == 0
+    assert compared(HAND, asked, before, wording).drop.value == 0
     with pytest.raises(RunError, match="differ in more than the prompt: scheme is 'q4_k_m' and 'f16'"):
-        compare(HAND, run(AFTER.verdicts, prompt_sha256="2" * 64), before, wording)
+        compared(HAND, run(AFTER.verdicts, prompt_sha256="2" * 64), before, wording)
     with pytest.raises(RunError, match="settings.gguf_sha256"):
-        compare(HAND, run(AFTER.verdicts, "f16", gguf_sha256="another"), before, wording)
+        compared(HAND, run(AFTER.verdicts, "f16", gguf_sha256="another"), before, wording)
 
 
 def test_missing_verdicts_are_counted_as_format_errors_of_either_side() -> None:
-    found = compare(HAND, AFTER, BEFORE)
+    found = compared(HAND, AFTER, BEFORE)
     assert [(side.format_errors.k, side.format_errors.n) for side in (found.run, found.baseline)] == [(1, 8), (1, 8)]

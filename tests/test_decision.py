@@ -6,14 +6,14 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
-from judgements import benchmark, random_benchmark, random_verdicts, run, verdicts
+from judgements import benchmark, compared, random_benchmark, random_verdicts, run, verdicts
 
 from edge_judge import __version__, benchmarks
 from edge_judge.analysis import decision, sampling
-from edge_judge.analysis.compare import compare
 from edge_judge.analysis.decision import Decision, decide_scheme
 from edge_judge.analysis.paired_losses import CLAIMS, Claim, Difference, Part, differences
 from edge_judge.errors import RunError, UsageError
+from edge_judge.metrics.recorded import RecordedRun
 from edge_judge.records import ORDERS, Benchmark, Label, Run, Verdict
 from edge_judge.runs import folder as run_folder
 
@@ -22,9 +22,13 @@ RECORDED = Path(__file__).parent.parent / "results" / __version__ / "pocket" / "
 LADDER = ("q8_0", "q6_k", "q4_k_m", "q3_k_m", "q2_k")
 
 
+def both_runs(judged: Benchmark, ours: Run, theirs: Run) -> Part:
+    return Part(RecordedRun(ours, judged), RecordedRun(theirs, judged))
+
+
 def recorded(scheme: str, claim: Claim, margin: float, max_pairs: int | None = None) -> Decision:
     ours, theirs = (run_folder.read_run(RECORDED / name / "pairwise") for name in (scheme, "f16"))
-    return decide_scheme([Part(POCKET, ours, theirs)], margin, claim=claim, max_pairs=max_pairs)
+    return decide_scheme([both_runs(POCKET, ours, theirs)], margin, claim=claim, max_pairs=max_pairs)
 
 
 def sure(label: Label, p: float, judged: Benchmark) -> list[Verdict]:
@@ -34,7 +38,7 @@ def sure(label: Label, p: float, judged: Benchmark) -> list[Verdict]:
 
 
 def part(judged: Benchmark, ours: list[Verdict], theirs: list[Verdict]) -> Part:
-    return Part(judged, run(ours, order="both"), run(theirs, "f16", order="both", size=9_000_000))
+    return both_runs(judged, run(ours, order="both"), run(theirs, "f16", order="both", size=9_000_000))
 
 
 ALL_A = benchmark(*["a"] * 1000)
@@ -56,7 +60,7 @@ def test_differences_by_probabilities_worked_by_hand() -> None:
     judged = benchmark(("a", "b"), "tie")
     before = [Verdict("0", "ab", "a", {"a": 0.7, "b": 0.2, "tie": 0.1}), Verdict("1", "ab", "a", {"a": 0.9, "b": 0.1})]
     after = [Verdict("0", "ab", "a", {"a": 0.5, "b": 0.1, "tie": 0.4}), Verdict("1", "ab", "a", {"a": 0.6, "tie": 0.4})]
-    found = differences(Part(judged, run(after), run(before, "f16")))
+    found = differences(both_runs(judged, run(after), run(before, "f16")))
     assert found["0"].by_probabilities == pytest.approx((0.2 + 0.1) / 2)
     assert found["1"].by_probabilities == pytest.approx(-0.4)
     assert {name: one.verdicts for name, one in found.items()} == {"0": 1, "1": 1}
@@ -66,7 +70,7 @@ def test_a_run_in_one_order_is_held_to_the_baselines_verdicts_in_that_order() ->
     judged = benchmark("a", "b")
     one = run([v for v in verdicts(("b", None), ("b", None)) if v.order == "ab"], order="given")
     both = run(verdicts(("a", "b"), ("b", "a")), "f16", order="both")
-    found = differences(Part(judged, one, both))
+    found = differences(both_runs(judged, one, both))
     assert [(d.by_verdicts, d.verdicts) for d in found.values()] == [(1.0, 1), (0.0, 1)]
 
 
@@ -74,18 +78,18 @@ def test_a_run_in_one_order_is_held_to_the_baselines_verdicts_in_that_order() ->
 def test_over_all_pairs_the_drop_is_the_one_that_compare_finds(votes: int) -> None:
     judged = random_benchmark(1, 120, votes=votes)
     ours, theirs = run(random_verdicts(1, judged)), run(random_verdicts(2, judged), "f16")
-    found = decide_scheme([Part(judged, ours, theirs)], 2, claim="verdicts")
-    assert found.full.by_verdicts == pytest.approx(compare(judged, ours, theirs).drop.value)
+    found = decide_scheme([both_runs(judged, ours, theirs)], 2, claim="verdicts")
+    assert found.full.by_verdicts == pytest.approx(compared(judged, ours, theirs).drop.value)
 
 
 def test_pairs_count_by_their_votes_also_where_these_differ_in_number() -> None:
     labels: list[tuple[Label, ...]] = [("a",), ("a", "a", "b"), ("b", "b"), ("tie", "a", "a", "a")] * 10
     judged = benchmark(*labels)
     ours, theirs = run(random_verdicts(4, judged)), run(random_verdicts(3, judged), "f16")
-    expected = compare(judged, ours, theirs).drop.value
+    expected = compared(judged, ours, theirs).drop.value
     assert expected is not None and expected > 0
     found = decide_scheme(
-        [Part(judged, ours, theirs)], expected, claim="verdicts"
+        [both_runs(judged, ours, theirs)], expected, claim="verdicts"
     )  # not told apart before the last pair
     assert found.pairs == 40 and found.outcome == found.full.outcome == "within"
     assert (found.by_verdicts.value, found.full.by_verdicts) == pytest.approx((expected, expected))
@@ -153,7 +157,7 @@ def test_several_benchmarks_are_decided_as_one() -> None:
     ours = [run(sure("a", 0.9, first)), run(sure("b", 0.9, second))]
     theirs = [run(sure("a", 0.9, first), "f16"), run(sure("b", 0.9, second), "f16")]
     ours[1], theirs[1] = (replace(r, identity=replace(r.identity, benchmark="other")) for r in (ours[1], theirs[1]))
-    found = decide_scheme([Part(first, ours[0], theirs[0]), Part(second, ours[1], theirs[1])], 2)
+    found = decide_scheme([both_runs(first, ours[0], theirs[0]), both_runs(second, ours[1], theirs[1])], 2)
     assert found.benchmarks == ("toy", "other") and found.pairs_total == 600 and found.outcome == "within"
 
 
@@ -202,7 +206,8 @@ def test_what_is_not_one_question_is_refused() -> None:
     with pytest.raises(RunError, match="toy"):
         decide_scheme([part(other, same, same)], 2)
     q2_k: Run = run(same, "q2_k")
+    on_other = [replace(r, identity=replace(r.identity, benchmark="other")) for r in (run(same), run(same, "f16"))]
     with pytest.raises(RunError, match="several files"):
-        decide_scheme([Part(ALL_A, q2_k, run(same, "f16")), Part(other, run(same), run(same, "f16"))], 2)
+        decide_scheme([both_runs(ALL_A, q2_k, run(same, "f16")), both_runs(other, *on_other)], 2)
     with pytest.raises(RunError, match="prompt_sha256"):
-        decide_scheme([Part(ALL_A, run(same), run(same, "f16", prompt_sha256="2" * 64))], 2)
+        decide_scheme([both_runs(ALL_A, run(same), run(same, "f16", prompt_sha256="2" * 64))], 2)

@@ -53,10 +53,75 @@ def test_a_verdict_on_a_shortened_answer_comes_back_also_under_the_name_it_had_b
         run.append(shortened)
         path = run.path / "verdicts.jsonl"
     assert '"truncated": true' in path.read_text(encoding="utf-8")
+    as_of_format_1(run.path)
     for text in (path.read_text(encoding="utf-8"), path.read_text(encoding="utf-8").replace('"truncated"', '"cut"')):
         path.write_text(text, encoding="utf-8")
         with begin(tmp_path) as run:
             assert run.verdicts() == [shortened]
+
+
+def as_of_format_1(folder, **also):
+    """Rewrite a run's run.json as it was before it had a number."""
+    known = json.loads((folder / "run.json").read_text())
+    assert known.pop("format") == 2
+    (folder / "run.json").write_text(json.dumps({**known, **also}))
+
+
+def test_a_run_says_in_which_format_it_is_first_of_all(tmp_path):
+    folder = filled(tmp_path)
+    assert (folder / "run.json").read_text().splitlines()[1] == '  "format": 2,'
+    with begin(tmp_path) as run:
+        run.complete(COST, 7, {})
+    assert json.loads((folder / "run.json").read_text())["format"] == 2
+    path = run_folder.put_run(tmp_path / "other", run_folder.read_run(folder), {}, ("imported", {}), fresh=False)
+    assert json.loads((path / "run.json").read_text())["format"] == 2
+
+
+def test_a_run_without_a_format_is_resumed_in_its_own_and_its_batching_is_found_under_the_name_it_had(tmp_path):
+    folder = filled(tmp_path)
+    as_of_format_1(folder, cut={"cells": 1})
+    path = folder / "verdicts.jsonl"
+    path.write_text(path.read_text(encoding="utf-8").replace('"mass": 0.99}', '"mass": 0.99, "cut": true}'), "utf-8")
+    more = Verdict("3", "ba", "b", truncated=True)
+    with begin(tmp_path) as run:
+        assert run_folder.noted(run.path, "batching") == {"cells": 1}
+        run.append(more)
+        run.complete(COST, 7, {})
+    known = json.loads((folder / "run.json").read_text())
+    assert "format" not in known and known["batching"] == {"cells": 1} and "cut" not in known
+    assert run_folder.read_run(folder).verdicts == (replace(VERDICTS[0], truncated=True), *VERDICTS[1:], more)
+
+
+def test_an_old_name_in_a_run_of_todays_format_is_no_verdict(tmp_path):
+    path = filled(tmp_path) / "verdicts.jsonl"
+    path.write_text(path.read_text(encoding="utf-8").replace('"mass": 0.99}', '"mass": 0.99, "cut": true}'), "utf-8")
+    with begin(tmp_path) as run, pytest.raises(RunError, match=r"verdicts\.jsonl:1: not a verdict"):
+        run.verdicts()
+
+
+@pytest.mark.parametrize(
+    ("number", "words"),
+    [
+        (3, "run.json: a run of format 3, this edge-judge reads formats up to 2"),
+        ("2", "run.json: format is '2', expected a whole number from 1 to 2"),
+        (True, "format is 'True', expected a whole number"),
+        (0, "format is '0', expected a whole number"),
+        (None, "format is 'None', expected a whole number"),
+    ],
+)
+def test_a_run_of_a_format_that_is_not_known_here_is_refused_and_stays_as_it_is(tmp_path, number, words):
+    folder = filled(tmp_path)
+    known = json.loads((folder / "run.json").read_text())
+    (folder / "run.json").write_text(json.dumps({**known, "format": number}))
+    (folder / "score.json").write_text("{}")
+    before = {file.name: file.read_bytes() for file in folder.iterdir()}
+    for use in (lambda: run_folder.read_run(folder), lambda: begin(tmp_path).__enter__()):
+        with pytest.raises(RunError, match=words) as caught:
+            use()
+        assert caught.value.hint
+    assert {file.name: file.read_bytes() for file in folder.iterdir()} == before
+    with begin(tmp_path, fresh=True) as run:
+        assert run.verdicts() == []
 
 
 def test_each_verdict_is_on_disk_as_soon_as_it_is_reached(tmp_path):

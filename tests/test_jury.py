@@ -2,18 +2,20 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import replace
 
 import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from judgements import benchmark, mirrored, mirrored_verdict, random_benchmark, random_verdicts, run, verdicts
+from judgements import benchmark, compared, mirrored, mirrored_verdict, random_benchmark, random_verdicts, run, verdicts
 
-from edge_judge.analysis.compare import compare
-from edge_judge.analysis.jury import fleiss, jury, majority, mean_probability
+from edge_judge.analysis.jury import Jury, fleiss, jury, majority, mean_probability
 from edge_judge.errors import RunError
-from edge_judge.metrics.trials import NONE, TIE, A, B, align
+from edge_judge.metrics.alignment import NONE, TIE, A, B, align
+from edge_judge.metrics.recorded import RecordedRun
+from edge_judge.metrics.trials import aligned_verdicts
 from edge_judge.records import Benchmark, Label, Run, Verdict
 
 SEEDS = st.integers(0, 10_000)
@@ -21,6 +23,10 @@ SEEDS = st.integers(0, 10_000)
 
 def jurors(seed: int, judged: Benchmark, count: int = 3) -> list[Run]:
     return [run(random_verdicts(seed + place, judged), f"q{place}") for place in range(count)]
+
+
+def seated(judged: Benchmark, runs: Sequence[Run]) -> Jury:
+    return jury([RecordedRun(one, judged) for one in runs])
 
 
 @pytest.mark.parametrize(
@@ -54,7 +60,7 @@ def test_a_jury_worked_by_hand() -> None:
         run([Verdict("0", "ab", "b", p[1]), Verdict("1", "ab", "b", p[1]), Verdict("2", "ab", "b", p[1])], "q3_k_m"),
         run([Verdict("0", "ab", "a", p[2]), Verdict("1", "ab", "a", p[2]), Verdict("2", "ab", None)], "f16"),
     ]
-    found = jury(judged, runs)
+    found = seated(judged, runs)
     assert (found.pairs, found.verdicts, found.trials, found.best) == (3, 3, 3, 0)
     assert [one.accuracy.k for one in found.jurors] == [1, 1, 1]
     assert [one.format_errors.k for one in found.jurors] == [0, 0, 1]
@@ -67,7 +73,7 @@ def test_a_jury_worked_by_hand() -> None:
 
 
 def test_without_probabilities_there_is_a_majority_only() -> None:
-    found = jury(benchmark("a"), [run(verdicts(("a", "b")), "q2_k"), run(verdicts(("a", "a")), "f16")])
+    found = seated(benchmark("a"), [run(verdicts(("a", "b")), "q2_k"), run(verdicts(("a", "a")), "f16")])
     by_count, by_p = found.together
     assert by_count.accuracy.k == 1  # in the order ba, of an a and a b, a tie
     assert (by_p.accuracy.value, by_p.gain.value) == (None, None)
@@ -75,7 +81,7 @@ def test_without_probabilities_there_is_a_majority_only() -> None:
 
 def test_two_that_differ_where_ties_are_illegal_and_nobody_has_probabilities_give_no_right_verdict() -> None:
     judged = benchmark("a", ties=False)
-    found = jury(judged, [run(verdicts(("a", "a")), "q2_k"), run(verdicts(("b", "b")), "f16")])
+    found = seated(judged, [run(verdicts(("a", "a")), "q2_k"), run(verdicts(("b", "b")), "f16")])
     assert found.together[0].accuracy.k == 0
 
 
@@ -83,7 +89,8 @@ def test_a_juror_without_a_verdict_has_no_say_in_the_mean() -> None:
     judged = benchmark("a")
     sure: dict[Label, float] = {"a": 0.8, "b": 0.1, "tie": 0.1}
     unread: dict[Label, float] = {"a": 0.0, "b": 1.0, "tie": 0.0}
-    tables = [align(judged, [Verdict("0", "ab", said, p)]) for said, p in (("a", sure), (None, unread))]  # type: ignore[arg-type]
+    said = [Verdict("0", "ab", "a", sure), Verdict("0", "ab", None, unread)]
+    tables = [aligned_verdicts(align(judged, [verdict])) for verdict in said]
     assert mean_probability(tables).tolist() == [[0.8, 0.1, 0.1]]
     assert np.isnan(mean_probability(tables[1:])).all()
 
@@ -93,9 +100,9 @@ def test_jurors_are_as_right_as_alone_and_agree_as_scikit_learn_says(seed: int, 
     theirs = pytest.importorskip("sklearn.metrics", reason="compares with scikit-learn: pip install '.[test]'")
     judged = random_benchmark(seed, 20, ties=ties, votes=2, groups=7)
     runs = jurors(seed, judged)
-    found = jury(judged, runs)
+    found = seated(judged, runs)
     for juror, alone in zip(found.jurors, runs, strict=True):
-        assert juror.accuracy == compare(judged, alone, runs[0]).run.accuracy
+        assert juror.accuracy == compared(judged, alone, runs[0]).run.accuracy
     best = max(juror.accuracy.k or 0 for juror in found.jurors)
     assert found.best is not None and found.jurors[found.best].accuracy.k == best
     codes = [align(judged, alone.verdicts).verdict for alone in runs]
@@ -124,7 +131,7 @@ def test_fleiss_kappa_worked_by_hand() -> None:
 
 
 def test_who_say_one_thing_everywhere_have_no_kappa() -> None:
-    found = jury(benchmark("a", "a"), [run(verdicts(("a", "a"), ("a", "a")), name) for name in ("q2_k", "f16")])
+    found = seated(benchmark("a", "a"), [run(verdicts(("a", "a"), ("a", "a")), name) for name in ("q2_k", "f16")])
     assert (found.twos[0].agreement.value, found.twos[0].kappa.value, found.fleiss.value) == (1, None, None)
 
 
@@ -136,7 +143,7 @@ def test_swapping_a_and_b_changes_no_rate(seed: int, same_paper: bool) -> None:
         replace(one, verdicts=tuple(mirrored_verdict(verdict, same_paper=same_paper) for verdict in one.verdicts))
         for one in runs
     ]
-    before, after = jury(judged, runs), jury(mirrored(judged, same_paper=same_paper), turned)
+    before, after = seated(judged, runs), seated(mirrored(judged, same_paper=same_paper), turned)
     assert [one.accuracy.k for one in after.jurors] == [one.accuracy.k for one in before.jurors]
     assert [one.accuracy.k for one in after.together] == [one.accuracy.k for one in before.together]
     assert [two.kappa.value for two in after.twos] == pytest.approx([two.kappa.value for two in before.twos])
@@ -146,19 +153,19 @@ def test_swapping_a_and_b_changes_no_rate(seed: int, same_paper: bool) -> None:
 def test_the_order_of_the_jurors_changes_no_jury() -> None:
     judged = random_benchmark(5, 40)
     runs = jurors(5, judged)
-    assert jury(judged, runs[::-1]).together == jury(judged, runs).together
+    assert seated(judged, runs[::-1]).together == seated(judged, runs).together
 
 
 def test_a_pair_nobody_judged_counts_in_agreement_only() -> None:
-    found = jury(benchmark((), "a"), [run(verdicts(("a", "a"), ("a", "a")), name) for name in ("q2_k", "f16")])
+    found = seated(benchmark((), "a"), [run(verdicts(("a", "a"), ("a", "a")), name) for name in ("q2_k", "f16")])
     assert (found.verdicts, found.trials, found.twos[0].agreement.n) == (4, 2, 4)
-    nothing = jury(benchmark(()), [run(verdicts(("a", "b")), name) for name in ("q2_k", "f16")])
+    nothing = seated(benchmark(()), [run(verdicts(("a", "b")), name) for name in ("q2_k", "f16")])
     assert (nothing.best, nothing.trials, nothing.together[0].gain.value) == (None, 0, None)
 
 
 def test_one_juror_or_none_in_common_is_refused() -> None:
     one = run(verdicts(("a", "a")))
     with pytest.raises(RunError, match="a jury needs two runs"):
-        jury(benchmark("a"), [one])
+        seated(benchmark("a"), [one])
     with pytest.raises(RunError, match="no pair and order in common"):
-        jury(benchmark("a"), [run(one.verdicts[:1]), run(one.verdicts[1:], "f16")])
+        seated(benchmark("a"), [run(one.verdicts[:1]), run(one.verdicts[1:], "f16")])

@@ -13,10 +13,10 @@ import pytest
 from judgements import benchmark, random_benchmark, random_verdicts, verdicts
 
 from edge_judge.analysis.compare import compare
-from edge_judge.analysis.leaderboard import Cell, Leaderboard, LeaderboardRow, Scored, build
+from edge_judge.analysis.leaderboard import Cell, Leaderboard, LeaderboardRow, build
 from edge_judge.errors import UsageError
 from edge_judge.metrics.published import Published, read_published
-from edge_judge.metrics.scoring import score
+from edge_judge.metrics.recorded import RecordedRun
 from edge_judge.records import Benchmark, Identity, Label, Run, Verdict
 from edge_judge.report.formatting import interval, percent
 from edge_judge.report.leaderboard import judges_csv, judges_json, judges_markdown, judges_table
@@ -45,11 +45,12 @@ def scored(
     size: int = 4_000_000,
     pairs: int | None = None,
     **settings: object,
-) -> Scored:
+) -> RecordedRun:
     """A run with its figures; pairs: of the whole benchmark, where the run judged fewer."""
     identity = Identity(judged.name, model, scheme, grammar)
     kept = Run(identity, {"gguf_sha256": scheme, **settings}, None, tuple(given), size)
-    return Scored(judged, len(judged.pairs) if pairs is None else pairs, kept, score(judged, given, identity))
+    unjudged = [replace(judged.pairs[0], id=f"unjudged {place}") for place in range((pairs or 0) - len(judged.pairs))]
+    return RecordedRun(kept, replace(judged, pairs=(*judged.pairs, *unjudged)))
 
 
 def right(times: int, of: int, name: str = "llmbar-natural") -> tuple[Benchmark, list[Verdict]]:
@@ -152,7 +153,7 @@ def test_two_runs_that_agree_in_nearly_everything_differ_far_less_than_their_acc
 def test_under_strict_the_difference_from_f16_is_the_paired_one_turned_round() -> None:
     judged = replace(random_benchmark(1, 60), name="auto-j")
     ours, wide = scored(judged, random_verdicts(1, judged)), scored(judged, random_verdicts(2, judged), scheme="f16")
-    drop = compare(judged, ours.run, wide.run).drop
+    drop = compare(ours, wide).drop
     assert drop.value is not None and drop.low is not None and drop.high is not None
     found = cell(build([ours, wide], PUBLISHED, "strict"), "auto-j", "llama-3-8b", "q4_k_m")
     assert (found.from_f16.value, found.from_f16.low, found.from_f16.high) == (-drop.value, -drop.high, -drop.low)

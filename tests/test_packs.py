@@ -13,9 +13,8 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from judgements import benchmark, random_benchmark, random_verdicts, run, verdicts
+from judgements import benchmark, compared, random_benchmark, random_verdicts, run, verdicts
 
-from edge_judge.analysis.compare import compare
 from edge_judge.errors import RunError
 from edge_judge.records import LABELS, ORDERS, Benchmark, Run, Verdict
 from edge_judge.runs import pack_columns, packs
@@ -109,7 +108,7 @@ def test_a_comparison_with_the_pack_is_the_one_with_the_run(seed: int) -> None:
     toys = random_benchmark(seed, 120, votes=2, groups=30)
     before, after = toy(random_verdicts(seed, toys)), replace(toy(random_verdicts(seed + 99, toys)), bytes=1)
     carried = packs.unpack(packs.read(packs.write(toys, before)), toys)
-    wanted, found = compare(toys, after, before), compare(toys, after, carried)
+    wanted, found = compared(toys, after, before), compared(toys, after, carried)
     assert replace(found, kld=wanted.kld) == wanted  # all but the divergence is exactly the same
     assert found.kld.value == pytest.approx(wanted.kld.value, rel=2e-6)
     assert found.kld.low == pytest.approx(wanted.kld.low, rel=2e-6)
@@ -153,7 +152,7 @@ def test_another_benchmark_than_the_one_judged_is_refused_with_both_hashes() -> 
 def test_a_pack_under_another_prompt_is_refused_by_name() -> None:
     other = packs.unpack(packs.read(packs.write(TOY, toy(SAID, prompt_sha256="3" * 64))), TOY)
     with pytest.raises(RunError, match=f"settings.prompt_sha256 is '{'1' * 64}' and '{'3' * 64}'"):
-        compare(TOY, run(verdicts(("a", "a")), **KNOWN), other)
+        compared(TOY, run(verdicts(("a", "a")), **KNOWN), other)
 
 
 # ---- hostile bytes ----------------------------------------------------------------------------------------

@@ -13,11 +13,11 @@ from typing import Any
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from judgements import benchmark, random_benchmark, random_verdicts, run, verdicts
+from judgements import benchmark, random_benchmark, random_verdicts, run, scored, verdicts
 from pages import entries, report
 
 from edge_judge.metrics.calibration import reliability
-from edge_judge.metrics.scoring import score
+from edge_judge.metrics.recorded import RecordedRun
 from edge_judge.records import Pair, Verdict
 from edge_judge.report.page import answer
 from edge_judge.report.page.charts import ladders
@@ -104,7 +104,7 @@ def test_the_figures_on_the_page_are_those_of_the_metrics() -> None:
     told: Any = figures(made)["runs"]
     [ladder] = ladders(made)
     for point, shown, said in zip(ladder.points, told, (base, other), strict=True):
-        strict = score(judged, said, made.entries[0].identity).strict
+        strict = scored(judged, said, made.entries[0].identity).strict
         right, bias = strict["accuracy"], strict["position_bias"]
         assert point.accuracy == right and point.shares == (right.value, right.low, right.high)
         assert shown["bias"] == pytest.approx([100 * end for end in (bias.value, bias.low, bias.high)], abs=1e-4)
@@ -226,8 +226,8 @@ def test_a_judge_near_chance_is_marked() -> None:
 def test_the_gaps_of_the_reliability_curve_are_the_calibration_error(seed: int, size: int, ties: bool) -> None:
     judged = random_benchmark(seed, size, ties=ties, votes=1 + seed % 3)
     said = random_verdicts(seed, judged)
-    bins = reliability(judged, said)
-    ece = score(judged, said, report(judged, run(said, "f16")).entries[0].identity).strict["ece"].value
+    bins = reliability(RecordedRun(run(said), judged))
+    ece = scored(judged, said, report(judged, run(said, "f16")).entries[0].identity).strict["ece"].value
     total = sum(one.right.n or 0 for one in bins)
     if ece is None:
         assert bins == ()
@@ -244,6 +244,6 @@ def test_the_reliability_curve_is_scikit_learns() -> None:
     sure = [one.p[one.verdict] for one in said]  # type: ignore[index]
     right = [one.verdict == labels[one.id] for one in said]
     share, confidence = theirs.calibration_curve(right, sure, n_bins=10)
-    bins = reliability(judged, said)
+    bins = reliability(RecordedRun(run(said), judged))
     assert [one.right.value for one in bins] == pytest.approx(list(share))
     assert [one.confidence for one in bins] == pytest.approx(list(confidence))

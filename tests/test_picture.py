@@ -58,7 +58,7 @@ def test_the_drawing_of_the_page_and_of_the_file_are_one(recorded: Report) -> No
 
 
 def test_hostile_names_are_shown_and_end_nothing() -> None:
-    judged = benchmark("a", "b")
+    judged = replace(benchmark("a", "b"), name=HOSTILE)
     said = verdicts(("a", "a"), ("b", "a"))
     names = Identity(HOSTILE, HOSTILE, HOSTILE, HOSTILE)
     made = report(judged, replace(run(said), identity=names), compared=False)
@@ -96,14 +96,8 @@ def test_runs_that_nobody_labelled_are_left_out_and_alone_are_refused() -> None:
     unlabelled = report(benchmark(()), run(said, "f16"), compared=False)
     with pytest.raises(DataError, match="no run here has an accuracy"):
         picture(unlabelled, "svg")
-    other = report(replace(benchmark("a"), name="other"), run(said, "q8_0"), compared=False)
-    entry = replace(
-        other.entries[0],
-        scored=replace(
-            other.entries[0].scored,
-            run=replace(other.entries[0].scored.run, identity=Identity("other", "pocket", "q8_0", "pairwise")),
-        ),
-    )
-    both = replace(unlabelled, entries=(*unlabelled.entries, entry))
+    elsewhere = replace(run(said, "q8_0"), identity=Identity("other", "pocket", "q8_0", "pairwise"))
+    other = report(replace(benchmark("a"), name="other"), elsewhere, compared=False)
+    both = replace(unlabelled, entries=(*unlabelled.entries, *other.entries))
     parts = ElementTree.fromstring(picture(both, "svg"))
     assert classed(parts, "heading") == ["other: pocket, pairwise"] and classed(parts, "name") == ["q8_0"]

@@ -5,11 +5,10 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
-from judgements import WHO, benchmark, verdicts
+from judgements import WHO, benchmark, scored, verdicts
 
 from edge_judge.errors import DataError
 from edge_judge.metrics.published import Published, against_published, find_published, read_published
-from edge_judge.metrics.scoring import score
 
 FILE = Path(__file__).parent.parent / "results" / "published.csv"
 ROWS = {  # of the published files
@@ -61,7 +60,7 @@ def test_a_row_is_found_by_model_benchmark_and_source() -> None:
 def test_a_published_figure_lies_inside_or_outside_our_interval(
     published: float | None, outside: bool | None, difference: float | None
 ) -> None:
-    ours = score(
+    ours = scored(
         benchmark("a", "b", "tie", "a"), verdicts(("a", "b"), ("b", "b"), (None, "a"), ("b", "b")), WHO
     )
     row = Published("pocket", "full", "user", {} if published is None else {"toy": published}, "")
@@ -72,7 +71,7 @@ def test_a_published_figure_lies_inside_or_outside_our_interval(
 
 
 def test_our_undefined_figure_leaves_the_comparison_undefined() -> None:
-    ours = score(benchmark(()), verdicts(("a", "b")), WHO)
+    ours = scored(benchmark(()), verdicts(("a", "b")), WHO)
     found = against_published(ours, Published("pocket", "full", "user", {"toy": 50.0}, ""))
     assert (found.published, found.difference, found.outside) == (50.0, None, None)
 

@@ -10,7 +10,7 @@ import pytest
 from conftest import Edge
 
 from edge_judge import __version__, benchmarks
-from edge_judge.metrics import scoring
+from edge_judge.metrics.recorded import RecordedRun
 from edge_judge.runs import folder as run_folder
 from edge_judge.runs.folder import score_json
 
@@ -34,7 +34,7 @@ def test_a_recorded_score_follows_from_the_recorded_verdicts(path: Path) -> None
     judged = {verdict.id for verdict in run.verdicts}
     assert run.settings["benchmark_sha256"] == benchmark.sha256
     assert judged <= {pair.id for pair in benchmark.pairs}
-    score = score_json(scoring.score(benchmark, run.verdicts, run.identity))
+    score = score_json(RecordedRun(run, benchmark).score)
     recorded = json.loads((path / "score.json").read_text())
     assert json.loads(json.dumps(score)) == recorded
 

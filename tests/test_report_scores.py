@@ -6,11 +6,10 @@ import json
 from dataclasses import asdict, replace
 
 import pytest
-from judgements import WHO, benchmark, random_benchmark, random_verdicts, run, verdicts
+from judgements import WHO, benchmark, compared, random_benchmark, random_verdicts, run, scored, verdicts
 
-from edge_judge.analysis.compare import Comparison, compare
+from edge_judge.analysis.compare import Comparison
 from edge_judge.metrics.published import Published, against_published
-from edge_judge.metrics.scoring import score
 from edge_judge.records import Benchmark, Figure, Identity, Pair, Verdict
 from edge_judge.report.formatting import (
     count,
@@ -40,7 +39,7 @@ def judge(name: str, *, right: bool) -> ScoreRow:
     given = random_verdicts(2, judged)
     if right:
         given = [Verdict(p.id, order, p.labels[0]) for p in judged.pairs for order in ("ab", "ba")]
-    result = score(judged, given, Identity(name, "qwen1.5-14b", "q4_k_m", "pairwise"))
+    result = scored(judged, given, Identity(name, "qwen1.5-14b", "q4_k_m", "pairwise"))
     row = Published("qwen1.5-14b", "full", "user", {name: 70.57}, "")
     return ScoreRow(result, 12345.6, against_published(result, row))
 
@@ -49,7 +48,7 @@ def ladder(schemes: tuple[str, ...] = ("f16", "q8_0", "iq3_xxs")) -> list[Compar
     judged = random_benchmark(1, 300)
     base = run(random_verdicts(1, judged), "f16", size=28_340_000_000)
     runs = [run(random_verdicts(seed + 1, judged), scheme) for seed, scheme in enumerate(schemes)]
-    return [compare(judged, rung, base) for rung in runs]
+    return [compared(judged, rung, base) for rung in runs]
 
 
 def figures_in(text: str) -> list[str]:
@@ -83,7 +82,7 @@ def test_a_row_of_scores_holds_accuracy_baselines_and_behaviour() -> None:
         "",
     )
     given = verdicts(*[("a", "a") if i % 4 else ("a", "b") for i in range(40)])
-    text = scores_table([ScoreRow(score(judged, given, WHO), 7.25)])
+    text = scores_table([ScoreRow(scored(judged, given, WHO), 7.25)])
     assert text.splitlines()[0] == "pocket q4_k_m with --grammar pairwise"
     line = next(line for line in text.splitlines() if line.startswith("toy"))
     assert line.split()[:4] == ["toy", "40", "80", "87.5"]
@@ -126,17 +125,17 @@ def test_pandalms_published_figure_comes_with_what_its_labels_differ_in() -> Non
 
 def test_over_one_order_both_places_to_name_have_a_figure() -> None:
     judged = benchmark(*["a"] * 30, *["b"] * 10)
-    text = scores_table([ScoreRow(score(judged, [Verdict(pair.id, "ab", "a") for pair in judged.pairs], WHO))])
+    text = scores_table([ScoreRow(scored(judged, [Verdict(pair.id, "ab", "a") for pair in judged.pairs], WHO))])
     assert "1st/2nd" in text and "75.0/25.0" in text
-    text = scores_table([ScoreRow(score(judged, verdicts(*[("a", "b")] * 40), WHO))])
+    text = scores_table([ScoreRow(scored(judged, verdicts(*[("a", "b")] * 40), WHO))])
     assert "1st/2nd" not in text and "50.0/" not in text
 
 
 def test_how_far_people_agree_is_said_where_several_voted() -> None:
-    voted = score(benchmark(*[("a", "a")] * 30), verdicts(*[("a", "a")] * 30), WHO)
+    voted = scored(benchmark(*[("a", "a")] * 30), verdicts(*[("a", "a")] * 30), WHO)
     told = f"toy: a human vote agrees with the majority of the others in {interval(voted.human_ceiling, percent)} %"
     assert told in scores_table([ScoreRow(voted)], width=120)
-    alone = score(benchmark(*["a"] * 30), verdicts(*[("a", "a")] * 30), WHO)
+    alone = scored(benchmark(*["a"] * 30), verdicts(*[("a", "a")] * 30), WHO)
     assert "human vote" not in scores_table([ScoreRow(alone)])
     assert score_json(voted)["human_ceiling"] == asdict(voted.human_ceiling)
     assert "human_ceiling" not in score_json(alone)
@@ -145,13 +144,13 @@ def test_how_far_people_agree_is_said_where_several_voted() -> None:
 def test_verdicts_on_shortened_answers_are_never_silent() -> None:
     given = verdicts(("a", "a"), ("b", None))
     shortened = [replace(verdict, truncated=verdict.verdict is None) for verdict in given]
-    assert "toy: 1 of 4 verdicts on shortened answers" in scores_table([ScoreRow(score(HAND, shortened, WHO))])
-    assert "shortened" not in scores_table([ScoreRow(score(HAND, given, WHO))])
+    assert "toy: 1 of 4 verdicts on shortened answers" in scores_table([ScoreRow(scored(HAND, shortened, WHO))])
+    assert "shortened" not in scores_table([ScoreRow(scored(HAND, given, WHO))])
 
 
 @pytest.mark.parametrize("width", range(40, 121))
 def test_no_note_breaks_an_interval_or_tears_it_from_its_figure(width: int) -> None:
-    voted = score(benchmark(*[("a", "a", "b")] * 30, ("b", "b")), verdicts(*[("a", "a")] * 31), WHO)
+    voted = scored(benchmark(*[("a", "a", "b")] * 30, ("b", "b")), verdicts(*[("a", "a")] * 31), WHO)
     text = scores_table([ScoreRow(voted)], width=width)
     assert f"{interval(voted.human_ceiling, percent)} %" in text
     assert max(map(len, text.split("toy: a human")[1].splitlines())) <= width
@@ -159,7 +158,7 @@ def test_no_note_breaks_an_interval_or_tears_it_from_its_figure(width: int) -> N
 
 def test_agreement_debiasing_and_what_lies_beyond_accuracy_have_tables_with_intervals() -> None:
     judged = random_benchmark(1, 40)
-    found = score(judged, random_verdicts(2, judged), WHO)
+    found = scored(judged, random_verdicts(2, judged), WHO)
     for width in (80, 120):
         text = scores_table([ScoreRow(found)], width=width)
         both, beyond = (next(part for part in text.split("\n\n") if name in part) for name in ("both o", "beyond a"))
@@ -174,8 +173,8 @@ def test_a_ladder_marks_rungs_near_chance_and_tells_what_needs_no_model() -> Non
     judged = random_benchmark(1, 300, votes=3)
     perfect = [Verdict(p.id, order, p.labels[0]) for p in judged.pairs for order in ("ab", "ba")]
     base, poor = run(perfect, "f16"), run(random_verdicts(2, judged), "q2_k")
-    found = [compare(judged, base, base), compare(judged, poor, base)]
-    alone = score(judged, poor.verdicts, WHO)
+    found = [compared(judged, base, base), compared(judged, poor, base)]
+    alone = scored(judged, poor.verdicts, WHO)
     assert (found[1].baselines, found[1].human_ceiling) == (alone.baselines, alone.human_ceiling)
     for width in (80, 120):
         text = ladder_table(found, width=width)
@@ -187,14 +186,14 @@ def test_a_ladder_marks_rungs_near_chance_and_tells_what_needs_no_model() -> Non
 
 def test_every_judge_has_a_section_of_its_own() -> None:
     first = judge("toy", right=True)
-    other = ScoreRow(score(benchmark("a"), verdicts(("a", "a")), WHO))
+    other = ScoreRow(scored(benchmark("a"), verdicts(("a", "a")), WHO))
     titles = [line for line in scores_table([first, other]).splitlines() if "--grammar" in line]
     assert titles == ["qwen1.5-14b q4_k_m with --grammar pairwise", "pocket q4_k_m with --grammar pairwise"]
 
 
 def test_undefined_figures_are_dashes_and_not_zeros() -> None:
     judged = benchmark((), ())
-    row = ScoreRow(score(judged, [], WHO))
+    row = ScoreRow(scored(judged, [], WHO))
     *tables, told = scores_table([row]).strip().split("\n\n")
     assert figures_in(told) == []
     for block in tables:
@@ -223,11 +222,11 @@ def test_color_is_only_color() -> None:
 
 def test_a_name_in_brackets_is_not_taken_for_markup() -> None:
     identity = Identity("[bold]mine[/bold]", "pocket", "f16", "pairwise")
-    assert "[bold]mine[/bold]" in scores_table([ScoreRow(score(HAND, [], identity))])
+    assert "[bold]mine[/bold]" in scores_table([ScoreRow(scored(HAND, [], identity))])
 
 
 def test_a_score_for_a_program_has_the_agreed_keys() -> None:
-    content = score_json(score(HAND, verdicts(("a", "a"), ("b", None)), WHO))
+    content = score_json(scored(HAND, verdicts(("a", "a"), ("b", None)), WHO))
     assert list(content) == [
         "benchmark",
         "model",

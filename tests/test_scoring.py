@@ -21,12 +21,13 @@ from judgements import (
     mirrored_verdict,
     random_benchmark,
     random_verdicts,
+    scored,
     verdicts,
 )
 
 from edge_judge import benchmarks
 from edge_judge.errors import DataError, RunError
-from edge_judge.metrics.scoring import DEPARTURES, baselines, human_ceiling, near_chance, score
+from edge_judge.metrics.scoring import DEPARTURES, baselines, human_ceiling, near_chance
 from edge_judge.records import LABELS, ORDERS, Benchmark, Figure, Label, Pair, Verdict
 
 HAND = benchmark("a", "a", "b", "tie", "b")
@@ -38,7 +39,7 @@ STRICT = (
 
 
 def strict(judged: Benchmark, given: list[Verdict]) -> dict[str, Figure]:
-    return dict(score(judged, given, WHO).strict)
+    return dict(scored(judged, given, WHO).strict)
 
 
 def test_ten_verdicts_worked_by_hand() -> None:
@@ -58,7 +59,7 @@ def test_ten_verdicts_worked_by_hand() -> None:
 
 
 def test_a_score_says_whose_it_is_and_what_it_covers() -> None:
-    result = score(HAND, JUDGED[:7], WHO)
+    result = scored(HAND, JUDGED[:7], WHO)
     assert (result.benchmark, result.model, result.scheme, result.grammar) == (
         "toy",
         "pocket",
@@ -146,7 +147,7 @@ def test_the_paper_figure_is_the_one_counted_vote_by_vote(name: str) -> None:
             for pair in judged.pairs
             for vote, order in zip(pair.labels, pair.given or ("ab",) * len(pair.labels), strict=True)
         ]
-    ((figure, counted),) = score(judged, given, WHO).paper.items()
+    ((figure, counted),) = scored(judged, given, WHO).paper.items()
     assert figure == ("agreement" if name == "auto-j" else "accuracy")
     assert (counted.k, counted.n) == (sum(right), sum(len(pair.labels) for pair in judged.pairs))
 
@@ -163,7 +164,7 @@ def test_a_run_without_a_single_verdict_is_all_wrong_and_all_malformed(name: str
 def test_garbage_agrees_with_auto_j_as_often_as_its_labels_tie_where_the_paper_is_followed() -> None:
     judged = known("auto-j")
     garbage = [Verdict(pair.id, order, None) for pair in judged.pairs for order in ORDERS]
-    figure = score(judged, garbage, WHO).paper["agreement"]
+    figure = scored(judged, garbage, WHO).paper["agreement"]
     assert (figure.k, figure.n) == (373, 1392)
 
 
@@ -220,7 +221,7 @@ def test_the_name_of_an_answer_does_not_matter_to_any_benchmark(name: str, same_
     judged = known(name)
     given = random_verdicts(7, judged)
     swapped = [mirrored_verdict(verdict, same_paper=same_paper) for verdict in given]
-    before, after = score(judged, given, WHO), score(mirrored(judged, same_paper=same_paper), swapped, WHO)
+    before, after = scored(judged, given, WHO), scored(mirrored(judged, same_paper=same_paper), swapped, WHO)
     assert (after.baselines, after.human_ceiling) == (before.baselines, before.human_ceiling)
     assert after.paper == before.paper
     for figure in set(STRICT) - {"position_bias"}:
@@ -243,7 +244,7 @@ def test_the_order_in_which_verdicts_were_reached_does_not_matter() -> None:
     judged = random_benchmark(4, 40, groups=9)
     given = random_verdicts(4, judged)
     shuffled = random.Random(0).sample(given, len(given))
-    assert score(judged, given, WHO) == score(judged, shuffled, WHO)
+    assert scored(judged, given, WHO) == scored(judged, shuffled, WHO)
 
 
 def test_one_order_alone_says_nothing_of_agreement_consistency_or_position() -> None:
@@ -330,14 +331,14 @@ def test_verdicts_on_shortened_answers_are_counted_whatever_they_say() -> None:
 
 def test_the_paper_profile_takes_a_missing_verdict_for_a_tie_in_the_given_order() -> None:
     given = verdicts((None, "a"), ("a", None), ("b", "b"))
-    paper = score(benchmark("tie", "a", "a"), given, WHO).paper
+    paper = scored(benchmark("tie", "a", "a"), given, WHO).paper
     assert list(paper) == ["accuracy"]
     assert (paper["accuracy"].k, paper["accuracy"].n) == (2, 3)
 
 
 def test_the_paper_profile_of_auto_j_is_agreement_over_all_items() -> None:
     judged = benchmark("tie", "a", "a", "b", name="auto-j")
-    paper = score(judged, verdicts((None, "tie"), ("a", "a"), ("a", "b"), ("a", "a")), WHO).paper
+    paper = scored(judged, verdicts((None, "tie"), ("a", "a"), ("a", "b"), ("a", "a")), WHO).paper
     assert list(paper) == ["agreement"]
     assert (paper["agreement"].k, paper["agreement"].n) == (2, 4)
 
@@ -346,16 +347,16 @@ def test_the_paper_profile_holds_a_vote_to_the_verdict_in_the_order_it_saw() -> 
     pair = Pair("0", "q", "x", "y", ("a", "b", "a"), given=("ab", "ba", "ba"))
     judged = Benchmark("mt-bench", (pair,), "", True, "")
     given = verdicts(("a", "b"))
-    assert score(judged, given, WHO).paper["accuracy"].k == 2  # "a" seen as ab, "b" seen as ba
-    alone = score(judged, given[:1], WHO).paper["accuracy"]
+    assert scored(judged, given, WHO).paper["accuracy"].k == 2  # "a" seen as ab, "b" seen as ba
+    alone = scored(judged, given[:1], WHO).paper["accuracy"]
     assert (alone.k, alone.n) == (1, 1)  # the two votes in the other order have no verdict to be held to
-    assert score(judged, given[:1], WHO).strict["accuracy"].n == 3
+    assert scored(judged, given[:1], WHO).strict["accuracy"].n == 3
 
 
 def test_a_reader_that_forgets_the_order_of_a_vote_is_found_out() -> None:
     torn = Pair("0", "q", "x", "y", ("a", "b"), given=("ba",))
     with pytest.raises(DataError, match="pair '0': 2 votes, 1 orders"):
-        score(Benchmark("toy", (torn,), "", True, ""), verdicts(("a", "a")), WHO)
+        scored(Benchmark("toy", (torn,), "", True, ""), verdicts(("a", "a")), WHO)
 
 
 def test_how_far_the_labels_can_depart_from_the_published_ones_is_said_in_numbers() -> None:
@@ -381,10 +382,10 @@ def test_the_human_ceiling_knows_the_clusters() -> None:
 
 def test_a_score_carries_what_people_and_what_judges_that_do_not_read_get_on_the_same_pairs() -> None:
     judged = benchmark(("a", "a"), ("b", "tie"), "b")
-    result = score(judged, verdicts(("a", "b"), ("b", "b"))[:3], WHO)
+    result = scored(judged, verdicts(("a", "b"), ("b", "b"))[:3], WHO)
     cut = replace(judged, pairs=judged.pairs[:2])
     assert (result.baselines, result.human_ceiling) == (baselines(cut), human_ceiling(cut))
-    forward = score(judged, [Verdict("0", "ab", "a")], WHO)
+    forward = scored(judged, [Verdict("0", "ab", "a")], WHO)
     assert forward.baselines == baselines(replace(judged, pairs=judged.pairs[:1]), ["ab"])
 
 
@@ -426,12 +427,12 @@ def test_a_judge_is_near_chance_unless_its_whole_interval_lies_above_the_best_ba
 
 def test_verdicts_that_do_not_belong_are_refused() -> None:
     with pytest.raises(RunError, match="'7', which the benchmark does not have"):
-        score(HAND, [Verdict("7", "ab", "a")], WHO)
+        scored(HAND, [Verdict("7", "ab", "a")], WHO)
     with pytest.raises(RunError, match="two verdicts on pair '0' in the order ab"):
-        score(HAND, [Verdict("0", "ab", "a"), Verdict("0", "ab", "b")], WHO)
+        scored(HAND, [Verdict("0", "ab", "a"), Verdict("0", "ab", "b")], WHO)
     twins = Benchmark("toy", HAND.pairs[:1] * 2, "", True, "")
     with pytest.raises(DataError, match="two pairs have the same id"):
-        score(twins, [], WHO)
+        scored(twins, [], WHO)
 
 
 def test_figures_are_plain_numbers() -> None:
@@ -447,7 +448,7 @@ def test_twice_as_many_verdicts_take_no_more_than_twice_the_steps() -> None:
     def taken(pairs: int) -> int:
         judged = random_benchmark(1, pairs)
         given = random_verdicts(1, judged)
-        return steps(lambda: score(judged, given, WHO))
+        return steps(lambda: scored(judged, given, WHO))
 
     taken(10)  # what is imported and compiled once
     assert taken(400) < 2 * taken(200)

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from judgements import benchmark, mirrored, mirrored_verdict, random_benchmark, random_verdicts, run
+from judgements import benchmark, mirrored, mirrored_verdict, random_benchmark, random_verdicts, run, scored
 from scipy import stats
 
 from edge_judge.analysis.selective import (
@@ -21,10 +21,14 @@ from edge_judge.analysis.selective import (
     selective_predictions,
 )
 from edge_judge.errors import RunError
-from edge_judge.metrics.scoring import score
-from edge_judge.records import Benchmark, Label, Verdict
+from edge_judge.metrics.recorded import RecordedRun
+from edge_judge.records import Benchmark, Label, Run, Verdict
 
 SEEDS = st.integers(0, 10_000)
+
+
+def recorded(judged: Benchmark, made: Run) -> RecordedRun:
+    return RecordedRun(made, judged)
 
 
 def sure(place: int, label: Label, p: float, order: str = "ab") -> Verdict:
@@ -44,7 +48,8 @@ def graded(pairs: int, *, groups: int = 0) -> tuple[Benchmark, list[Verdict]]:
 
 def test_a_curve_worked_by_hand() -> None:
     judged = benchmark("a", "a", "a", "a")
-    found = risk_coverage(judged, run([sure(0, "a", 0.9), sure(1, "b", 0.8), sure(2, "a", 0.8), sure(3, "b", 0.6)]))
+    given_ = run([sure(0, "a", 0.9), sure(1, "b", 0.8), sure(2, "a", 0.8), sure(3, "b", 0.6)])
+    found = risk_coverage(recorded(judged, given_))
     assert found.threshold == (0.9, 0.8, 0.6)
     assert found.coverage == (0.25, 0.75, 1.0)
     assert found.risk == pytest.approx((0.0, 1 / 3, 0.5))
@@ -53,7 +58,7 @@ def test_a_curve_worked_by_hand() -> None:
 
 def test_a_pair_judged_in_both_orders_is_answered_by_the_mean_of_its_probabilities() -> None:
     both = [sure(0, "a", 0.9), sure(0, "b", 0.6, "ba")]  # a: (0.9 + 0.24) / 2, b: (0.06 + 0.6) / 2
-    said = selective_predictions(benchmark("a"), run(both))
+    said = selective_predictions(recorded(benchmark("a"), run(both)))
     assert said.confidence.tolist() == pytest.approx([0.57])
     assert said.right.tolist() == [True]
 
@@ -61,39 +66,41 @@ def test_a_pair_judged_in_both_orders_is_answered_by_the_mean_of_its_probabiliti
 def test_equal_means_are_a_tie_whose_own_probability_is_its_confidence() -> None:
     p: dict[Label, float] = {"a": 0.75, "b": 0.125, "tie": 0.125}
     turned: dict[Label, float] = {"a": 0.125, "b": 0.75, "tie": 0.125}
-    said = selective_predictions(benchmark("tie"), run([Verdict("0", "ab", "a", p), Verdict("0", "ba", "b", turned)]))
+    both = run([Verdict("0", "ab", "a", p), Verdict("0", "ba", "b", turned)])
+    said = selective_predictions(recorded(benchmark("tie"), both))
     assert (said.confidence.tolist(), said.right.tolist()) == ([0.125], [True])
 
 
 def test_a_verdict_in_one_order_stands_as_it_was_given() -> None:
-    said = selective_predictions(benchmark("b"), run([Verdict("0", "ba", "b", {"a": 0.5, "b": 0.3, "tie": 0.2})]))
+    once = run([Verdict("0", "ba", "b", {"a": 0.5, "b": 0.3, "tie": 0.2})])
+    said = selective_predictions(recorded(benchmark("b"), once))
     assert (said.confidence.tolist(), said.right.tolist()) == ([0.3], [True])
 
 
 def test_a_missing_verdict_is_the_least_sure_and_wrong() -> None:
     judged = benchmark("a", "a")
-    found = risk_coverage(judged, run([sure(0, "a", 0.4), sure(1, "a", 0.9), Verdict("1", "ba", None)]))
+    found = risk_coverage(recorded(judged, run([sure(0, "a", 0.4), sure(1, "a", 0.9), Verdict("1", "ba", None)])))
     assert (found.threshold, found.coverage, found.risk) == ((0.4, 0.0), (0.5, 1.0), (0.0, 0.5))
 
 
 def test_pairs_that_nobody_judged_are_left_out_and_every_vote_counts() -> None:
     judged = benchmark(("a", "a", "b"), (), "b")
-    found = risk_coverage(judged, run([sure(0, "a", 0.7), sure(1, "a", 0.9), sure(2, "b", 0.8)]))
+    found = risk_coverage(recorded(judged, run([sure(0, "a", 0.7), sure(1, "a", 0.9), sure(2, "b", 0.8)])))
     assert (found.threshold, found.coverage) == ((0.8, 0.7), (0.5, 1.0))
     assert found.risk == (0.0, 0.25)
 
 
 def test_without_a_pair_there_is_no_area() -> None:
-    found = risk_coverage(benchmark(()), run([sure(0, "a", 0.7)]))
+    found = risk_coverage(recorded(benchmark(()), run([sure(0, "a", 0.7)])))
     assert (found.threshold, found.coverage, found.risk, found.aurc) == ((), (), (), None)
-    assert coverage_points(benchmark(()), run([sure(0, "a", 0.7)])) == ()
+    assert coverage_points(recorded(benchmark(()), run([sure(0, "a", 0.7)]))) == ()
 
 
 @given(SEEDS, st.integers(1, 3))
 def test_the_area_is_the_mean_risk_among_those_at_least_as_sure(seed: int, votes: int) -> None:
     judged = random_benchmark(seed, 12, votes=votes)
     given_ = run([Verdict("0", "ab", "a", {"a": 1.0}), *random_verdicts(seed, judged, missing=0.2)[2:]])
-    said, found = selective_predictions(judged, given_), risk_coverage(judged, given_)
+    said, found = selective_predictions(recorded(judged, given_)), risk_coverage(recorded(judged, given_))
     risks = [1 - said.right[(said.confidence >= sureness)[said.place]].mean() for sureness in said.confidence]
     assert found.aurc == pytest.approx(np.mean(risks))
 
@@ -101,10 +108,10 @@ def test_the_area_is_the_mean_risk_among_those_at_least_as_sure(seed: int, votes
 @given(SEEDS)
 def test_coverage_rises_as_the_threshold_falls_and_ends_at_everything(seed: int) -> None:
     judged = random_benchmark(seed, 20, ties=seed % 2 == 0)
-    found = risk_coverage(judged, run(random_verdicts(seed, judged, missing=0)))
+    found = risk_coverage(recorded(judged, run(random_verdicts(seed, judged, missing=0))))
     assert list(found.threshold) == sorted(set(found.threshold), reverse=True)
     assert list(found.coverage) == sorted(set(found.coverage)) and found.coverage[-1] == 1
-    debiased = score(judged, random_verdicts(seed, judged, missing=0), run([]).identity).strict["debiased_accuracy"]
+    debiased = scored(judged, random_verdicts(seed, judged, missing=0), run([]).identity).strict["debiased_accuracy"]
     assert debiased.value is not None and found.risk[-1] == pytest.approx(1 - debiased.value)
 
 
@@ -114,15 +121,15 @@ def test_swapping_a_and_b_changes_nothing(seed: int, same_paper: bool) -> None:
     given_ = random_verdicts(seed, judged)
     turned = run([mirrored_verdict(verdict, same_paper=same_paper) for verdict in given_])
     swapped = mirrored(judged, same_paper=same_paper)
-    assert risk_coverage(swapped, turned) == risk_coverage(judged, run(given_))
-    before, after = abstain(judged, run(given_), 0.7), abstain(swapped, turned, 0.7)
+    assert risk_coverage(recorded(swapped, turned)) == risk_coverage(recorded(judged, run(given_)))
+    before, after = abstain(recorded(judged, run(given_)), 0.7), abstain(recorded(swapped, turned), 0.7)
     assert (after.threshold, after.told.accuracy.k) == (before.threshold, before.told.accuracy.k)
     assert after.best == pytest.approx(before.best)
 
 
 def test_a_curve_is_read_at_the_wished_coverage_or_just_above() -> None:
     judged = benchmark(*["a"] * 10)
-    found = coverage_points(judged, run([sure(place, "a", 0.9 if place < 6 else 0.5) for place in range(10)]))
+    found = coverage_points(recorded(judged, run([sure(place, "a", 0.9 if place < 6 else 0.5) for place in range(10)])))
     assert [(step.wished, step.threshold, step.coverage) for step in found] == [
         (1.0, 0.5, 1.0), (0.9, 0.5, 1.0), (0.8, 0.5, 1.0), (0.7, 0.5, 1.0), (0.5, 0.9, 0.6),
     ]  # fmt: skip
@@ -131,35 +138,35 @@ def test_a_curve_is_read_at_the_wished_coverage_or_just_above() -> None:
 
 def test_the_halves_share_no_cluster_and_do_not_hang_on_the_order_of_the_file() -> None:
     judged, given_ = graded(60, groups=11)
-    said = selective_predictions(judged, run(given_))
+    said = selective_predictions(recorded(judged, run(given_)))
     mine = half(judged, said)
     assert {*said.cluster[mine]} & {*said.cluster[~mine]} == set()
     assert len({*said.cluster[mine]}) == 5
     backwards = replace(judged, pairs=judged.pairs[::-1])
-    assert half(backwards, selective_predictions(backwards, run(given_))).tolist() == mine.tolist()[::-1]
+    assert half(backwards, selective_predictions(recorded(backwards, run(given_)))).tolist() == mine.tolist()[::-1]
 
 
 def test_a_threshold_is_chosen_on_one_half_and_told_on_the_other() -> None:
     judged, given_ = graded(800)
-    found = abstain(judged, run(given_), 0.05)
+    found = abstain(recorded(judged, run(given_)), 0.05)
     assert found.threshold is not None and found.bound is not None and found.bound <= 0.05
     chosen, told = found.chosen, found.told
     assert (chosen.coverage.n, told.coverage.n) == (400, 400)
     assert told.coverage.k == told.accuracy.n and 0.4 < told.coverage.value < 0.8  # type: ignore[operator]
     assert told.accuracy.value > 0.95 > told.unfiltered.value  # type: ignore[operator]
     # what lies in the other half cannot change what was chosen
-    mine = half(judged, selective_predictions(judged, run(given_)))
+    mine = half(judged, selective_predictions(recorded(judged, run(given_))))
     spoiled = [
         verdict if mine[place] else replace(verdict, verdict="b", p={"b": 1.0}) for place, verdict in enumerate(given_)
     ]
-    again = abstain(judged, run(spoiled), 0.05)
+    again = abstain(recorded(judged, run(spoiled)), 0.05)
     assert (again.threshold, again.bound, again.chosen) == (found.threshold, found.bound, found.chosen)
     assert again.told.accuracy.value == 0
 
 
 def test_the_bound_is_clopper_and_pearsons_where_nothing_is_clustered() -> None:
     judged, given_ = graded(400)
-    found = abstain(judged, run(given_), 0.2)
+    found = abstain(recorded(judged, run(given_)), 0.2)
     wrong, n = found.chosen.risk.k, found.chosen.risk.n
     assert wrong is not None and n is not None and wrong > 0
     exact = stats.binomtest(wrong, n, alternative="less").proportion_ci(1 - DELTA / GRID, "exact").high
@@ -168,7 +175,7 @@ def test_the_bound_is_clopper_and_pearsons_where_nothing_is_clustered() -> None:
 
 def test_where_no_threshold_can_be_shown_to_hold_nothing_is_answered() -> None:
     judged, given_ = graded(20)
-    found = abstain(judged, run(given_), 0.01)
+    found = abstain(recorded(judged, run(given_)), 0.01)
     assert (found.threshold, found.bound) == (None, None)
     assert found.best > 0.01
     assert (found.told.coverage.k, found.told.accuracy.value) == (0, None)
@@ -181,22 +188,22 @@ def test_a_threshold_that_does_not_hold_is_chosen_in_at_most_one_case_of_twenty(
     for _ in range(200):
         judged = benchmark(*["a"] * 200)
         said = [sure(place, "b" if chance.random() < 0.1 else "a", 0.5 + chance.random() / 2) for place in range(200)]
-        chosen += abstain(judged, run(said), 0.0999).threshold is not None
+        chosen += abstain(recorded(judged, run(said)), 0.0999).threshold is not None
     assert chosen <= 10
 
 
 def test_a_run_without_probabilities_is_refused() -> None:
     for judged in ([Verdict("0", "ab", "a"), sure(1, "a", 0.9)], [Verdict("0", "ab", None)]):
         with pytest.raises(RunError, match=r"toy/pocket/q4_k_m/pairwise: 1 of \d verdicts have no probab") as caught:
-            risk_coverage(benchmark("a", "a"), run(judged))
+            risk_coverage(recorded(benchmark("a", "a"), run(judged)))
         assert caught.value.hint
 
 
 def test_a_run_on_another_benchmark_is_refused() -> None:
     with pytest.raises(RunError, match="is not a run on elsewhere"):
-        risk_coverage(benchmark("a", name="elsewhere"), run([sure(0, "a", 0.9)]))
+        risk_coverage(recorded(benchmark("a", name="elsewhere"), run([sure(0, "a", 0.9)])))
 
 
 def test_one_cluster_cannot_be_halved() -> None:
     with pytest.raises(RunError, match="too few pairs with a human label"):
-        abstain(benchmark("a", "a", groups=["one", "one"]), run([sure(0, "a", 0.9), sure(1, "a", 0.8)]), 0.1)
+        abstain(recorded(benchmark("a", "a", groups=["one", "one"]), run([sure(0, "a", 0.9), sure(1, "a", 0.8)])), 0.1)

@@ -13,9 +13,10 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 
-from edge_judge.analysis.compare import Comparison, compare
+from edge_judge.analysis.compare import Comparison, compare, negated
 from edge_judge.errors import RunError
-from edge_judge.records import Benchmark, Figure, Identity, Run
+from edge_judge.metrics.recorded import RecordedRun
+from edge_judge.records import Figure, Identity
 from edge_judge.settings import WEIGHTS, Change
 
 FREE, AT_ONCE, WHOLE = "none", "pairwise", "f16"
@@ -44,10 +45,7 @@ class Attribution:
     @property
     def gain(self) -> Figure:
         """Percentage points of strict accuracy gained, paired, with their 95 % interval; negative where lost."""
-        drop = self.comparison.drop if self.comparison else Figure(None)
-        if drop.value is None or drop.low is None or drop.high is None:
-            return Figure(None)
-        return Figure(0 - drop.value, 0 - drop.high, 0 - drop.low)  # and not -0.0
+        return negated(self.comparison.drop) if self.comparison else Figure(None)
 
 
 def chain(asked: Identity) -> tuple[AttributionStep, ...]:
@@ -78,14 +76,15 @@ def runs_of(steps: tuple[AttributionStep, ...]) -> tuple[Identity, ...]:
 
 
 def attribute(
-    benchmark: Benchmark, steps: tuple[AttributionStep, ...], runs: Mapping[Identity, Run]
+    steps: tuple[AttributionStep, ...], runs: Mapping[Identity, RecordedRun]
 ) -> tuple[Attribution, ...]:
     """What each step changed, over the verdicts that both of its runs have; undefined where a run is missing.
 
-    Raises RunError where a run judged another file than this benchmark, and where two runs differ in anything else
+    Raises RunError where a run judged another file than its benchmark, and where two runs differ in anything else
     than their step changes, naming it.
     """
-    for run in runs.values():
+    for recorded in runs.values():
+        run, benchmark = recorded.run, recorded.benchmark
         judged = run.settings.get("benchmark_sha256")
         if judged != benchmark.sha256:
             raise RunError(
@@ -93,9 +92,9 @@ def attribute(
                 f"sha256 {judged}, here {benchmark.sha256}",
                 "edge-judge eval --fresh judges it",
             )
-    return tuple(Attribution(step, _compared(benchmark, step, runs)) for step in steps)
+    return tuple(Attribution(step, _compared(step, runs)) for step in steps)
 
 
-def _compared(benchmark: Benchmark, step: AttributionStep, runs: Mapping[Identity, Run]) -> Comparison | None:
+def _compared(step: AttributionStep, runs: Mapping[Identity, RecordedRun]) -> Comparison | None:
     before, after = runs.get(step.before), runs.get(step.after)
-    return compare(benchmark, after, before, step.change) if before and after else None
+    return compare(after, before, step.change) if before and after else None

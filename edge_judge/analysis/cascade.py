@@ -1,8 +1,8 @@
 """A small judge first, the pairs it is unsure of to a large one: what that gains, and what it costs.
 
 Both have judged everything beforehand, so every threshold can be tried on paper. The small judge is asked about every
-pair, in the orders that both have judged. Where its confidence (`confidence.answers`) is below the threshold the pair
-is passed on, and the large judge's verdicts stand, in every order; elsewhere the small one's do.
+pair, in the orders that both have judged. Where its confidence (as in `selective`) is below the threshold the pair is
+passed on, and the large judge's verdicts stand, in every order; elsewhere the small one's do.
 
 Knows: accuracy as `compare` counts it, every verdict against every human vote on its pair.
 Does not know: files, how a cascade is shown; which of the two is the better judge is for the figures to say.
@@ -13,16 +13,16 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from math import nextafter
-from typing import TYPE_CHECKING, Literal, TypeAlias
+from typing import Literal, TypeAlias
 
-from edge_judge.analysis.compare import common, gain
+import numpy as np
+
+from edge_judge.analysis.compare import THEIRS, gain, shared
 from edge_judge.analysis.selective import SelectivePredictions, half, selective_predictions
-from edge_judge.metrics.intervals import rate
-from edge_judge.metrics.trials import align
-from edge_judge.records import Benchmark, Figure, Identity, Measured, Run
-
-if TYPE_CHECKING:
-    from edge_judge.metrics.intervals import Codes, Flags, Numbers
+from edge_judge.metrics.intervals import Codes, Flags, Numbers, rate
+from edge_judge.metrics.recorded import RecordedRun
+from edge_judge.metrics.trials import TRIAL, Frame, codes, flags
+from edge_judge.records import Figure, Identity, Measured, Run
 
 Unit: TypeAlias = Literal["time", "bytes"]
 
@@ -117,9 +117,7 @@ class _Trials:
     ratio: float | None
 
     def right(self, threshold: float) -> Flags:
-        import numpy as np
-
-        return np.where(self.sureness < threshold, self.large, self.small)
+            return np.where(self.sureness < threshold, self.large, self.small)
 
     def point(self, threshold: float) -> Point:
         """What this threshold does, with an interval."""
@@ -143,33 +141,32 @@ class _Trials:
         )
 
 
-def cascade(benchmark: Benchmark, small: Run, large: Run, *, keep: float = 0.99, unit: Unit = "time") -> Cascade:
+def cascade(small: RecordedRun, large: RecordedRun, *, keep: float = 0.99, unit: Unit = "time") -> Cascade:
     """Every threshold between two runs, the cheapest that keeps a share of the large one's accuracy, and if it holds.
 
     keep: in [0, 1]. unit: what costs are measured in; bytes of weights stand in for time where reading memory is what
     takes it and both judges do the same work. The runs may differ in anything but the benchmark. The threshold
-    recommended is chosen and told on the halves of `confidence.half`, by accuracy as estimated: what it may lose on
+    recommended is chosen and told on the halves of `selective.half`, by accuracy as estimated: what it may lose on
     other pairs is told by the interval of `drop`.
 
     Raises RunError where they have no pair and order in common, where the small one's verdicts have no probabilities
     (the large one's need none), and where there are fewer than two clusters of labelled pairs.
     """
-    import numpy as np
-
-    small, large = common(benchmark, (small, large))
-    said = selective_predictions(benchmark, small)
-    mine = half(benchmark, said)
-    cost = costs(small, large, unit)
+    verdicts, _ = shared((small, large))
+    answers = selective_predictions(small, verdicts)
+    mine = half(small.benchmark, answers)
+    cost = costs(small.run, large.run, unit)
+    trials = small.trials.merge(large.trials[[*TRIAL, "right"]], on=TRIAL, suffixes=("", THEIRS))
 
     def on(pairs: Flags) -> _Trials:
-        return _trials(benchmark, small, large, said, pairs, cost.ratio)
+        return _trials(verdicts, trials, answers, pairs, cost.ratio)
 
     everything = on(np.ones_like(mine))
     points = tuple(everything.points())
     return Cascade(
         small=small.identity,
         large=large.identity,
-        pairs=len(said.pair),
+        pairs=len(answers.pair),
         verdicts=len(everything.verdicts),
         trials=len(everything.small),
         keep=keep,
@@ -207,22 +204,21 @@ def _seconds(measured: Measured | None) -> float | None:
 
 
 def _trials(
-    benchmark: Benchmark, small: Run, large: Run, said: SelectivePredictions, pairs: Flags, ratio: float | None
+    verdicts: Frame, trials: Frame, answers: SelectivePredictions, pairs: Flags, ratio: float | None
 ) -> _Trials:
-    """Both runs, which have judged the same, on some of the pairs of `said`."""
-    import numpy as np
+    """What both runs judged, on some of the pairs that were answered."""
 
-    ours, theirs = align(benchmark, small.verdicts), align(benchmark, large.verdicts)
-    rows = np.flatnonzero(np.isin(ours.pair, said.pair[pairs]))
-    verdicts = said.confidence[np.searchsorted(said.pair, ours.pair[rows])]
-    place, label = ours.trials(rows)
+    def sureness(frame: Frame) -> Numbers:
+        return answers.confidence[np.searchsorted(answers.pair, codes(frame, "pair"))]
+
+    verdicts, trials = (frame[frame["pair"].isin(answers.pair[pairs])] for frame in (verdicts, trials))
     return _Trials(
-        sureness=verdicts[place],
-        small=ours.verdict[rows][place] == label,
-        large=theirs.verdict[rows][place] == label,
-        cluster=ours.cluster[rows][place],
-        pairs=said.confidence[pairs],
-        verdicts=verdicts,
+        sureness=sureness(trials),
+        small=flags(trials, "right"),
+        large=flags(trials, f"right{THEIRS}"),
+        cluster=codes(trials, "cluster"),
+        pairs=answers.confidence[pairs],
+        verdicts=sureness(verdicts),
         ratio=ratio,
     )
 

@@ -7,21 +7,24 @@ accuracy. Does not know: files, published tables, how a comparison is shown.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
+from functools import reduce
 from math import comb
-from typing import TYPE_CHECKING
+
+import numpy as np
+import pandas as pd
 
 from edge_judge.errors import RunError
-from edge_judge.metrics.intervals import Bootstrap, mean, paired_difference, rate
-from edge_judge.metrics.scoring import baselines, human_ceiling, judged_in, paper_trials
-from edge_judge.metrics.trials import NONE, Trials, align
-from edge_judge.records import Benchmark, Figure, Identity, Run
+from edge_judge.metrics.alignment import NONE
+from edge_judge.metrics.intervals import Bootstrap, Codes, Flags, mean, paired_difference
+from edge_judge.metrics.recorded import RecordedRun
+from edge_judge.metrics.scoring import baselines, human_ceiling, judged_in
+from edge_judge.metrics.trials import TRIAL, VERDICT, Frame, codes, flags, probabilities, share
+from edge_judge.records import Figure, Identity
 from edge_judge.settings import WEIGHTS, Change, run_name, same_conditions
 
-if TYPE_CHECKING:
-    from edge_judge.metrics.intervals import Codes, Flags
-
 SMALLEST_P = 1e-9  # a probability written as 0 stands for one below this; the divergence would be infinite
+THEIRS = "_theirs"  # ends the names of the baseline's columns in a frame of both runs
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,36 +71,35 @@ class Comparison:
     human_ceiling: Figure = Figure(None)
 
 
-def compare(benchmark: Benchmark, run: Run, baseline: Run, change: Change = WEIGHTS) -> Comparison:
+def compare(run: RecordedRun, baseline: RecordedRun, change: Change = WEIGHTS) -> Comparison:
     """The paired difference of two runs on one benchmark, over the verdicts (pair and order) that both have.
 
     The interval of the drop is `intervals.paired_difference`: Bonett and Price's for paired proportions at
     the effective size of the clustered differences, so it has width even where no verdict differs. The
     divergence is KL(baseline || run) of the verdicts' probabilities, with a clustered bootstrap.
 
-    Raises RunError where the runs differ in anything that decides a verdict but `change`, naming it; where
-    they are not on this benchmark; and where no verdict is common to both.
+    Raises RunError where the runs differ in anything that decides a verdict but `change`, naming it, and where no
+    verdict is common to both.
     """
-    same_conditions(run, baseline, change)
-    ours, theirs = _paired(benchmark, run, baseline)
-    place, label = _all_trials(ours)
-    clusters = ours.cluster[place]
-    said, used_to_say = ours.verdict[place], theirs.verdict[place]
-    right, was_right = said == label, used_to_say == label
+    same_conditions(run.run, baseline.run, change)
+    ours, theirs = _paired(run, baseline)
+    trials = run.trials.merge(baseline.trials[[*TRIAL, "verdict", "right"]], on=TRIAL, suffixes=("", THEIRS))
+    right, was_right = flags(trials, "right"), flags(trials, f"right{THEIRS}")
+    other = codes(trials, "verdict") != codes(trials, f"verdict{THEIRS}")
     lost, won = was_right & ~right, right & ~was_right
-    judged, orders = judged_in(benchmark, ours)
+    judged, orders = judged_in(run.benchmark, codes(ours, "pair"), codes(ours, "order"))
     return Comparison(
-        run=_summary(run, ours, rate(right, clusters)),
-        baseline=_summary(baseline, theirs, rate(was_right, clusters)),
-        pairs=len(set(ours.pair.tolist())),
-        verdicts=len(ours.pair),
-        trials=len(place),
-        drop=in_points(paired_difference(lost, won, clusters)),
-        mcnemar_p=mcnemar(int(lost.sum()), int(won.sum())) if len(place) else None,
+        run=_summary(run, ours, share(right, trials)),
+        baseline=_summary(baseline, theirs, share(was_right, trials)),
+        pairs=len(judged.pairs),
+        verdicts=len(ours),
+        trials=len(trials),
+        drop=in_points(paired_difference(lost, won, codes(trials, "cluster"))),
+        mcnemar_p=mcnemar(int(lost.sum()), int(won.sum())) if len(trials) else None,
         flips=Flips(
             right_to_wrong=int(lost.sum()),
             wrong_to_right=int(won.sum()),
-            wrong_to_wrong=int((~right & ~was_right & (said != used_to_say)).sum()),
+            wrong_to_wrong=int((~right & ~was_right & other).sum()),
         ),
         kld=_divergence(ours, theirs),
         baselines=baselines(judged, orders),
@@ -105,16 +107,17 @@ def compare(benchmark: Benchmark, run: Run, baseline: Run, change: Change = WEIG
     )
 
 
-def paper_drop(benchmark: Benchmark, run: Run, baseline: Run) -> Figure:
+def paper_drop(run: RecordedRun, baseline: RecordedRun) -> Figure:
     """Percentage points that the figure of the `paper` profile lost, over the verdicts that both runs have.
 
     The interval is that of `compare`, and so is what it refuses. Undefined where the figure is.
     """
-    same_conditions(run, baseline)
-    ours, theirs = _paired(benchmark, run, baseline)
-    right, clusters = paper_trials(ours, benchmark.name)
-    was_right, _ = paper_trials(theirs, benchmark.name)
-    return in_points(paired_difference(was_right & ~right, right & ~was_right, clusters))
+    same_conditions(run.run, baseline.run)
+    _paired(run, baseline)
+    ours, theirs = (side.trials[side.trials["in_paper"]] for side in (run, baseline))
+    trials = ours.merge(theirs[[*TRIAL, "paper_right"]], on=TRIAL, suffixes=("", THEIRS))
+    right, was_right = flags(trials, "paper_right"), flags(trials, f"paper_right{THEIRS}")
+    return in_points(paired_difference(was_right & ~right, right & ~was_right, codes(trials, "cluster")))
 
 
 def exceeds(comparison: Comparison, points: float) -> bool:
@@ -139,11 +142,16 @@ def mcnemar(lost: int, won: int) -> float:
     return min(1.0, 2 * tail / (1 << n))
 
 
-def _summary(run: Run, table: Trials, accuracy: Figure) -> RunSummary:
-    measured = run.measured
-    speed = measured.verdicts_per_minute if measured else None
-    errors = rate(table.verdict == NONE, table.cluster)
-    return RunSummary(run.identity, accuracy, errors, run.bytes, speed, measured.peak_rss if measured else None)
+def _summary(side: RecordedRun, verdicts: Frame, accuracy: Figure) -> RunSummary:
+    run, measured = side.run, side.run.measured
+    return RunSummary(
+        identity=run.identity,
+        accuracy=accuracy,
+        format_errors=share(flags(verdicts, "verdict") == NONE, verdicts),
+        bytes=run.bytes,
+        verdicts_per_minute=measured.verdicts_per_minute if measured else None,
+        peak_rss=measured.peak_rss if measured else None,
+    )
 
 
 def in_points(figure: Figure) -> Figure:
@@ -153,58 +161,58 @@ def in_points(figure: Figure) -> Figure:
     return Figure(100 * figure.value, 100 * figure.low, 100 * figure.high)
 
 
-def _paired(benchmark: Benchmark, run: Run, baseline: Run) -> tuple[Trials, Trials]:
+def negated(points: Figure) -> Figure:
+    """What was lost as what was gained, or the other way round; undefined without an interval."""
+    if points.value is None or points.low is None or points.high is None:
+        return Figure(None)
+    return Figure(0 - points.value, 0 - points.high, 0 - points.low)  # and not -0.0
+
+
+def _paired(run: RecordedRun, baseline: RecordedRun) -> tuple[Frame, ...]:
     """Both runs' verdicts on what both judged, row by row in the same order."""
-    if run.identity.benchmark != benchmark.name:
-        raise RunError(f"{run_name(run.identity)} is not a run on {benchmark.name}")
-    common = {(v.id, v.order) for v in run.verdicts} & {(v.id, v.order) for v in baseline.verdicts}
-    if not common:
+    frames = in_common((run, baseline))
+    if frames[0].empty:
         raise RunError(
             f"{run_name(run.identity)} and {run_name(baseline.identity)} have no pair and order in common",
             hint="evaluate both on the same pairs",
         )
-    ours, theirs = (
-        align(benchmark, (v for v in side.verdicts if (v.id, v.order) in common)) for side in (run, baseline)
-    )
-    return ours, theirs
+    return frames
 
 
-def _all_trials(table: Trials) -> tuple[Codes, Codes]:
-    import numpy as np
-
-    return table.trials(np.arange(len(table.pair)))
-
-
-def _divergence(ours: Trials, theirs: Trials) -> Figure:
-    import numpy as np
-
-    both: Flags = ours.with_p() & theirs.with_p()
-    p, q = theirs.p[both], np.maximum(ours.p[both], SMALLEST_P)
+def _divergence(ours: Frame, theirs: Frame) -> Figure:
+    both = (ours["p_a"].notna() & theirs["p_a"].notna()).to_numpy()
+    p, q = probabilities(theirs)[both], np.maximum(probabilities(ours)[both], SMALLEST_P)
     terms = p * np.log(np.where(p > 0, p, 1.0) / q) * (p > 0)
     columns = np.stack([terms.sum(axis=1), np.ones(len(p))], axis=1)
-    return Bootstrap(ours.groups).figure(columns, ours.cluster[both], mean, (0.0, float("inf")))
+    clusters = codes(ours, "cluster")
+    return Bootstrap(int(clusters.max()) + 1).figure(columns, clusters[both], mean, (0.0, float("inf")))
 
 
-def common(benchmark: Benchmark, runs: Sequence[Run]) -> tuple[Run, ...]:
-    """The runs with their verdicts on the pairs and orders common to all, at least one run.
+def in_common(runs: Sequence[RecordedRun]) -> tuple[Frame, ...]:
+    """Each run's verdicts on the pairs and orders that all of them judged, row by row the same; at least one run.
 
-    Raises RunError where a run is not on this benchmark, and where nothing is common.
+    Clusters are numbered anew from 0 in the order of the rows. Raises RunError where a run is on another benchmark.
     """
     for run in runs:
-        if run.identity.benchmark != benchmark.name:
+        if run.identity.benchmark != runs[0].identity.benchmark:
             raise RunError(
-                f"{run_name(run.identity)} is not a run on {benchmark.name}", "only runs on one benchmark go together"
+                f"{run_name(run.identity)} is not a run on {runs[0].identity.benchmark}",
+                "only runs on one benchmark go together",
             )
-    shared = set.intersection(*({(verdict.id, verdict.order) for verdict in run.verdicts} for run in runs))
-    if not shared:
+    keys = reduce(lambda keys, other: keys.merge(other, on=VERDICT), (run.verdicts[VERDICT] for run in runs))
+    frames = (keys.merge(run.verdicts, on=VERDICT) for run in runs)
+    return tuple(frame.assign(cluster=pd.factorize(frame["cluster"])[0]) for frame in frames)
+
+
+def shared(runs: Sequence[RecordedRun]) -> tuple[Frame, ...]:
+    """As `in_common`. Raises RunError where nothing is."""
+    frames = in_common(runs)
+    if frames[0].empty:
         raise RunError(
             f"{', '.join(run_name(run.identity) for run in runs)}: no pair and order in common",
             "evaluate all on the same pairs",
         )
-    return tuple(
-        replace(run, verdicts=tuple(verdict for verdict in run.verdicts if (verdict.id, verdict.order) in shared))
-        for run in runs
-    )
+    return frames
 
 
 def gain(right: Flags, before: Flags, clusters: Codes) -> Figure:

@@ -17,12 +17,15 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from math import isfinite
 
+import numpy as np
+
 from edge_judge.analysis import sampling, sequential_test
 from edge_judge.analysis.paired_losses import CLAIMS, Claim, Difference, Part, differences, orders
 from edge_judge.analysis.sampling import Block, Unit
 from edge_judge.analysis.sequential_test import Observations, Outcome
 from edge_judge.errors import RunError, UsageError
-from edge_judge.records import Figure, Run
+from edge_judge.metrics.recorded import RecordedRun
+from edge_judge.records import Figure
 
 
 @dataclass(frozen=True, slots=True)
@@ -120,8 +123,6 @@ class _Population:
     """All labelled pairs in their dealt order, with what is known of them."""
 
     def __init__(self, parts: Sequence[Part], blocks: Sequence[Block], known: Mapping[Unit, Difference]) -> None:
-        import numpy as np
-
         self._parts, self._known = parts, known
         self._units = [unit for block in blocks for unit in block]
         self.ends = np.cumsum([len(block) for block in blocks])
@@ -130,8 +131,6 @@ class _Population:
 
     def walk(self, blocks: int, claim: Claim) -> Observations | None:
         """What the pairs of the first blocks lost, each counting by its votes; None where one is undefined."""
-        import numpy as np
-
         ends = self.ends[:blocks]
         found = [self._known[unit].of(claim) for unit in self._units[: ends[-1]]]
         values = np.array([np.nan if value is None else value for value in found])
@@ -196,8 +195,8 @@ def _judged(blocks: Sequence[Block], known: Mapping[Unit, Difference], max_pairs
     return len(blocks)
 
 
-def _scheme_file(runs: Sequence[Run]) -> SchemeFile:
-    return SchemeFile(runs[0].identity.model, runs[0].identity.scheme, runs[0].bytes)
+def _scheme_file(runs: Sequence[RecordedRun]) -> SchemeFile:
+    return SchemeFile(runs[0].identity.model, runs[0].identity.scheme, runs[0].run.bytes)
 
 
 def _check(parts: Sequence[Part], margin: float, max_pairs: int | None) -> None:
@@ -209,6 +208,6 @@ def _check(parts: Sequence[Part], margin: float, max_pairs: int | None) -> None:
         raise UsageError("no benchmark to decide on", "name at least one")
     for runs in ([part.run for part in parts], [part.baseline for part in parts]):
         same = {(run.identity.model, run.identity.scheme, run.identity.grammar): run for run in runs}
-        if len(same) > 1 or len({run.settings.get("gguf_sha256") for run in runs}) > 1:
+        if len(same) > 1 or len({run.run.settings.get("gguf_sha256") for run in runs}) > 1:
             named = " and ".join(sorted(" ".join(names) for names in same))
             raise RunError(f"runs of several files or protocols as one: {named}", "decide for each by itself")

@@ -14,18 +14,17 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import combinations
-from typing import TYPE_CHECKING
 
-from edge_judge.analysis.compare import common, gain
-from edge_judge.analysis.selective import most_probable
+import numpy as np
+
+from edge_judge.analysis.compare import gain, shared
 from edge_judge.errors import RunError
-from edge_judge.metrics.intervals import Bootstrap, rate, ratio
-from edge_judge.metrics.scoring import accuracy
-from edge_judge.metrics.trials import NONE, TIE, Trials, align
-from edge_judge.records import LABELS, Benchmark, Figure, Identity, Run
-
-if TYPE_CHECKING:
-    from edge_judge.metrics.intervals import Codes, Flags, Numbers
+from edge_judge.metrics.alignment import NONE, TIE, most_probable
+from edge_judge.metrics.intervals import Bootstrap, Codes, Flags, Numbers, ratio
+from edge_judge.metrics.recorded import RecordedRun
+from edge_judge.metrics.scoring import cohen
+from edge_judge.metrics.trials import VERDICT, Frame, codes, probabilities, share
+from edge_judge.records import LABELS, Figure, Identity
 
 KINDS = len(LABELS) + 1  # of verdict, none being one
 
@@ -77,43 +76,40 @@ class Jury:
     fleiss: Figure
 
 
-def jury(benchmark: Benchmark, runs: Sequence[Run]) -> Jury:
+def jury(runs: Sequence[RecordedRun]) -> Jury:
     """At least two runs on one benchmark, over the pairs and orders that all have judged; they may differ in anything.
 
     Agreement is over verdicts, whether people judged the pair or not. In its rate a missing verdict agrees with
-    nothing; in both kappas it is a category of its own, as in `metrics.score`. No kappa is defined where one verdict is
+    nothing; in both kappas it is a category of its own, as in `scoring.score`. No kappa is defined where one verdict is
     all that is ever said.
 
     Raises RunError for fewer than two runs, and where they have no pair and order in common.
     """
-    import numpy as np
-
     if len(runs) < 2:
         raise RunError("a jury needs two runs", "name the folders of several runs on one benchmark")
-    runs = common(benchmark, runs)
-    tables = [align(benchmark, run.verdicts) for run in runs]
-    opinions, p = np.stack([table.verdict for table in tables]), mean_probability(tables)
-    place, label = _trials(tables[0])
-    right = opinions[:, place] == label
-    best = int(right.sum(axis=1).argmax()) if len(place) else None
-    said = {
-        "majority": majority(opinions, p, ties=benchmark.ties),
-        "mean probability": _likeliest(p) if all(table.with_p().any() for table in tables) else None,
+    tables = shared(runs)
+    opinions, p = np.stack([codes(table, "verdict") for table in tables]), mean_probability(tables)
+    trials = runs[0].trials.merge(tables[0][VERDICT].assign(row=np.arange(len(tables[0]))), on=VERDICT)
+    right = opinions[:, codes(trials, "row")] == codes(trials, "label")
+    best = int(right.sum(axis=1).argmax()) if len(trials) else None
+    combined = {
+        "majority": majority(opinions, p, ties=runs[0].benchmark.ties),
+        "mean probability": _likeliest(p) if all(table["p_a"].notna().any() for table in tables) else None,
     }
+    names = [run.identity for run in runs]
     return Jury(
-        pairs=len({*tables[0].pair.tolist()}),
-        verdicts=len(tables[0].pair),
-        trials=len(place),
-        jurors=tuple(_juror(run, table) for run, table in zip(runs, tables, strict=True)),
+        pairs=tables[0]["pair"].nunique(),
+        verdicts=len(tables[0]),
+        trials=len(trials),
+        jurors=tuple(
+            Juror(name, share(hits, trials), share(codes(table, "verdict") == NONE, table))
+            for name, hits, table in zip(names, right, tables, strict=True)
+        ),
         best=best,
-        together=tuple(_combined(name, verdict, tables[0], right[best or 0]) for name, verdict in said.items()),
-        twos=tuple(_juror_pair(*two) for two in combinations(zip(runs, tables, strict=True), 2)),
-        fleiss=fleiss(opinions, tables[0].cluster),
+        together=tuple(_combined(name, verdict, trials, right[best or 0]) for name, verdict in combined.items()),
+        twos=tuple(_juror_pair(*two) for two in combinations(zip(names, tables, strict=True), 2)),
+        fleiss=fleiss(opinions, codes(tables[0], "cluster")),
     )
-
-
-def _juror(run: Run, table: Trials) -> Juror:
-    return Juror(run.identity, accuracy(table), rate(table.verdict == NONE, table.cluster))
 
 
 def majority(opinions: Codes, p: Numbers, *, ties: bool) -> Codes:
@@ -121,8 +117,6 @@ def majority(opinions: Codes, p: Numbers, *, ties: bool) -> Codes:
 
     opinions: codes of verdicts, shape (jurors, rows); p: the mean of their probabilities, shape (rows, 3).
     """
-    import numpy as np
-
     given = np.stack([(opinions == code).sum(axis=0) for code in range(len(LABELS))], axis=1)
     ahead = (given == given.max(axis=1, keepdims=True)) & (given > 0)
     several = np.full(len(p), TIE) if ties else most_probable(np.where(ahead, p, -1.0))
@@ -130,52 +124,38 @@ def majority(opinions: Codes, p: Numbers, *, ties: bool) -> Codes:
     return np.where(ahead.any(axis=1), verdict, NONE)
 
 
-def mean_probability(tables: Sequence[Trials]) -> Numbers:
-    """The mean of the probabilities of the jurors that have a verdict, shape (rows, 3); nan where none has any."""
-    import numpy as np
+def mean_probability(tables: Sequence[Frame]) -> Numbers:
+    """The mean of the probabilities of the jurors that have a verdict, shape (rows, 3); nan where none has any.
 
-    p = np.stack([np.where((table.verdict == NONE)[:, None], np.nan, table.p) for table in tables])
+    tables: frames of verdicts, row by row on the same pairs and orders.
+    """
+    p = np.stack([_probabilities_given(table) for table in tables])
     jurors = (~np.isnan(p)).sum(axis=0)
     return ratio(np.nansum(p, axis=0), jurors)
 
 
-def _likeliest(p: Numbers) -> Codes:
-    import numpy as np
+def _probabilities_given(table: Frame) -> Numbers:
+    """Those of valid verdicts; nan elsewhere."""
+    return np.where((codes(table, "verdict") == NONE)[:, None], np.nan, probabilities(table))
 
+
+def _likeliest(p: Numbers) -> Codes:
     return np.where(np.isnan(p[:, 0]), NONE, most_probable(p))
 
 
-def _trials(table: Trials) -> tuple[Codes, Codes]:
-    import numpy as np
-
-    return table.trials(np.arange(len(table.pair)))
-
-
-def _combined(name: str, verdict: Codes | None, table: Trials, best: Flags) -> CombinedJury:
+def _combined(name: str, verdict: Codes | None, trials: Frame, best: Flags) -> CombinedJury:
     if verdict is None:
         return CombinedJury(name, Figure(None), Figure(None))
-    place, label = _trials(table)
-    right, clusters = verdict[place] == label, table.cluster[place]
-    return CombinedJury(name, rate(right, clusters), gain(right, best, clusters))
+    right = verdict[codes(trials, "row")] == codes(trials, "label")
+    return CombinedJury(name, share(right, trials), gain(right, best, codes(trials, "cluster")))
 
 
-def _juror_pair(first: tuple[Run, Trials], second: tuple[Run, Trials]) -> JurorPair:
-    import numpy as np
-
-    (run, table), (other, against) = first, second
-    same = (table.verdict == against.verdict) & (table.verdict != NONE)
-    cells = np.eye(KINDS * KINDS)[KINDS * table.verdict + against.verdict]
-    kappa = Bootstrap(table.groups).figure(cells, table.cluster, _cohen, (-1.0, 1.0))
-    return JurorPair(run.identity, other.identity, rate(same, table.cluster), kappa)
-
-
-def _cohen(totals: Numbers) -> Numbers:
-    """Cohen 1960, Educational and Psychological Measurement 20:37-46; from counts of (first, second)."""
-    counts = totals.reshape(-1, KINDS, KINDS)
-    n = counts.sum(axis=(1, 2))
-    observed = ratio(counts[:, range(KINDS), range(KINDS)].sum(axis=1), n)
-    expected = ratio((counts.sum(axis=2) * counts.sum(axis=1)).sum(axis=1), n**2)
-    return ratio(observed - expected, 1 - expected)
+def _juror_pair(first: tuple[Identity, Frame], second: tuple[Identity, Frame]) -> JurorPair:
+    (name, table), (other, against) = first, second
+    ours, theirs, clusters = codes(table, "verdict"), codes(against, "verdict"), codes(table, "cluster")
+    cells = np.eye(KINDS * KINDS)[KINDS * ours + theirs]
+    kappa = Bootstrap(int(clusters.max()) + 1).figure(cells, clusters, cohen(KINDS, KINDS), (-1.0, 1.0))
+    return JurorPair(name, other, share((ours == theirs) & (ours != NONE), table), kappa)
 
 
 def fleiss(opinions: Codes, clusters: Codes) -> Figure:
@@ -183,8 +163,6 @@ def fleiss(opinions: Codes, clusters: Codes) -> Figure:
 
     opinions: codes of verdicts, shape (jurors, rows), at least two jurors; clusters: shape (rows,), from 0 upwards.
     """
-    import numpy as np
-
     jurors = len(opinions)
     given = np.stack([(opinions == code).sum(axis=0) for code in range(KINDS)], axis=1).astype(float)
     agreeing = ((given**2).sum(axis=1) - jurors) / (jurors * (jurors - 1))

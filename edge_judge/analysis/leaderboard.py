@@ -15,26 +15,17 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Literal, TypeAlias
 
-from edge_judge.analysis.compare import compare, paper_drop
+from edge_judge.analysis.compare import compare, negated, paper_drop
 from edge_judge.errors import RunError, UsageError
 from edge_judge.metrics.published import Published, against_published, find_published
+from edge_judge.metrics.recorded import RecordedRun
 from edge_judge.metrics.scoring import near_chance
-from edge_judge.records import Benchmark, Figure, Run, Score
+from edge_judge.records import Figure, Score
 
 Profile: TypeAlias = Literal["paper", "strict"]
 
 BASELINE = "f16"
 NOTHING = Figure(None)
-
-
-@dataclass(frozen=True, slots=True)
-class Scored:
-    """A run with its figures. benchmark: cut to the pairs it judged; pairs: of the whole benchmark."""
-
-    benchmark: Benchmark
-    pairs: int
-    run: Run
-    score: Score
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,15 +85,15 @@ class Leaderboard:
 class _Measured:
     """A run, and what it changed against f16."""
 
-    scored: Scored
+    recorded: RecordedRun
     from_f16: Figure
 
 
 def build(
-    runs: Sequence[Scored],
+    runs: Sequence[RecordedRun],
     published: Sequence[Published],
     profile: Profile = "paper",
-    baselines: Iterable[Scored] = (),
+    baselines: Iterable[RecordedRun] = (),
 ) -> Leaderboard:
     """The table of these runs, which may be none.
 
@@ -116,11 +107,11 @@ def build(
     """
     _only_one_each(runs)
     remarks: list[str] = []
-    wide = {_setting(one): one for one in (*baselines, *runs) if one.run.identity.scheme == BASELINE}
+    wide = {_setting(one): one for one in (*baselines, *runs) if one.identity.scheme == BASELINE}
     measured = [_Measured(one, _from_f16(one, wide.get(_setting(one)), profile, remarks)) for one in runs]
     columns = _columns(runs, published)
     models = dict.fromkeys(row.model for row in published)
-    models |= dict.fromkeys(sorted({one.run.identity.model for one in runs} - models.keys()))
+    models |= dict.fromkeys(sorted({one.identity.model for one in runs} - models.keys()))
     rows = [row for model in models for row in _rows(model, columns, measured, published, profile)]
     return Leaderboard(profile, columns, tuple(rows), tuple(remarks))
 
@@ -130,7 +121,7 @@ def shown(found: Score, profile: Profile) -> tuple[str, Figure]:
     return next(iter(found.paper.items())) if profile == "paper" else ("accuracy", found.strict["accuracy"])
 
 
-def _columns(runs: Sequence[Scored], published: Sequence[Published]) -> tuple[str, ...]:
+def _columns(runs: Sequence[RecordedRun], published: Sequence[Published]) -> tuple[str, ...]:
     """The published benchmarks in the table's order, then the others that were run."""
     known = dict.fromkeys(name for row in published for name in row.figures)
     return (*known, *sorted({one.benchmark.name for one in runs} - known.keys()))
@@ -146,9 +137,9 @@ def _rows(
     for row in published:
         if row.model == model:
             yield LeaderboardRow(model, None, None, None, row, tuple(_published_cell(name, row) for name in columns))
-    own = [one for one in measured if one.scored.run.identity.model == model]
+    own = [one for one in measured if one.recorded.identity.model == model]
     for scheme, grammar, size in _judges(own):
-        mine = {one.scored.benchmark.name: one for one in own if _judge(one) == (scheme, grammar)}
+        mine = {one.recorded.benchmark.name: one for one in own if _judge(one) == (scheme, grammar)}
         cells = tuple(_cell(name, model, mine.get(name), published, profile) for name in columns)
         yield LeaderboardRow(model, scheme, grammar, size, None, cells)
 
@@ -157,7 +148,7 @@ def _judges(own: Sequence[_Measured]) -> list[tuple[str, str, int]]:
     """Every (scheme, grammar) with its file's size, the largest file of a grammar first."""
     sizes: dict[tuple[str, str], int] = {}
     for one in own:
-        sizes[_judge(one)] = max(sizes.get(_judge(one), 0), one.scored.run.bytes)
+        sizes[_judge(one)] = max(sizes.get(_judge(one), 0), one.recorded.run.bytes)
     return sorted(
         ((scheme, grammar, size) for (scheme, grammar), size in sizes.items()),
         key=lambda judge: (judge[1], -judge[2], judge[0]),
@@ -177,7 +168,7 @@ def _cell(
     beside = Cell(benchmark) if row is None else _published_cell(benchmark, row)
     if one is None:
         return beside
-    found = one.scored.score
+    found = one.recorded.score
     name, ours = shown(found, profile)
     accuracy = found.strict["accuracy"]
     against = against_published(found, row) if row is not None and profile == "paper" else None
@@ -186,7 +177,7 @@ def _cell(
         figure=name,
         ours=ours,
         pairs=found.pairs,
-        pairs_total=one.scored.pairs,
+        pairs_total=len(one.recorded.benchmark.pairs),
         near_chance=None if accuracy.value is None else near_chance(accuracy, found.baselines),
         human_ceiling=found.human_ceiling,
         from_f16=one.from_f16,
@@ -198,35 +189,27 @@ def _cell(
     )
 
 
-def _from_f16(one: Scored, wide: Scored | None, profile: Profile, remarks: list[str]) -> Figure:
-    if wide is None or wide.run.identity == one.run.identity:
+def _from_f16(run: RecordedRun, wide: RecordedRun | None, profile: Profile, remarks: list[str]) -> Figure:
+    if wide is None or wide.identity == run.identity:
         return NOTHING
     try:
-        if profile == "paper":
-            return _negative(paper_drop(one.benchmark, one.run, wide.run))
-        return _negative(compare(one.benchmark, one.run, wide.run).drop)
+        return negated(paper_drop(run, wide) if profile == "paper" else compare(run, wide).drop)
     except RunError as error:
         remarks.append(f"no difference from {BASELINE}: {error}")
         return NOTHING
 
 
-def _negative(points: Figure) -> Figure:
-    if points.value is None or points.low is None or points.high is None:
-        return NOTHING
-    return Figure(0 - points.value, 0 - points.high, 0 - points.low)
-
-
-def _only_one_each(runs: Sequence[Scored]) -> None:
-    for identity, times in Counter(one.run.identity for one in runs).items():
+def _only_one_each(runs: Sequence[RecordedRun]) -> None:
+    for identity, times in Counter(one.identity for one in runs).items():
         if times > 1:
             who = f"{identity.model} {identity.scheme} on {identity.benchmark} with --grammar {identity.grammar}"
             raise UsageError(f"{times} runs of {who}, and one cell for them", "name only one of them")
 
 
-def _setting(one: Scored) -> tuple[str, str, str]:
-    identity = one.run.identity
+def _setting(one: RecordedRun) -> tuple[str, str, str]:
+    identity = one.identity
     return identity.benchmark, identity.model, identity.grammar
 
 
 def _judge(one: _Measured) -> tuple[str, str]:
-    return one.scored.run.identity.scheme, one.scored.run.identity.grammar
+    return one.recorded.identity.scheme, one.recorded.identity.grammar

@@ -14,18 +14,17 @@ Knows: two runs on one benchmark. Does not know: how many pairs it takes to beli
 
 from __future__ import annotations
 
-from collections import defaultdict
 from dataclasses import dataclass
 from math import isfinite
-from typing import TYPE_CHECKING, Literal, TypeAlias
+from typing import Literal, TypeAlias
 
-from edge_judge.errors import RunError
-from edge_judge.metrics.trials import Trials, align
-from edge_judge.records import ORDERS, Benchmark, Order, Run
+import numpy as np
+import pandas as pd
+
+from edge_judge.metrics.recorded import RecordedRun
+from edge_judge.metrics.trials import Frame, codes, probabilities
+from edge_judge.records import ORDERS, Benchmark, Order
 from edge_judge.settings import same_conditions
-
-if TYPE_CHECKING:
-    from edge_judge.metrics.intervals import Numbers
 
 Claim: TypeAlias = Literal["probabilities", "verdicts"]
 CLAIMS: tuple[Claim, ...] = ("probabilities", "verdicts")
@@ -33,11 +32,14 @@ CLAIMS: tuple[Claim, ...] = ("probabilities", "verdicts")
 
 @dataclass(frozen=True, slots=True)
 class Part:
-    """One benchmark, and the verdicts of the scheme and of the baseline on it, as far as there are any."""
+    """The verdicts of the scheme and of the baseline on one benchmark, as far as there are any."""
 
-    benchmark: Benchmark
-    run: Run
-    baseline: Run
+    run: RecordedRun
+    baseline: RecordedRun
+
+    @property
+    def benchmark(self) -> Benchmark:
+        return self.run.benchmark
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,24 +57,16 @@ class Difference:
 def differences(part: Part) -> dict[str, Difference]:
     """By the pair's id, for every labelled pair that both runs judged in all orders that both were to judge.
 
-    Raises RunError where the runs differ in anything that decides a verdict but the weights, or are not on this
-    benchmark.
+    Raises RunError where the runs differ in anything that decides a verdict but the weights.
     """
-    same_conditions(part.run, part.baseline)
-    for run in (part.run, part.baseline):
-        if run.identity.benchmark != part.benchmark.name:
-            raise RunError(f"a run on {run.identity.benchmark} is none on {part.benchmark.name}")
+    same_conditions(part.run.run, part.baseline.run)
     wanted = orders(part)
-    complete = _complete(part.run, wanted) & _complete(part.baseline, wanted)
-    ours, theirs = (
-        align(part.benchmark, (v for v in run.verdicts if v.id in complete and v.order in wanted))
-        for run in (part.run, part.baseline)
-    )
-    lost = {claim: _by_pair(theirs, claim) - _by_pair(ours, claim) for claim in CLAIMS}
+    ours, theirs = (_by_pair(side, wanted) for side in (part.run, part.baseline))
+    places = ours.index.intersection(theirs.index)
+    lost = theirs.loc[places] - ours.loc[places]
     return {
-        pair.id: Difference(float(lost["verdicts"][place]), _defined(lost["probabilities"][place]), len(wanted))
-        for place, pair in enumerate(part.benchmark.pairs)
-        if pair.id in complete and pair.labels
+        part.benchmark.pairs[place].id: Difference(verdicts, _defined(probable), len(wanted))
+        for place, verdicts, probable in zip(lost.index, lost["verdicts"], lost["probabilities"], strict=True)
     }
 
 
@@ -80,34 +74,26 @@ def orders(part: Part) -> frozenset[Order]:
     """The orders that both runs were to judge: as their settings say, else as they did."""
     wanted = frozenset(ORDERS)
     for run in (part.run, part.baseline):
-        asked = run.settings.get("order")
+        asked = run.run.settings.get("order")
         if asked == "given":
             wanted &= {ORDERS[0]}
-        elif asked != "both" and run.verdicts:
-            wanted &= {verdict.order for verdict in run.verdicts}
+        elif asked != "both" and run.run.verdicts:
+            wanted &= {verdict.order for verdict in run.run.verdicts}
     return wanted
 
 
-def _by_pair(table: Trials, claim: Claim) -> Numbers:
-    """How right a run is on each pair of the benchmark, over its rows and votes; nan where that is undefined."""
-    import numpy as np
-
-    from edge_judge.metrics.intervals import ratio
-
-    place, label = table.trials(np.arange(len(table.pair)))
-    right = table.p[place, label] if claim == "probabilities" else (table.verdict[place] == label).astype(np.float64)
-    pair, pairs = table.pair[place], len(table.first_vote) - 1
-    ones = np.ones(len(pair))
-    sums, counts = (np.bincount(pair, weights, pairs).astype(np.float64) for weights in (right, ones))
-    return ratio(sums, counts)
-
-
-def _complete(run: Run, wanted: frozenset[Order]) -> set[str]:
-    """The pairs judged in all these orders."""
-    seen: dict[str, set[Order]] = defaultdict(set)
-    for verdict in run.verdicts:
-        seen[verdict.id].add(verdict.order)
-    return {name for name, orders in seen.items() if wanted and wanted <= orders}
+def _by_pair(run: RecordedRun, wanted: frozenset[Order]) -> Frame:
+    """How right a run is on each labelled pair that it judged in all these orders, over orders and votes, by either
+    claim; nan by probabilities where one is missing. The index is the pair's place.
+    """
+    trials = run.trials[run.trials["order"].isin([ORDERS.index(order) for order in wanted])]
+    p = probabilities(trials)[np.arange(len(trials)), codes(trials, "label")]
+    right = pd.DataFrame({"verdicts": trials["right"].astype(np.float64), "probabilities": p}, index=trials.index)
+    by_pair = right.groupby(trials["pair"])
+    complete = trials.groupby("pair")["order"].nunique() == len(wanted)
+    undefined = right["probabilities"].isna().groupby(trials["pair"]).any()
+    means = by_pair.mean()
+    return means.assign(probabilities=means["probabilities"].mask(undefined))[complete]
 
 
 def _defined(value: float) -> float | None:

@@ -14,16 +14,17 @@ from __future__ import annotations
 from dataclasses import dataclass
 from hashlib import sha256
 from math import ceil, fsum
-from typing import TYPE_CHECKING
+
+import numpy as np
+from scipy.special import betaincinv  # type: ignore[import-untyped]
 
 from edge_judge.errors import RunError
-from edge_judge.metrics.intervals import SEED, effective_size, rate
-from edge_judge.metrics.trials import NONE, TIE, Trials, align
-from edge_judge.records import Benchmark, Figure, Run
+from edge_judge.metrics.alignment import NONE, most_probable
+from edge_judge.metrics.intervals import SEED, Codes, Flags, Numbers, effective_size, rate
+from edge_judge.metrics.recorded import RecordedRun
+from edge_judge.metrics.trials import Frame, P, codes
+from edge_judge.records import Benchmark, Figure, Identity
 from edge_judge.settings import run_name
-
-if TYPE_CHECKING:
-    from edge_judge.metrics.intervals import Codes, Flags, Numbers
 
 COVERAGES = (1.0, 0.9, 0.8, 0.7, 0.5)  # at which a curve is read
 GRID = 20  # thresholds that are tried: those that answer 5 %, 10 %, ... of the pairs
@@ -34,7 +35,7 @@ DELTA = 0.05  # how often a threshold may be chosen that does not hold the risk
 class SelectivePredictions:
     """A judge's answers to the pairs that people judged too, in the benchmark's order.
 
-    pair (its place in the benchmark), verdict (its code in `tally`), confidence, cluster: shape (pairs,). place,
+    pair (its place in the benchmark), verdict (its code), confidence, cluster: shape (pairs,). place,
     right: shape (trials,), for each human vote the place of its pair among these and whether the verdict is that vote.
     """
 
@@ -99,45 +100,48 @@ class Abstention:
     told: ThresholdEffect
 
 
-def selective_predictions(benchmark: Benchmark, run: Run) -> SelectivePredictions:
+def selective_predictions(run: RecordedRun, judged: Frame | None = None) -> SelectivePredictions:
     """The run's answer to each pair that it and people judged, with its confidence.
 
-    Raises RunError where the run is not on this benchmark, or has valid verdicts without probabilities, or none with.
+    judged: the rows of `run.verdicts` to look at, if not all. Raises RunError where there are valid verdicts without
+    probabilities, or none with.
     """
-    import numpy as np
-
-    if run.identity.benchmark != benchmark.name:
-        raise RunError(f"{run_name(run.identity)} is not a run on {benchmark.name}")
-    table = align(benchmark, run.verdicts)
-    _refuse_without_probabilities(table, run)
-    first = np.flatnonzero(np.diff(table.pair, prepend=-1))  # the first row of each pair
-    first = first[np.diff(table.first_vote)[table.pair[first]] > 0]
-    verdict, confidence = _said(table, first)
-    place, label = table.trials(first)
+    verdicts = run.verdicts if judged is None else judged
+    _refuse_without_probabilities(verdicts, run.identity)
+    pairs = _answers(verdicts[verdicts["pair"].isin(run.trials["pair"])])
+    votes = run.trials[run.trials["pair"].isin(pairs["pair"])].drop_duplicates(["pair", "vote"])
+    place = np.searchsorted(codes(pairs, "pair"), codes(votes, "pair"))
+    verdict = codes(pairs, "verdict")
     return SelectivePredictions(
-        table.pair[first], verdict, confidence, table.cluster[first], place, verdict[place] == label
+        pair=codes(pairs, "pair"),
+        verdict=verdict,
+        confidence=pairs["confidence"].to_numpy(),
+        cluster=codes(pairs, "cluster"),
+        place=place,
+        right=verdict[place] == codes(votes, "label"),
     )
 
 
-def most_probable(p: Numbers) -> Codes:
-    """The label of the greatest probability in each row, a tie where several are greatest. p: shape (n, 3)."""
-    import numpy as np
+def _answers(verdicts: Frame) -> Frame:
+    """A row for each pair, by its place: its cluster, the verdict on it and its confidence."""
+    by_pair = verdicts.groupby("pair")
+    pairs = by_pair.agg(cluster=("cluster", "first"), given=("verdict", "first"), times=("verdict", "size"))
+    p = by_pair[P].mean().to_numpy()
+    verdict = np.where(pairs["times"] == 1, pairs["given"], most_probable(p))
+    missing = (by_pair["verdict"].max() == NONE).to_numpy()  # in one order at least
+    sure = p[np.arange(len(p)), np.where(missing, 0, verdict)]
+    return pairs.assign(
+        verdict=np.where(missing, NONE, verdict), confidence=np.where(missing, 0.0, np.clip(sure, 0.0, 1.0))
+    ).reset_index()
 
-    if not len(p):
-        return np.empty(0, np.int64)
-    alone = (p == p.max(axis=1, keepdims=True)).sum(axis=1) == 1
-    return np.where(alone, p.argmax(axis=1), TIE)
 
-
-def risk_coverage(benchmark: Benchmark, run: Run) -> Curve:
+def risk_coverage(run: RecordedRun) -> Curve:
     """The risk at every coverage that a threshold can give (El-Yaniv & Wiener 2010, JMLR 11:1605-1641).
 
     The area is that of Geifman & El-Yaniv 2017 (NeurIPS, arXiv:1705.08500): lower is better, and it rewards both
-    being right and knowing when. Raises RunError as `answers` does.
+    being right and knowing when. Raises RunError as `selective_predictions` does.
     """
-    import numpy as np
-
-    said = selective_predictions(benchmark, run)
+    said = selective_predictions(run)
     if not len(said.pair):
         return Curve((), (), (), None)
     threshold, group = np.unique(-said.confidence, return_inverse=True)
@@ -150,18 +154,18 @@ def risk_coverage(benchmark: Benchmark, run: Run) -> Curve:
     return Curve(tuple((-threshold).tolist()), tuple(coverage.tolist()), tuple(risk.tolist()), aurc)
 
 
-def coverage_points(benchmark: Benchmark, run: Run) -> tuple[CoveragePoint, ...]:
+def coverage_points(run: RecordedRun) -> tuple[CoveragePoint, ...]:
     """The curve at 100, 90, 80, 70 and 50 % of the pairs or just above, with intervals; none without pairs.
 
-    The intervals take each threshold as given beforehand. Raises RunError as `answers` does.
+    The intervals take each threshold as given beforehand. Raises RunError as `selective_predictions` does.
     """
-    said = selective_predictions(benchmark, run)
+    said = selective_predictions(run)
     if not len(said.pair):
         return ()
     return tuple(_step(said, wished) for wished in COVERAGES)
 
 
-def abstain(benchmark: Benchmark, run: Run, risk: float) -> Abstention:
+def abstain(run: RecordedRun, risk: float) -> Abstention:
     """The threshold that answers most pairs with a risk surely below `risk`, a share in [0, 1].
 
     Chosen on one half of the clusters and told on the other (`half`). After the selection with guaranteed risk of
@@ -172,10 +176,10 @@ def abstain(benchmark: Benchmark, run: Run, risk: float) -> Abstention:
     paper, so that which are tried does not hang on what was right (Angelopoulos et al. 2021, arXiv:2110.01052). So a
     threshold whose true risk is higher is chosen in at most 5 % of cases.
 
-    Raises RunError as `answers` does, and where there are fewer than two clusters.
+    Raises RunError as `selective_predictions` does, and where there are fewer than two clusters.
     """
-    said = selective_predictions(benchmark, run)
-    mine = half(benchmark, said)
+    said = selective_predictions(run)
+    mine = half(run.benchmark, said)
     tried = [(threshold, _bound(said, mine & (said.confidence >= threshold))) for threshold in _grid(said, mine)]
     passing = [(threshold, bound) for threshold, bound in tried if bound <= risk]
     threshold, bound = min(passing) if passing else (None, None)
@@ -195,10 +199,8 @@ def half(benchmark: Benchmark, said: SelectivePredictions) -> Flags:
     Drawn by a hash of the cluster's name, so it is the same for every run and whatever the order of the file. Raises
     RunError where there are fewer than two clusters.
     """
-    import numpy as np
-
     names = [benchmark.pairs[place].cluster for place in said.pair.tolist()]
-    drawn = sorted(set(names), key=lambda name: sha256(f"{SEED}\nhalf\n{name}".encode()).digest())
+    drawn = sorted(set(names), key=_chance)
     if len(drawn) < 2:
         raise RunError(
             f"{benchmark.name}: too few pairs with a human label to choose a threshold on half and tell of it on half",
@@ -208,41 +210,29 @@ def half(benchmark: Benchmark, said: SelectivePredictions) -> Flags:
     return np.array([name in chosen for name in names], np.bool_)
 
 
-def _said(table: Trials, first: Codes) -> tuple[Codes, Numbers]:
-    """The verdict and its probability on the pairs whose first rows these are."""
-    import numpy as np
-
-    last = np.append(np.diff(table.pair) != 0, True)  # one for each row: no other of its pair follows
-    second = np.where(last[first], first, first + 1)
-    p = (table.p[first] + table.p[second]) / 2
-    verdict = np.where(second == first, table.verdict[first], most_probable(p))
-    missing = (table.verdict[first] == NONE) | (table.verdict[second] == NONE)
-    sure = p[np.arange(len(p)), np.where(missing, TIE, verdict)]
-    return np.where(missing, NONE, verdict), np.where(missing, 0.0, np.clip(sure, 0.0, 1.0))
+def _chance(name: str) -> bytes:
+    return sha256(f"{SEED}\nhalf\n{name}".encode(errors="surrogatepass")).digest()  # JSON may name half a cluster
 
 
-def _refuse_without_probabilities(table: Trials, run: Run) -> None:
+def _refuse_without_probabilities(verdicts: Frame, who: Identity) -> None:
     """A valid verdict without a probability is neither sure nor unsure."""
-    without = int(((table.verdict != NONE) & ~table.with_p()).sum())
-    if without or (len(table.pair) and not table.with_p().any()):
-        some = f"{without or len(table.pair):,} of {len(table.pair):,}"
+    with_p = verdicts["p_a"].notna()
+    without = int(((verdicts["verdict"] != NONE) & ~with_p).sum())
+    if without or (len(verdicts) and not with_p.any()):
+        some = f"{without or len(verdicts):,} of {len(verdicts):,}"
         raise RunError(
-            f"{run_name(run.identity)}: {some} verdicts have no probability, so nobody knows how sure they are",
+            f"{run_name(who)}: {some} verdicts have no probability, so nobody knows how sure they are",
             "judge with a grammar that reads probabilities: edge-judge eval --grammar pairwise",
         )
 
 
 def _step(said: SelectivePredictions, wished: float) -> CoveragePoint:
-    import numpy as np
-
     threshold = float(np.sort(said.confidence)[::-1][ceil(wished * len(said.pair)) - 1])
     answered = said.confidence >= threshold
     return CoveragePoint(wished, threshold, float(answered.mean()), _rate(said, answered, right=False))
 
 
 def _grid(said: SelectivePredictions, mine: Flags) -> list[float]:
-    import numpy as np
-
     falling = np.sort(said.confidence[mine])[::-1]
     places = {ceil(len(falling) * share / GRID) - 1 for share in range(1, GRID + 1)}
     return sorted({float(falling[place]) for place in places}, reverse=True)
@@ -250,8 +240,6 @@ def _grid(said: SelectivePredictions, mine: Flags) -> list[float]:
 
 def _bound(said: SelectivePredictions, answered: Flags) -> float:
     """The upper confidence bound of the risk on these pairs, at least one, at one threshold's level of the grid."""
-    from scipy.special import betaincinv  # type: ignore[import-untyped]
-
     trials = answered[said.place]
     wrong = ~said.right[trials]
     size = effective_size(wrong.astype(int), said.cluster[said.place][trials])
@@ -260,8 +248,6 @@ def _bound(said: SelectivePredictions, answered: Flags) -> float:
 
 
 def _answered(said: SelectivePredictions, among: Flags, threshold: float | None) -> ThresholdEffect:
-    import numpy as np
-
     sure = np.zeros_like(among) if threshold is None else said.confidence >= threshold
     return ThresholdEffect(
         coverage=rate(sure[among], said.cluster[among]),

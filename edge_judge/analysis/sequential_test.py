@@ -36,10 +36,11 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from math import log
-from typing import TYPE_CHECKING, Literal, TypeAlias
+from typing import Literal, TypeAlias
 
-if TYPE_CHECKING:
-    from edge_judge.metrics.intervals import Codes, Flags, Numbers
+import numpy as np
+
+from edge_judge.metrics.intervals import Codes, Flags, Numbers
 
 Outcome: TypeAlias = Literal["within", "worse", "undecided"]
 
@@ -84,8 +85,6 @@ def log_capital(walk: Observations, mean: float) -> Numbers:
 
     Shape (..., blocks). Infinite where what was seen leaves the hypothesis impossible.
     """
-    import numpy as np
-
     sums, left = walk.sums(), walk.total - walk.ends
     required = walk.total * mean - sums  # of all that is left together
     before = np.concatenate([np.full((*sums.shape[:-1], 1), walk.total * mean), required[..., :-1]], axis=-1)
@@ -159,8 +158,6 @@ def more(walk: Observations, margin: float, ends: Codes, seed: int) -> int | Non
     ends: of the blocks to come, the last being `total`. The walk goes on 100 times with values drawn from those seen,
     as if the rest were of the same kind; the answer is the median. None where nothing is left to see.
     """
-    import numpy as np
-
     n = int(walk.ends[-1])
     if n == walk.total:
         return None

@@ -42,6 +42,7 @@ def attribute(
     from edge_judge import benchmarks
     from edge_judge.analysis.attribution import attribute as attributed
     from edge_judge.analysis.attribution import chain, runs_of
+    from edge_judge.metrics.recorded import RecordedRun
     from edge_judge.protocols import grammar as grammars
     from edge_judge.report.attribution import attribution_json, attribution_table
     from edge_judge.runs import folder as run_folder
@@ -50,9 +51,13 @@ def attribute(
     benchmark = benchmarks.load(name, data)
     steps = chain(Identity(benchmark.name, model, schemes.canonical(scheme), grammars.load(grammar).name))
     folders = {one: run_folder.folder(results, one) for one in runs_of(steps)}
-    found = {one: run_folder.read_run(path) for one, path in folders.items() if (path / "score.json").exists()}
+    found = {
+        one: RecordedRun(run_folder.read_run(path), benchmark)
+        for one, path in folders.items()
+        if (path / "score.json").exists()
+    }
     missing = {one: _command(one, name, data, results) for one in folders if one not in found}
-    chained = attributed(benchmark, steps, found)
+    chained = attributed(steps, found)
     if not any(one.comparison for one in chained):
         raise RunError(
             f"{results}: no step can be computed, there is no run {', '.join(_called(one) for one in missing)}",

@@ -47,8 +47,7 @@ def cascade(small: Path, large: Path, keep: float, cost: Unit, data: Path | None
     from edge_judge.analysis.cascade import cascade as tried
     from edge_judge.report.cascade import cascade_json, cascade_table
 
-    benchmark, (first, second) = together((small, large), data)
-    found = tried(benchmark, first, second, keep=keep / 100, unit=cost)
+    found = tried(*together((small, large), data), keep=keep / 100, unit=cost)
     if as_json:
         click.echo(json.dumps(cascade_json(found), indent=2))
     else:

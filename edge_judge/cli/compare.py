@@ -13,7 +13,7 @@ from click.core import ParameterSource
 from edge_judge.cli import leaderboard, options, terminal
 from edge_judge.cli.errors import TOO_MUCH_LOST
 from edge_judge.cli.pack import from_pack
-from edge_judge.cli.runs import found, judged, whole
+from edge_judge.cli.runs import found, whole
 from edge_judge.errors import RunError, UsageError, nearest
 from edge_judge.records import Benchmark, Run
 
@@ -111,13 +111,14 @@ def _against_run(
 ) -> None:
     from edge_judge.analysis.compare import compare as compared
     from edge_judge.analysis.compare import exceeds
+    from edge_judge.metrics.recorded import RecordedRun
     from edge_judge.report.ladder import comparison_json, ladder_table
 
     comparisons: list[Comparison] = []
     for path, run in chosen:
         benchmark = whole(run, data)
-        # cut anew for each run: two runs may have judged different numbers of a benchmark's pairs
-        comparisons.append(compared(judged(benchmark, run), run, _baseline(path, run, baseline, benchmark)))
+        beside = _baseline(path, run, baseline, benchmark)
+        comparisons.append(compared(RecordedRun(run, benchmark), RecordedRun(beside, benchmark)))
     comparisons.sort(
         key=lambda one: (
             one.run.identity.benchmark,
@@ -165,7 +166,9 @@ def _baseline(path: Path, run: Run, named: str, benchmark: Benchmark) -> Run:
 
 def _against_published(runs: list[Run], data: Path | None, max_drop: float | None, as_json: bool) -> None:
     from edge_judge.cli.eval import published_csv
-    from edge_judge.metrics import published, scoring
+    from edge_judge.metrics import published
+    from edge_judge.metrics.alignment import align
+    from edge_judge.metrics.scoring import score as scored
     from edge_judge.report.scores import ScoreRow, published_json, scores_table
 
     known = published.read_published(published_csv())
@@ -173,8 +176,8 @@ def _against_published(runs: list[Run], data: Path | None, max_drop: float | Non
     beside: list[PublishedComparison] = []
     unknown: list[str] = []
     for run in runs:
-        benchmark = judged(whole(run, data), run)
-        score = scoring.score(benchmark, run.verdicts, run.identity)
+        benchmark = whole(run, data)
+        score = scored(align(benchmark, run.verdicts), run.identity)
         row = published.find_published(known, run.identity.model, benchmark.name)
         if row is None:
             unknown.append(f"{run.identity.model} on {benchmark.name}")

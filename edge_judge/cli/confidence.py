@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from edge_judge.cli import options, terminal
-from edge_judge.cli.runs import found, whole
+from edge_judge.cli.runs import found, recorded
 from edge_judge.errors import RunError
 from edge_judge.records import Run
 
@@ -72,13 +72,10 @@ def _confident(
     from edge_judge.analysis import selective as room
     from edge_judge.report.selective import Confident
 
-    for path, run in chosen:
-        benchmark = whole(run, data)
+    for (path, _), run in zip(chosen, recorded((run for _, run in chosen), data), strict=True):
         try:
-            chosen_on_half = None if abstain is None else room.abstain(benchmark, run, abstain / 100)
-            yield Confident(
-                run.identity, room.risk_coverage(benchmark, run), room.coverage_points(benchmark, run), chosen_on_half
-            )
+            chosen_on_half = None if abstain is None else room.abstain(run, abstain / 100)
+            yield Confident(run.identity, room.risk_coverage(run), room.coverage_points(run), chosen_on_half)
         except RunError as error:
             if named:
                 raise

@@ -26,6 +26,7 @@ def demo(results: Path | None, as_json: bool) -> None:
     """
     from edge_judge import benchmarks
     from edge_judge.analysis.compare import compare
+    from edge_judge.metrics.recorded import RecordedRun
     from edge_judge.report.ladder import comparison_json, ladder_table
     from edge_judge.runs import folder as run_folder
 
@@ -34,9 +35,10 @@ def demo(results: Path | None, as_json: bool) -> None:
     runs = []
     for scheme in LADDER:
         _judge(scheme, kept)
-        runs.append(run_folder.read_run(run_folder.folder(kept, Identity("pocket", "pocket", scheme, "pairwise"))))
-        terminal.note(f"{scheme:7} {terminal.size(runs[-1].bytes):>8}, {len(runs[-1].verdicts)} verdicts")
-    comparisons = [compare(benchmark, run, runs[0]) for run in runs]
+        run = run_folder.read_run(run_folder.folder(kept, Identity("pocket", "pocket", scheme, "pairwise")))
+        runs.append(RecordedRun(run, benchmark))
+        terminal.note(f"{scheme:7} {terminal.size(run.bytes):>8}, {len(run.verdicts)} verdicts")
+    comparisons = [compare(run, runs[0]) for run in runs]
     if as_json:
         click.echo(json.dumps([comparison_json(one) for one in comparisons], indent=2))
         return

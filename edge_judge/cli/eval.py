@@ -159,8 +159,8 @@ class How:
 
 def row(benchmark: Benchmark, session: Session, protocol: Protocol, how: How) -> ScoreRow:
     """One run, begun, resumed or read back, as a row of the table."""
-    from edge_judge.judging import noise
     from edge_judge.metrics import published, scoring
+    from edge_judge.metrics.alignment import align
     from edge_judge.report.scores import ScoreRow
     from edge_judge.runs import folder as run_folder
     from edge_judge.runs.folder import score_json
@@ -173,11 +173,13 @@ def row(benchmark: Benchmark, session: Session, protocol: Protocol, how: How) ->
     with run_folder.RunFolder.open(how.results, identity, settings, fresh=how.fresh) as kept:
         with terminal.progress(title) as show:
             verdicts, measured = session.evaluate(benchmark, protocol, kept, terminal.Announcing(show))
-        score = scoring.score(benchmark, verdicts, identity)
+        score = scoring.score(align(benchmark, verdicts), identity)
         if len(verdicts) == len(kept.verdicts()):  # never replaced by a score over fewer pairs
             kept.complete(measured, judge.bytes, score_json(score))
         found = None
         if how.repeat > 1:
+            from edge_judge.judging import noise  # it needs pandas, which nothing else here does
+
             with terminal.progress(f"{title} · again") as show:
                 again = terminal.Showing(show)
                 found = noise.repeat(benchmark, session.engine, protocol, verdicts, how.repeat - 1, again)

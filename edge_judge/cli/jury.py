@@ -31,7 +31,7 @@ def jury(runs: tuple[Path, ...], data: Path | None, as_json: bool) -> None:
 
     if len(runs) < 2:
         raise UsageError("a jury needs two runs, one is named", "name the folders of several runs on one benchmark")
-    found = seated(*together(runs, data))
+    found = seated(together(runs, data))
     if as_json:
         click.echo(json.dumps(jury_json(found), indent=2))
     else:

@@ -12,10 +12,10 @@ import click
 
 from edge_judge.cli import runs, terminal
 from edge_judge.errors import DataError, RunError, UsageError
-from edge_judge.records import Run
 
 if TYPE_CHECKING:
-    from edge_judge.analysis.leaderboard import Profile, Scored
+    from edge_judge.analysis.leaderboard import Profile
+    from edge_judge.metrics.recorded import RecordedRun
 
 Form: TypeAlias = Literal["table", "json", "csv", "markdown"]
 
@@ -56,7 +56,7 @@ def show(named: tuple[Path, ...], results: Path, data: Path | None, asked: Asked
     found = runs.found(named, results, data)
     if not found:
         terminal.note(f"{results}: no run to show beside the published figures; edge-judge eval makes one")
-    scored = {path: _scored(run, data) for path, run in found}
+    scored = dict(zip((path for path, _ in found), runs.recorded((run for _, run in found), data), strict=True))
     content = tables.build(
         list(scored.values()),
         published.read_published(published_csv()),
@@ -75,16 +75,7 @@ def show(named: tuple[Path, ...], results: Path, data: Path | None, asked: Asked
         click.echo(leaderboard.judges_table(content, width=terminal.width(), color=terminal.color()), nl=False)
 
 
-def _scored(run: Run, data: Path | None) -> Scored:
-    from edge_judge.analysis.leaderboard import Scored
-    from edge_judge.metrics import scoring
-
-    whole = runs.whole(run, data)
-    benchmark = runs.judged(whole, run)
-    return Scored(benchmark, len(whole.pairs), run, scoring.score(benchmark, run.verdicts, run.identity))
-
-
-def _baselines(paths: Set[Path], data: Path | None) -> Iterator[Scored]:
+def _baselines(paths: Set[Path], data: Path | None) -> Iterator[RecordedRun]:
     """The f16 runs beside these, where they were not named too; a note on one that cannot be scored."""
     from edge_judge.analysis.leaderboard import BASELINE
     from edge_judge.runs import folder as run_folder
@@ -92,6 +83,6 @@ def _baselines(paths: Set[Path], data: Path | None) -> Iterator[Scored]:
     beside = {path.parent.parent / BASELINE / path.name for path in paths} - paths
     for path in sorted(path for path in beside if (path / "score.json").exists()):
         try:
-            yield _scored(run_folder.read_run(path), data)
+            yield from runs.recorded([run_folder.read_run(path)], data)
         except (DataError, RunError) as error:
             terminal.note(f"no difference from {path}: {error}")

@@ -13,7 +13,7 @@ import click
 
 from edge_judge import __version__
 from edge_judge.cli import options, terminal
-from edge_judge.cli.runs import judged, whole
+from edge_judge.cli.runs import whole
 from edge_judge.errors import RunError, UsageError
 from edge_judge.records import Benchmark, Run
 
@@ -72,7 +72,8 @@ def import_(file: Path, own: Path | None, fresh: bool, data: Path | None, result
 
     Refused where no run that is made here could be compared with it.
     """
-    from edge_judge.metrics import scoring
+    from edge_judge.metrics.alignment import align
+    from edge_judge.metrics.scoring import score
     from edge_judge.runs import folder as run_folder
     from edge_judge.runs import packs
     from edge_judge.runs.folder import score_json
@@ -83,9 +84,9 @@ def import_(file: Path, own: Path | None, fresh: bool, data: Path | None, result
         _refuse_other_conditions(found)
         run = packs.unpack(found, benchmark)
     run = replace(run, settings={**run.settings, "benchmark_source": benchmark.source})
-    score = scoring.score(judged(benchmark, run), run.verdicts, run.identity)
+    figures = score(align(benchmark, run.verdicts), run.identity)
     origin = {"pack_sha256": found.sha256, "edge_judge": __version__}
-    path = run_folder.put_run(results, run, score_json(score), ("imported", origin), fresh=fresh)
+    path = run_folder.put_run(results, run, score_json(figures), ("imported", origin), fresh=fresh)
     terminal.note(f"{len(run.verdicts):,} verdicts on {found.judged:,} pairs")
     for remark in _other_versions(found):
         terminal.note(remark)

@@ -8,12 +8,13 @@ from typing import TYPE_CHECKING, Literal
 import click
 
 from edge_judge.cli import options, terminal
-from edge_judge.cli.runs import found, judged, whole
+from edge_judge.cli.runs import found, whole
 from edge_judge.errors import DataError, RunError, UsageError, nearest
-from edge_judge.records import Benchmark, Run
+from edge_judge.records import Run
 
 if TYPE_CHECKING:
     from edge_judge.analysis.compare import Comparison
+    from edge_judge.metrics.recorded import RecordedRun
     from edge_judge.report.page.data import Entry, Report
 
 PICTURES: dict[str, Literal["svg", "png"]] = {".svg": "svg", ".png": "png"}
@@ -89,7 +90,7 @@ def _report(named: tuple[Path, ...], results: Path, data: Path | None, baseline:
         raise RunError(f"{results}: no complete run there", "edge-judge eval makes one")
     remarks: list[str] = []
     entries = _entries(_with_baselines(chosen, baseline, data, remarks), baseline, data, remarks)
-    judges = tables.build([entry.scored for entry in entries], published.read_published(published_csv()))
+    judges = tables.build([entry.run for entry in entries], published.read_published(published_csv()))
     said = answer.alone(entries, margin), answer.together(entries, margin)
     return Report(tuple(entries), judges, margin, baseline, *said, tuple(dict.fromkeys(remarks)))
 
@@ -118,23 +119,21 @@ def _with_baselines(chosen: dict[Path, Run], baseline: str, data: Path | None, r
 
 def _entries(runs: dict[Path, Run], baseline: str, data: Path | None, remarks: list[str]) -> list[Entry]:
     """The runs with their figures, each beside its baseline; remarks on those that have none."""
-    from edge_judge.analysis.leaderboard import Scored
-    from edge_judge.metrics import scoring
+    from edge_judge.metrics.recorded import RecordedRun
     from edge_judge.report.page.data import Entry
 
     places = {path: place for place, path in enumerate(runs)}
+    recorded = {path: RecordedRun(run, whole(run, data)) for path, run in runs.items()}
     entries = []
-    for path, run in runs.items():
-        benchmark, beside = whole(run, data), _beside(path, baseline)
-        cut = judged(benchmark, run)
-        scored = Scored(cut, len(benchmark.pairs), run, scoring.score(cut, run.verdicts, run.identity))
-        lost = _comparison(cut, run, runs.get(beside), baseline, remarks)
-        entries.append(Entry(scored, benchmark, lost, places[beside] if lost else None))
+    for path, run in recorded.items():
+        beside = _beside(path, baseline)
+        lost = _comparison(run, recorded.get(beside), baseline, remarks)
+        entries.append(Entry(run, lost, places[beside] if lost else None))
     return entries
 
 
 def _comparison(
-    benchmark: Benchmark, run: Run, beside: Run | None, baseline: str, remarks: list[str]
+    run: RecordedRun, beside: RecordedRun | None, baseline: str, remarks: list[str]
 ) -> Comparison | None:
     from edge_judge.analysis.compare import compare
 
@@ -144,7 +143,7 @@ def _comparison(
         remarks.append(f"no {baseline} run of {where} to compare with")
         return None
     try:
-        return compare(benchmark, run, beside)
+        return compare(run, beside)
     except RunError as error:
         remarks.append(f"not compared: {error}")
         return None

@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
+from collections.abc import Iterable
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from edge_judge.cli import terminal
 from edge_judge.errors import DataError, RunError
 from edge_judge.records import Benchmark, Run
+
+if TYPE_CHECKING:
+    from edge_judge.metrics.recorded import RecordedRun
 
 
 def found(named: tuple[Path, ...], results: Path, data: Path | None) -> list[tuple[Path, Run]]:
@@ -40,10 +44,11 @@ def whole(run: Run, data: Path | None) -> Benchmark:
     return benchmark
 
 
-def judged(benchmark: Benchmark, run: Run) -> Benchmark:
-    """The benchmark cut to the pairs that the run has verdicts on."""
-    seen = {verdict.id for verdict in run.verdicts}
-    return replace(benchmark, pairs=tuple(pair for pair in benchmark.pairs if pair.id in seen))
+def recorded(runs: Iterable[Run], data: Path | None) -> list[RecordedRun]:
+    """Each run with its benchmark, the whole of it."""
+    from edge_judge.metrics.recorded import RecordedRun
+
+    return [RecordedRun(run, whole(run, data)) for run in runs]
 
 
 def _refusal(run: Run, data: Path | None) -> str | None:

@@ -4,14 +4,17 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from pathlib import Path
+from typing import TYPE_CHECKING
 
-from edge_judge.cli.runs import whole
+from edge_judge.cli.runs import recorded
 from edge_judge.errors import RunError, UsageError
-from edge_judge.records import Benchmark, Run
+
+if TYPE_CHECKING:
+    from edge_judge.metrics.recorded import RecordedRun
 
 
-def together(paths: Sequence[Path], data: Path | None) -> tuple[Benchmark, list[Run]]:
-    """The runs in these folders, at least one, and the benchmark that each of them judged.
+def together(paths: Sequence[Path], data: Path | None) -> list[RecordedRun]:
+    """The runs in these folders, at least one, with the benchmark that each of them judged.
 
     Raises UsageError where one is named twice, RunError where they are on several benchmarks or a file has changed.
     """
@@ -22,4 +25,4 @@ def together(paths: Sequence[Path], data: Path | None) -> tuple[Benchmark, list[
     runs = [run_folder.read_run(path) for path in paths]
     if len(names := dict.fromkeys(run.identity.benchmark for run in runs)) > 1:
         raise RunError(f"the runs are on {' and '.join(names)}", "name runs on one benchmark")
-    return [whole(run, data) for run in runs][0], runs
+    return recorded(runs, data)

@@ -7,13 +7,16 @@ Knows: other ways to divide the work. Does not know: whether a verdict is right.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
+from math import fsum
 
 from edge_judge.engine import Engine
 from edge_judge.judging.judge import judge
+from edge_judge.metrics.verdict_frame import verdict_frame
 from edge_judge.protocols.protocol import Protocol, Question
 from edge_judge.records import Batching, Benchmark, Noise, ProgressListener, Verdict
 
+AGAIN = "_again"  # ends the names of the repeats' columns in a frame of both
 BATCHINGS = (
     Batching(cells=1024, micro=256, members=16, slots=8),
     Batching(cells=512, micro=512, members=1, slots=1),
@@ -40,15 +43,8 @@ def repeat(
 
 def compare(verdicts: Sequence[Verdict], again: Sequence[Verdict], times: int) -> Noise:
     """How far repeated verdicts lie from the first ones on the same questions."""
-    known = {(verdict.id, verdict.order): verdict for verdict in verdicts}
-    both = [(known[other.id, other.order], other) for other in again if (other.id, other.order) in known]
-    flips = sum(first.verdict != other.verdict for first, other in both)
-    gaps = [gap for first, other in both for gap in _gaps(first, other)]
-    mean = sum(gaps) / len(gaps) if gaps else None
-    return Noise(times, len(both), flips, max(gaps, default=None), mean)
-
-
-def _gaps(first: Verdict, other: Verdict) -> Iterator[float]:
-    """The differences between the probabilities of two verdicts that have them."""
-    if first.p is not None and other.p is not None:
-        yield from (abs(p - other.p[label]) for label, p in first.p.items())
+    both = verdict_frame(again).merge(verdict_frame(verdicts), on=["id", "order"], suffixes=(AGAIN, ""))
+    flips = int((both["verdict"].cat.codes != both[f"verdict{AGAIN}"].cat.codes).sum())
+    gaps = [abs(both[name] - both[f"{name}{AGAIN}"]).dropna() for name in ("p_a", "p_b", "p_tie")]
+    moved = [gap for column in gaps for gap in column]
+    return Noise(times, len(both), flips, max(moved, default=None), fsum(moved) / len(moved) if moved else None)

@@ -1,18 +1,20 @@
 """Verdicts -> how often they are right at each confidence: the reliability curve.
 
-Knows: the bins of the expected calibration error, of which this is the picture.
+Knows: that it is the picture of the expected calibration error.
 Does not know: models, files, how a curve is drawn.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable
 from dataclasses import dataclass
 
-from edge_judge.metrics.intervals import rate
-from edge_judge.metrics.scoring import CALIBRATION_BINS
-from edge_judge.metrics.trials import NONE, align
-from edge_judge.records import Benchmark, Figure, Verdict
+import numpy as np
+
+from edge_judge.metrics.alignment import NONE
+from edge_judge.metrics.recorded import RecordedRun
+from edge_judge.metrics.scoring import calibration_bin
+from edge_judge.metrics.trials import codes, flags, probabilities, share
+from edge_judge.records import Figure
 
 
 @dataclass(frozen=True, slots=True)
@@ -23,22 +25,16 @@ class Bin:
     right: Figure
 
 
-def reliability(benchmark: Benchmark, verdicts: Iterable[Verdict]) -> tuple[Bin, ...]:
+def reliability(run: RecordedRun) -> tuple[Bin, ...]:
     """The bins that hold a verdict, by rising confidence; none where no verdict has probabilities and a human label.
 
-    Confidence is the probability of the verdict given. Bins and trials are those of `ece` (`metrics.score`): ten of
+    Confidence is the probability of the verdict given. Bins and trials are those of `ece` (`scoring.score`): ten of
     equal width, a missing verdict left out, each human vote a trial. So the mean of |right - confidence|, weighted
-    by n, is `ece`. Raises RunError as `tally` does.
+    by n, is `ece`.
     """
-    import numpy as np
-
-    table = align(benchmark, verdicts)
-    rows = np.flatnonzero(table.with_p() & (table.verdict != NONE))
-    place, label = table.trials(rows)
-    said, clusters = table.verdict[rows][place], table.cluster[rows][place]
-    confidence = table.p[rows][place, said]
-    cells = np.minimum((confidence * CALIBRATION_BINS).astype(np.int64), CALIBRATION_BINS - 1)
+    trials = run.trials[(run.trials["verdict"] != NONE) & run.trials["p_a"].notna()]
+    confidence = probabilities(trials)[np.arange(len(trials)), codes(trials, "verdict")]
+    by_bin = trials.assign(confidence=confidence).groupby(calibration_bin(confidence))
     return tuple(
-        Bin(float(confidence[cells == cell].mean()), rate((said == label)[cells == cell], clusters[cells == cell]))
-        for cell in np.unique(cells)
+        Bin(float(rows["confidence"].to_numpy().mean()), share(flags(rows, "right"), rows)) for _, rows in by_bin
     )

@@ -11,16 +11,14 @@ Does not know: models, files, how a figure is shown.
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
-from typing import TYPE_CHECKING
 
-from edge_judge.metrics.intervals import Bootstrap, mean, rate, ratio
-from edge_judge.metrics.trials import NONE, TIE, A, B, Trials, align
-from edge_judge.records import ORDERS, Benchmark, Figure, Identity, Label, Order, Pair, Score, Verdict, to_pair_order
+import numpy as np
 
-if TYPE_CHECKING:
-    from edge_judge.metrics.intervals import Codes, Flags, Numbers
+from edge_judge.metrics.alignment import NONE, TIE, A, Alignment, B, most_probable
+from edge_judge.metrics.intervals import Bootstrap, Codes, Flags, Numbers, mean, rate, ratio
+from edge_judge.records import ORDERS, Benchmark, Figure, Identity, Label, Order, Pair, Score, to_pair_order
 
 CALIBRATION_BINS = 10
 AGREEMENT_IN_PAPER = frozenset({"auto-j"})  # every other published figure is an accuracy in the given order
@@ -32,8 +30,8 @@ DEPARTURES = {
 }
 
 
-def score(benchmark: Benchmark, verdicts: Iterable[Verdict], identity: Identity) -> Score:
-    """Every figure of a run, complete or not. Raises RunError for a verdict on no pair of it.
+def score(aligned: Alignment, identity: Identity) -> Score:
+    """Every figure of a run, complete or not.
 
     Rates are shares in [0, 1], with k and n. The figures under `strict`:
 
@@ -64,26 +62,28 @@ def score(benchmark: Benchmark, verdicts: Iterable[Verdict], identity: Identity)
 
     Baselines and the human ceiling are over the same pairs as the verdicts, and the same orders.
     """
-    table = align(benchmark, verdicts)
-    judged, orders = judged_in(benchmark, table)
+    judged, orders = judged_in(aligned.benchmark, aligned.pair, aligned.reverse)
     return Score(
         benchmark=identity.benchmark,
         model=identity.model,
         scheme=identity.scheme,
         grammar=identity.grammar,
         pairs=len(judged.pairs),
-        verdicts=len(table.pair),
-        strict=_strict(table),
-        paper=_paper(table, benchmark.name),
+        verdicts=len(aligned.pair),
+        strict=_strict(aligned),
+        paper=_paper(aligned),
         baselines=baselines(judged, orders),
         human_ceiling=human_ceiling(judged),
     )
 
 
-def judged_in(benchmark: Benchmark, table: Trials) -> tuple[Benchmark, list[Order]]:
-    """The benchmark cut to the pairs that have a verdict, and the orders that any has one in."""
-    pairs = tuple(benchmark.pairs[place] for place in sorted({*table.pair.tolist()}))
-    return replace(benchmark, pairs=pairs), [order for place, order in enumerate(ORDERS) if place in table.reverse]
+def judged_in(benchmark: Benchmark, places: Codes, reverse: Codes) -> tuple[Benchmark, list[Order]]:
+    """The benchmark cut to the pairs that have a verdict, and the orders that any has one in.
+
+    places, reverse: of each verdict, its pair's place in the benchmark and the code of its order.
+    """
+    pairs = tuple(benchmark.pairs[place] for place in np.unique(places))
+    return replace(benchmark, pairs=pairs), [order for code, order in enumerate(ORDERS) if code in reverse]
 
 
 def baselines(benchmark: Benchmark, orders: Sequence[Order] = ORDERS) -> Mapping[str, Figure]:
@@ -94,10 +94,11 @@ def baselines(benchmark: Benchmark, orders: Sequence[Order] = ORDERS) -> Mapping
     and where they are equally long a tie if ties are legal. random: every legal verdict equally often, given
     as the exact expectation, which has no interval.
     """
+    trials = [(pair, order, vote) for pair in benchmark.pairs for order in orders for vote in pair.labels]
+    clusters = _clusters([pair for pair, _, _ in trials])
 
     def naming(verdict: Callable[[Pair, Order], Label | None]) -> Figure:
-        named = (Verdict(pair.id, order, verdict(pair, order)) for pair in benchmark.pairs for order in orders)
-        return accuracy(align(benchmark, named))
+        return rate(np.array([verdict(pair, order) == vote for pair, order, vote in trials], np.bool_), clusters)
 
     return {
         "always_first": naming(lambda _, order: to_pair_order(order, "a")),
@@ -114,11 +115,13 @@ def human_ceiling(benchmark: Benchmark) -> Figure:
     are no others, or two labels are equally frequent) there is nothing to agree with and the vote is not
     counted. Clustered as everything else. Undefined where no pair has several votes.
     """
-    import numpy as np
+    votes = [(agrees, pair) for pair in benchmark.pairs for agrees in _with_the_others(pair)]
+    return rate(np.array([agrees for agrees, _ in votes], np.bool_), _clusters([pair for _, pair in votes]))
 
-    found = [(agrees, pair.cluster) for pair in benchmark.pairs for agrees in _with_the_others(pair)]
-    clusters = np.unique([cluster for _, cluster in found], return_inverse=True)[1]
-    return rate(np.array([agrees for agrees, _ in found], np.bool_), clusters)
+
+def _clusters(pairs: Sequence[Pair]) -> Codes:
+    """A code for the cluster of each pair."""
+    return np.unique([pair.cluster for pair in pairs], return_inverse=True)[1].astype(np.int64)
 
 
 def _with_the_others(pair: Pair) -> list[bool]:
@@ -137,67 +140,60 @@ def near_chance(figure: Figure, without_model: Mapping[str, Figure]) -> bool:
     return figure.low is not None and bool(values) and figure.low <= max(values)
 
 
-def accuracy(table: Trials) -> Figure:
-    """Right verdicts over all trials."""
-    import numpy as np
-
-    return _right(table, np.arange(len(table.pair)), table.verdict)
-
-
-def _right(table: Trials, rows: Codes, verdict: Codes) -> Figure:
+def _right(aligned: Alignment, rows: Codes, verdict: Codes) -> Figure:
     """The share of trials on these rows in which the verdict (shape of rows) is the vote."""
-    place, label = table.trials(rows)
-    return rate(verdict[place] == label, table.cluster[rows][place])
+    trials, place = aligned.trials_on(rows)
+    return rate(verdict[place] == aligned.label[trials], aligned.cluster[rows][place])
 
 
-def _strict(table: Trials) -> dict[str, Figure]:
-    bootstrap = Bootstrap(table.groups)
-    forward, backward = table.twice()
-    first, second = table.verdict[forward], table.verdict[backward]
+def _strict(aligned: Alignment) -> dict[str, Figure]:
+    bootstrap = Bootstrap(aligned.groups)
+    forward, backward = aligned.both_orders()
+    first, second = aligned.verdict[forward], aligned.verdict[backward]
     same = (first == second) & (first != NONE)
     return {
-        "accuracy": accuracy(table),
-        "agreement": _right(table, forward, _where(same, first)),
-        "consistency": rate(same, table.cluster[forward]),
-        "position_bias": _position_bias(table, bootstrap),
-        "tie_rate": rate(table.verdict == TIE, table.cluster),
-        "format_errors": rate(table.verdict == NONE, table.cluster),
-        "debiased_accuracy": _debiased(table),
-        **_over_confusions(table, bootstrap),
-        **_calibration(table, bootstrap),
-        "mean_mass": _mean_mass(table, bootstrap),
-        "truncated": rate(table.truncated, table.cluster),
+        "accuracy": _right(aligned, np.arange(len(aligned.verdict)), aligned.verdict),
+        "agreement": _right(aligned, forward, _where(same, first)),
+        "consistency": rate(same, aligned.cluster[forward]),
+        "position_bias": _position_bias(aligned, bootstrap),
+        "tie_rate": rate(aligned.verdict == TIE, aligned.cluster),
+        "format_errors": rate(aligned.verdict == NONE, aligned.cluster),
+        "debiased_accuracy": _debiased(aligned),
+        **_over_confusions(aligned, bootstrap),
+        **_calibration(aligned, bootstrap),
+        "mean_mass": _mean_mass(aligned, bootstrap),
+        "truncated": rate(aligned.truncated, aligned.cluster),
     }
 
 
-def _paper(table: Trials, benchmark: str) -> dict[str, Figure]:
-    name = "agreement" if benchmark in AGREEMENT_IN_PAPER else "accuracy"
-    return {name: rate(*paper_trials(table, benchmark))}
+def _paper(aligned: Alignment) -> dict[str, Figure]:
+    name = "agreement" if aligned.benchmark.name in AGREEMENT_IN_PAPER else "accuracy"
+    trials, right = paper_trials(aligned)
+    return {name: rate(right, aligned.cluster[aligned.row[trials]])}
 
 
-def paper_trials(table: Trials, benchmark: str) -> tuple[Flags, Codes]:
-    """The trials of the one figure under `paper`: whether each is right, and its cluster, both of shape (trials,).
+def paper_trials(aligned: Alignment) -> tuple[Codes, Flags]:
+    """The trials of the one figure under `paper`, and whether each is right.
 
-    As UnlimitedJudge@f7d6167d src/build_dataset.py counts them: an unreadable verdict is a tie. Which trials there
-    are depends on the pairs and orders alone, so those of two runs on the same are paired.
+    As UnlimitedJudge@f7d6167d src/build_dataset.py counts them: an unreadable verdict is a tie. An agreement's trials
+    are those of the order "ab". Which trials there are depends on the pairs and orders alone, so those of two runs on
+    the same are paired.
     """
-    lenient = _where(table.verdict != NONE, table.verdict, TIE)
-    if benchmark in AGREEMENT_IN_PAPER:
-        forward, backward = table.twice()
-        said = _where(lenient[forward] == lenient[backward], lenient[forward])
-        place, label = table.trials(forward)
-        return said[place] == label, table.cluster[forward][place]
-    rows, label = table.given()
-    return lenient[rows] == label, table.cluster[rows]
+    lenient = _where(aligned.verdict != NONE, aligned.verdict, TIE)
+    if aligned.benchmark.name in AGREEMENT_IN_PAPER:
+        forward, backward = aligned.both_orders()
+        agreed = _where(lenient[forward] == lenient[backward], lenient[forward])
+        trials, place = aligned.trials_on(forward)
+        return trials, agreed[place] == aligned.label[trials]
+    trials = np.flatnonzero(aligned.in_order)
+    return trials, lenient[aligned.row[trials]] == aligned.label[trials]
 
 
 def _where(keep: Flags, verdict: Codes, otherwise: int = NONE) -> Codes:
-    import numpy as np
-
     return np.where(keep, verdict, otherwise)
 
 
-def _position_bias(table: Trials, bootstrap: Bootstrap) -> Figure:
+def _position_bias(aligned: Alignment, bootstrap: Bootstrap) -> Figure:
     """Share of verdicts for the answer shown first minus share for the one shown second; 0 is none.
 
     Over pairs judged in both orders, ties and missing verdicts counting in the denominator: only there does a
@@ -206,39 +202,28 @@ def _position_bias(table: Trials, bootstrap: Bootstrap) -> Figure:
     toward second" in Zheng et al. 2023, arXiv:2306.05685, table 2). Figures about the order shown keep their
     sign when A and B are renamed.
     """
-    import numpy as np
-
-    rows = np.concatenate(table.twice())
-    reverse, verdict = table.reverse[rows], table.verdict[rows]
+    rows = np.concatenate(aligned.both_orders())
+    reverse, verdict = aligned.reverse[rows], aligned.verdict[rows]
     first = verdict == np.where(reverse == 1, B, A)
     second = verdict == np.where(reverse == 1, A, B)
     columns = np.stack([first.astype(float) - second, np.ones(len(rows))], axis=1)
-    return bootstrap.figure(columns, table.cluster[rows], mean, (-1.0, 1.0))
+    return bootstrap.figure(columns, aligned.cluster[rows], mean, (-1.0, 1.0))
 
 
-def _debiased(table: Trials) -> Figure:
-    import numpy as np
-
-    forward, backward = table.twice()
-    usable = table.with_p()[forward] & table.with_p()[backward]
+def _debiased(aligned: Alignment) -> Figure:
+    forward, backward = aligned.both_orders()
+    usable = aligned.with_p()[forward] & aligned.with_p()[backward]
     rows = forward[usable]
-    both = (table.p[rows] + table.p[backward[usable]]) / 2
-    if not len(rows):
-        return Figure(None)
-    alone = (both == both.max(axis=1, keepdims=True)).sum(axis=1) == 1
-    return _right(table, rows, np.where(alone, both.argmax(axis=1), TIE))
+    return _right(aligned, rows, most_probable((aligned.p[rows] + aligned.p[backward[usable]]) / 2))
 
 
-def _over_confusions(table: Trials, bootstrap: Bootstrap) -> dict[str, Figure]:
+def _over_confusions(aligned: Alignment, bootstrap: Bootstrap) -> dict[str, Figure]:
     """Macro-F1 and kappa, from counts of (vote, verdict): 3 x 4 columns, of which each trial fills one."""
-    import numpy as np
-
-    place, label = table.trials(np.arange(len(table.pair)))
-    columns = np.eye(12)[label * 4 + table.verdict[place]]
-    clusters = table.cluster[place]
+    columns = np.eye(12)[aligned.label * 4 + aligned.verdict[aligned.row]]
+    clusters = aligned.cluster[aligned.row]
     return {
-        "macro_f1": bootstrap.figure(columns, clusters, _macro_f1(np.unique(label)), (0.0, 1.0)),
-        "kappa": bootstrap.figure(columns, clusters, _kappa, (-1.0, 1.0)),
+        "macro_f1": bootstrap.figure(columns, clusters, _macro_f1(np.unique(aligned.label)), (0.0, 1.0)),
+        "kappa": bootstrap.figure(columns, clusters, cohen(3, 4), (-1.0, 1.0)),
     }
 
 
@@ -253,39 +238,47 @@ def _macro_f1(classes: Codes) -> Callable[[Numbers], Numbers]:
     return statistic
 
 
-def _kappa(totals: Numbers) -> Numbers:
-    counts = totals.reshape(-1, 3, 4)
-    n = counts.sum(axis=(1, 2))
-    observed = ratio(counts[:, range(3), range(3)].sum(axis=1), n)
-    expected = ratio((counts.sum(axis=2) * counts.sum(axis=1)[:, :3]).sum(axis=1), n**2)
-    return ratio(observed - expected, 1 - expected)
+def cohen(rows: int, columns: int) -> Callable[[Numbers], Numbers]:
+    """The kappa of Cohen 1960 (Educational and Psychological Measurement 20:37-46) as a statistic of a table of counts.
+
+    The kinds of the rows and of the columns have the same order. There may be more kinds of columns than of rows.
+    """
+
+    def statistic(totals: Numbers) -> Numbers:
+        counts = totals.reshape(-1, rows, columns)
+        n = counts.sum(axis=(1, 2))
+        observed = ratio(counts[:, range(rows), range(rows)].sum(axis=1), n)
+        expected = ratio((counts.sum(axis=2) * counts.sum(axis=1)[:, :rows]).sum(axis=1), n**2)
+        return ratio(observed - expected, 1 - expected)
+
+    return statistic
 
 
-def _calibration(table: Trials, bootstrap: Bootstrap) -> dict[str, Figure]:
+def _calibration(aligned: Alignment, bootstrap: Bootstrap) -> dict[str, Figure]:
     """Brier and expected calibration error over the trials that have probabilities."""
-    import numpy as np
-
-    rows = np.flatnonzero(table.with_p())
-    place, label = table.trials(rows)
-    squares = ((table.p[rows][place] - np.eye(3)[label]) ** 2).sum(axis=1)
-    columns = np.stack([squares, np.ones(len(place))], axis=1)
+    trials, _ = aligned.trials_on(np.flatnonzero(aligned.with_p()))
+    row = aligned.row[trials]
+    squares = ((aligned.p[row] - np.eye(3)[aligned.label[trials]]) ** 2).sum(axis=1)
+    columns = np.stack([squares, np.ones(len(trials))], axis=1)
     return {
-        "brier": bootstrap.figure(columns, table.cluster[rows][place], mean, (0.0, 2.0)),
-        "ece": _ece(table, bootstrap),
+        "brier": bootstrap.figure(columns, aligned.cluster[row], mean, (0.0, 2.0)),
+        "ece": _ece(aligned, bootstrap),
     }
 
 
-def _ece(table: Trials, bootstrap: Bootstrap) -> Figure:
-    import numpy as np
+def _ece(aligned: Alignment, bootstrap: Bootstrap) -> Figure:
+    trials, _ = aligned.trials_on(np.flatnonzero(aligned.with_p() & (aligned.verdict != NONE)))
+    row = aligned.row[trials]
+    verdict = aligned.verdict[row]
+    confidence = aligned.p[row, verdict]
+    gap = (confidence - (verdict == aligned.label[trials]))[:, None]
+    columns = np.concatenate([np.eye(CALIBRATION_BINS)[calibration_bin(confidence)] * gap, np.ones_like(gap)], axis=1)
+    return bootstrap.figure(columns, aligned.cluster[row], _mean_gap, (0.0, 1.0))
 
-    rows = np.flatnonzero(table.with_p() & (table.verdict != NONE))
-    place, label = table.trials(rows)
-    said = table.verdict[rows][place]
-    confidence = table.p[rows][place, said]
-    cell = np.minimum((confidence * CALIBRATION_BINS).astype(np.int64), CALIBRATION_BINS - 1)
-    apart = np.eye(CALIBRATION_BINS)[cell] * (confidence - (said == label))[:, None]
-    columns = np.concatenate([apart, np.ones((len(place), 1))], axis=1)
-    return bootstrap.figure(columns, table.cluster[rows][place], _mean_gap, (0.0, 1.0))
+
+def calibration_bin(confidence: Numbers) -> Codes:
+    """The bin of each confidence, of ten of equal width; 1 is in the last."""
+    return np.minimum((confidence * CALIBRATION_BINS).astype(np.int64), CALIBRATION_BINS - 1)
 
 
 def _mean_gap(totals: Numbers) -> Numbers:
@@ -293,12 +286,10 @@ def _mean_gap(totals: Numbers) -> Numbers:
     return ratio(abs(totals[:, :-1]).sum(axis=1), totals[:, -1])
 
 
-def _mean_mass(table: Trials, bootstrap: Bootstrap) -> Figure:
-    import numpy as np
-
-    rows = np.flatnonzero(~np.isnan(table.mass))
-    columns = np.stack([table.mass[rows], np.ones(len(rows))], axis=1)
-    return bootstrap.figure(columns, table.cluster[rows], mean, (0.0, 1.0))
+def _mean_mass(aligned: Alignment, bootstrap: Bootstrap) -> Figure:
+    rows = np.flatnonzero(~np.isnan(aligned.mass))
+    columns = np.stack([aligned.mass[rows], np.ones(len(rows))], axis=1)
+    return bootstrap.figure(columns, aligned.cluster[rows], mean, (0.0, 1.0))
 
 
 def _longer(pair: Pair, ties: bool) -> Label | None:

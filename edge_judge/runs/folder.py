@@ -21,8 +21,9 @@ from tempfile import TemporaryDirectory
 from typing import IO, Any, Self
 
 from edge_judge.errors import RunError
-from edge_judge.records import LABELS, ORDERS, Identity, Measured, Run, Score, Verdict
+from edge_judge.records import Identity, Measured, Run, Score, Verdict
 from edge_judge.runs import backup
+from edge_judge.runs.format import FORMAT, format_of, is_number, read_run_json, read_verdict, verdict_line
 from edge_judge.settings import differences
 
 FILES = ("run.json", "verdicts.jsonl", "score.json")
@@ -64,7 +65,8 @@ class RunFolder:
         if known is None:  # what else is here belongs to no run
             for name in FILES:
                 (self.path / name).unlink(missing_ok=True)
-            write_json(self.path / "run.json", {**asdict(self.identity), "settings": dict(self.settings)})
+            begun = {"format": FORMAT, **asdict(self.identity), "settings": dict(self.settings)}
+            write_json(self.path / "run.json", begun)
             return
         differing = differences(known["settings"], self.settings)
         if differing:
@@ -85,16 +87,14 @@ class RunFolder:
         if tail:
             with file.open("r+b") as lines:
                 lines.truncate(len(whole))
-        return [_verdict(file, number, line) for number, line in enumerate(whole.splitlines(), 1)]
+        known = format_of(_run_json(self.path) or {})
+        return [read_verdict(file, number, line, known) for number, line in enumerate(whole.splitlines(), 1)]
 
     def append(self, verdict: Verdict) -> None:
         first = self._lines is None
         if self._lines is None:
             self._lines = (self.path / "verdicts.jsonl").open("a", encoding="utf-8")
-        fields = {name: getattr(verdict, name) for name in ("id", "order", "verdict", "p", "text", "mass")}
-        if verdict.truncated:
-            fields["truncated"] = True
-        self._lines.write(json.dumps(fields, ensure_ascii=False) + "\n")
+        self._lines.write(f"{verdict_line(verdict)}\n")
         self._lines.flush()
         if first:
             backup.discard(self.path)
@@ -118,7 +118,7 @@ class RunFolder:
             measured = Measured(**found) if found else None
         except TypeError as error:
             raise RunError(f"{self.path / 'run.json'}: measured: {error}", "--fresh begins the run anew") from error
-        if measured and not all(_is_number(value) for name, value in asdict(measured).items() if name != "machine"):
+        if measured and not all(is_number(value) for name, value in asdict(measured).items() if name != "machine"):
             raise RunError(f"{self.path / 'run.json'}: measured: expected numbers", "--fresh begins the run anew")
         return measured
 
@@ -151,7 +151,7 @@ def read_run(path: Path) -> Run:
     names = ("benchmark", "model", "scheme", "grammar")
     if missing := [name for name in (*names, "gguf_bytes") if name not in known]:
         raise RunError(f"{path / 'run.json'}: no {' and no '.join(missing)}", "--fresh begins the run anew")
-    if not all(isinstance(known[name], str) for name in names) or not _is_number(known["gguf_bytes"]):
+    if not all(isinstance(known[name], str) for name in names) or not is_number(known["gguf_bytes"]):
         wanted = f"{', '.join(names)} as text and gguf_bytes as a number"
         raise RunError(f"{path / 'run.json'}: expected {wanted}", "--fresh begins the run anew")
     identity = Identity(*(known[name] for name in names))
@@ -251,46 +251,7 @@ def _refuse_another(path: Path, run: Run) -> None:
 
 def _run_json(folder: Path) -> dict[str, Any] | None:
     path = folder / "run.json"
-    if not path.exists():
-        return None
-    try:
-        content = json.loads(path.read_text(encoding="utf-8"))
-    except ValueError as error:
-        raise RunError(f"{path} is not JSON: {error}", "--fresh begins the run anew") from error
-    if not isinstance(content, dict) or not isinstance(content.get("settings"), dict):
-        raise RunError(f"{path}: expected a JSON object with settings", "--fresh begins the run anew")
-    return content
-
-
-def _verdict(file: Path, number: int, line: bytes) -> Verdict:
-    try:
-        fields = json.loads(line)
-        if isinstance(fields, dict) and "cut" in fields:  # its name until 0.2
-            fields["truncated"] = fields.pop("cut")
-        verdict = Verdict(**fields)
-    except (ValueError, TypeError) as error:
-        raise RunError(f"{file}:{number}: not a verdict: {error}", "--fresh begins the run anew") from error
-    if not _is_whole(verdict):
-        raise RunError(f"{file}:{number}: not a verdict: {line[:60]!r}", "--fresh begins the run anew")
-    return verdict
-
-
-def _is_whole(verdict: Verdict) -> bool:
-    """Whether each field is of its kind: a file may have been edited, and figures are computed from it."""
-    p: object = verdict.p
-    return (
-        isinstance(verdict.id, str)
-        and verdict.order in ORDERS
-        and verdict.verdict in (*LABELS, None)
-        and (p is None or (isinstance(p, dict) and all(k in LABELS and _is_number(v) for k, v in p.items())))
-        and (verdict.text is None or isinstance(verdict.text, str))
-        and (verdict.mass is None or _is_number(verdict.mass))
-        and isinstance(verdict.truncated, bool)
-    )
-
-
-def _is_number(value: object) -> bool:
-    return isinstance(value, (int, float)) and not isinstance(value, bool)
+    return read_run_json(path) if path.exists() else None
 
 
 def _remove_empty(folders: Iterable[Path]) -> None:

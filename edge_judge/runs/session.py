@@ -31,9 +31,7 @@ from edge_judge.records import (
     WorkEstimate,
 )
 from edge_judge.runs.folder import RunFolder, noted
-
-BATCHING = "batching"  # in run.json: how the work was divided into calls, where that is not as usual
-BATCHING_BEFORE = "cut"  # the name that it had until 0.2
+from edge_judge.runs.format import BATCHING
 
 
 class Session:
@@ -169,8 +167,6 @@ class RunProgress(ProgressListener):
 def _batching(run: RunFolder) -> Batching:
     """How a run's work was divided when it was begun."""
     kept = noted(run.path, BATCHING)
-    if kept is None:
-        kept = noted(run.path, BATCHING_BEFORE)
     if kept is None:
         return Batching()
     usual = asdict(Batching())

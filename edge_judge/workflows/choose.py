@@ -22,6 +22,8 @@ from edge_judge.analysis.decision import Decision, decide_scheme
 from edge_judge.analysis.paired_losses import Claim, Part
 from edge_judge.analysis.sampling import Block, Unit
 from edge_judge.metrics import scoring
+from edge_judge.metrics.alignment import align
+from edge_judge.metrics.recorded import RecordedRun
 from edge_judge.protocols.protocol import Protocol
 from edge_judge.records import Benchmark, Judge, Limits, ProgressListener, Run
 from edge_judge.runs import folder as run_folder
@@ -123,7 +125,7 @@ class LocalJudge:
         for task, kept in zip(self._tasks, self._folders, strict=True):
             verdicts, measured = kept.verdicts(), kept.measured()
             if verdicts and measured is not None:
-                score = scoring.score(task.benchmark, verdicts, kept.identity)
+                score = scoring.score(align(task.benchmark, verdicts), kept.identity)
                 kept.complete(measured, self._judge.bytes, score_json(score))
 
 
@@ -193,7 +195,7 @@ def decided(
     blocks = sampling.order([task.benchmark for task in tasks], how.seed)
     while True:
         parts = [
-            Part(task.benchmark, ours, theirs)
+            Part(RecordedRun(ours, task.benchmark), RecordedRun(theirs, task.benchmark))
             for task, ours, theirs in zip(tasks, side.runs(), baseline.runs(), strict=True)
         ]
         found = decide_scheme(parts, how.margin, claim=how.claim, seed=how.seed, max_pairs=how.pairs)
@@ -201,7 +203,7 @@ def decided(
         too_many = how.pairs is not None and bool(rest) and found.pairs + len(rest[0]) > how.pairs
         if found.outcome != "undecided" or not rest or too_many or clock.spent:
             return found
-        if not _known([part.baseline for part in parts], tasks, rest[0]):
+        if not _known([part.baseline.run for part in parts], tasks, rest[0]):
             side.unload()
             ahead = blocks[found.blocks : found.blocks + max(AHEAD, found.blocks)]
             if not baseline.judge(ahead):

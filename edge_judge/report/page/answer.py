@@ -45,7 +45,7 @@ def _part(entry: Entry, entries: Sequence[Entry]) -> Part | None:
     """The run beside its baseline; None where it has none, or is it."""
     if entry.baseline is None or entries[entry.baseline] is entry:
         return None
-    return Part(entry.whole, entry.scored.run, entries[entry.baseline].scored.run)
+    return Part(entry.run, entries[entry.baseline].run)
 
 
 def _even(ladder: dict[str, list[Part]]) -> bool:

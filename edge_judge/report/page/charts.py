@@ -95,8 +95,8 @@ def fullest(every_ladder: Sequence[Ladder]) -> int:
 
 
 def _points(report: Report, places: Sequence[int]) -> Iterator[Point]:
-    for place in sorted(places, key=lambda place: -report.entries[place].scored.run.bytes):
-        run, right = report.entries[place].scored.run, report.entries[place].scored.score.strict["accuracy"]
+    for place in sorted(places, key=lambda place: -report.entries[place].run.run.bytes):
+        run, right = report.entries[place].run.run, report.entries[place].run.score.strict["accuracy"]
         if right.value is not None:
             speed = run.measured.verdicts_per_minute if run.measured else None
             yield Point(place, run.identity.scheme, right, run.bytes, speed)
@@ -105,7 +105,7 @@ def _points(report: Report, places: Sequence[int]) -> Iterator[Point]:
 def _rules(report: Report, places: Sequence[int]) -> Iterator[Rule]:
     baselines = [report.entries[place].baseline for place in places]
     for place in dict.fromkeys(baseline for baseline in baselines if baseline is not None):
-        right = report.entries[place].scored.score.strict["accuracy"].value
+        right = report.entries[place].run.score.strict["accuracy"].value
         if right is not None:
             yield Rule(right)
             if 100 * right >= report.margin:

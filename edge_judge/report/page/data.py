@@ -1,7 +1,7 @@
 """Runs with their figures -> what the page shows of them, as text and as numbers to draw.
 
 Knows: what stands on the page and how a figure reads there.
-Does not know: HTML, files. It computes no figure: each comes from metrics, compare, reliability, confidence or table.
+Does not know: HTML, files. It computes no figure: each comes from metrics or analysis.
 """
 
 from __future__ import annotations
@@ -11,12 +11,13 @@ from dataclasses import dataclass, field
 from typing import TypeAlias
 
 from edge_judge.analysis.compare import Comparison, RunSummary
-from edge_judge.analysis.leaderboard import Cell, Leaderboard, LeaderboardRow, Scored
+from edge_judge.analysis.leaderboard import Cell, Leaderboard, LeaderboardRow
 from edge_judge.analysis.selective import coverage_points, risk_coverage
 from edge_judge.errors import RunError
 from edge_judge.metrics.calibration import reliability
+from edge_judge.metrics.recorded import RecordedRun
 from edge_judge.metrics.scoring import DEPARTURES, near_chance
-from edge_judge.records import Benchmark, Figure, Identity
+from edge_judge.records import Figure, Identity
 from edge_judge.report import formatting, ladder
 from edge_judge.report.columns import Column, Row
 from edge_judge.report.ladder import Rung
@@ -31,18 +32,17 @@ CURVE = 200  # points of a curve that are drawn: as many as a screen can tell ap
 
 @dataclass(frozen=True, slots=True)
 class Entry:
-    """A run on the page. whole: the benchmark, of which `scored` has what was judged. comparison: with its baseline,
-    itself where it is one; None where there is none to compare with. baseline: its place among the entries.
+    """A run on the page. comparison: with its baseline, itself where it is one; None where there is none to compare
+    with. baseline: its place among the entries.
     """
 
-    scored: Scored
-    whole: Benchmark
+    run: RecordedRun
     comparison: Comparison | None = None
     baseline: int | None = None
 
     @property
     def identity(self) -> Identity:
-        return self.scored.run.identity
+        return self.run.identity
 
     @property
     def setting(self) -> Setting:
@@ -96,7 +96,7 @@ def dash(text: str) -> str:
 
 
 def _run(entry: Entry, margin: float) -> dict[str, Json]:
-    run, score, lost = entry.scored.run, entry.scored.score, entry.comparison
+    run, score, lost = entry.run.run, entry.run.score, entry.comparison
     who = run.identity
     drop = lost.drop if lost else None
     return {
@@ -123,10 +123,10 @@ def _percent(figure: Figure) -> Json:
 
 def _told(entry: Entry) -> Iterator[tuple[str, str]]:
     """All that is known of a run, as a reader who points at it sees it."""
-    run, score, lost = entry.scored.run, entry.scored.score, entry.comparison
+    run, score, lost = entry.run.run, entry.run.score, entry.comparison
     right = score.strict["accuracy"]
     yield "accuracy", f"{told(right)} %" if right.value is not None else DASH
-    yield "pairs", f"{score.pairs:,} of {entry.scored.pairs:,}"
+    yield "pairs", f"{score.pairs:,} of {len(entry.run.benchmark.pairs):,}"
     if right.n:
         yield "right", f"{right.k:,} of {right.n:,}"
     yield "size", dash(formatting.size(run.bytes))
@@ -142,7 +142,7 @@ def _told(entry: Entry) -> Iterator[tuple[str, str]]:
 
 def _best(entry: Entry) -> str:
     """The best baseline that reads nothing, and what it gets."""
-    found = {name: figure.value for name, figure in entry.scored.score.baselines.items() if figure.value is not None}
+    found = {name: figure.value for name, figure in entry.run.score.baselines.items() if figure.value is not None}
     if not found:
         return DASH
     best = max(found, key=found.__getitem__)
@@ -151,7 +151,7 @@ def _best(entry: Entry) -> str:
 
 def _rung(entry: Entry) -> Rung:
     """The run's row in the flip table."""
-    run, score, lost = entry.scored.run, entry.scored.score, entry.comparison
+    run, score, lost = entry.run.run, entry.run.score, entry.comparison
     right, measured = score.strict["accuracy"], run.measured
     summary = RunSummary(
         run.identity,
@@ -165,7 +165,7 @@ def _rung(entry: Entry) -> Rung:
 
 
 def _strict(heading: str, name: str, shown: Callable[[float], str] = formatting.percent) -> Column[Entry]:
-    return Column(heading, lambda entry: formatting.interval(entry.scored.score.strict[name], shown))
+    return Column(heading, lambda entry: formatting.interval(entry.run.score.strict[name], shown))
 
 
 BEHAVIOUR: tuple[Column[Entry], ...] = (  # the columns of the table below position bias
@@ -193,15 +193,15 @@ def _bins(entry: Entry) -> Json:
             f"{formatting.percent(one.confidence)} % sure on average: {told(one.right)} % right"
             f" ({one.right.k:,} of {one.right.n:,})",
         ]
-        for one in reliability(entry.scored.benchmark, entry.scored.run.verdicts)
+        for one in reliability(entry.run)
     ]
 
 
 def _risk(entry: Entry) -> Json:
     """The curve of risk over coverage, as points to draw and as the few that a reader is told; None without one."""
     try:
-        curve = risk_coverage(entry.scored.benchmark, entry.scored.run)
-        read = coverage_points(entry.scored.benchmark, entry.scored.run)
+        curve = risk_coverage(entry.run)
+        read = coverage_points(entry.run)
     except RunError:  # verdicts without probabilities
         return None
     if curve.aurc is None:
@@ -233,25 +233,25 @@ def _settings(report: Report) -> Iterator[dict[str, Json]]:
         groups.setdefault(entry.setting, []).append(place)
     for setting, places in groups.items():
         benchmark, model, grammar = setting
-        largest = max((entries[place].scored for place in places), key=lambda scored: scored.score.pairs)
+        largest = max((entries[place].run for place in places), key=lambda run: run.score.pairs)
         sentences = (report.together.get((model, grammar)), report.alone.get(setting))
-        runs: list[Json] = [*sorted(places, key=lambda place: -entries[place].scored.run.bytes)]
+        runs: list[Json] = [*sorted(places, key=lambda place: -entries[place].run.run.bytes)]
         yield {
             "sentences": [said for said in sentences if said is not None],
             "benchmark": benchmark,
             "model": model,
             "grammar": grammar,
             "runs": runs,
-            "pairs": _pairs([entries[place].scored for place in places]),
+            "pairs": _pairs([entries[place].run for place in places]),
             "ceiling": told(largest.score.human_ceiling),
         }
 
 
-def _pairs(group: Sequence[Scored]) -> str:
+def _pairs(group: Sequence[RecordedRun]) -> str:
     """How many pairs the runs judged, of how many there are."""
     judged = sorted({one.score.pairs for one in group})
     number = f"{judged[0]:,}" if len(judged) == 1 else f"{judged[0]:,} to {judged[-1]:,}"
-    return f"{number} of {group[0].pairs:,} pairs"
+    return f"{number} of {len(group[0].benchmark.pairs):,} pairs"
 
 
 def _judges(content: Leaderboard) -> dict[str, Json]:

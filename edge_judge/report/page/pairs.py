@@ -29,9 +29,9 @@ def pairs(entries: Sequence[Entry]) -> dict[str, Json]:
     sets: dict[tuple[str, str], dict[str, Pair]] = {}
     for entry in entries:
         held = sets.setdefault(_key(entry), {})
-        held.update((pair.id, pair) for pair in entry.scored.benchmark.pairs)
+        held.update((pair.id, pair) for pair in entry.run.judged.pairs)
     places = {key: place for place, key in enumerate(sets)}
-    said = [{(one.id, one.order): one for one in entry.scored.run.verdicts} for entry in entries]
+    said = [{(one.id, one.order): one for one in entry.run.run.verdicts} for entry in entries]
     runs: list[Json] = []
     for entry, own in zip(entries, said, strict=True):
         before = said[entry.baseline] if entry.baseline is not None else {}
@@ -57,7 +57,7 @@ def wrong(pair: Pair, verdict: Verdict) -> bool:
 
 
 def _key(entry: Entry) -> tuple[str, str]:
-    return entry.scored.benchmark.name, entry.scored.benchmark.sha256
+    return entry.run.benchmark.name, entry.run.benchmark.sha256
 
 
 def _pair(pair: Pair) -> list[Json]:
