@@ -19,7 +19,7 @@ from edge_judge.workflows.protocol import check_references, protocol_for
 
 @dataclass(frozen=True, slots=True)
 class JudgedPair:
-    """orders: a verdict for each; p: the mean of their probabilities."""
+    """orders: a verdict for each; p: the mean of their probabilities, empty where they have none."""
 
     model: str
     scheme: str
@@ -27,8 +27,10 @@ class JudgedPair:
     p: Mapping[Label, float]
 
     @property
-    def verdict(self) -> Label:
-        """The likeliest verdict; where two are, it is a tie, as in the debiased accuracy."""
+    def verdict(self) -> Label | None:
+        """The likeliest verdict; where two are, it is a tie, as in the debiased accuracy. None where `p` is empty."""
+        if not self.p:
+            return None
         most = max(self.p.values())
         likeliest = [label for label, value in self.p.items() if value == most]
         return likeliest[0] if len(likeliest) == 1 else "tie"
@@ -60,4 +62,5 @@ def judge(
     check_references(asked, Benchmark("pair", (pair,), "", asked.ties, ""))
     with advising(chosen, known=judge.gguf is None):
         verdicts = judge_pair(pair, chosen, asked, threads=judge.threads, limits=limits)
-    return JudgedPair(chosen.model, chosen.scheme, tuple(verdicts), debiased(verdicts))
+    p = debiased(verdicts) if any(verdict.p is not None for verdict in verdicts) else {}
+    return JudgedPair(chosen.model, chosen.scheme, tuple(verdicts), p)
