@@ -6,7 +6,8 @@ Does not know: files, models, statistics.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Literal, TypeAlias
@@ -264,8 +265,27 @@ class Limits:
     cache: Cache = "f16"
 
 
+@dataclass(frozen=True, slots=True)
+class BuildProgress:
+    """How far the making of a GGUF is. stage: hash, fetch or pack; bytes: of the tensors, or of the files that
+    are hashed.
+    """
+
+    stage: str
+    tensors: int
+    tensors_total: int
+    bytes: int
+    bytes_total: int
+
+
 class ProgressListener:
     """Follows work as it goes on. Every method does nothing; override those of interest."""
+
+    def begin(self, title: str) -> None:
+        """A task that takes a while, told before its first step. `progress` and `build` are about it until `end`."""
+
+    def end(self) -> None:
+        """The task is over, also where it failed."""
 
     def estimate(self, name: str, estimate: WorkEstimate) -> None:
         """What a run on the benchmark `name` has to do, told once before its first token."""
@@ -273,5 +293,17 @@ class ProgressListener:
     def progress(self, progress: Progress) -> None:
         """How far a run is, told after each decode call."""
 
+    def build(self, progress: BuildProgress) -> None:
+        """How far the making of a GGUF is, told after each tensor."""
+
     def note(self, text: str) -> None:
         """Something worth knowing that is no error: a benchmark that was left out, a run that cannot be compared."""
+
+    @contextmanager
+    def task(self, title: str) -> Iterator[None]:
+        """`begin` before the work, `end` after it."""
+        self.begin(title)
+        try:
+            yield
+        finally:
+            self.end()

@@ -15,10 +15,11 @@ from conftest import Edge, fails
 
 from edge_judge import pocket
 
-RECORDED = Path(__file__).parent.parent / "results" / "0.1.0" / "pocket" / "pocket"
+ROOT = Path(__file__).parent.parent
+RECORDED = ROOT / "results" / "0.1.0" / "pocket" / "pocket"
 COMMANDS = [
     "demo", "models", "quantize", "eval", "compare", "choose", "pack", "attribute", "judge", "data", "lock", "speed",
-    "report", "confidence", "cascade", "jury",
+    "report", "confidence", "cascade", "jury", "table",
 ]  # fmt: skip
 
 
@@ -34,11 +35,26 @@ def test_help_lists_every_command(edge: Edge) -> None:
     assert sorted(listed) == sorted(COMMANDS)
 
 
-@pytest.mark.parametrize("command", [[], ["data"], ["pack"]])
-def test_a_group_of_commands_alone_is_answered_with_its_help(edge: Edge, command: list[str]) -> None:
+def test_help_lists_commands_by_what_a_person_is_doing_as_the_readme_does(edge: Edge) -> None:
+    listed = re.findall(r"^([A-Z][a-z ]+):\n((?:  [a-z]+  .*\n)+)", edge("--help").stdout, re.MULTILINE)
+    headings = {heading.lower(): re.findall(r"^  ([a-z]+)", lines, re.MULTILINE) for heading, lines in listed}
+    section = (ROOT / "README.md").read_text(encoding="utf-8").split("\n## Commands\n")[1].split("\n## ")[0]
+    rows = re.findall(r"^\| (?:\*\*)?([a-z ]+)(?:\*\*)? \| \||^\| `edge-judge ([a-z]+)", section, re.MULTILINE)
+    readme: dict[str, list[str]] = {}
+    for heading, name in rows:
+        if heading:
+            readme[heading] = []
+        else:
+            readme[list(readme)[-1]].append(name)
+    assert list(headings) == list(readme)
+    assert headings == {heading: sorted(names) for heading, names in readme.items()}
+
+
+@pytest.mark.parametrize(("command", "heading"), [([], "Begin"), (["data"], "Commands"), (["pack"], "Commands")])
+def test_a_group_of_commands_alone_is_answered_with_its_help(edge: Edge, command: list[str], heading: str) -> None:
     done = edge(*command)
     assert done.returncode == 2 and done.stdout == ""
-    assert done.stderr.startswith("Usage: ") and "\nCommands:\n" in done.stderr
+    assert done.stderr.startswith("Usage: ") and f"\n{heading}:\n" in done.stderr
 
 
 @pytest.mark.parametrize(("encoding", "line"), [("utf-8", "─"), ("ascii", "─"), ("latin-1", "\\u2500")])
@@ -195,6 +211,12 @@ def test_judge_decides_one_pair_in_both_orders(edge: Edge) -> None:
     table = edge("judge", *pair).stdout
     assert "answer A first" in table and "both orders" in table
     fails(edge("judge", "--question", " ", "--a", "x", "--b", "y"), 2, "--question", "hint: ")
+
+
+def test_a_pair_judged_without_probabilities_has_a_verdict_for_each_order_and_none_for_both(edge: Edge) -> None:
+    found = json.loads(edge("judge", "--question", "q", "--a", "a", "--b", "b", "--grammar", "none", "--json").stdout)
+    assert [order["p"] for order in found["orders"]] == [{}, {}]
+    assert (found["verdict"], found["p"]) == (None, {})
 
 
 def test_data_tells_what_is_here(edge: Edge, tmp_path: Path) -> None:

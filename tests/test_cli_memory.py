@@ -200,11 +200,11 @@ def test_a_smaller_cache_takes_less_and_is_another_run(edge: Edge, tmp_path: Pat
 
 def test_what_is_ahead_is_said_in_a_line() -> None:
     read = WorkEstimate(1200, 41_160, 214_800, 0, 98_000_000)
-    assert terminal.ahead("pocket", read) == (
+    assert terminal.estimate_line("pocket", read) == (
         "pocket: 1,200 verdicts, 41,160 tokens to read (of 214,800), about 98 MB of memory"
     )
     written = WorkEstimate(2, 10, 20, 96, 2_000_000_000, batching=Batching(cells=64))
-    assert terminal.ahead("x", written).endswith(
+    assert terminal.estimate_line("x", written).endswith(
         "up to 96 to write after each prompt, about 2.00 GB of memory, in smaller parts than usual"
     )
 
@@ -212,7 +212,7 @@ def test_what_is_ahead_is_said_in_a_line() -> None:
 def test_a_run_that_is_over_soon_is_not_forecast_and_a_long_one_is_once(capsys: pytest.CaptureFixture[str]) -> None:
     soon, late = _Forecast("x"), _Forecast("y")
     for left in (None, 3.0, 500.0):
-        soon(Progress(0, 1, 1, 2, 1.0, left))
+        soon.progress(Progress(0, 1, 1, 2, 1.0, left))
     for left in (None, 500.0, 400.0):
-        late(Progress(0, 1, 1, 2, 1.0, left))
+        late.progress(Progress(0, 1, 1, 2, 1.0, left))
     assert capsys.readouterr().err == "y: about 8 min left, at the rate of the first part\n"

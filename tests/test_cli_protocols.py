@@ -6,8 +6,8 @@ import pytest
 from checkpoints import make_checkpoint, qwen2_config
 from conftest import fails
 
-from edge_judge.cli.protocols import default_grammar
 from edge_judge.protocols import grammar
+from edge_judge.workflows.protocol import default_grammar
 from quantize import build
 
 OWN = [name for name in grammar.names() if not grammar.load(name).trained_in]

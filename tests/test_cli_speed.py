@@ -17,7 +17,7 @@ import pytest
 from conftest import Edge, fails
 
 from edge_judge.cli import main
-from edge_judge.cli.terminal import duration
+from edge_judge.report.formatting import duration
 from quantize import container
 
 LOCK = """

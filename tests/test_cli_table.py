@@ -1,4 +1,4 @@
-"""edge-judge compare --layout table: what is printed, and what does not go together."""
+"""edge-judge table: what is printed, and what does not go together."""
 
 from __future__ import annotations
 
@@ -37,33 +37,33 @@ def runs(tmp_path: Path) -> Path:
 
 @pytest.mark.parametrize("width", ["80", "120"])
 def test_without_any_run_the_published_table_is_printed(edge: Edge, width: str) -> None:
-    done = edge("compare", "--layout", "table", COLUMNS=width)
+    done = edge("table", COLUMNS=width)
     assert done.returncode == 0 and "edge-judge eval makes one" in done.stderr
     assert "48.99" in done.stdout and "gpt-4-0613" in done.stdout and "profile paper" in done.stdout
     assert max(map(len, done.stdout.splitlines())) <= int(width)
 
 
 def test_runs_are_printed_below_the_published_table_with_the_difference_from_f16(edge: Edge, runs: Path) -> None:
-    done = edge("compare", "--layout", "table", COLUMNS="120")
+    done = edge("table", COLUMNS="120")
     assert done.returncode == 0 and done.stderr == ""
     last = [line.split()[-1] for line in done.stdout.split("\n\n")[0].splitlines()[-4:]]
     assert last == ["-", "!100.00", "!66.67", "−33.33"]
 
 
 def test_every_form_tells_the_same(edge: Edge, runs: Path) -> None:
-    rows = json.loads(edge("compare", "--layout", "table", "--json").stdout)
+    rows = json.loads(edge("table", "--json").stdout)
     [mine] = [row for row in rows if row["scheme"] == "q4_k_m"]
     found = mine["cells"][-1]
     assert (found["benchmark"], found["ours"]["k"], found["ours"]["n"]) == ("mine", 2, 3)
-    lines = list(csv.DictReader(StringIO(edge("compare", "--layout", "table", "--csv").stdout)))
+    lines = list(csv.DictReader(StringIO(edge("table", "--csv").stdout)))
     [line] = [line for line in lines if line["scheme"] == "q4_k_m" and line["benchmark"] == "mine"]
     assert float(line["share"]) == found["ours"]["value"]
     assert float(line["from_f16_points"]) == found["from_f16"]["value"] == pytest.approx(-100 / 3)
-    assert "66.67" in edge("compare", "--layout", "table", "--markdown").stdout
+    assert "66.67" in edge("table", "--markdown").stdout
 
 
 def test_under_strict_the_rows_name_the_profile(edge: Edge, runs: Path) -> None:
-    rows = json.loads(edge("compare", "--layout", "table", "--profile", "strict", "--json").stdout)
+    rows = json.loads(edge("table", "--profile", "strict", "--json").stdout)
     assert {row["profile"] for row in rows} == {"strict"}
     assert all(cell["from_published"] is None for row in rows for cell in row["cells"])
     [mine] = [row for row in rows if row["scheme"] == "q4_k_m"]
@@ -71,7 +71,7 @@ def test_under_strict_the_rows_name_the_profile(edge: Edge, runs: Path) -> None:
 
 
 def test_a_run_named_alone_is_still_compared_with_the_f16_run_beside_it(edge: Edge, runs: Path) -> None:
-    rows = json.loads(edge("compare", runs / "q4_k_m" / "pairwise", "--layout", "table", "--json").stdout)
+    rows = json.loads(edge("table", runs / "q4_k_m" / "pairwise", "--json").stdout)
     assert [row["scheme"] for row in rows if row["scheme"]] == ["q4_k_m"]
     assert rows[-1]["cells"][-1]["from_f16"]["value"] == pytest.approx(-100 / 3)
 
@@ -82,20 +82,20 @@ def spoil(run: Path) -> None:
     path.write_text(path.read_text().replace('"benchmark_sha256": "', '"benchmark_sha256": "0'))
 
 
-@pytest.mark.parametrize("layout", ["table", "ladder"])
-def test_a_run_whose_benchmark_has_changed_does_not_hide_the_others(edge: Edge, runs: Path, layout: str) -> None:
+@pytest.mark.parametrize("command", ["table", "compare"])
+def test_a_run_whose_benchmark_has_changed_does_not_hide_the_others(edge: Edge, runs: Path, command: str) -> None:
     changed = runs / "q4_k_m" / "pairwise"
     spoil(changed)
-    done = edge("compare", "--layout", layout)
+    done = edge(command)
     assert done.returncode == 0 and "f16" in done.stdout and "q4_k_m" not in done.stdout
     assert "mine left out" in done.stderr
-    fails(edge("compare", changed, "--layout", layout), 1, "another one than the run judged", "--fresh")
+    fails(edge(command, changed), 1, "another one than the run judged", "--fresh")
 
 
 def test_an_f16_run_that_cannot_be_scored_leaves_the_difference_out(edge: Edge, runs: Path) -> None:
     spoil(runs / "f16" / "pairwise")
     for named in ([], [runs / "q4_k_m" / "pairwise"]):
-        done = edge("compare", *named, "--layout", "table", "--json")
+        done = edge("table", *named, "--json")
         assert done.returncode == 0 and "another one than the run judged" in done.stderr
         found = json.loads(done.stdout)[-1]["cells"][-1]
         assert found["ours"]["k"] == 2 and found["from_f16"]["value"] is None
@@ -104,41 +104,50 @@ def test_an_f16_run_that_cannot_be_scored_leaves_the_difference_out(edge: Edge, 
 @pytest.mark.parametrize(
     ("said", "words"),
     [
-        (["--csv"], ["--csv", "add --layout table"]),
-        (["--markdown"], ["--markdown", "add --layout table"]),
-        (["--profile", "strict"], ["--profile", "add --layout table"]),
-        (["--layout", "table", "--csv", "--json"], ["--json and --csv"]),
-        (["--layout", "table", "--csv", "--markdown"], ["--csv and --markdown"]),
-        (["--layout", "table", "--max-drop", "2"], ["--max-drop", "leave --max-drop or --layout out"]),
-        (["--layout", "table", "--baseline", "f16"], ["--baseline", "leave --baseline or --layout out"]),
-        (["--layout", "tabel"], ["tabel"]),
+        (["compare", "--csv"], ["--csv"]),
+        (["compare", "--markdown"], ["--markdown"]),
+        (["compare", "--profile", "strict"], ["--profile"]),
+        (["compare", "--layout", "table"], ["--layout"]),
+        (["table", "--csv", "--json"], ["--json and --csv"]),
+        (["table", "--csv", "--markdown"], ["--csv and --markdown"]),
+        (["table", "--max-drop", "2"], ["--max-drop"]),
+        (["table", "--baseline", "f16"], ["--baseline"]),
+        (["tabel"], ["tabel", "table"]),
     ],
 )
 def test_what_does_not_go_together_is_refused_with_a_hint(edge: Edge, said: list[str], words: list[str]) -> None:
-    fails(edge("compare", *said), 2, *words, "hint: ")
+    fails(edge(*said), 2, *words, "hint: ")
 
 
 def test_two_runs_for_one_cell_are_refused(edge: Edge, runs: Path, tmp_path: Path) -> None:
     path, other = runs / "f16" / "pairwise", tmp_path / "other"
     shutil.copytree(path, other)
-    fails(edge("compare", path, other, "--layout", "table"), 2, "2 runs of pocket f16 on mine")
-    assert edge("compare", path, path, "--layout", "table").returncode == 0  # one run, named twice
+    fails(edge("table", path, other), 2, "2 runs of pocket f16 on mine")
+    assert edge("table", path, path).returncode == 0  # one run, named twice
 
 
 def test_runs_without_a_published_figure_are_told_of_once(
-    runs: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+    runs: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    from edge_judge.cli.compare import _against_published
     from edge_judge.metrics import published
-    from edge_judge.runs import folder as run_folder
+    from edge_judge.records import ProgressListener
+    from edge_judge.workflows.compare import beside_published
+    from edge_judge.workflows.recorded import RunReader
 
-    f16, q4 = (run_folder.read_run(runs / scheme / "pairwise") for scheme in ("f16", "q4_k_m"))
-    rows = iter([None, None, published.Published("pocket", "full", "user", {"mine": 50.0}, "")])
-    monkeypatch.setattr(published, "find_published", lambda *_: next(rows))
-    _against_published([q4, q4, f16], None, None, as_json=True)
-    said = capsys.readouterr()
-    assert said.err.count("no published figure for pocket on mine") == 1
-    assert [one["published"] for one in json.loads(said.out)] == [50.0]
+    class Noting(ProgressListener):
+        def __init__(self) -> None:
+            self.notes: list[str] = []
+
+        def note(self, text: str) -> None:
+            self.notes.append(text)
+
+    reader, listener = RunReader(), Noting()
+    f16, q4 = (reader.read(runs / scheme / "pairwise") for scheme in ("f16", "q4_k_m"))
+    known = iter([None, None, published.Published("pocket", "full", "user", {"mine": 50.0}, "")])
+    monkeypatch.setattr(published, "find_published", lambda *_: next(known))
+    rows = beside_published([q4, q4, f16], listener)
+    assert listener.notes == ["no published figure for pocket on mine"]
+    assert [row.published and row.published.published for row in rows] == [50.0]
 
 
 def test_where_no_run_has_a_published_figure_that_is_all_that_is_said(edge: Edge, runs: Path) -> None:

@@ -1,6 +1,7 @@
-"""Errors told once: `error: what is wrong, where, what was expected`, then `hint: the next step`.
+"""Errors shown once: `error: what is wrong, where, what was expected`, then `hint: the next step`.
 
 Exit codes: 0 done; 1 failed; 2 wrong usage; 3 compared, and the drop is larger than allowed; 130 interrupted.
+Knows: which error ends with which code. Does not know: commands.
 """
 
 from __future__ import annotations
@@ -10,11 +11,11 @@ import errno
 import io
 import os
 import sys
-from typing import Any, NoReturn
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import NoReturn
 
 import click
-
-from edge_judge.errors import EdgeJudgeError, UsageError, nearest
 
 FAILED, WRONG_USAGE, TOO_MUCH_LOST, INTERRUPTED = 1, 2, 3, 130
 NO_ROOM = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EFBIG})  # said by a write, which knows no file's name
@@ -33,7 +34,7 @@ def style(text: str, color: str) -> str:
     return click.style(text, fg=color, bold=True) if sys.stderr.isatty() and "NO_COLOR" not in os.environ else text
 
 
-def _print_any_character() -> None:
+def print_any_character() -> None:
     """Where stdout's encoding lacks a character of a table, as Latin-1 lacks "≤", print its escape, as Python itself
     does on stderr, rather than end in the middle. JSON has ASCII alone.
     """
@@ -41,52 +42,49 @@ def _print_any_character() -> None:
         sys.stdout.reconfigure(errors="backslashreplace")
 
 
-class Commands(click.Group):
-    """A group that translates every error of the library once, and knows nearby names of commands."""
+@contextmanager
+def library_errors() -> Iterator[None]:
+    """Shows an error of the library, or of the system about a file, and leaves. A bug of ours keeps its traceback."""
+    try:
+        yield
+    except KeyboardInterrupt:
+        interrupted()
+    except OSError as error:
+        _fail_for_file(error)
+    except Exception as error:
+        from edge_judge.workflows.errors import KNOWN_ERRORS, USAGE_ERRORS
 
-    def invoke(self, ctx: click.Context) -> Any:
-        from quantize.errors import QuantizeError, UnknownModelError, UnknownSchemeError
+        if not isinstance(error, KNOWN_ERRORS):
+            raise
+        fail(str(error), error.hint, WRONG_USAGE if isinstance(error, USAGE_ERRORS) else FAILED)
 
-        try:
-            return super().invoke(ctx)
-        except (EdgeJudgeError, QuantizeError) as error:
-            wrong = isinstance(error, (UsageError, UnknownModelError, UnknownSchemeError))
-            fail(str(error), error.hint, WRONG_USAGE if wrong else FAILED)
-        except OSError as error:
-            if error.filename is None and error.errno in NO_ROOM:
-                hint = "make room: nothing reached so far is lost, the same command goes on from here"
-                fail(f"cannot write: {error.strerror}", hint, FAILED)
-            if error.filename is None:
-                raise
-            fail(f"{error.filename}: {error.strerror}", "check that the path exists and may be written", FAILED)
-        except KeyboardInterrupt:
-            fail(
-                "interrupted",
-                "nothing reached so far is lost: the same command goes on from here",
-                INTERRUPTED,
-            )
 
-    def main(self, *args: Any, **kwargs: Any) -> Any:
-        _print_any_character()
-        try:
-            return super().main(*args, **{**kwargs, "standalone_mode": False})
-        except click.exceptions.NoArgsIsHelpError as error:
-            click.echo(error.format_message(), err=True)  # nothing was said wrong: the help, as it is laid out
-            raise SystemExit(WRONG_USAGE) from None
-        except click.UsageError as error:
-            where = error.ctx.command_path if error.ctx else "edge-judge"
-            fail(error.format_message(), f"{where} --help tells what can be said", WRONG_USAGE)
-        except click.ClickException as error:
-            fail(error.format_message(), None, error.exit_code)
-        except click.Abort:
-            fail(
-                "interrupted",
-                "nothing reached so far is lost: the same command goes on from here",
-                INTERRUPTED,
-            )
+@contextmanager
+def usage_errors() -> Iterator[None]:
+    """Shows what click found wrong with the options, and leaves."""
+    try:
+        yield
+    except click.exceptions.NoArgsIsHelpError as error:
+        click.echo(error.format_message(), err=True)  # nothing was asked wrongly: the help, as it is laid out
+        raise SystemExit(WRONG_USAGE) from None
+    except click.UsageError as error:
+        where = error.ctx.command_path if error.ctx else "edge-judge"
+        fail(error.format_message(), f"{where} --help tells what can be said", WRONG_USAGE)
+    except click.ClickException as error:
+        fail(error.format_message(), None, error.exit_code)
+    except click.Abort:
+        interrupted()
 
-    def resolve_command(self, ctx: click.Context, args: list[str]) -> Any:
-        name = args[0] if args else ""
-        if name and not name.startswith("-") and name not in self.commands:
-            fail(f"unknown command '{name}'", nearest(name, self.commands), WRONG_USAGE)
-        return super().resolve_command(ctx, args)
+
+def interrupted(hint: str = "nothing reached so far is lost: the same command goes on from here") -> NoReturn:
+    """The end of a command that the user stopped."""
+    fail("interrupted", hint, INTERRUPTED)
+
+
+def _fail_for_file(error: OSError) -> NoReturn:
+    if error.filename is None and error.errno in NO_ROOM:
+        hint = "make room: nothing reached so far is lost, the same command goes on from here"
+        fail(f"cannot write: {error.strerror}", hint, FAILED)
+    if error.filename is None:
+        raise error
+    fail(f"{error.filename}: {error.strerror}", "check that the path exists and may be written", FAILED)

@@ -1,9 +1,14 @@
-"""Options that several commands share, and what they mean."""
+"""Options that several commands share, and what they mean; `collected` hands them to a command as typed objects.
+
+Knows: names of options, their units and defaults. Does not know: what a command does with them.
+"""
 
 from __future__ import annotations
 
 import re
 from collections.abc import Callable
+from dataclasses import fields
+from functools import wraps
 from math import isnan
 from pathlib import Path
 from typing import Any, TypeVar
@@ -11,24 +16,46 @@ from typing import Any, TypeVar
 import click
 
 from edge_judge.errors import UsageError
+from edge_judge.records import CACHES
+from edge_judge.workflows.options import POCKET, RESULTS
 
 Function = TypeVar("Function", bound=Callable[..., Any])
 
 FOLDER = click.Path(path_type=Path, file_okay=False)
 FILE = click.Path(path_type=Path, exists=True, dir_okay=False)
+TARGET = click.Path(path_type=Path, dir_okay=False)
+
+
+def collected(**objects: type[Any]) -> Callable[[Function], Function]:
+    """Give a command one object of each type in place of the options that are its fields."""
+
+    def decorate(function: Function) -> Function:
+        @wraps(function)
+        def command(*args: Any, **values: Any) -> Any:
+            made = {}
+            for name, kind in objects.items():
+                given = [field.name for field in fields(kind) if field.name in values]
+                made[name] = kind(**{field: values.pop(field) for field in given})
+            return function(*args, **values, **made)
+
+        return command  # type: ignore[return-value]
+
+    return decorate
+
 
 results = click.option(
-    "--results", type=FOLDER, default=Path("results"), show_default=True, help="Where runs are kept."
+    "--results", type=FOLDER, default=RESULTS, show_default=True, help="Where runs are kept."
 )
 data = click.option(
     "--data",
     type=FOLDER,
     help="Folder that has the benchmark files. [default: EDGE_JUDGE_DATA, or the cache]",
 )
+run_folders = click.argument("paths", metavar="[RUNS]...", nargs=-1, type=FOLDER)
 as_json = click.option("--json", "as_json", is_flag=True, help="Print JSON instead of a table.")
 model = click.option(
     "--model",
-    default="pocket",
+    default=POCKET,
     show_default=True,
     help="A model that is built here, see `edge-judge models`.",
 )
@@ -56,26 +83,27 @@ def memory(_: click.Context, option: click.Option, value: str | None) -> int | N
 
 max_memory = click.option(
     "--max-memory",
+    "memory",
     metavar="SIZE",
     callback=memory,
     help="Take no more memory than this: 6GB, 500MB, 6GiB.  [default: what the work can use]",
 )
 cache = click.option(
     "--cache",
-    type=click.Choice(["f16", "q8_0"]),
+    type=click.Choice(CACHES),
     default="f16",
     show_default=True,
     help="Type of the key-value cache; q8_0 takes half the memory, and moves verdicts a little.",
 )
 
 
-def taking(function: Function) -> Function:
-    """What the work may take."""
+def limits(function: Function) -> Function:
+    """What the work may take: the fields of `Limits`."""
     return max_memory(cache(function))
 
 
 def judge(function: Function) -> Function:
-    """Which model judges."""
+    """Which model judges: the fields of `JudgeOptions`, but for the chat template, which `protocol` adds."""
     for option in (threads, gguf, scheme, model):
         function = option(function)
     return function
@@ -102,7 +130,7 @@ chat_template = click.option(
 
 
 def protocol(function: Function) -> Function:
-    """How it judges."""
+    """How it judges: the fields of `ProtocolOptions`, and the chat template."""
     for option in (chat_template, truncate, reasoning, rubric, grammar):
         function = option(function)
     return function
@@ -112,14 +140,14 @@ benchmarks = click.option(
     "--benchmark",
     "names",
     multiple=True,
-    default=("pocket",),
+    default=(POCKET,),
     show_default=True,
     help="A known benchmark, a file of your own, or all. Repeatable.",
 )
 
 
-def _number(_: click.Context, option: click.Option, value: float) -> float:
-    if isnan(value):  # no loss is below it
+def number(_: click.Context, option: click.Option, value: float | None) -> float | None:
+    if value is not None and isnan(value):  # no loss is below it, and none above
         raise UsageError(f"{option.opts[0]} is not a number", f"say for example: {option.opts[0]} 2")
     return value
 
@@ -130,9 +158,22 @@ margin = click.option(
     default=2.0,
     show_default=True,
     metavar="POINTS",
-    callback=_number,
+    callback=number,
     help="Points of accuracy that may be lost.",
 )
+
+
+class Percent(click.FloatRange):
+    """A share in percent, above 0 and at most 100. Not a number is none: it compares with nothing."""
+
+    def __init__(self) -> None:
+        super().__init__(min=0, max=100, min_open=True)
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> float:
+        number: float = super().convert(value, param, ctx)
+        if isnan(number):
+            self.fail(f"{value} is not in the range {self._describe_range()}.", param, ctx)
+        return number
 
 
 def example(*lines: str) -> str:

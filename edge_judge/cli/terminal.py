@@ -1,20 +1,23 @@
-"""What is said on stderr, for a person: notes, and progress with the time that is left, on a terminal only."""
+"""What is shown on stderr, for a person: notes, and progress with the time that is left, on a terminal only.
+
+Knows: bars, whether anybody looks. Does not know: what the work is.
+"""
 
 from __future__ import annotations
 
 import os
 import shutil
 import sys
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
 import click
 
-from edge_judge.records import Progress, ProgressListener, WorkEstimate
+from edge_judge.records import BuildProgress, Progress, ProgressListener, WorkEstimate
+from edge_judge.report.formatting import duration, short_size
 
 if TYPE_CHECKING:
-    from quantize.progress import Progress as Built
+    from rich.progress import Progress as Bar
+    from rich.progress import TaskID
 
 
 def note(text: str) -> None:
@@ -32,108 +35,89 @@ def color() -> bool:
     return sys.stdout.isatty() and "NO_COLOR" not in os.environ
 
 
-def size(count: float) -> str:
-    """Bytes for a person: decimal units."""
-    for unit in ("B", "kB", "MB"):
-        if count < 1000:
-            return f"{count:.3g} {unit}"
-        count /= 1000
-    return f"{count:.2f} GB"
-
-
-def duration(seconds: float) -> str:
-    """A time for a person, in its two largest units."""
-    if seconds < 59.5:
-        return f"{max(1, round(seconds))} s"
-    minutes, hours = round(seconds / 60), round(seconds / 3600)
-    if minutes < 60:
-        return f"{minutes} min"
-    large, small = (f"{minutes // 60} h", f"{minutes % 60} min")
-    if minutes >= 24 * 60:
-        large, small = (f"{hours // 24} d", f"{hours % 24} h")
-    return large if small.startswith("0 ") else f"{large} {small}"
-
-
-def ahead(name: str, ahead: WorkEstimate) -> str:
-    """What a run has to do and will take, in a line."""
-    writes = f", up to {ahead.each} to write after each prompt" if ahead.each else ""
-    cut = ", in smaller parts than usual" if ahead.smaller else ""
+def estimate_line(name: str, estimate: WorkEstimate) -> str:
+    """What a run has to do and will take."""
+    writes = f", up to {estimate.each} to write after each prompt" if estimate.each else ""
+    smaller = ", in smaller parts than usual" if estimate.smaller else ""
     return (
-        f"{name}: {ahead.verdicts:,} verdicts, {ahead.tokens:,} tokens to read (of {ahead.tokens_alone:,})"
-        f"{writes}, about {size(ahead.memory)} of memory{cut}"
+        f"{name}: {estimate.verdicts:,} verdicts, {estimate.tokens:,} tokens to read (of {estimate.tokens_alone:,})"
+        f"{writes}, about {short_size(estimate.memory)} of memory{smaller}"
     )
 
 
-class Showing(ProgressListener):
-    """Shows how far a run is."""
+class TerminalListener(ProgressListener):
+    """Notes as lines, a task as a bar; where there is no terminal, one line on how long a long task will take."""
 
-    def __init__(self, show: Callable[[Progress], None] = lambda _: None) -> None:
-        self._show = show
+    def __init__(self) -> None:
+        self._shown: _Bar | _Forecast | None = None
 
-    def progress(self, progress: Progress) -> None:
-        self._show(progress)
-
-
-class Announcing(Showing):
-    """Says first, in a line, what the run has to do. prefix: what the line begins with."""
-
-    def __init__(self, show: Callable[[Progress], None] = lambda _: None, *, prefix: str = "") -> None:
-        super().__init__(show)
-        self._prefix = prefix
+    def note(self, text: str) -> None:
+        note(text)
 
     def estimate(self, name: str, estimate: WorkEstimate) -> None:
-        note(self._prefix + ahead(name, estimate))
+        note(estimate_line(name, estimate))
+
+    def begin(self, title: str) -> None:
+        self._shown = _Bar(title) if sys.stderr.isatty() else _Forecast(title)
+
+    def end(self) -> None:
+        if isinstance(self._shown, _Bar):
+            self._shown.close()
+        self._shown = None
+
+    def progress(self, progress: Progress) -> None:
+        if self._shown is not None:
+            self._shown.progress(progress)
+
+    def build(self, progress: BuildProgress) -> None:
+        if isinstance(self._shown, _Bar):
+            self._shown.build(progress)
 
 
-@contextmanager
-def building(title: str) -> Iterator[Callable[[Built], None]]:
-    """A bar over the bytes of a GGUF that is being made."""
-    if not sys.stderr.isatty():
-        yield lambda _: None
-        return
-    from rich.console import Console
-    from rich.progress import BarColumn, DownloadColumn, TextColumn, TimeRemainingColumn
-    from rich.progress import Progress as Bar
+class BlockListener(TerminalListener):
+    """For work in many short blocks: on a terminal each is announced, since with a large model one takes minutes."""
 
-    columns = (TextColumn("{task.description}"), BarColumn(None), DownloadColumn(), TimeRemainingColumn())
-    with Bar(*columns, console=Console(stderr=True), transient=True) as bar:
-        task = bar.add_task(title, total=None)
-
-        def show(now: Built) -> None:
-            said = f"{title} · {now.stage} · tensor {now.tensors_done}/{now.tensors}"
-            bar.update(task, total=now.bytes, completed=now.bytes_done, description=said)
-
-        yield show
+    def estimate(self, name: str, estimate: WorkEstimate) -> None:
+        if sys.stderr.isatty():
+            super().estimate(name, estimate)
 
 
-@contextmanager
-def progress(title: str) -> Iterator[Callable[[Progress], None]]:
-    """A bar over tokens, which are what takes the time; verdicts and the time that is left beside it. Where there is
-    no terminal, one line on how long it will take, if that is long.
-    """
-    if not sys.stderr.isatty():
-        yield _Forecast(title)
-        return
-    from rich.console import Console
-    from rich.progress import BarColumn, TextColumn
-    from rich.progress import Progress as Bar
+class _Bar:
+    """A bar over what takes the time, tokens or bytes, with what is done and the time that is left."""
 
-    # rich's own column knows no time left where one decode call takes longer than the half minute it looks back
-    columns = (
-        TextColumn("{task.description}"),
-        BarColumn(None),
-        TextColumn("{task.fields[verdicts]}"),
-        TextColumn("{task.fields[left]}"),
-    )
-    with Bar(*columns, console=Console(stderr=True), transient=True) as bar:
-        task = bar.add_task(title, total=None, verdicts="", left="")
+    def __init__(self, title: str) -> None:
+        from rich.console import Console
+        from rich.progress import BarColumn, TextColumn
+        from rich.progress import Progress as Bar
 
-        def show(now: Progress) -> None:
-            said = f"{now.verdicts}/{now.verdicts_total} verdicts"
-            left = "" if now.left is None else f"{duration(now.left)} left"
-            bar.update(task, total=now.tokens_total, completed=now.tokens, verdicts=said, left=left)
+        # rich's own column knows no time left where one decode call takes longer than the half minute it looks back
+        columns = (
+            TextColumn("{task.description}"),
+            BarColumn(None),
+            TextColumn("{task.fields[done]}"),
+            TextColumn("{task.fields[left]}"),
+        )
+        self._title = title
+        self._bar: Bar = Bar(*columns, console=Console(stderr=True), transient=True)
+        self._task: TaskID = self._bar.add_task(title, total=None, done="", left="")
+        self._bar.start()
 
-        yield show
+    def progress(self, now: Progress) -> None:
+        left = "" if now.left is None else f"{duration(now.left)} left"
+        done = f"{now.verdicts}/{now.verdicts_total} verdicts"
+        self._bar.update(self._task, total=now.tokens_total, completed=now.tokens, done=done, left=left)
+
+    def build(self, now: BuildProgress) -> None:
+        remaining = self._bar.tasks[0].time_remaining
+        left = "" if remaining is None else f"{duration(remaining)} left"
+        done = f"{short_size(now.bytes)}/{short_size(now.bytes_total)}"
+        title = f"{self._title} · {now.stage} · tensor {now.tensors}/{now.tensors_total}"
+        self._bar.update(
+            self._task, total=now.bytes_total, completed=now.bytes, description=title, done=done, left=left
+        )
+
+    def close(self) -> None:
+        self._bar.stop()
 
 
 class _Forecast:
@@ -144,7 +128,7 @@ class _Forecast:
     def __init__(self, title: str) -> None:
         self._title, self._said = title, False
 
-    def __call__(self, now: Progress) -> None:
+    def progress(self, now: Progress) -> None:
         if not self._said and now.left is not None:
             self._said = True
             if now.left >= self.LONG:

@@ -164,3 +164,25 @@ def size(number: int | None) -> str:
         if number >= scale:
             return f"{number / scale:.{1 if number / scale >= 10 else 2}f} {unit}"
     return f"{number / 1e3:.0f} kB"
+
+
+def short_size(count: float) -> str:
+    """Bytes within a sentence: three digits, decimal units."""
+    for unit in ("B", "kB", "MB"):
+        if count < 1000:
+            return f"{count:.3g} {unit}"
+        count /= 1000
+    return f"{count:.2f} GB"
+
+
+def duration(seconds: float) -> str:
+    """A time in its two largest units."""
+    if seconds < 59.5:
+        return f"{max(1, round(seconds))} s"
+    minutes, hours = round(seconds / 60), round(seconds / 3600)
+    if minutes < 60:
+        return f"{minutes} min"
+    large, small = (f"{minutes // 60} h", f"{minutes % 60} min")
+    if minutes >= 24 * 60:
+        large, small = (f"{hours // 24} d", f"{hours % 24} h")
+    return large if small.startswith("0 ") else f"{large} {small}"

@@ -141,6 +141,16 @@ def folder(results: Path, identity: Identity) -> Path:
     return results / identity.benchmark / identity.model / identity.scheme / identity.grammar
 
 
+def sibling(path: Path, scheme: str) -> Path:
+    """Where the run lies that differs from the run in this folder by its scheme alone, complete or not."""
+    return path.parent.parent / scheme / path.name
+
+
+def is_complete(path: Path) -> bool:
+    """Whether there is a complete run in this folder."""
+    return (path / "score.json").exists()
+
+
 def read_run(path: Path) -> Run:
     """A complete run from its folder. Raises RunError for a folder that is none, or is not complete."""
     known = _run_json(path)

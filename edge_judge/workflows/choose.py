@@ -5,13 +5,13 @@ keeps the 5 % of `choice` for the ladder as a whole. Only one model is in memory
 blocks ahead, twice as far each time, so that it is loaded a few times and not for every block.
 
 All verdicts lie in ordinary runs' folders: what was recorded before is not judged again, and `eval` goes on from here.
-Knows: sessions, runs' folders, decisions. Does not know: where a GGUF comes from, what is printed.
+Knows: sessions, runs' folders, decisions. Does not know: which schemes are in question (ladder.py), what is printed.
 """
 
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -25,11 +25,15 @@ from edge_judge.metrics import scoring
 from edge_judge.metrics.alignment import align
 from edge_judge.metrics.recorded import RecordedRun
 from edge_judge.protocols.protocol import Protocol
-from edge_judge.records import Benchmark, Judge, Limits, ProgressListener, Run
+from edge_judge.records import Benchmark, Judge, Limits, Progress, ProgressListener, Run, WorkEstimate
 from edge_judge.runs import folder as run_folder
 from edge_judge.runs.folder import score_json
 from edge_judge.runs.identity import run_identity, run_settings
 from edge_judge.runs.session import Session
+from edge_judge.workflows.data import load_benchmarks
+from edge_judge.workflows.ladder import baseline_judge, ladder_judges, protocols_for, recorded_baseline
+from edge_judge.workflows.memory_advice import advising
+from edge_judge.workflows.options import RESULTS, BenchmarkOptions, LadderOptions, ProtocolOptions
 
 AHEAD = 4  # blocks of the baseline that are judged at first
 
@@ -44,19 +48,69 @@ class Task:
 
 @dataclass(frozen=True, slots=True)
 class ChooseSettings:
-    """What is asked, and what it may cost. margin: points; seconds: of judging, None for as long as it takes; pairs:
-    of each scheme, None for all. listener: who hears of a judge's work on a benchmark.
+    """What is asked, and what it may cost. margin: points; claim: by what it is decided; seed: of the order of the
+    pairs; seconds: of judging, None for as long as it takes; pairs: of each scheme, None for all.
     """
 
-    results: Path
-    margin: float
+    results: Path = RESULTS
+    margin: float = 2.0
     claim: Claim = "probabilities"
     seed: int = 0
     seconds: float | None = None
     pairs: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class ChosenScheme:
+    """decisions: on each scheme that was looked at, the widest first; unseen: the schemes that were not, because one
+    before them was not within the margin.
+    """
+
+    decisions: tuple[Decision, ...]
+    unseen: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class LocalWork:
+    """How a scheme whose file is here is judged, and who hears of it."""
+
+    results: Path
     threads: int | None = None
     limits: Limits = Limits()
-    listener: Callable[[Judge, Benchmark], ProgressListener] = lambda _, __: ProgressListener()
+    listener: ProgressListener = ProgressListener()
+
+
+def choose(
+    ladder: LadderOptions = LadderOptions(),
+    benchmarks: BenchmarkOptions = BenchmarkOptions(),
+    protocol: ProtocolOptions = ProtocolOptions(),
+    limits: Limits = Limits(),
+    settings: ChooseSettings = ChooseSettings(),
+    listener: ProgressListener = ProgressListener(),
+) -> ChosenScheme:
+    """Find the smallest scheme of a model that judges as its baseline does, with as few verdicts as possible."""
+    loaded = load_benchmarks(benchmarks, listener)
+    judges = ladder_judges(ladder)
+    tasks = [Task(*task) for task in protocols_for(judges[0], loaded, protocol)]
+    work = LocalWork(settings.results, ladder.threads, limits, listener)
+    decisions: list[Decision] = []
+    with advising(judges[0], known=True), _baseline(ladder, tasks, work) as baseline:
+        for decision in walk(judges, baseline, tasks, settings, work):
+            decisions.append(decision)
+            listener.note(f"{decision.run.scheme}: {decision.outcome} after {decision.pairs:,} pairs")
+    return ChosenScheme(tuple(decisions), tuple(judge.scheme for judge in judges[len(decisions) :]))
+
+
+@contextmanager
+def _baseline(ladder: LadderOptions, tasks: Sequence[Task], work: LocalWork) -> Iterator[JudgeSource]:
+    """The baseline: judged here where its file is here, else as it was recorded, or imported from a pack."""
+    judge = baseline_judge(ladder)
+    if judge is None:
+        protocols = [(task.benchmark, task.protocol) for task in tasks]
+        yield RecordedJudge(recorded_baseline(ladder, protocols, work.results))
+    else:
+        with local_judge(judge, tasks, work) as source:
+            yield source
 
 
 class JudgeSource(Interface):
@@ -92,9 +146,9 @@ class LocalJudge:
     """A side whose GGUF is here, with its runs' folders, which it alone writes."""
 
     def __init__(
-        self, judge: Judge, tasks: Sequence[Task], folders: Sequence[run_folder.RunFolder], how: ChooseSettings
+        self, judge: Judge, tasks: Sequence[Task], folders: Sequence[run_folder.RunFolder], work: LocalWork
     ) -> None:
-        self._judge, self._tasks, self._folders, self._how = judge, tasks, folders, how
+        self._judge, self._tasks, self._folders, self._work = judge, tasks, folders, work
         self._session: Session | None = None
 
     def runs(self) -> list[Run]:
@@ -106,12 +160,12 @@ class LocalJudge:
     def judge(self, blocks: Sequence[Block]) -> bool:
         wanted = {unit for block in blocks for unit in block}
         if self._session is None:
-            self._session = Session(self._judge, threads=self._how.threads, limits=self._how.limits)
+            self._session = Session(self._judge, threads=self._work.threads, limits=self._work.limits)
+        listener = _SchemeListener(self._work.listener, self._judge.scheme)
         for task, kept in zip(self._tasks, self._folders, strict=True):
             pairs = tuple(pair for pair in task.benchmark.pairs if Unit(task.benchmark.name, pair.id) in wanted)
             if pairs:
                 part = replace(task.benchmark, pairs=pairs)
-                listener = self._how.listener(self._judge, part)
                 self._session.evaluate(part, task.protocol, kept, listener)
         return True
 
@@ -130,21 +184,21 @@ class LocalJudge:
 
 
 @contextmanager
-def local_judge(judge: Judge, tasks: Sequence[Task], how: ChooseSettings) -> Iterator[LocalJudge]:
+def local_judge(judge: Judge, tasks: Sequence[Task], work: LocalWork) -> Iterator[LocalJudge]:
     """A side for as long as it is needed; its runs are complete afterwards, over the pairs that were judged."""
     with ExitStack() as stack:
         folders = [
             stack.enter_context(
                 run_folder.RunFolder.open(
-                    how.results,
+                    work.results,
                     run_identity(task.benchmark, judge, task.protocol),
-                    run_settings(task.benchmark, judge, task.protocol, how.limits),
+                    run_settings(task.benchmark, judge, task.protocol, work.limits),
                     fresh=False,
                 )
             )
             for task in tasks
         ]
-        side = LocalJudge(judge, tasks, folders, how)
+        side = LocalJudge(judge, tasks, folders, work)
         try:
             yield side
             side.score()
@@ -172,17 +226,30 @@ class Clock:
         self._last = time.monotonic() - begun
 
 
-def choose(
-    ladder: Sequence[Judge], baseline: JudgeSource, tasks: Sequence[Task], how: ChooseSettings
+class _SchemeListener(ProgressListener):
+    """Tells a listener of a scheme's work under the scheme's name."""
+
+    def __init__(self, listener: ProgressListener, scheme: str) -> None:
+        self._listener, self._scheme = listener, scheme
+
+    def estimate(self, name: str, estimate: WorkEstimate) -> None:
+        self._listener.estimate(f"{self._scheme} · {name}", estimate)
+
+    def progress(self, progress: Progress) -> None:
+        self._listener.progress(progress)
+
+
+def walk(
+    ladder: Sequence[Judge], baseline: JudgeSource, tasks: Sequence[Task], settings: ChooseSettings, work: LocalWork
 ) -> Iterator[Decision]:
     """A decision for each scheme of a ladder, the widest first, until one is not within the margin.
 
-    Raises what `choice.decide` raises, and what judging raises.
+    Raises what `decide_scheme` raises, and what judging raises.
     """
-    clock = Clock(how.seconds)
+    clock = Clock(settings.seconds)
     for judge in ladder:
-        with local_judge(judge, tasks, how) as side:
-            decision = decided(side, baseline, tasks, how, clock)
+        with local_judge(judge, tasks, work) as side:
+            decision = decided(side, baseline, tasks, settings, clock)
         yield decision
         if decision.outcome != "within":
             return

@@ -1,0 +1,47 @@
+"""edge-judge attribute: where the loss comes from."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import click
+
+from edge_judge.cli import options, terminal
+
+HEADING = "look closer"
+
+
+@click.command(
+    epilog=options.example(
+        "edge-judge attribute --scheme q4_k_m --grammar pairwise-cot",
+        "edge-judge attribute --model qwen1.5-7b --scheme q3_k_m --grammar pairwise --benchmark pandalm",
+    )
+)
+@options.model
+@click.option("--scheme", default="q4_k_m", show_default=True, help="The quantization scheme to be explained.")
+@click.option("--grammar", default="pairwise-cot", show_default=True, help="The protocol to be explained.")
+@click.option("--benchmark", default="pocket", show_default=True, help="A known benchmark, or a file of your own.")
+@options.data
+@options.results
+@options.as_json
+def attribute(
+    model: str, scheme: str, grammar: str, benchmark: str, data: Path | None, results: Path, as_json: bool
+) -> None:
+    """Tell where a judge's loss comes from, step by step.
+
+    Recorded runs that differ in one thing: free form, a grammar, the protocol, the quantized weights.
+    """
+    from edge_judge.report.attribution import attribution_json, attribution_table
+    from edge_judge.workflows import attribute as workflow
+
+    chain = workflow.attribute(workflow.AttributionSettings(model, scheme, grammar, benchmark, data, results))
+    if as_json:
+        click.echo(json.dumps(attribution_json(chain.steps, chain.noise, chain.missing), indent=2))
+    else:
+        table = attribution_table(chain.steps, chain.noise, width=terminal.width(), color=terminal.color())
+        click.echo(table, nl=False)
+    for run, command in chain.missing.items():
+        terminal.note(f"no run {workflow.short_name(run)}: {command}")
+    for run, command in chain.unrepeated.items():
+        terminal.note(f"no noise floor of {workflow.short_name(run)}: {command}")

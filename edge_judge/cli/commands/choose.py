@@ -1,0 +1,99 @@
+"""edge-judge choose: which quantization can be trusted, found with as few verdicts as possible."""
+
+from __future__ import annotations
+
+import json
+import re
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Literal
+
+import click
+
+from edge_judge.cli import options, terminal
+from edge_judge.errors import UsageError
+from edge_judge.records import Limits
+from edge_judge.workflows.options import BenchmarkOptions, LadderOptions, ProtocolOptions
+
+HEADING = "decide"
+_TIME = re.compile(r"(\d+|\d*\.\d+)\s*(s|min|m|h|d)", re.IGNORECASE)
+_SECONDS = {"s": 1, "m": 60, "min": 60, "h": 3600, "d": 86400}
+
+
+@dataclass(frozen=True, slots=True)
+class Budget:
+    """What may be spent: seconds of judging, pairs for each scheme; None for as much as it takes."""
+
+    budget: float | None = None
+    max_pairs: int | None = None
+
+
+def seconds(_: click.Context, option: click.Option, value: str | None) -> float | None:
+    """Seconds that `2h`, `30min` or `90s` mean. Raises UsageError for anything else."""
+    if value is None:
+        return None
+    parts = _TIME.fullmatch(value.strip())
+    if not parts or not float(parts[1]):
+        raise UsageError(f"{option.opts[0]} {value}: not a time", "say for example 2h, 30min or 90s")
+    return float(parts[1]) * _SECONDS[parts[2].lower()]
+
+
+@click.command(
+    epilog=options.example(
+        "edge-judge choose --margin 2",
+        "edge-judge choose --model llama-3-8b --benchmark pandalm --benchmark auto-j --budget 8h",
+        "edge-judge choose --scheme q4_k_m --by verdicts --max-pairs 300",
+    )
+)
+@options.model
+@click.option("--scheme", "schemes", multiple=True, help="Only this one; repeatable.  [default: the ladder built here]")
+@click.option("--baseline", default="f16", show_default=True, help="The scheme that others must agree with.")
+@options.threads
+@options.limits
+@options.protocol
+@options.benchmarks
+@options.margin
+@click.option(
+    "--by",
+    "claim",
+    type=click.Choice(["probabilities", "verdicts"]),
+    default="probabilities",
+    show_default=True,
+    help="What is claimed: expected accuracy of the verdicts' probabilities, or accuracy of the verdicts as given.",
+)
+@click.option("--budget", metavar="TIME", callback=seconds, help="Judge no longer than this: 2h, 30min, 90s.")
+@click.option("--max-pairs", type=click.IntRange(min=1), help="Judge no more pairs than this with each scheme.")
+@click.option("--seed", type=click.IntRange(min=0), default=0, show_default=True, help="Of the order of the pairs.")
+@options.data
+@options.results
+@options.as_json
+@options.collected(
+    ladder=LadderOptions, limits=Limits, protocol=ProtocolOptions, benchmarks=BenchmarkOptions, cost=Budget
+)
+def choose(
+    ladder: LadderOptions,
+    limits: Limits,
+    protocol: ProtocolOptions,
+    benchmarks: BenchmarkOptions,
+    margin: float,
+    claim: Literal["probabilities", "verdicts"],
+    cost: Budget,
+    seed: int,
+    results: Path,
+    as_json: bool,
+) -> None:
+    """Find the smallest scheme of a model that judges as its baseline does, with as few verdicts as possible.
+
+    Pairs are judged in random blocks; a scheme is done as soon as it is decided. What was judged before is used, and
+    what is judged now stays: `edge-judge eval` goes on from there.
+    """
+    from edge_judge.report.decision import choice_json, choice_table
+    from edge_judge.workflows import choose as workflow
+
+    settings = workflow.ChooseSettings(results, margin, claim, seed, cost.budget, cost.max_pairs)
+    chosen = workflow.choose(ladder, benchmarks, protocol, limits, settings, terminal.BlockListener())
+    if as_json:
+        click.echo(json.dumps(choice_json(chosen.decisions, chosen.unseen), indent=2))
+    else:
+        table = choice_table(chosen.decisions, chosen.unseen, width=terminal.width(), color=terminal.color())
+        click.echo(table)

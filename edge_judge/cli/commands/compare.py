@@ -1,0 +1,77 @@
+"""edge-judge compare: what quantization cost."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+
+import click
+
+from edge_judge.cli import options, terminal
+from edge_judge.cli.errors import TOO_MUCH_LOST
+from edge_judge.workflows.options import RunsOptions
+
+HEADING = "decide"
+
+
+@click.command(
+    epilog=options.example(
+        "edge-judge compare",
+        "edge-judge compare results/pocket/pocket/q2_k/pairwise --max-drop 2",
+        "edge-judge compare --baseline published",
+        "edge-judge compare --baseline pocket-f16.ejpack",
+    )
+)
+@options.run_folders
+@click.option("--baseline", default="f16", show_default=True, help="A scheme, `published`, a pack, or a run's folder.")
+@click.option(
+    "--max-drop",
+    type=click.FloatRange(min=0),
+    metavar="POINTS",
+    callback=options.number,
+    help="Exit with 3 if any run loses more points of accuracy.",
+)
+@options.data
+@options.results
+@options.as_json
+@options.collected(runs=RunsOptions)
+def compare(runs: RunsOptions, baseline: str, max_drop: float | None, as_json: bool) -> None:
+    """Compare runs with a baseline, verdict by verdict.
+
+    RUNS are folders of runs; without one, all complete runs under the results folder.
+    """
+    from edge_judge.workflows.compare import PUBLISHED
+
+    lost = _against_published if baseline == PUBLISHED else _against_run
+    _judge_drops(lost(runs, baseline, max_drop, as_json), max_drop)
+
+
+def _against_run(runs: RunsOptions, baseline: str, max_drop: float | None, as_json: bool) -> Sequence[str]:
+    """Print the comparisons; what lost too much."""
+    from edge_judge.report.ladder import comparison_json, ladder_table
+    from edge_judge.workflows import compare as workflow
+
+    comparisons = workflow.compare(runs, baseline, terminal.TerminalListener())
+    if as_json:
+        click.echo(json.dumps([comparison_json(comparison) for comparison in comparisons], indent=2))
+    else:
+        click.echo(ladder_table(comparisons, width=terminal.width(), color=terminal.color()))
+    return () if max_drop is None else workflow.exceeding(comparisons, max_drop)
+
+
+def _against_published(runs: RunsOptions, _: str, max_drop: float | None, as_json: bool) -> Sequence[str]:
+    from edge_judge.report.scores import published_json, scores_table
+    from edge_judge.workflows import compare as workflow
+
+    rows = workflow.compare_published(runs, terminal.TerminalListener())
+    if as_json:
+        click.echo(json.dumps([published_json(row.published) for row in rows if row.published], indent=2))
+    else:
+        click.echo(scores_table(rows, width=terminal.width(), color=terminal.color()))
+    return () if max_drop is None else workflow.exceeding_published(rows, max_drop)
+
+
+def _judge_drops(lost: Sequence[str], max_drop: float | None) -> None:
+    if lost:
+        terminal.note(f"more than {max_drop:g} points lost: {', '.join(lost)}")
+        raise SystemExit(TOO_MUCH_LOST)

@@ -1,0 +1,45 @@
+"""edge-judge confidence: how right a judge is where it is sure."""
+
+from __future__ import annotations
+
+import json
+
+import click
+
+from edge_judge.cli import options, terminal
+from edge_judge.workflows.options import RunsOptions
+
+HEADING = "look closer"
+
+
+@click.command(
+    epilog=options.example(
+        "edge-judge confidence",
+        "edge-judge confidence results/pocket/pocket/q2_k/pairwise --abstain 5",
+    )
+)
+@options.run_folders
+@click.option(
+    "--abstain",
+    type=options.Percent(),
+    metavar="PERCENT",
+    help="Find the confidence from which surely fewer answers are wrong.",
+)
+@options.data
+@options.results
+@options.as_json
+@options.collected(runs=RunsOptions)
+def confidence(runs: RunsOptions, abstain: float | None, as_json: bool) -> None:
+    """How often a judge is wrong when only the pairs it is surest of are answered.
+
+    RUNS are folders of runs; without one, all complete runs under the results folder that have probabilities.
+    """
+    from edge_judge.report.selective import confidence_json, confidence_table
+    from edge_judge.workflows import selective
+
+    share = None if abstain is None else abstain / 100
+    curves = selective.confidence(runs, share, terminal.TerminalListener())
+    if as_json:
+        click.echo(json.dumps([confidence_json(curve) for curve in curves], indent=2))
+    else:
+        click.echo(confidence_table(curves, width=terminal.width(), color=terminal.color()), nl=False)

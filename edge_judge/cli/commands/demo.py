@@ -1,0 +1,34 @@
+"""edge-judge demo: the main job on the embedded judge, offline."""
+
+from __future__ import annotations
+
+import json
+import time
+from pathlib import Path
+
+import click
+
+from edge_judge.cli import options, terminal
+
+HEADING = "begin"
+
+
+@click.command(epilog=options.example("edge-judge demo", "edge-judge demo --results ./mine"))
+@click.option("--results", type=options.FOLDER, help="Keep the runs here.  [default: the cache]")
+@options.as_json
+def demo(results: Path | None, as_json: bool) -> None:
+    """Quantize the embedded judge to six schemes, judge its benchmark with each, and compare.
+
+    Needs no network and no download. The runs are judged anew each time.
+    """
+    from edge_judge.report.ladder import comparison_json, ladder_table
+    from edge_judge.workflows import demo as workflow
+
+    start = time.monotonic()
+    folder = results or workflow.demo_folder()
+    comparisons = workflow.demo(folder, terminal.TerminalListener())
+    if as_json:
+        click.echo(json.dumps([comparison_json(comparison) for comparison in comparisons], indent=2))
+        return
+    click.echo(ladder_table(comparisons, width=terminal.width(), color=terminal.color()))
+    terminal.note(f"{time.monotonic() - start:.0f} s; the runs are in {folder}")

@@ -1,0 +1,91 @@
+"""edge-judge eval: a benchmark put to a judge."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import asdict
+from pathlib import Path
+from typing import TYPE_CHECKING, Literal
+
+import click
+
+from edge_judge.cli import options, terminal
+from edge_judge.records import Limits
+from edge_judge.workflows.options import BenchmarkOptions, JudgeOptions, ProtocolOptions
+
+if TYPE_CHECKING:
+    from edge_judge.report.scores import ScoreRow
+
+HEADING = "judge"
+
+
+@click.command(
+    "eval",
+    epilog=options.example(
+        "edge-judge eval --grammar pairwise",
+        "edge-judge eval --scheme q4_k_m --benchmark llmbar-natural --limit 50",
+    ),
+)
+@options.judge
+@options.limits
+@options.protocol
+@options.benchmarks
+@click.option(
+    "--order",
+    type=click.Choice(["both", "given"]),
+    default="both",
+    show_default=True,
+    help="Both orders of the answers, or only the given one.",
+)
+@click.option(
+    "--ties",
+    type=click.Choice(["auto", "allow"]),
+    default="auto",
+    show_default=True,
+    help="auto: a tie may be given where the benchmark has ties.",
+)
+@click.option("--limit", type=click.IntRange(min=1), help="Only the first pairs of each benchmark.")
+@click.option(
+    "--repeat",
+    type=click.IntRange(min=1),
+    default=1,
+    metavar="TIMES",
+    help="Judge so many times, and tell what differs between identical runs.",
+)
+@click.option("--fresh", is_flag=True, help="Begin the run anew.")
+@options.data
+@options.results
+@options.as_json
+@options.collected(judge=JudgeOptions, limits=Limits, protocol=ProtocolOptions, benchmarks=BenchmarkOptions)
+def evaluate(
+    judge: JudgeOptions,
+    limits: Limits,
+    protocol: ProtocolOptions,
+    benchmarks: BenchmarkOptions,
+    order: Literal["both", "given"],
+    ties: Literal["auto", "allow"],
+    limit: int | None,
+    repeat: int,
+    fresh: bool,
+    results: Path,
+    as_json: bool,
+) -> None:
+    """Judge the pairs of a benchmark and score the verdicts.
+
+    The same command again goes on where it was stopped.
+    """
+    from edge_judge.report.scores import scores_table
+    from edge_judge.workflows import evaluate as workflow
+
+    settings = workflow.EvaluateSettings(results, order, ties, limit, repeat, fresh)
+    rows = workflow.evaluate(judge, benchmarks, protocol, limits, settings, terminal.TerminalListener())
+    if as_json:
+        click.echo(json.dumps([_as_json(row) for row in rows], indent=2))
+    else:
+        click.echo(scores_table(rows, width=terminal.width(), color=terminal.color()))
+
+
+def _as_json(row: ScoreRow) -> dict[str, object]:
+    from edge_judge.runs.folder import score_json
+
+    return {**score_json(row.score), **({"noise": asdict(row.noise)} if row.noise else {})}

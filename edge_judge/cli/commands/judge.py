@@ -1,0 +1,93 @@
+"""edge-judge judge: one pair, now, in both orders."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from typing import TYPE_CHECKING
+
+import click
+
+from edge_judge.cli import options, terminal
+from edge_judge.records import Label, Limits
+from edge_judge.workflows.options import JudgeOptions, ProtocolOptions
+
+if TYPE_CHECKING:
+    from edge_judge.workflows.judge_pair import JudgedPair
+
+HEADING = "judge"
+
+
+@click.command(
+    epilog=options.example(
+        "edge-judge judge --question 'Name two fruits.' --a 'apple pear' --b 'I love fruit! apple'",
+    )
+)
+@options.judge
+@options.limits
+@options.protocol
+@click.option("--question", required=True, help="The instruction both answers were given.")
+@click.option("--a", "a", required=True, help="One answer.")
+@click.option("--b", "b", required=True, help="The other answer.")
+@click.option("--reference", help="With --grammar reference: an answer known to be good.")
+@click.option("--no-ties", is_flag=True, help="Decide for one of the two.")
+@options.as_json
+@options.collected(judge=JudgeOptions, limits=Limits, protocol=ProtocolOptions)
+def judge(
+    judge: JudgeOptions,
+    limits: Limits,
+    protocol: ProtocolOptions,
+    question: str,
+    a: str,
+    b: str,
+    reference: str | None,
+    no_ties: bool,
+    as_json: bool,
+) -> None:
+    """Judge one pair of answers in both orders, with the probability of each verdict."""
+    from edge_judge.workflows import judge_pair
+
+    judged = judge_pair.judge(
+        question, a, b, reference=reference, ties=not no_ties, judge=judge, protocol=protocol, limits=limits
+    )
+    if as_json:
+        click.echo(json.dumps(_as_json(judged), indent=2))
+    else:
+        click.echo(_table(judged), nl=False)
+
+
+def _as_json(judged: JudgedPair) -> dict[str, object]:
+    orders = [
+        {"order": given.order, "verdict": given.verdict, "p": dict(given.p or {}), "mass": given.mass}
+        for given in judged.orders
+    ]
+    return {
+        "model": judged.model,
+        "scheme": judged.scheme,
+        "orders": orders,
+        "verdict": judged.verdict,
+        "p": judged.p,
+    }
+
+
+def _table(judged: JudgedPair) -> str:
+    from edge_judge.report.formatting import notes, render, table
+
+    rows = [
+        [f"answer {given.order[0].upper()} first", *_cells(given.verdict, given.p or {}, given.mass)]
+        for given in judged.orders
+    ]
+    rows.append(["both orders", *_cells(judged.verdict, judged.p, None)])
+    headings = ["shown", "verdict", "A", "B", "tie", "mass"]
+    lines = table(f"{judged.model} {judged.scheme}", headings, rows, frozenset({1}))
+    note = notes("A, B, tie: probability of each verdict; mass: share of all probability on legal verdicts")
+    return render([lines, note], terminal.width(), terminal.color())
+
+
+def _cells(verdict: Label | None, p: Mapping[Label, float], mass: float | None) -> list[str]:
+    from edge_judge.report.formatting import UNDEFINED
+
+    labels: tuple[Label, ...] = ("a", "b", "tie")
+    shares = [f"{p[label]:.3f}" if label in p else UNDEFINED for label in labels]
+    name = {"a": "A", "b": "B", "tie": "tie", None: UNDEFINED}[verdict]
+    return [name, *shares, UNDEFINED if mass is None else f"{mass:.3f}"]

@@ -1,0 +1,48 @@
+"""edge-judge report: one page from recorded runs."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import click
+
+from edge_judge.cli import options, terminal
+from edge_judge.report.formatting import short_size
+from edge_judge.workflows.options import RunsOptions
+
+HEADING = "decide"
+
+
+@click.command(
+    epilog=options.example(
+        "edge-judge report",
+        "edge-judge report -o judges.html --results results/0.1.0 --chart judges.svg",
+        "edge-judge report results/pocket/pocket/*/pairwise --margin 1",
+    )
+)
+@options.run_folders
+@click.option(
+    "-o", "--out", type=options.TARGET, default=Path("report.html"), show_default=True, help="The page's file."
+)
+@click.option("--baseline", default="f16", show_default=True, help="The scheme that others are compared with.")
+@options.margin
+@click.option("--chart", type=options.TARGET, help="Also draw accuracy against size, as .svg or .png.")
+@options.data
+@options.results
+@options.collected(runs=RunsOptions)
+def report(runs: RunsOptions, out: Path, baseline: str, margin: float, chart: Path | None) -> None:
+    """Write one page of all figures and all pairs, to read offline.
+
+    RUNS are folders of runs; without one, all complete runs under the results folder. The runs that they are compared
+    with are on the page too.
+    """
+    from edge_judge.workflows import report as workflow
+
+    settings = workflow.ReportSettings(out, baseline, margin, chart)
+    written = workflow.report(runs, settings, terminal.TerminalListener())
+    for path in (written.out, written.chart):
+        if path is not None:
+            click.echo(path)
+    for remark in written.remarks:
+        terminal.note(remark)
+    terminal.note(f"{written.runs} runs, {short_size(written.bytes)}: open it in a browser")

@@ -1,0 +1,184 @@
+"""edge-judge speed: what this machine does with a judge, and how long each benchmark would take."""
+
+from __future__ import annotations
+
+import json
+import signal
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+from edge_judge.cli import options, terminal
+from edge_judge.cli.errors import interrupted
+from edge_judge.errors import UsageError
+from edge_judge.workflows.options import SPEED_GRAMMARS, SPEED_SECONDS, BenchmarkOptions, JudgeOptions
+
+if TYPE_CHECKING:
+    from rich.console import RenderableType
+
+    from edge_judge.workflows.random_weights import RandomWeights
+    from edge_judge.workflows.speed import MeasuredSpeed
+
+HEADING = "begin"
+
+
+@dataclass(frozen=True, slots=True)
+class StandIn:
+    """Random weights as they were asked for; shape: None for none."""
+
+    shape: str | None = None
+    vocab: Path | None = None
+    keep: Path | None = None
+
+    def weights(self) -> RandomWeights | None:
+        """Raises UsageError for what belongs to random weights where there are none."""
+        from edge_judge.workflows.random_weights import RandomWeights
+
+        if self.shape is not None:
+            return RandomWeights(self.shape, self.vocab, self.keep)
+        for option, value in (("--vocab", self.vocab), ("--keep", self.keep)):
+            if value is not None:
+                raise UsageError(f"{option} does nothing without --shape", "it belongs to random weights")
+        return None
+
+
+@click.command(
+    epilog=options.example(
+        "edge-judge speed --scheme q4_k_m",
+        "edge-judge speed --shape qwen1.5-7b --scheme q4_k_m",
+        "edge-judge speed --gguf my-judge.gguf --benchmark pandalm --grammar pairwise",
+    )
+)
+@click.option("--model", help="A model that is built here, see `edge-judge models`.  [default: pocket]")
+@options.scheme
+@options.gguf
+@click.option("--shape", metavar="NAME", help="Measure random weights of this model's shape: no download.")
+@click.option("--vocab", type=options.FILE, help="With --shape: the GGUF file whose vocabulary counts tokens.")
+@click.option("--keep", type=options.TARGET, help="With --shape: keep the random weights here.")
+@options.threads
+@options.chat_template
+@click.option(
+    "--benchmark",
+    "names",
+    multiple=True,
+    help="A known benchmark, or a file of your own. Repeatable.  [default: all that are here]",
+)
+@click.option(
+    "--grammar",
+    "grammars",
+    multiple=True,
+    default=SPEED_GRAMMARS,
+    show_default=True,
+    help="The answer shape a judge is held to. Repeatable.",
+)
+@options.data
+@click.option(
+    "--seconds",
+    type=click.FloatRange(min=0.01, max=600),
+    default=SPEED_SECONDS,
+    show_default=True,
+    help="How long each of three measurements lasts.",
+)
+@options.as_json
+@options.collected(judge=JudgeOptions, stand_in=StandIn, benchmarks=BenchmarkOptions)
+def speed(
+    judge: JudgeOptions,
+    stand_in: StandIn,
+    benchmarks: BenchmarkOptions,
+    grammars: tuple[str, ...],
+    seconds: float,
+    as_json: bool,
+) -> None:
+    """Measure what this machine does with a judge, and tell how long each benchmark would take.
+
+    Of a model that is not here, random weights of its shape are written, measured and removed.
+    """
+    from edge_judge.workflows import speed as workflow
+
+    listener = terminal.TerminalListener()
+    try:
+        with _signals_as_exits():
+            measured = workflow.speed(judge, stand_in.weights(), benchmarks, grammars, seconds, listener)
+    except KeyboardInterrupt:
+        interrupted("the same command measures anew")
+    if as_json:
+        click.echo(json.dumps(asdict(measured), indent=2))
+        return
+    from edge_judge.report.formatting import render
+
+    parts = [_rates_table(measured), *_estimates_table(measured)]
+    click.echo(render(parts, terminal.width(), terminal.color()), nl=False)
+
+
+@contextmanager
+def _signals_as_exits() -> Iterator[None]:
+    """A signal that ends the process ends it in order, as an interrupt does, so that nothing large is left behind."""
+
+    def leave(number: int, _: object) -> None:
+        raise SystemExit(128 + number)
+
+    known = [getattr(signal, name) for name in ("SIGTERM", "SIGHUP") if hasattr(signal, name)]
+    before = {number: signal.signal(number, leave) for number in known}
+    try:
+        yield
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
+
+
+def _rates_table(measured: MeasuredSpeed) -> RenderableType:
+    from edge_judge.report import formatting
+
+    rates = measured.rates
+    threads = f"{rates.threads} thread{'s' if rates.threads > 1 else ''}"
+    title = f"{measured.model} {measured.scheme}{', random weights' if measured.random_weights else ''}, {threads}"
+    headers = [
+        "\nfile", "reading\ntokens/s", "writing\ntokens/s", f"{rates.slots} at once\ntokens/s",
+        "loads\nin", f"cache of\n{rates.cache_cells:,} tokens", "peak\nRSS",
+    ]  # fmt: skip
+    figures = map(formatting.count, (rates.prompt, rates.alone, rates.together))
+    cells = [formatting.size(measured.bytes), *figures, _loading(rates.load_seconds)]
+    return formatting.table(title, headers, [[*cells, formatting.size(rates.cache), formatting.size(rates.peak_rss)]])
+
+
+def _estimates_table(measured: MeasuredSpeed) -> list[RenderableType]:
+    from edge_judge.report import formatting
+
+    estimates = measured.estimates
+    if not estimates:
+        return []
+    cut = any(estimate.load.shortened for estimate in estimates)
+    headers = ["benchmark", "grammar", "verdicts", "tokens", "alone", *(["cut"] if cut else []), "time"]
+    rows = [
+        [
+            estimate.benchmark,
+            estimate.grammar,
+            f"{estimate.load.verdicts:,}",
+            f"{estimate.load.tokens:,}",
+            f"{estimate.load.tokens_alone:,}",
+            *([f"{estimate.load.shortened:,}"] if cut else []),
+            f"{'≤ ' if estimate.load.each else ''}{formatting.duration(estimate.seconds)}",
+        ]
+        for estimate in estimates
+    ]
+    title = "How long a run would take, both orders"
+    last = frozenset({len(headers) - 1})
+    return [formatting.table(title, headers, rows, last), formatting.notes(*_notes(measured))]
+
+
+def _notes(measured: MeasuredSpeed) -> Iterator[str]:
+    yield "tokens: to be read, what prompts share read once; alone: had each been read by itself"
+    if any(estimate.load.each for estimate in measured.estimates):
+        yield "≤: if every answer takes all the tokens it may"
+    if any(estimate.load.shortened for estimate in measured.estimates):
+        yield "cut: verdicts on pairs too long for the model, counted as --truncate answers shortens them"
+    if measured.tokens_estimated:
+        yield "tokens are estimated, four characters each: --vocab counts them with a GGUF file's vocabulary"
+
+
+def _loading(seconds: float) -> str:
+    return f"{seconds:.1f} s" if seconds >= 0.05 else "<0.1 s"

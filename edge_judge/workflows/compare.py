@@ -1,0 +1,111 @@
+"""What quantization cost: runs against a baseline, verdict by verdict, or against the published figures.
+
+Knows: what a baseline's name may mean. Does not know: how two runs are compared, how a comparison is shown.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+
+from edge_judge.analysis.compare import Comparison, exceeds
+from edge_judge.analysis.compare import compare as compare_runs
+from edge_judge.errors import RunError, UsageError, nearest
+from edge_judge.metrics import published
+from edge_judge.metrics.recorded import RecordedRun
+from edge_judge.records import ProgressListener
+from edge_judge.report.scores import ScoreRow
+from edge_judge.runs import folder as run_folder
+from edge_judge.runs import packs
+from edge_judge.workflows.options import RunsOptions
+from edge_judge.workflows.packs import run_of_pack
+from edge_judge.workflows.published import read_published
+from edge_judge.workflows.recorded import RunReader, require_runs
+from quantize import schemes
+
+PUBLISHED = "published"  # the baseline's name that is no run
+
+
+def compare(
+    runs: RunsOptions = RunsOptions(), baseline: str = "f16", listener: ProgressListener = ProgressListener()
+) -> list[Comparison]:
+    """Each run against its baseline, which may be itself: by benchmark, model and grammar, the largest file first.
+
+    baseline: a scheme, whose runs are searched beside those that are compared; a pack; or a run's folder. For the
+    published figures see `compare_published`. Raises RunError for runs that cannot be compared.
+    """
+    reader = RunReader(runs.data)
+    comparisons = []
+    for path, run in require_runs(runs, reader, listener).items():
+        comparisons.append(compare_runs(run, _baseline(path, run, baseline, reader)))
+    return sorted(comparisons, key=_place)
+
+
+def exceeding(comparisons: Sequence[Comparison], points: float) -> list[str]:
+    """The schemes that lost more points of accuracy than these."""
+    return [lost.run.identity.scheme for lost in comparisons if exceeds(lost, points)]
+
+
+def compare_published(
+    runs: RunsOptions = RunsOptions(), listener: ProgressListener = ProgressListener()
+) -> list[ScoreRow]:
+    """Each run's figures with the published one for its model and benchmark; a note on the runs that have none.
+
+    Raises RunError where no run has one.
+    """
+    return beside_published(list(require_runs(runs, RunReader(runs.data), listener).values()), listener)
+
+
+def beside_published(runs: Sequence[RecordedRun], listener: ProgressListener) -> list[ScoreRow]:
+    """As `compare_published`, of runs that were read."""
+    known = read_published()
+    rows, unknown = [], []
+    for run in runs:
+        row = published.find_published(known, run.identity.model, run.benchmark.name)
+        if row is None:
+            unknown.append(f"{run.identity.model} on {run.benchmark.name}")
+        else:
+            rows.append(ScoreRow(run.score, None, published.against_published(run.score, row)))
+    if not rows:
+        raise RunError("none of these runs has a published figure", "see results/published.csv for those that have")
+    if unknown:
+        listener.note(f"no published figure for {', '.join(dict.fromkeys(unknown))}")
+    return rows
+
+
+def exceeding_published(rows: Sequence[ScoreRow], points: float) -> list[str]:
+    """The runs that stay behind their published figure by more points than these."""
+    lost = [row.published for row in rows if row.published is not None and row.published.difference is not None]
+    return [f"{one.row.model} on {one.benchmark}" for one in lost if -(one.difference or 0) > points]
+
+
+def _place(comparison: Comparison) -> tuple[str, str, str, int]:
+    identity = comparison.run.identity
+    return identity.benchmark, identity.model, identity.grammar, -comparison.run.bytes
+
+
+def _baseline(path: Path, run: RecordedRun, named: str, reader: RunReader) -> RecordedRun:
+    """The baseline of a run: its sibling of the named scheme, or the run in the named pack or folder."""
+    if named.lower() not in schemes.SCHEMES and Path(named).is_file():
+        return RecordedRun(run_of_pack(Path(named), run.benchmark), run.benchmark)
+    if Path(named).suffix == packs.ENDING:
+        raise RunError(f"{named}: no pack there", "edge-judge pack export makes one")
+    if Path(named, "run.json").exists():
+        return reader.read_on(Path(named), run.benchmark)
+    if Path(named).name != named:
+        raise RunError(f"{named}: no run there", "--baseline takes a scheme, `published`, a pack, or a run's folder")
+    if named.lower() not in schemes.SCHEMES:
+        raise UsageError(f"unknown baseline '{named}'", nearest(named, [PUBLISHED, *schemes.SCHEMES]))
+    sibling = run_folder.sibling(path, named.lower())
+    if not run_folder.is_complete(sibling):
+        raise _no_sibling(sibling, run, named)
+    return reader.read_on(sibling, run.benchmark)
+
+
+def _no_sibling(sibling: Path, run: RecordedRun, named: str) -> RunError:
+    identity = run.identity
+    judge = f"{identity.model} on {identity.benchmark} with --grammar {identity.grammar}"
+    command = f"edge-judge eval --model {identity.model} --scheme {named} --benchmark {identity.benchmark}"
+    return RunError(
+        f"{sibling}: no {named} run of {judge} to compare with", f"{command} --grammar {identity.grammar}"
+    )

@@ -1,0 +1,46 @@
+"""The main job on the embedded judge, offline: six schemes, its benchmark with each, one comparison.
+
+Knows: the ladder. Does not know: how any of it is done.
+"""
+
+from __future__ import annotations
+
+from functools import partial
+from pathlib import Path
+
+from edge_judge.analysis.compare import Comparison, compare
+from edge_judge.records import Identity, ProgressListener
+from edge_judge.report.formatting import short_size
+from edge_judge.runs import folder as run_folder
+from edge_judge.workflows.evaluate import EvaluateSettings, evaluate
+from edge_judge.workflows.options import POCKET, JudgeOptions
+from edge_judge.workflows.recorded import RunReader
+from edge_judge.workflows.separate_process import call_apart
+
+LADDER = ("f16", "q8_0", "q6_k", "q4_k_m", "q3_k_m", "q2_k")
+
+
+def demo(results: Path | None = None, listener: ProgressListener = ProgressListener()) -> list[Comparison]:
+    """Quantize the embedded judge to six schemes, judge its benchmark anew with each, and compare with f16.
+
+    results: where the runs are kept, None for `demo_folder()`.
+    """
+    folder, reader = results or demo_folder(), RunReader()
+    runs = []
+    for scheme in LADDER:
+        call_apart(partial(_evaluate, scheme, folder), listener)
+        run = reader.read(run_folder.folder(folder, Identity(POCKET, POCKET, scheme, "pairwise")))
+        listener.note(f"{scheme:7} {short_size(run.run.bytes):>8}, {len(run.run.verdicts)} verdicts")
+        runs.append(run)
+    return [compare(run, runs[0]) for run in runs]
+
+
+def demo_folder() -> Path:
+    """Where the demo keeps its runs unless told otherwise."""
+    from platformdirs import user_cache_path
+
+    return user_cache_path("edge-judge") / "demo"
+
+
+def _evaluate(scheme: str, results: Path, listener: ProgressListener) -> None:
+    evaluate(JudgeOptions(scheme=scheme), settings=EvaluateSettings(results, fresh=True), listener=listener)

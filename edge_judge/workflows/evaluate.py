@@ -1,0 +1,141 @@
+"""A benchmark put to a judge, and its verdicts scored: runs that are begun, resumed or read back.
+
+Knows: sessions, runs' folders, figures. Does not know: how a verdict is reached, how figures are shown.
+"""
+
+from __future__ import annotations
+
+from dataclasses import asdict, dataclass, replace
+from pathlib import Path
+from typing import Literal
+
+from edge_judge.errors import DataError
+from edge_judge.judging import noise
+from edge_judge.metrics import published
+from edge_judge.metrics.alignment import align
+from edge_judge.metrics.scoring import score
+from edge_judge.protocols.protocol import Protocol
+from edge_judge.records import ORDERS, Benchmark, Limits, Noise, Progress, ProgressListener, Score, Verdict
+from edge_judge.report.scores import ScoreRow
+from edge_judge.runs.folder import RunFolder, score_json
+from edge_judge.runs.identity import run_identity, run_settings
+from edge_judge.runs.session import Session
+from edge_judge.workflows.data import ALL, load_benchmarks
+from edge_judge.workflows.judges import find_judge
+from edge_judge.workflows.memory_advice import advising
+from edge_judge.workflows.options import RESULTS, BenchmarkOptions, JudgeOptions, ProtocolOptions
+from edge_judge.workflows.protocol import check_references, protocol_for
+from edge_judge.workflows.published import read_published
+
+
+@dataclass(frozen=True, slots=True)
+class EvaluateSettings:
+    """How much is judged, and where runs are kept.
+
+    order: both orders of the answers, or only the given one; ties: `auto` allows one where the benchmark has ties;
+    limit: only so many first pairs of each benchmark; repeat: judge so many times, for the noise floor; fresh: begin
+    the run anew.
+    """
+
+    results: Path = RESULTS
+    order: Literal["both", "given"] = "both"
+    ties: Literal["auto", "allow"] = "auto"
+    limit: int | None = None
+    repeat: int = 1
+    fresh: bool = False
+
+
+def evaluate(
+    judge: JudgeOptions = JudgeOptions(),
+    benchmarks: BenchmarkOptions = BenchmarkOptions(),
+    protocol: ProtocolOptions = ProtocolOptions(),
+    limits: Limits = Limits(),
+    settings: EvaluateSettings = EvaluateSettings(),
+    listener: ProgressListener = ProgressListener(),
+) -> list[ScoreRow]:
+    """Judge the pairs of each benchmark and score the verdicts. The same call again goes on where it was stopped.
+
+    Raises DataError where none of the benchmarks can be judged so.
+    """
+    loaded = load_benchmarks(benchmarks, listener)
+    chosen = find_judge(judge)
+    rows = []
+    session = Session(chosen, threads=judge.threads, limits=limits)
+    with advising(chosen, known=judge.gguf is None), session:
+        for benchmark in loaded:
+            part = replace(benchmark, pairs=benchmark.pairs[: settings.limit])
+            asked = _protocol(session, protocol, benchmark, settings)
+            if _has_references(asked, part, listener, skip=ALL in benchmarks.names):
+                rows.append(_evaluated(session, part, asked, settings, listener))
+    if not rows:
+        raise DataError("none of the benchmarks can be judged so", "--benchmark names one, edge-judge data list tells")
+    return rows
+
+
+def _protocol(
+    session: Session, options: ProtocolOptions, benchmark: Benchmark, settings: EvaluateSettings
+) -> Protocol:
+    orders = ORDERS if settings.order == "both" else ORDERS[:1]
+    return protocol_for(session.judge, options, orders=orders, ties=settings.ties == "allow" or benchmark.ties)
+
+
+def _has_references(protocol: Protocol, benchmark: Benchmark, listener: ProgressListener, *, skip: bool) -> bool:
+    """Whether a benchmark can be judged so. skip: leave out one that cannot, with a note, instead of raising."""
+    try:
+        missing = check_references(protocol, benchmark)
+    except DataError as error:
+        if not skip:
+            raise
+        listener.note(f"{benchmark.name} left out: {error}")
+        return False
+    if missing:
+        listener.note(f"{benchmark.name}: {missing} of {len(benchmark.pairs)} pairs have no reference answer to show")
+    return True
+
+
+def _evaluated(
+    session: Session, benchmark: Benchmark, protocol: Protocol, settings: EvaluateSettings, listener: ProgressListener
+) -> ScoreRow:
+    """One run, begun, resumed or read back."""
+    judge = session.judge
+    identity = run_identity(benchmark, judge, protocol)
+    deciding = run_settings(benchmark, judge, protocol, session.limits, session.engine)
+    title = f"{benchmark.name} · {judge.model} {judge.scheme} · {protocol.grammar.name}"
+    with RunFolder.open(settings.results, identity, deciding, fresh=settings.fresh) as folder:
+        with listener.task(title):
+            verdicts, measured = session.evaluate(benchmark, protocol, folder, listener)
+        figures = score(align(benchmark, verdicts), identity)
+        if len(verdicts) == len(folder.verdicts()):  # never replaced by a score over fewer pairs
+            folder.complete(measured, judge.bytes, score_json(figures))
+        floor = None
+        if settings.repeat > 1:
+            with listener.task(f"{title} · again"):
+                floor = _noise(session, benchmark, protocol, verdicts, settings.repeat - 1, listener)
+            folder.add("noise", asdict(floor))
+    return ScoreRow(figures, measured.verdicts_per_minute, _published(figures), floor)
+
+
+def _noise(
+    session: Session,
+    benchmark: Benchmark,
+    protocol: Protocol,
+    verdicts: list[Verdict],
+    times: int,
+    listener: ProgressListener,
+) -> Noise:
+    return noise.repeat(benchmark, session.engine, protocol, verdicts, times, _ProgressOnly(listener))
+
+
+def _published(figures: Score) -> published.PublishedComparison | None:
+    row = published.find_published(read_published(), figures.model, figures.benchmark)
+    return published.against_published(figures, row) if row else None
+
+
+class _ProgressOnly(ProgressListener):
+    """Passes on how far repeats are; what they have to do is known from the run itself."""
+
+    def __init__(self, listener: ProgressListener) -> None:
+        self._listener = listener
+
+    def progress(self, progress: Progress) -> None:
+        self._listener.progress(progress)

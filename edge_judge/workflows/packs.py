@@ -1,0 +1,146 @@
+"""A run as one small file, to be compared with on another machine.
+
+Knows: runs' folders, packs' files, which pack no run made here could be compared with. Does not know: a pack's bytes.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import asdict, dataclass, replace
+from importlib.metadata import version
+from pathlib import Path
+
+from edge_judge import __version__, benchmarks
+from edge_judge.errors import RunError, UsageError
+from edge_judge.metrics.recorded import RecordedRun
+from edge_judge.protocols import grammar as grammars
+from edge_judge.protocols import prompts
+from edge_judge.records import Benchmark, ProgressListener, Run
+from edge_judge.runs import folder as run_folder
+from edge_judge.runs import packs
+from edge_judge.runs.packs import Pack
+from edge_judge.workflows.options import RESULTS
+from edge_judge.workflows.recorded import RunReader
+
+
+@dataclass(frozen=True, slots=True)
+class ExportedPack:
+    """A pack that was written. bytes: of the file."""
+
+    path: Path
+    verdicts: int
+    bytes: int
+
+
+@dataclass(frozen=True, slots=True)
+class ImportSettings:
+    """benchmark: where the benchmark lies, if it is a file of one's own; fresh: replace a run that is there already;
+    data: the folder of the known benchmarks' files; results: where the run goes.
+    """
+
+    benchmark: Path | None = None
+    fresh: bool = False
+    data: Path | None = None
+    results: Path = RESULTS
+
+
+def export_pack(path: Path, output: Path | None = None, data: Path | None = None) -> ExportedPack:
+    """Write the pack of a complete run: verdicts, probabilities and settings, without any text.
+
+    path: the run's folder; output: the file, None for BENCHMARK-MODEL-SCHEME-GRAMMAR.ejpack.
+    """
+    recorded = RunReader(data).read(path)
+    run, benchmark = recorded.run, recorded.benchmark
+    if benchmark.name not in benchmarks.REGISTRY:  # where a file of one's own lies is nobody else's business
+        run = replace(run, settings={**run.settings, "benchmark_source": Path(benchmark.source).name})
+    with _naming(path):
+        content = packs.write(benchmark, run)
+    target = output or Path("-".join(asdict(run.identity).values()) + packs.ENDING)
+    target.parent.mkdir(parents=True, exist_ok=True)
+    run_folder.write_whole(target, content)
+    return ExportedPack(target, len(run.verdicts), len(content))
+
+
+def import_pack(
+    file: Path, settings: ImportSettings = ImportSettings(), listener: ProgressListener = ProgressListener()
+) -> Path:
+    """Make a run's folder of a pack; the run is then one like any other.
+
+    Raises RunError where no run that is made here could be compared with it.
+    """
+    pack = read_pack(file)
+    benchmark = _benchmark(file, pack, settings)
+    with _naming(file):
+        _refuse_other_conditions(pack)
+        run = packs.unpack(pack, benchmark)
+    run = replace(run, settings={**run.settings, "benchmark_source": benchmark.source})
+    score = run_folder.score_json(RecordedRun(run, benchmark).score)
+    origin = {"pack_sha256": pack.sha256, "edge_judge": __version__}
+    path = run_folder.put_run(settings.results, run, score, ("imported", origin), fresh=settings.fresh)
+    listener.note(f"{len(run.verdicts):,} verdicts on {pack.judged:,} pairs")
+    for remark in _other_versions(pack):
+        listener.note(remark)
+    return path
+
+
+def read_pack(file: Path) -> Pack:
+    """The pack in a file. Raises RunError, naming the file, for one that is none or not whole."""
+    with _naming(file), file.open("rb") as content:
+        return packs.read(content.read(packs.MOST_BYTES + 1))
+
+
+def run_of_pack(file: Path, benchmark: Benchmark) -> Run:
+    """The run in a pack. Raises RunError, naming the file, also where it judged another benchmark."""
+    pack = read_pack(file)
+    with _naming(file):
+        return packs.unpack(pack, benchmark)
+
+
+@contextmanager
+def _naming(path: Path) -> Iterator[None]:
+    """What is wrong with a pack names its file, which the functions on its bytes do not know."""
+    try:
+        yield
+    except RunError as error:
+        raise RunError(f"{path}: {error}", error.hint) from error
+
+
+def _benchmark(file: Path, pack: Pack, settings: ImportSettings) -> Benchmark:
+    """The benchmark that a pack judged: a published one by its name; one of the user's only where they say."""
+    name, own = pack.identity.benchmark, settings.benchmark
+    if name in benchmarks.REGISTRY:
+        if own is not None:
+            raise UsageError(f"--benchmark is for a file of your own, {file} judged {name}", "leave --benchmark out")
+        return benchmarks.load(name, settings.data)
+    if own is None:
+        raise RunError(f"{file}: it judged {name!r}, a benchmark of one's own", "--benchmark FILE says where it lies")
+    return benchmarks.load(own)
+
+
+def _refuse_other_conditions(pack: Pack) -> None:
+    """Raises RunError for a prompt or grammar that no run made here could have.
+
+    A prompt that came with its model is known only once that model is here: `compare` refuses another one.
+    """
+    name = pack.identity.grammar
+    hint = f"it was made by edge-judge {pack.settings.get('edge_judge')!r}, this is {__version__}"
+    if name not in grammars.names():
+        raise RunError(f"it was judged with --grammar {name!r}, which is not known here", hint)
+    grammar = grammars.load(name)
+    here = {"grammar_sha256": grammar.sha256}
+    if not grammar.trained_in:
+        here["prompt_sha256"] = prompts.sha256(prompts.source(grammar.prompt))
+    for setting, value in here.items():
+        if pack.settings[setting] != value:
+            raise RunError(
+                f"no run made here could be compared with it: {setting} is {pack.settings[setting]!r}, here {value!r}",
+                hint,
+            )
+
+
+def _other_versions(pack: Pack) -> Iterator[str]:
+    for name, here in (("edge_judge", __version__), ("llama_cpp", version("llama-cpp-python"))):
+        if pack.settings.get(name) != here:
+            made_with = f"{name} {pack.settings.get(name)!r}"
+            yield f"made with {made_with}, here is {here}: compare refuses runs of different versions"

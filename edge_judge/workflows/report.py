@@ -1,0 +1,115 @@
+"""One page of all figures and all pairs, from recorded runs.
+
+Knows: which runs are on the page, and with which each is compared. Does not know: how the page looks.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Literal
+
+from edge_judge.analysis import leaderboard
+from edge_judge.analysis.compare import Comparison, compare
+from edge_judge.errors import RunError, UsageError, nearest
+from edge_judge.metrics.recorded import RecordedRun
+from edge_judge.records import ProgressListener
+from edge_judge.report.page import answer, document
+from edge_judge.report.page.data import Entry, Report
+from edge_judge.report.page.picture import picture
+from edge_judge.runs import folder as run_folder
+from edge_judge.workflows.options import RunsOptions
+from edge_judge.workflows.published import read_published
+from edge_judge.workflows.recorded import RunReader, read_siblings, require_runs
+from quantize import schemes
+
+PICTURES: dict[str, Literal["svg", "png"]] = {".svg": "svg", ".png": "png"}
+
+
+@dataclass(frozen=True, slots=True)
+class ReportSettings:
+    """out: the page's file; baseline: the scheme that the others are compared with; margin: points of accuracy that may
+    be lost; chart: an .svg or .png file of accuracy against size, None for none.
+    """
+
+    out: Path = Path("report.html")
+    baseline: str = "f16"
+    margin: float = 2.0
+    chart: Path | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class WrittenReport:
+    """What was written. bytes: of the page; remarks: what is missing from it, and why."""
+
+    out: Path
+    chart: Path | None
+    runs: int
+    bytes: int
+    remarks: tuple[str, ...]
+
+
+def report(
+    runs: RunsOptions = RunsOptions(),
+    settings: ReportSettings = ReportSettings(),
+    listener: ProgressListener = ProgressListener(),
+) -> WrittenReport:
+    """Write the page. The runs that the others are compared with are on it too."""
+    out, chart = settings.out, settings.chart
+    if chart is not None and chart.suffix.lower() not in PICTURES:
+        raise UsageError(f"{chart}: a chart is made as {' or '.join(PICTURES)}", "say for example: --chart chart.svg")
+    content = read_report(runs, settings, listener)
+    page = document.build(content).encode()
+    drawn = picture(content, PICTURES[chart.suffix.lower()]) if chart else b""  # before anything is written
+    run_folder.write_whole(out, page)
+    if chart:
+        run_folder.write_whole(chart, drawn)
+    return WrittenReport(out, chart, len(content.entries), len(page), content.remarks)
+
+
+def read_report(runs: RunsOptions, settings: ReportSettings, listener: ProgressListener = ProgressListener()) -> Report:
+    """All that the page shows."""
+    baseline = _scheme(settings.baseline)
+    reader, remarks = RunReader(runs.data), list[str]()
+    named = {path.resolve(): run for path, run in require_runs(runs, reader, listener).items()}
+    siblings = read_siblings(
+        named, baseline, reader, lambda _, error: remarks.append(f"no comparison with {baseline}: {error}")
+    )
+    entries = _entries({**named, **siblings}, baseline, remarks)
+    judges = leaderboard.build([entry.run for entry in entries], read_published())
+    answers = answer.alone(entries, settings.margin), answer.together(entries, settings.margin)
+    return Report(tuple(entries), judges, settings.margin, baseline, *answers, tuple(dict.fromkeys(remarks)))
+
+
+def _scheme(name: str) -> str:
+    if name.lower() not in schemes.SCHEMES:
+        raise UsageError(f"unknown baseline '{name}'", nearest(name, schemes.SCHEMES))
+    return name.lower()
+
+
+def _entries(runs: Mapping[Path, RecordedRun], baseline: str, remarks: list[str]) -> list[Entry]:
+    """The runs with their figures, each with its baseline; remarks on those that have none."""
+    places = {path: place for place, path in enumerate(runs)}
+    entries = []
+    for path, run in runs.items():
+        sibling = run_folder.sibling(path, baseline)
+        lost = _comparison(run, runs.get(sibling), baseline, remarks)
+        entries.append(Entry(run, lost, places[sibling] if lost else None))
+    return entries
+
+
+def _comparison(
+    run: RecordedRun, baseline: RecordedRun | None, scheme: str, remarks: list[str]
+) -> Comparison | None:
+    if baseline is None:
+        identity = run.identity
+        where = f"{identity.model} on {identity.benchmark} with --grammar {identity.grammar}"
+        remarks.append(f"no {scheme} run of {where} to compare with")
+        return None
+    try:
+        return compare(run, baseline)
+    except RunError as error:
+        remarks.append(f"not compared: {error}")
+        return None
+

@@ -1,0 +1,135 @@
+"""What this machine does with a judge, and how long each benchmark would take.
+
+Knows: which models, benchmarks and grammars are meant. Does not know: how rates are measured or shown.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+
+from edge_judge.engine import Engine, LocalEngine, Model, throughput
+from edge_judge.engine.throughput import Rates
+from edge_judge.errors import DataError, ModelError, UsageError
+from edge_judge.judging import workload
+from edge_judge.judging.workload import Load
+from edge_judge.protocols import grammar as grammars
+from edge_judge.records import Benchmark, Judge, ProgressListener
+from edge_judge.workflows.data import load_here
+from edge_judge.workflows.judges import find_judge, with_chat_template
+from edge_judge.workflows.options import (
+    SPEED_GRAMMARS,
+    SPEED_SECONDS,
+    BenchmarkOptions,
+    JudgeOptions,
+    ProtocolOptions,
+)
+from edge_judge.workflows.protocol import check_references, protocol_for
+from edge_judge.workflows.random_weights import RandomWeights, random_judge
+
+
+@dataclass(frozen=True, slots=True)
+class BenchmarkTime:
+    """A benchmark under a grammar, in both orders: what there is to do, and the seconds it would take."""
+
+    benchmark: str
+    grammar: str
+    load: Load
+    seconds: float
+
+
+@dataclass(frozen=True, slots=True)
+class MeasuredSpeed:
+    """bytes: of the file; random_weights: whether they stood in for a model that is not here; tokens_estimated:
+    whether the vocabulary was no real one either.
+    """
+
+    model: str
+    scheme: str
+    bytes: int
+    random_weights: bool
+    tokens_estimated: bool
+    rates: Rates
+    estimates: tuple[BenchmarkTime, ...]
+
+
+def speed(
+    judge: JudgeOptions = JudgeOptions(),
+    weights: RandomWeights | None = None,
+    benchmarks: BenchmarkOptions = BenchmarkOptions(names=()),
+    grammars: Sequence[str] = SPEED_GRAMMARS,
+    seconds: float = SPEED_SECONDS,
+    listener: ProgressListener = ProgressListener(),
+) -> MeasuredSpeed:
+    """Measure a judge, or random weights of a known model's shape, which are removed again.
+
+    benchmarks: without names, all whose files are here; seconds: how long each of three measurements lasts. What this
+    judge cannot be asked is left out with a note.
+    """
+    _check(judge, weights)
+    _check_grammars(grammars)  # before anything large is written
+    chosen = load_here(benchmarks, listener)
+    made_up = weights is not None and weights.vocab is None
+    with _judge(judge, weights, listener) as measured, _opened(measured, judge.threads, made_up) as (model, opened):
+        rates = throughput.measure(model, opened, seconds)
+        engine = LocalEngine.of(model)
+        times = (_time(engine, measured, rates, part, grammar, listener) for part in chosen for grammar in grammars)
+        estimates = tuple(estimate for estimate in times if estimate is not None)
+        size = measured.bytes
+    return MeasuredSpeed(measured.model, measured.scheme, size, weights is not None, made_up, rates, estimates)
+
+
+def _check(judge: JudgeOptions, weights: RandomWeights | None) -> None:
+    """Raises UsageError for what does not go together."""
+    if weights is None:
+        return
+    for option, value in (("--model", judge.model), ("--gguf", judge.gguf)):
+        if value is not None:
+            raise UsageError(f"--shape and {option} do not go together", "measure one or the other")
+    if judge.scheme is None:
+        raise UsageError("--shape needs a scheme", "say for example: --scheme q4_k_m")
+    if weights.keep is not None and weights.keep.exists() and not weights.keep.is_file():
+        raise UsageError(f"{weights.keep}: no ordinary file, so it will not be replaced", "--keep names a file")
+
+
+def _check_grammars(names: Sequence[str]) -> None:
+    for name in names:
+        grammars.load(name)
+
+
+@contextmanager
+def _judge(options: JudgeOptions, weights: RandomWeights | None, listener: ProgressListener) -> Iterator[Judge]:
+    """The judge that is meant; random weights are there only as long as they are needed."""
+    if weights is None:
+        yield find_judge(options)
+        return
+    with random_judge(weights, str(options.scheme), listener) as judge:
+        yield with_chat_template(judge, options.chat_template)
+
+
+@contextmanager
+def _opened(judge: Judge, threads: int | None, made_up: bool) -> Iterator[tuple[Model, float]]:
+    """The loaded model, and the seconds that it took to load."""
+    if judge.gguf is None:
+        raise UsageError(f"{judge.model}: there is no file to measure", "--gguf names one")
+    start = time.monotonic()
+    kind = throughput.Rough if made_up else Model
+    with kind(judge.gguf, threads=threads, chat=judge.chat) as model:
+        yield model, time.monotonic() - start
+
+
+def _time(
+    engine: Engine, judge: Judge, rates: Rates, benchmark: Benchmark, grammar: str, listener: ProgressListener
+) -> BenchmarkTime | None:
+    """None, and a note, where the benchmark cannot be judged so by this model."""
+    protocol = protocol_for(judge, ProtocolOptions(grammar), ties=benchmark.ties)
+    try:
+        check_references(protocol, benchmark)
+        load = workload.load(engine, protocol, benchmark.pairs)
+    except (DataError, ModelError) as error:
+        listener.note(f"{benchmark.name} under {grammar} left out: {error}")
+        return None
+    seconds = throughput.seconds(rates, load.tokens, load.prompts, load.each)
+    return BenchmarkTime(benchmark.name, grammar, load, seconds)
