@@ -1,4 +1,4 @@
-"""The library: every public name is there when it is asked for, nothing is loaded before, and the README's example runs."""
+"""The library: every public name is there when it is asked for, nothing loads before, the README's example runs."""
 
 from __future__ import annotations
 
