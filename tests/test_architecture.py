@@ -139,3 +139,10 @@ def test_quantize_works_without_edge_judge():
     program = "import sys, quantize.build; print([name for name in sys.modules if name.startswith('edge_judge')])"
     done = subprocess.run([sys.executable, "-c", program], capture_output=True, encoding="utf-8", check=True, cwd=ROOT)
     assert done.stdout.strip() == "[]"
+
+
+def test_judging_and_scoring_do_not_wait_for_pandas(tmp_path):
+    judged = f"main(['eval', '--limit', '1', '--results', {str(tmp_path)!r}])"
+    loaded = loaded_by(f"from edge_judge.cli import main\ntry: {judged}\nexcept SystemExit: pass")
+    assert list(tmp_path.glob("*/*/*/*/score.json")) and {"numpy", "llama_cpp"} <= loaded
+    assert "pandas" not in loaded

@@ -16,6 +16,8 @@ from hypothesis import strategies as st
 from judgements import benchmark, random_benchmark, random_verdicts, run, scored, verdicts
 from pages import entries, report
 
+from edge_judge.metrics import recorded
+from edge_judge.metrics.alignment import align
 from edge_judge.metrics.calibration import reliability
 from edge_judge.metrics.recorded import RecordedRun
 from edge_judge.records import Pair, Verdict
@@ -65,6 +67,15 @@ def hostile() -> Any:
     judged = replace(benchmark("a"), pairs=(pair,), name="toy")
     said = [Verdict(name, order, "a", {"a": 1.0}, text=HOSTILE, mass=1.0) for order in ("ab", "ba")]
     return report(judged, run(said, "f16"), run(said))
+
+
+def test_a_page_of_many_runs_aligns_each_run_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    judged, aligned = random_benchmark(1, 20), []
+    monkeypatch.setattr(recorded, "align", lambda *given: aligned.append(given) or align(*given))
+    runs = [run(random_verdicts(seed, judged), f"q{seed}") for seed in range(5)]
+    build(report(judged, *runs))
+    assert sorted(verdicts[0].id for _, verdicts in aligned) == ["0"] * 5
+    assert {id(verdicts) for _, verdicts in aligned} == {id(one.verdicts) for one in runs}
 
 
 def test_hostile_text_comes_back_as_it_was_and_opens_no_element() -> None:

@@ -21,8 +21,9 @@ from typing import Literal, TypeAlias
 import numpy as np
 import pandas as pd
 
+from edge_judge.metrics.intervals import Numbers, ratio
 from edge_judge.metrics.recorded import RecordedRun
-from edge_judge.metrics.trials import Frame, codes, probabilities
+from edge_judge.metrics.trials import Frame, codes, flags, probabilities
 from edge_judge.records import ORDERS, Benchmark, Order
 from edge_judge.settings import same_conditions
 
@@ -87,13 +88,16 @@ def _by_pair(run: RecordedRun, wanted: frozenset[Order]) -> Frame:
     claim; nan by probabilities where one is missing. The index is the pair's place.
     """
     trials = run.trials[run.trials["order"].isin([ORDERS.index(order) for order in wanted])]
-    p = probabilities(trials)[np.arange(len(trials)), codes(trials, "label")]
-    right = pd.DataFrame({"verdicts": trials["right"].astype(np.float64), "probabilities": p}, index=trials.index)
-    by_pair = right.groupby(trials["pair"])
     complete = trials.groupby("pair")["order"].nunique() == len(wanted)
-    undefined = right["probabilities"].isna().groupby(trials["pair"]).any()
-    means = by_pair.mean()
-    return means.assign(probabilities=means["probabilities"].mask(undefined))[complete]
+    place = complete.index.get_indexer(pd.Index(trials["pair"]))
+    votes = np.bincount(place, minlength=len(complete)).astype(np.float64)
+
+    def mean(values: Numbers) -> Numbers:
+        return ratio(np.bincount(place, values, len(complete)).astype(np.float64), votes)  # added in the order of the rows, everywhere
+
+    p = probabilities(trials)[np.arange(len(trials)), codes(trials, "label")]
+    right = {"verdicts": mean(flags(trials, "right").astype(np.float64)), "probabilities": mean(p)}
+    return pd.DataFrame(right, index=complete.index)[complete]
 
 
 def _defined(value: float) -> float | None:

@@ -22,7 +22,8 @@ from edge_judge.errors import RunError
 from edge_judge.metrics.alignment import NONE, most_probable
 from edge_judge.metrics.intervals import SEED, Codes, Flags, Numbers, effective_size, rate
 from edge_judge.metrics.recorded import RecordedRun
-from edge_judge.metrics.trials import Frame, P, codes
+from edge_judge.metrics.trials import Frame, codes
+from edge_judge.metrics.verdict_frame import P
 from edge_judge.records import Benchmark, Figure, Identity
 from edge_judge.settings import run_name
 

@@ -8,11 +8,12 @@ Knows: other ways to divide the work. Does not know: whether a verdict is right.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from math import fsum
+
+import numpy as np
 
 from edge_judge.engine import Engine
 from edge_judge.judging.judge import judge
-from edge_judge.metrics.verdict_frame import verdict_frame
+from edge_judge.metrics.verdict_frame import P, verdict_frame
 from edge_judge.protocols.protocol import Protocol, Question
 from edge_judge.records import Batching, Benchmark, Noise, ProgressListener, Verdict
 
@@ -45,6 +46,6 @@ def compare(verdicts: Sequence[Verdict], again: Sequence[Verdict], times: int) -
     """How far repeated verdicts lie from the first ones on the same questions."""
     both = verdict_frame(again).merge(verdict_frame(verdicts), on=["id", "order"], suffixes=(AGAIN, ""))
     flips = int((both["verdict"].cat.codes != both[f"verdict{AGAIN}"].cat.codes).sum())
-    gaps = [abs(both[name] - both[f"{name}{AGAIN}"]).dropna() for name in ("p_a", "p_b", "p_tie")]
-    moved = [gap for column in gaps for gap in column]
-    return Noise(times, len(both), flips, max(moved, default=None), fsum(moved) / len(moved) if moved else None)
+    gaps = abs(both[P].to_numpy() - both[[f"{name}{AGAIN}" for name in P]].to_numpy())
+    moved = gaps[~np.isnan(gaps)].tolist()
+    return Noise(times, len(both), flips, max(moved, default=None), sum(moved) / len(moved) if moved else None)

@@ -36,13 +36,13 @@ import pandas as pd
 from edge_judge.metrics.alignment import Alignment
 from edge_judge.metrics.intervals import Codes, Flags, Numbers, rate
 from edge_judge.metrics.scoring import paper_trials
+from edge_judge.metrics.verdict_frame import P
 from edge_judge.records import Figure
 
 Frame: TypeAlias = pd.DataFrame
 
 VERDICT = ["id", "order"]
 TRIAL = ["id", "order", "vote"]
-P = ["p_a", "p_b", "p_tie"]
 
 
 def aligned_verdicts(aligned: Alignment) -> Frame:

@@ -22,12 +22,14 @@ import pandas as pd
 
 from edge_judge.records import LABELS, ORDERS, Verdict
 
+P = [f"p_{label}" for label in LABELS]
+
 
 def verdict_frame(verdicts: Sequence[Verdict]) -> pd.DataFrame:
     """The verdicts in their order."""
     probabilities = {
-        f"p_{label}": pd.Series([(verdict.p or {}).get(label) for verdict in verdicts], dtype=np.float64)
-        for label in LABELS
+        name: pd.Series([(verdict.p or {}).get(label) for verdict in verdicts], dtype=np.float64)
+        for name, label in zip(P, LABELS, strict=True)
     }
     return pd.DataFrame(
         {
