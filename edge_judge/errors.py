@@ -1,12 +1,12 @@
-"""What can go wrong for a user, as one small tree. The library raises, the CLI translates once.
+"""The errors that a user can meet, as a small tree. The library raises them; the CLI translates them in one place.
 
     EdgeJudgeError          one line: what is wrong, where, what was expected; `hint` is the next step
     |-- UsageError          a name or a combination of options that does not exist (exit 2)
     |-- DataError           a benchmark file that is missing, changed, broken or empty
-    |-- GrammarError        a .gbnf file that does not say what it is, or admits what it should not
+    |-- GrammarError        a .gbnf file that is broken or does not describe itself
     |-- ModelError          a GGUF that cannot judge: no chat template, too small a context, not loadable
-    |   `-- MemoryShortError   one that cannot judge in the memory it may take
-    `-- RunError            a run folder that holds something else than what was asked for
+    |   `-- MemoryLimitError   a GGUF that needs more memory than is allowed
+    `-- RunError            a run folder that does not hold the run that was expected
 
 A bug of ours is none of these and keeps its traceback.
 """
@@ -18,7 +18,7 @@ from difflib import get_close_matches
 
 
 class EdgeJudgeError(Exception):
-    """A user's problem, told in one line; `hint` says what to do next."""
+    """A user's problem in one line; `hint` says what to do next."""
 
     def __init__(self, message: str, hint: str | None = None) -> None:
         super().__init__(message)
@@ -38,8 +38,8 @@ class ModelError(EdgeJudgeError): ...
 
 
 class MemoryLimitError(ModelError):
-    """allowed and needed: bytes of the whole process; weights: those of them that are the model's; loaded: whether
-    the model was, so that what the work itself takes is counted too.
+    """allowed, needed: bytes of the whole process; weights: bytes of the model in them; loaded: whether the model was
+    loaded, so that `needed` includes the work itself.
     """
 
     def __init__(self, allowed: int, needed: int, weights: int, *, loaded: bool = True) -> None:
@@ -55,10 +55,10 @@ class MemoryLimitError(ModelError):
 class RunError(EdgeJudgeError): ...
 
 
-def nearest(name: str, known: Iterable[str]) -> str:
-    """A hint for a mistyped name: the names nearest to it, or all of them where none is near."""
-    names = list(known)
-    close = get_close_matches(name, names, n=3, cutoff=0.5)
+def nearest(name: str, names: Iterable[str]) -> str:
+    """A hint for a mistyped name: the nearest names, or all names if none is near."""
+    choices = list(names)
+    close = get_close_matches(name, choices, n=3, cutoff=0.5)
     if close:
         return f"did you mean {' or '.join(close)}?"
-    return f"known: {', '.join(names)}"
+    return f"known: {', '.join(choices)}"

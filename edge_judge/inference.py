@@ -1,7 +1,7 @@
-"""What is asked of an engine and what it answers, in texts and probabilities.
+"""The requests to an engine and its answers, as texts and probabilities.
 
 Knows: the requests and answers that judging, the kinds of protocol and every engine share.
-Does not know: tokens' meaning, models, pairs, verdicts.
+Does not know: the meaning of tokens, models, pairs, verdicts.
 """
 
 from __future__ import annotations
@@ -11,14 +11,14 @@ from dataclasses import dataclass
 from os.path import commonprefix
 from typing import Generic, Protocol, TypeAlias, TypeVar
 
-Outcome = TypeVar("Outcome", bound=Hashable)  # what a text stands for: a verdict, a score
+Outcome = TypeVar("Outcome", bound=Hashable)  # what a text means: a verdict, a score
 Tokens: TypeAlias = tuple[int, ...]
 
 
 @dataclass(frozen=True, slots=True)
 class EncodedPrompt:
-    """A prompt as an engine takes it. text: the content of the user's message; size: its tokens, the chat format
-    included; tokens: their ids, empty where an engine keeps them to itself and `size` is an estimate.
+    """A prompt as an engine takes it. text: the content of the user message; size: its tokens, with the chat format;
+    tokens: their ids, empty for an engine that does not expose them and only estimates `size`.
     """
 
     text: str
@@ -28,9 +28,9 @@ class EncodedPrompt:
 
 @dataclass(frozen=True, slots=True)
 class Reading(Generic[Outcome]):
-    """Read the probabilities of some continuations of a prompt; nothing is written.
+    """A request for the probabilities of some continuations of a prompt. Nothing is written.
 
-    continuations: each text and what it stands for. Texts that stand for the same need not be told apart.
+    continuations: each text and its outcome. Texts with the same outcome need not be distinguished.
     """
 
     continuations: Mapping[str, Outcome]
@@ -38,7 +38,7 @@ class Reading(Generic[Outcome]):
 
 @dataclass(frozen=True, slots=True)
 class Distribution(Generic[Outcome]):
-    """p: the probability of each outcome, summing to 1. mass: the share of all probability that lay on any of them."""
+    """p: the probability of each outcome, in sum 1. mass: the share of all probability that is on any of them."""
 
     p: Mapping[Outcome, float]
     mass: float
@@ -46,7 +46,7 @@ class Distribution(Generic[Outcome]):
 
 @dataclass(frozen=True, slots=True)
 class Writing:
-    """Write greedily, until the model ends its turn or has written `limit` tokens."""
+    """A request for greedy writing, until the model ends its turn or has written `limit` tokens."""
 
     limit: int
 
@@ -56,21 +56,21 @@ class TextReader(Protocol):
 
     @property
     def whole(self) -> bool:
-        """Whether what was read so far is a text of the language."""
+        """Whether the text read so far is complete: a text of the language."""
 
     def copy(self) -> TextReader: ...
 
     def take(self, text: str) -> int:
-        """Read on; how many characters of the text could be read."""
+        """Read a piece. Returns how many of its characters could be read."""
 
 
 @dataclass(frozen=True, slots=True)
 class GuidedWriting(Writing, Generic[Outcome]):
-    """Write an opening, then reasons in a language, then read the probabilities of the endings.
+    """A request to write an opening and reasons in a language, then to read the probabilities of the endings.
 
-    grammar, start: GBNF, and the rule for all that follows the opening. schema: a JSON schema of the same language,
-    opening included, None where there is none. reader: a new reader of reasons. endings: every legal ending and what
-    it stands for; outcomes: those that may be given. bridge: joins reasons that were ended for the model to the ending.
+    grammar, start: GBNF, and its rule for the text after the opening. schema: a JSON schema of the same language, with
+    the opening; None if there is none. reader: makes a reader of reasons. endings: every ending and its outcome;
+    outcomes: the legal ones. bridge: text between reasons that were cut off and the ending.
     """
 
     opening: str
@@ -84,13 +84,13 @@ class GuidedWriting(Writing, Generic[Outcome]):
 
     @property
     def mark(self) -> str:
-        """A model that has written this is about to give its ending: what all endings begin with."""
+        """The text with which all endings begin: a model that writes it begins its ending."""
         return commonprefix(list(self.endings)).rstrip()
 
 
 @dataclass(frozen=True, slots=True)
 class Written(Generic[Outcome]):
-    """What a model wrote. distribution: that of the endings, None where it wrote without a guide."""
+    """What a model wrote. distribution: of the endings, None if it wrote without a guide."""
 
     text: str
     distribution: Distribution[Outcome] | None = None
@@ -98,8 +98,8 @@ class Written(Generic[Outcome]):
 
 @dataclass(frozen=True, slots=True)
 class Footprint:
-    """Bytes. process: Python and what it has loaded, vocabulary and plan included; weights: the model; cache: keys
-    and values; work: what the engine computes in, and the logits that are read.
+    """Bytes. process: Python and what it has loaded, with vocabulary and plan; weights: the model; cache: keys and
+    values; work: the compute buffer, and the logits that are read.
     """
 
     process: int

@@ -1,6 +1,6 @@
-"""The records that travel between the rooms: pairs, verdicts, runs and scores. Frozen, standard library only.
+"""The records that all wings share: pairs, verdicts, runs and scores. Frozen, standard library only.
 
-Knows: the shapes of things, and how a verdict in the order shown becomes a verdict on the pair.
+Knows: their fields, and how a verdict in the order shown becomes a verdict on the pair.
 Does not know: files, models, statistics.
 """
 
@@ -21,7 +21,7 @@ MIRROR: dict[Label, Label] = {"a": "b", "b": "a", "tie": "tie"}
 
 
 def to_pair_order(order: Order, shown: Label) -> Label:
-    """The verdict on the pair, from the verdict on the answers in the order shown (and back: it is an involution)."""
+    """The verdict on the pair, from the verdict on the answers in the order shown. It is its own inverse."""
     return shown if order == "ab" else MIRROR[shown]
 
 
@@ -29,9 +29,9 @@ def to_pair_order(order: Order, shown: Label) -> Label:
 class Pair:
     """Two answers to one instruction.
 
-    labels: the human verdicts it is scored against: one for most benchmarks, none where nobody judged, several
-    where each vote counts (MT-Bench). given: the order in which each of these votes saw the answers, where that
-    is not always "ab". group: pairs that share one are one cluster when intervals are computed.
+    labels: the human verdicts to score against: one in most benchmarks, none without labels, several where each vote
+    counts (MT-Bench). given: the order in which each of these votes saw the answers, empty if it is always "ab".
+    group: pairs with the same group are one cluster when intervals are computed.
     """
 
     id: str
@@ -54,7 +54,7 @@ class Pair:
 
 @dataclass(frozen=True, slots=True)
 class Benchmark:
-    """Pairs with a name. sha256: of the published file, or of the user's; ties: whether a tie is a legal label."""
+    """Pairs with a name. sha256: of the published file, or of the user's file; ties: whether a tie is a legal label."""
 
     name: str
     pairs: tuple[Pair, ...]
@@ -65,11 +65,11 @@ class Benchmark:
 
 @dataclass(frozen=True, slots=True)
 class Verdict:
-    """One judgement, in the pair's own terms (order undone).
+    """One judgement, in the pair's own order.
 
-    verdict: None means that no valid verdict was given; it is never a tie. p: probability of each legal verdict,
-    summing to 1. mass: the share of all probability that lay on legal verdicts. text: what the judge wrote, or
-    the verdict's text where it was read from probabilities. truncated: whether an answer was shortened to fit.
+    verdict: None means that no valid verdict was given; it is never a tie. p: the probability of each legal verdict, in
+    sum 1. mass: the share of all probability that is on legal verdicts. text: what the judge wrote, or the text of a
+    verdict that was read from probabilities. truncated: whether an answer was shortened to fit.
     """
 
     id: str
@@ -86,10 +86,10 @@ DIGITS = 12  # of a figure: what follows is rounding, in which the logarithms an
 
 @dataclass(frozen=True, slots=True)
 class Figure:
-    """A measured number with its 95 % interval; k of n where it is a rate. value is None where it is undefined.
+    """A measured number with its 95 % interval; k of n if it is a rate. value: None if it is undefined.
 
-    The three are kept to 12 significant digits. On machines with other mathematical functions the last of them may
-    differ, so figures that two machines made are the same where they differ by less than 1e-11 of their value.
+    All three numbers are kept to 12 significant digits. The last digit may depend on a machine's mathematical
+    functions, so figures from two machines are equal if they differ by less than 1e-11 of their value.
     """
 
     value: float | None
@@ -107,11 +107,11 @@ class Figure:
 
 @dataclass(frozen=True, slots=True)
 class Judge:
-    """A model that judges, and what it is called in results.
+    """A model that judges, and its name in results.
 
-    gguf, sha256: its file and the file's hash, None where the weights are not on this machine. lock: where its
-    weights come from (repo@commit, a folder and its hash, or the file itself). chat: the chat template to use where
-    the file's own is not meant or it has none.
+    gguf, sha256: its file and the file's hash, None if the weights are not on this machine. lock: the source of the
+    weights (repo@commit, a folder and its hash, or the file itself). chat: a chat template to use instead of the file's
+    own.
     """
 
     model: str
@@ -123,19 +123,19 @@ class Judge:
 
     @property
     def bytes(self) -> int:
-        """The size of its file; 0 where it has none."""
+        """The size of its file; 0 if it has none."""
         return self.gguf.stat().st_size if self.gguf is not None else 0
 
 
 @dataclass(frozen=True, slots=True)
 class Batching:
-    """How an engine divides work into calls. None of it decides a verdict, but rounding differs a little between two.
+    """How an engine divides work into calls. It decides no verdict, except through small differences in rounding.
 
     cells: tokens in one call; micro: tokens that are computed at once; members: sequences in one call (llama.cpp's own
     limit is 256); slots: sequences that write side by side.
 
-    The usual call is a compromise: each reads all weights once, which asks for large ones; but all of its tokens are
-    held against every cell of the cache that is in use, and the fewer those are, the less of that is in vain.
+    The default is a compromise. A call reads all weights once, so large calls are better. But attention compares all
+    tokens of a call with every used cell of the cache, and small calls waste less of that.
     """
 
     cells: int = 384
@@ -146,9 +146,9 @@ class Batching:
 
 @dataclass(frozen=True, slots=True)
 class Progress:
-    """Verdicts and tokens of a run that are done and that there are, and the seconds since it went on.
+    """Verdicts and tokens of a run: done and in total. seconds: since it started or resumed.
 
-    left: seconds it will still take at the rate measured so far; None where nothing was measured yet.
+    left: remaining seconds at the rate measured so far; None before anything was measured.
     """
 
     verdicts: int
@@ -161,9 +161,9 @@ class Progress:
 
 @dataclass(frozen=True, slots=True)
 class WorkEstimate:
-    """What a run has to do, known before its first token. tokens: to be read, what prompts share read once;
-    tokens_alone: had every prompt been read by itself; each: tokens that may be written after each prompt, 0 where
-    nothing is; memory: bytes that the process will take; cache: those of them that are the key-value cache.
+    """The work of a run, known before its first token. tokens: to read, with shared beginnings counted once;
+    tokens_alone: the same with every prompt counted in full; each: tokens that may be written after each prompt, 0 if
+    nothing is; memory: bytes that the process will take; cache: bytes of the key-value cache in them.
     """
 
     verdicts: int
@@ -176,13 +176,13 @@ class WorkEstimate:
 
     @property
     def smaller(self) -> bool:
-        """Whether the work is divided into smaller calls than usual, to fit the memory."""
+        """Whether calls are smaller than by default, to fit in memory."""
         return self.batching != Batching()
 
 
 @dataclass(frozen=True, slots=True)
 class Identity:
-    """Which run this is: its folder under results/."""
+    """The names that identify a run: its folder under results/."""
 
     benchmark: str
     model: str
@@ -192,7 +192,7 @@ class Identity:
 
 @dataclass(frozen=True, slots=True)
 class Measured:
-    """What a run cost. tokens: evaluated by the model; tokens_total: had every prompt been evaluated by itself."""
+    """What a run cost. tokens: evaluated by the model; tokens_total: the same with every prompt counted in full."""
 
     wall_seconds: float
     tokens: int
@@ -203,16 +203,16 @@ class Measured:
 
     @property
     def verdicts_per_minute(self) -> float | None:
-        """Loading the model included; None where no time was measured."""
+        """Includes loading the model; None if no time was measured."""
         return self.verdicts / self.wall_seconds * 60 if self.wall_seconds > 0 else None
 
 
 @dataclass(frozen=True, slots=True)
 class Score:
-    """The figures of one run. strict: a missing verdict is wrong. paper: as the published table was made.
+    """The figures of one run. strict: a missing verdict is wrong. paper: computed as in the published table.
 
-    baselines: what judges that do not read get on the same pairs and orders. human_ceiling: how far people
-    agree among themselves on these pairs.
+    baselines: of judges that do not read, on the same pairs and orders. human_ceiling: how far people agree with each
+    other on these pairs.
     """
 
     benchmark: str
@@ -229,7 +229,7 @@ class Score:
 
 @dataclass(frozen=True, slots=True)
 class Run:
-    """A run as read back from its folder: what decided it, what it cost, and every verdict."""
+    """A run as read from its folder: its settings, its cost, and every verdict."""
 
     identity: Identity
     settings: Mapping[str, object]
@@ -240,8 +240,8 @@ class Run:
 
 @dataclass(frozen=True, slots=True)
 class Noise:
-    """What repeats changed. verdicts: how many were compared; flips: how many were others; largest and mean: of
-    the differences between probabilities, None where there are none.
+    """What repeats changed. verdicts: how many were compared; flips: how many changed; largest, mean: of the
+    differences between probabilities, None if there are none.
     """
 
     repeats: int
@@ -257,8 +257,8 @@ CACHES: tuple[Cache, ...] = ("f16", "q8_0")
 
 @dataclass(frozen=True, slots=True)
 class Limits:
-    """What the work may take. memory: bytes of the whole process, None for as much as is useful; cache: the type of
-    the numbers in the key-value cache.
+    """What the work may take. memory: bytes of the whole process, None for no limit; cache: the type of the numbers in
+    the key-value cache.
     """
 
     memory: int | None = None
@@ -267,9 +267,7 @@ class Limits:
 
 @dataclass(frozen=True, slots=True)
 class BuildProgress:
-    """How far the making of a GGUF is. stage: hash, fetch or pack; bytes: of the tensors, or of the files that
-    are hashed.
-    """
+    """How far a GGUF is built. stage: hash, fetch or pack; bytes: of the tensors, or of the files that are hashed."""
 
     stage: str
     tensors: int
@@ -279,29 +277,29 @@ class BuildProgress:
 
 
 class ProgressListener:
-    """Follows work as it goes on. Every method does nothing; override those of interest."""
+    """Follows the progress of work. Every method does nothing; override those of interest."""
 
     def begin(self, title: str) -> None:
-        """A task that takes a while, told before its first step. `progress` and `build` are about it until `end`."""
+        """Called before a long task. `progress` and `build` are about that task until `end`."""
 
     def end(self) -> None:
-        """The task is over, also where it failed."""
+        """Called when the task is over, also where it failed."""
 
     def estimate(self, name: str, estimate: WorkEstimate) -> None:
-        """What a run on the benchmark `name` has to do, told once before its first token."""
+        """Called once before the first token of a run on the benchmark `name`."""
 
     def progress(self, progress: Progress) -> None:
-        """How far a run is, told after each decode call."""
+        """Called after each decode call."""
 
     def build(self, progress: BuildProgress) -> None:
-        """How far the making of a GGUF is, told after each tensor."""
+        """Called after each tensor of a GGUF that is being built."""
 
     def note(self, text: str) -> None:
-        """Something worth knowing that is no error: a benchmark that was left out, a run that cannot be compared."""
+        """Called with a message that is no error: a benchmark was left out, a run cannot be compared."""
 
     @contextmanager
     def task(self, title: str) -> Iterator[None]:
-        """`begin` before the work, `end` after it."""
+        """Calls `begin` before the work, and `end` after it."""
         self.begin(title)
         try:
             yield

@@ -1,6 +1,6 @@
-"""What decides a run, and in what two runs differ.
+"""The settings that decide a run, and how two runs differ.
 
-Knows: which settings decide a verdict, and which only say where a file lay or how much was asked for.
+Knows: which settings decide a verdict, and which only say where a file was or how many verdicts were requested.
 Does not know: where settings come from, where they are kept.
 """
 
@@ -13,22 +13,22 @@ from typing import Any
 from edge_judge.errors import RunError
 from edge_judge.records import Identity, Run
 
-COVERAGE = frozenset({"order", "limit"})  # which verdicts were asked for, not how one comes out
+COVERAGE = frozenset({"order", "limit"})  # decide which verdicts were requested, not what a verdict is
 
 
 @dataclass(frozen=True, slots=True)
 class Change:
-    """The one thing in which two runs may differ: what it is called, and which parts of a run go with it."""
+    """The one difference that two runs may have. parts: the parts of a run that change with it."""
 
     name: str
     parts: frozenset[str]
 
 
-WEIGHTS = Change("the weights", frozenset({"scheme", "gguf_sha256", "lock"}))  # lock: where they come from
+WEIGHTS = Change("the weights", frozenset({"scheme", "gguf_sha256", "lock"}))  # lock: the source of the weights
 
 
 def same_conditions(run: Run, baseline: Run, change: Change = WEIGHTS) -> None:
-    """Raises RunError naming the first thing, other than `change`, in which two runs differ."""
+    """Raises RunError, with the first setting that differs, if two runs differ in more than `change`."""
     ours, theirs = dict(_deciding(run, change)), dict(_deciding(baseline, change))
     for name in sorted(ours.keys() | theirs.keys()):
         if ours.get(name) != theirs.get(name):
@@ -40,7 +40,7 @@ def same_conditions(run: Run, baseline: Run, change: Change = WEIGHTS) -> None:
 
 
 def _deciding(run: Run, change: Change) -> Iterator[tuple[str, object]]:
-    """Everything that decides a verdict and does not go with the change, nested settings under dotted names."""
+    """The settings that decide a verdict and are not part of the change, nested ones under dotted names."""
     for name in ("benchmark", "grammar", "model", "scheme"):
         if name not in change.parts:
             yield name, getattr(run.identity, name)
@@ -57,16 +57,14 @@ def _flat(settings: Mapping[str, object], path: str, ignored: frozenset[str]) ->
             yield f"{path}.{name}", list(value) if isinstance(value, tuple) else value
 
 
-PLACES = frozenset({"benchmark_source"})  # where a file lay decides nothing: its hash does
+PLACES = frozenset({"benchmark_source"})  # a file's place decides nothing: its hash does
 
 
 def differences(old: Mapping[str, Any], new: Mapping[str, Any]) -> list[str]:
-    """One phrase for each setting that differs."""
+    """A phrase for each setting that differs."""
     keys = sorted((old.keys() | new.keys()) - PLACES)
     return [
-        f"{key} was {_brief(old.get(key))}, is {_brief(new.get(key))}"
-        for key in keys
-        if old.get(key) != new.get(key)
+        f"{key} was {_brief(old.get(key))}, is {_brief(new.get(key))}" for key in keys if old.get(key) != new.get(key)
     ]
 
 
@@ -76,5 +74,5 @@ def _brief(value: object) -> str:
 
 
 def run_name(identity: Identity) -> str:
-    """A run's name in messages: its folder below the results."""
+    """A run's name in messages: its folder under results/."""
     return f"{identity.benchmark}/{identity.model}/{identity.scheme}/{identity.grammar}"

@@ -41,7 +41,7 @@ class Toy:
             (continuation[:read], token): math.log(self.chances(continuation[:read])[token])
             for which, continuation in enumerate(paths.continuations)
             for read in range(len(continuation) + 1)
-            for token in paths.wanted(which, read)
+            for token in paths.tokens_at(which, read)
         }
 
 
@@ -119,8 +119,8 @@ def test_marks_that_differ_in_one_token_need_one_evaluation():
     paths = candidates([((8, 1, 9), "a"), ((8, 2, 9), "b"), ((8, 3, 9), "tie")])
     assert paths.continuations == ((8,),)
     assert paths.paths == {(8, 1): "a", (8, 2): "b", (8, 3): "tie"}
-    assert paths.wanted(0, 0) == [8]
-    assert paths.wanted(0, 1) == [1, 2, 3]
+    assert paths.tokens_at(0, 0) == [8]
+    assert paths.tokens_at(0, 1) == [1, 2, 3]
 
 
 def test_verdicts_of_one_token_need_nothing_after_the_prompt():

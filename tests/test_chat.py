@@ -105,5 +105,5 @@ def test_a_template_cannot_reach_out_of_its_sandbox(template):
 
 @pytest.mark.parametrize(("template", "times"), [("hello", 0), ("{{ messages[0].content * 2 }}", 2)])
 def test_a_message_must_be_shown_exactly_once(template, times):
-    with pytest.raises(ModelError, match=f"shows the user's message {times} times, not once"):
+    with pytest.raises(ModelError, match=f"shows the user's message {times} times, expected once"):
         formatted(template)

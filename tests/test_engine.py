@@ -17,7 +17,7 @@ from edge_judge import engine
 from edge_judge.engine import Model, llama, plan
 from edge_judge.engine.batching import smaller
 from edge_judge.engine.evaluator import NextTokens, log_probabilities
-from edge_judge.engine.fitting import SURE, evaluator_for_reading, evaluator_for_writing
+from edge_judge.engine.fitting import PLANNED, evaluator_for_reading, evaluator_for_writing
 from edge_judge.engine.plan import Query
 from edge_judge.errors import MemoryLimitError, ModelError
 from edge_judge.records import Batching, Limits
@@ -285,7 +285,7 @@ def test_less_memory_is_met_by_smaller_cuts_that_read_the_same(model, monkeypatc
     assert cut == Batching()
     cuts = []
     for less in range(60):
-        allowed = int(footprint.total / SURE) + 1_000_000 * (2 - less)
+        allowed = int(footprint.total / PLANNED) + 1_000_000 * (2 - less)
         try:
             held, cut, takes = read_within(model, queries, Limits(memory=allowed))
         except MemoryLimitError as short:

@@ -79,7 +79,7 @@ def test_a_schema_is_written_without_spaces_and_its_order_kept():
 
 @pytest.mark.parametrize("schema", ["", "{", "[]", '{"type": "verdict"}', '{"not": {}}', '{"$ref": "#/nowhere"}'])
 def test_what_is_no_schema_or_has_no_expression_is_an_error_in_one_line(schema):
-    with pytest.raises(GrammarError, match="Outlines makes no expression of the schema: .") as caught:
+    with pytest.raises(GrammarError, match="Outlines cannot turn the schema into a regular expression: .") as caught:
         json_guide.schema_expression(schema)
     assert "\n" not in str(caught.value)
 

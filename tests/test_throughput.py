@@ -74,7 +74,7 @@ def test_reading_takes_its_rate_and_writing_that_of_full_slots_but_no_less_than_
 
 
 def test_everything_measured_is_finite_and_above_zero(model):
-    found = throughput.measure(model, 1.0, lasting=0.01)
+    found = throughput.measure(model, 1.0, duration=0.01)
     assert all(math.isfinite(getattr(found, one.name)) and getattr(found, one.name) > 0 for one in fields(found))
     assert found.load_seconds > 1.0 and (found.slots, found.threads) == (Batching().slots, 1)
     assert found.cache == 2 * 2 * CONFIG["hidden_size"] * found.cache_cells  # keys and values of one layer, f16
@@ -86,7 +86,7 @@ def test_a_model_with_a_context_shorter_than_the_prompts_measured_is_measured_to
         build.FolderSource(tmp_path / "model", "short"), "f16", build.BuildOptions(tmp_path / "short.gguf", threads=1)
     ).path
     with Model(path, threads=1) as short:
-        assert throughput.measure(short, 0.0, lasting=0.01).prompt > 0
+        assert throughput.measure(short, 0.0, duration=0.01).prompt > 0
 
 
 @pytest.mark.parametrize("name", ["pairwise", "pairwise-cot", "pointwise", "none"])

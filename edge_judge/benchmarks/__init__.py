@@ -1,14 +1,14 @@
-"""Benchmarks: pairs of answers with human labels, published ones by name and a user's own by file.
+"""Benchmarks: pairs of answers with human labels. Published ones have a name, a user's own is a file.
 
     autoj, pandalm, llmbar, mtbench, pocket    one published benchmark each: its source, its rows, its reader
     custom                                     a user's JSONL, CSV or parquet file
     rubric                                     criteria to judge by, a file of the same formats
-    check                                      what a user's file holds, counted
+    check                                      counts what a user's file holds
     rows                                       the file formats
     source                                     the record of a source, the data folder, the hashes
     pull                                       downloads into the data folder
 
-Knows: which benchmarks there are. Does not know: prompts, judges, scores.
+Knows: the list of benchmarks. Does not know: prompts, judges, scores.
 """
 
 from __future__ import annotations
@@ -28,36 +28,38 @@ __all__ = [
 ]  # fmt: skip
 
 REGISTRY: dict[str, Source] = {
-    source.name: source
-    for source in (pocket.SOURCE, autoj.SOURCE, pandalm.SOURCE, *llmbar.SOURCES, mtbench.SOURCE)
+    source.name: source for source in (pocket.SOURCE, autoj.SOURCE, pandalm.SOURCE, *llmbar.SOURCES, mtbench.SOURCE)
 }
 
 
 def names() -> list[str]:
-    """The benchmarks known by name, the embedded one first."""
+    """The names of the published benchmarks, the embedded one first."""
     return list(REGISTRY)
 
 
 def find(name: str) -> Source:
-    """The source of a benchmark's name, or a UsageError with the names nearest to it."""
+    """The source of a benchmark. Raises UsageError, with the nearest names, if there is none."""
     if name not in REGISTRY:
         raise UsageError(f"unknown benchmark '{name}'", nearest(name, REGISTRY))
     return REGISTRY[name]
 
 
 def load(name_or_file: str | Path, data: Path | None = None) -> Benchmark:
-    """A benchmark known by name, or a user's file. data: the folder of the published files."""
+    """A published benchmark by name, or a user's file. data: the folder of the published files.
+
+    Raises UsageError for an unknown name, DataError for a file that is missing, changed or broken.
+    """
     if isinstance(name_or_file, Path) or (name_or_file not in REGISTRY and _is_path(name_or_file)):
         return _load_file(Path(name_or_file))
     return load_source(find(name_or_file), data)
 
 
 def load_source(source: Source, data: Path | None = None) -> Benchmark:
-    """A published benchmark from its checked file."""
+    """A published benchmark, from its verified file. Raises DataError."""
     file = open_source(source, data)
     pairs = tuple(source.read(file))
     labels = sum(len(pair.labels) for pair in pairs)
-    if labels != source.rows:  # the only check there is where no hash is pinned
+    if labels != source.rows:  # the only check if no hash is pinned
         expected = f"expected the {source.rows} of {source.name}"
         raise DataError(f"{file.path}: {labels} labels, {expected}", source.remedy)
     return Benchmark(source.name, pairs, file.sha256, source.ties, source.url)

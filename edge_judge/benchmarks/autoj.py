@@ -2,14 +2,14 @@
 
 Source: github.com/GAIR-NLP/auto-j at 2ae17a3965d933232e9cd50302aa0f176249c83b,
 data/test/testdata_pairwise.jsonl.
-Licence: the repository states none, so the file is downloaded or pointed to, never passed on.
+Licence: the repository states none, so the file is downloaded or named by the user, never distributed.
 Rows: 1392, one label each: 520 first better, 499 second better, 373 tie.
 A row: {"scenario": "planning", "label": 0, "prompt": "Plan a rainy day in Oslo.",
         "response 1": " Begin in the library…", "response 2": " It rains."}; 0 first, 1 second, 2 tie.
 
 The 1392 pairs have 1182 distinct prompts; pairs that share a prompt are one cluster. The scenario is not
-read: nothing is scored by it. Answers keep their leading space, as published.
-Does not know: where the file lies, nor how verdicts on it are scored.
+read, because no score uses it. Answers keep their leading space, as published.
+Does not know: where the file is, or how verdicts on it are scored.
 """
 
 from __future__ import annotations

@@ -1,8 +1,8 @@
-"""What a file of one's own holds, as the readers understand it: a benchmark counted column by column, or a rubric.
+"""What a user's file holds, as the readers understand it: a benchmark, counted by column, or a rubric.
 
-Knows: how to tell a benchmark from a rubric by its columns, what to count, and what looks like a mistake
+Knows: how to distinguish a benchmark from a rubric by its columns, what to count, and what looks like a mistake
 although it can be read.
-Does not know: the readers' rules (custom.py, rubric.py), nor how the counts are shown.
+Does not know: the rules of the readers (custom.py, rubric.py), or how the counts are shown.
 """
 
 from __future__ import annotations
@@ -22,8 +22,8 @@ _KINDS = f"a benchmark has the columns {', '.join(custom.REQUIRED)}; a rubric ha
 
 
 @dataclass(frozen=True, slots=True)
-class Found:
-    """How often something occurs. first: the id of the first pair where it does."""
+class Occurrences:
+    """How often something occurs. first: the id of the first pair where it occurs."""
 
     count: int
     first: str | None
@@ -31,7 +31,7 @@ class Found:
 
 @dataclass(frozen=True, slots=True)
 class Longest:
-    """The longest text of its kind. id: of the pair it stands in."""
+    """The longest text of its kind. id: of its pair."""
 
     characters: int
     id: str
@@ -39,11 +39,11 @@ class Longest:
 
 @dataclass(frozen=True, slots=True)
 class Contents:
-    """What a benchmark's file holds.
+    """What the file of a benchmark holds.
 
-    columns: how many rows give each known column a value, None where no row has the column. ignored: the other
+    columns: how many rows have a value in each known column, None if no row has the column. ignored: the other
     columns. ties: whether a tie is a legal verdict. duplicates: pairs with the question and answers of an
-    earlier one.
+    earlier pair.
     """
 
     name: str
@@ -56,13 +56,13 @@ class Contents:
     clusters: int
     longest_question: Longest
     longest_answer: Longest
-    identical_answers: Found
-    duplicates: Found
-    empty_answers: Found
+    identical_answers: Occurrences
+    duplicates: Occurrences
+    empty_answers: Occurrences
 
 
 def look(path: Path, published: frozenset[str] = frozenset()) -> Contents | Rubric:
-    """What a file holds. published: names that a benchmark of one's own cannot have."""
+    """What a file holds. published: names that a user's benchmark cannot have. Raises DataError if it is broken."""
     if str(path) in published and not path.exists():
         raise DataError(f"{path}: no such file", f"for the published benchmark: edge-judge data verify {path}")
     with custom.hinting(f"check the path; expected a file named {' or '.join(custom.FORMATS)}"):
@@ -75,19 +75,19 @@ def look(path: Path, published: frozenset[str] = frozenset()) -> Contents | Rubr
 
 
 def remarks(contents: Contents) -> Iterator[str]:
-    """What can be read but looks like a mistake."""
+    """Remarks on what can be read but looks like a mistake."""
     unlabelled = contents.pairs - sum(contents.labels.values())
     if unlabelled == contents.pairs:
         yield "no labels: a run can say how consistent a judge is, not how often it is right"
     elif unlabelled:
         yield f"pairs without a label: {unlabelled} of {contents.pairs}"
-    for what, found in (
+    for name, occurrences in (
         ("pairs with identical answers", contents.identical_answers),
         ("pairs that repeat an earlier one", contents.duplicates),
         ("empty answers", contents.empty_answers),
     ):
-        if found.count:
-            yield f"{what}: {found.count}, first {found.first}"
+        if occurrences.count:
+            yield f"{name}: {occurrences.count}, first {occurrences.first}"
 
 
 def _is_rubric(file: File) -> bool:
@@ -95,12 +95,12 @@ def _is_rubric(file: File) -> bool:
     if first is None:
         raise DataError(f"{file.path}: no rows in it", _KINDS)
     columns = {name.strip().lower() for name in first.values}
-    # A benchmark may well note a criterion beside each pair: the column alone does not make a rubric.
+    # A benchmark may have a column of criteria too, so this column alone does not make a rubric.
     if rubric.COLUMN in columns and not columns.issuperset(custom.REQUIRED):
         return True
     if columns.isdisjoint(custom.REQUIRED):
-        found = ", ".join(first.values) or "none"
-        raise DataError(f"{first.place}: neither a benchmark nor a rubric, its columns: {found}", _KINDS)
+        listed = ", ".join(first.values) or "none"
+        raise DataError(f"{first.place}: neither a benchmark nor a rubric, its columns: {listed}", _KINDS)
     return False
 
 
@@ -119,36 +119,37 @@ def _contents(file: File, name: str, pairs: tuple[Pair, ...]) -> Contents:
         clusters=len({pair.cluster for pair in pairs}),
         longest_question=_longest((pair.id, pair.question) for pair in pairs),
         longest_answer=_longest(answers),
-        identical_answers=_found(pair.id for pair in pairs if pair.a == pair.b),
-        duplicates=_found(_repeated(pairs)),
-        empty_answers=_found(id for id, answer in answers if not answer.strip()),
+        identical_answers=_occurrences(pair.id for pair in pairs if pair.a == pair.b),
+        duplicates=_occurrences(_duplicates(pairs)),
+        empty_answers=_occurrences(id for id, answer in answers if not answer.strip()),
     )
 
 
 def _columns(file: File) -> tuple[dict[str, int | None], tuple[str, ...]]:
-    given: Counter[str] = Counter()
-    seen: dict[str, None] = {}  # in the file's order
+    """How many rows have a value in each known column, and the other columns."""
+    values: Counter[str] = Counter()
+    columns: dict[str, None] = {}  # in the file's order
     for row in custom.rows_of(file):
-        seen.update(dict.fromkeys(row.values))
-        given.update(column for column in custom.COLUMNS if custom.given(row, column) is not None)
-    known = {column: given[column] if column in seen else None for column in custom.COLUMNS}
-    return known, tuple(column for column in seen if column not in known)
+        columns.update(dict.fromkeys(row.values))
+        values.update(column for column in custom.COLUMNS if custom.optional_value(row, column) is not None)
+    counts = {column: values[column] if column in columns else None for column in custom.COLUMNS}
+    return counts, tuple(column for column in columns if column not in counts)
 
 
 def _longest(texts: Iterable[tuple[str, str]]) -> Longest:
-    id, text = max(texts, key=lambda one: len(one[1]))
+    id, text = max(texts, key=lambda id_and_text: len(id_and_text[1]))
     return Longest(len(text), id)
 
 
-def _found(ids: Iterable[str]) -> Found:
-    listed = list(ids)
-    return Found(len(listed), listed[0] if listed else None)
+def _occurrences(ids: Iterable[str]) -> Occurrences:
+    all_ids = list(ids)
+    return Occurrences(len(all_ids), all_ids[0] if all_ids else None)
 
 
-def _repeated(pairs: Iterable[Pair]) -> Iterator[str]:
-    seen: set[tuple[str, str, str]] = set()
+def _duplicates(pairs: Iterable[Pair]) -> Iterator[str]:
+    earlier: set[tuple[str, str, str]] = set()
     for pair in pairs:
         content = (pair.question, pair.a, pair.b)
-        if content in seen:
+        if content in earlier:
             yield pair.id
-        seen.add(content)
+        earlier.add(content)

@@ -9,7 +9,7 @@ gptinst 92 (45 + 47), gptout 47 (22 + 25), manual 46 (22 + 24). No instruction o
 A row: {"input": "Name a fruit.", "output_1": "Plum.", "output_2": "Fruits are healthy.", "label": 1};
 1 first, 2 second.
 
-Does not know: where the files lie, nor how verdicts on them are scored.
+Does not know: where the files are, or how verdicts on them are scored.
 """
 
 from __future__ import annotations

@@ -2,18 +2,18 @@
 
 Source: Hub dataset lmsys/mt_bench_human_judgments at 6085f5b73c2ea3dee52918d07ed6b399f6c51fea,
 human_judgments.json, a JSON list. The same rows as parquet (the split `human`, in
-data/human-00000-of-00001-25f4910818759289.parquet) are read too, with pyarrow. No hash of either has been seen, so
+data/human-00000-of-00001-25f4910818759289.parquet) are read too, with pyarrow. No hash of either file is known, so
 none is pinned: the file is what that revision serves, and only its 3355 votes are counted. Licence: CC-BY-4.0.
 A row: {"question_id": 1, "model_a": "x", "model_b": "y", "winner": "tie", "judge": "expert_0", "turn": 2,
         "conversation_a": [{"role": "user", "content": "Hi."}, {"role": "assistant", "content": "Hello."},
                            {"role": "user", "content": "Bye."}, {"role": "assistant", "content": "So long."}],
         "conversation_b": …}; winner is model_a, model_b or tie. A vote on turn 1 is on the first answer only.
 
-Votes on one question, turn and two models are one pair with several labels, whichever answer a vote saw
-first: a judge meets the two answers once in each order. The pair's order is that of the first vote in the
-file; a vote that saw the answers the other way round is kept in the pair's terms, and `given` says of every
-vote which order it saw (empty where all saw the pair's own). All pairs of a question are one cluster.
-Does not know: where the file lies, nor how verdicts on it are scored.
+All votes on the same question, turn and two models are one pair with several labels, whichever answer a vote saw
+first: a judge sees the two answers once in each order. The pair has the order of the first vote in the file. A vote
+that saw the other order is converted to the pair's order, and `given` has the order that each vote saw (empty if all
+saw the pair's). All pairs of a question are one cluster.
+Does not know: where the file is, or how verdicts on it are scored.
 """
 
 from __future__ import annotations
@@ -35,28 +35,28 @@ def read(file: File) -> Iterator[Pair]:
     pairs: dict[str, Pair] = {}
     for row in rows:
         vote = _vote(row, "ba" if _id(row, "ba") in pairs else "ab")
-        known = pairs.setdefault(vote.id, _unvoted(vote))
-        if _unvoted(vote) != _unvoted(known):
+        pair = pairs.setdefault(vote.id, _without_votes(vote))
+        if _without_votes(vote) != _without_votes(pair):
             raise DataError(f"{row.place}: other answers than in an earlier vote on {vote.id}")
-        pairs[vote.id] = replace(known, labels=known.labels + vote.labels, given=known.given + vote.given)
+        pairs[vote.id] = replace(pair, labels=pair.labels + vote.labels, given=pair.given + vote.given)
     for pair in pairs.values():
         yield pair if "ba" in pair.given else replace(pair, given=())
 
 
 def _vote(row: FileRow, order: Order) -> Pair:
-    """One vote, as a pair with one label; order: "ba" where the pair has the row's answers the other way round."""
-    turn = row.whole("turn")
+    """One vote, as a pair with one label; order: "ba" if the pair has the row's answers in the other order."""
+    turn = row.integer("turn")
     if turn not in (1, 2):
         raise row.wrong("turn", turn, "1 or 2")
-    asked, first = _told(row, "conversation_a", turn)
-    _, second = _told(row, "conversation_b", turn)  # the user's side is the same in both
+    question, first = _question_and_answer(row, "conversation_a", turn)
+    _, second = _question_and_answer(row, "conversation_b", turn)  # the user's messages are the same in both
     return Pair(
         id=_id(row, order),
-        question=asked,
+        question=question,
         a=first if order == "ab" else second,
         b=second if order == "ab" else first,
         labels=(to_pair_order(order, row.label("winner", _LABELS)),),
-        group=f"mt-bench/{row.whole('question_id')}",
+        group=f"mt-bench/{row.integer('question_id')}",
         given=(order,),
     )
 
@@ -65,26 +65,26 @@ def _id(row: FileRow, order: Order) -> str:
     """The id of the pair that has this row's answers in that order."""
     model_a, model_b = row.text("model_a"), row.text("model_b")
     models = f"{model_a}-vs-{model_b}" if order == "ab" else f"{model_b}-vs-{model_a}"
-    return f"mt-bench/{row.whole('question_id')}.{row.whole('turn')}/{models}"
+    return f"mt-bench/{row.integer('question_id')}.{row.integer('turn')}/{models}"
 
 
-def _unvoted(pair: Pair) -> Pair:
+def _without_votes(pair: Pair) -> Pair:
     return replace(pair, labels=(), given=())
 
 
-def _told(row: FileRow, column: str, turn: int) -> tuple[str, str]:
-    """What the user asked and what the model answered, up to the turn that was voted on."""
-    said = _messages(row, column)[: 2 * turn]
-    if [message.values.get("role") for message in said] != [*_ROLES * turn]:
+def _question_and_answer(row: FileRow, column: str, turn: int) -> tuple[str, str]:
+    """The user's messages as a question and the model's as an answer, up to the turn that was voted on."""
+    messages = _messages(row, column)[: 2 * turn]
+    if [message.values.get("role") for message in messages] != [*_ROLES * turn]:
         raise DataError(f"{row.place}: column '{column}' is not {turn} turn(s) of user and assistant")
-    asked = [said[0].question("content"), *(message.text("content") for message in said[2::2])]
-    answered = [message.text("content") for message in said[1::2]]
+    questions = [messages[0].question("content"), *(message.text("content") for message in messages[2::2])]
+    answers = [message.text("content") for message in messages[1::2]]
     if turn == 1:
-        return asked[0], answered[0]
-    # Annotators of the second turn saw the whole conversation and were asked about its last answer.
+        return questions[0], answers[0]
+    # Annotators of the second turn saw the whole conversation and voted on its last answer.
     return (
-        f"[First turn]\n{asked[0]}\n\n[Second turn: judge the answers to this one]\n{asked[1]}",
-        f"[First turn]\n{answered[0]}\n\n[Second turn]\n{answered[1]}",
+        f"[First turn]\n{questions[0]}\n\n[Second turn: judge the answers to this one]\n{questions[1]}",
+        f"[First turn]\n{answers[0]}\n\n[Second turn]\n{answers[1]}",
     )
 
 

@@ -3,7 +3,7 @@
 Source: github.com/WeOpenML/PandaLM at 3871806e72b4832f815ecafd24d3503c73403f48, data/testset-v1.json.
 Licence: Apache-2.0.
 Rows: 999, one label each, the annotators' majority: 105 tie, 422 first, 472 second; 879 are unanimous, the
-other 120 two of three, none is without a majority.
+other 120 have two of three, and all have a majority.
 A row: {"idx": 0, "motivation_app": "Maps", "cmp_key": "model-x_model-y", "instruction": "Name the capital.",
         "input": "Norway", "response1": "Oslo", "response2": "Bergen",
         "annotator1": 1, "annotator2": 1, "annotator3": 0}; 0 tie, 1 first, 2 second; `input` is often empty,
@@ -11,11 +11,11 @@ in one row `instruction` is.
 
 Pairs that share an instruction and its input are one cluster.
 
-The published full-precision figures have other labels: where annotators 1 and 3 agree against 2 (49 items),
+The published full-precision figures use other labels: if annotators 1 and 3 agree against 2 (49 items),
 UnlimitedJudge@f7d6167d src/build_dataset.py takes a random annotator's label. Here it is the majority's. The
-draw is not published; on average it misses the majority in a third of these items (16.3 labels, 1.6 points of
+draw is not published. On average it misses the majority in a third of these items (16.3 labels, 1.6 points of
 accuracy), and no figure can differ by more than all of them (49 of 999, 4.9 points).
-Does not know: where the file lies, nor how verdicts on it are scored.
+Does not know: where the file is, or how verdicts on it are scored.
 """
 
 from __future__ import annotations
@@ -36,7 +36,7 @@ def read(file: File) -> Iterator[Pair]:
     for row in json_items(file):
         question = _question(row)
         yield Pair(
-            id=f"pandalm/{row.whole('idx'):04d}",
+            id=f"pandalm/{row.integer('idx'):04d}",
             question=question,
             a=_response(row, "response1"),
             b=_response(row, "response2"),
@@ -55,7 +55,7 @@ def majority(row: FileRow) -> Label:
 
 
 def _question(row: FileRow) -> str:
-    # Most rows have both, some no input, and one nothing but an input.
+    # Most rows have both columns, some have no input, and one has only an input.
     parts = [part for part in (row.text("instruction"), row.text("input")) if part.strip()]
     if not parts:
         raise DataError(f"{row.place}: columns 'instruction' and 'input' are both empty, expected a question")
@@ -64,9 +64,9 @@ def _question(row: FileRow) -> str:
 
 def _response(row: FileRow, column: str) -> str:
     # Six responses, all to one instruction (is this statement correct?), are the JSON value true, not text:
-    # some step before publication took the answer "True" for a truth value. Other models' answers to the same
-    # item read "True." with a capital, and judge runs that fill their prompts by Python's formatting show
-    # "True". So "True" is both the likeliest original and what published judges were shown, "true" neither.
+    # some step before publication took the answer "True" for a Boolean. Other models answer the same item with
+    # "True.", and judges whose prompts are filled by Python's formatting see "True". So "True" is both the likeliest
+    # original and what published judges were shown; "true" is neither.
     value = row.value(column)
     return str(value) if isinstance(value, bool) else row.text(column)
 

@@ -1,14 +1,14 @@
 """The pocket benchmark: 600 pairs of answers to small checkable instructions, embedded in the package.
 
 Source: edge_judge/pocket/tasks.py, seeded; written to edge_judge/pocket/pairs.jsonl by
-`python -m edge_judge.pocket.make_pairs`, which also writes the hash it is checked against.
+`python -m edge_judge.pocket.make_pairs`, which also writes the hash that it is checked against.
 Licence: Apache-2.0, as edge-judge.
-Rows: 600, one label each, in the columns of a custom benchmark (custom.py). None of its questions is of the
+Rows: 600, one label each, in the columns of a custom benchmark (custom.py). None of its questions is in the
 splits that the pocket judge was trained and tuned on. Pairs that share a question are one cluster.
 A row: {"id": "pocket/copy-0001", "question": "Repeat these words: dog hat", "a": "dog hat", "b": "hat dog",
         "label": "a", "group": "Repeat these words: dog hat"}; the id names the family of the task.
 
-Does not know: how the pairs were made, nor how verdicts on them are scored.
+Does not know: how the pairs were made, or how verdicts on them are scored.
 """
 
 from __future__ import annotations

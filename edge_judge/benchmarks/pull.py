@@ -1,6 +1,6 @@
-"""Downloads a benchmark's file from its pinned source into the data folder, or leaves nothing there.
+"""Downloads a benchmark's file from its pinned source into the data folder, completely or not at all.
 
-Knows: GitHub's raw files and the Hub's data sets, and that a file appears whole or not at all.
+Knows: GitHub's raw files and the Hub's data sets.
 Does not know: what is in a file.
 """
 
@@ -33,30 +33,31 @@ class Pulled:
 
 
 def pull(source: Source, data: Path | None = None, *, github: str = GITHUB, hub: str | None = None) -> Pulled:
-    """The source's file in the data folder: the one that is there if it is right, else a download.
+    """The source's file in the data folder. It is downloaded if it is missing or changed. Raises DataError.
 
-    github, hub: where the two hosts answer; the Hub, unless named, where huggingface_hub too looks for it.
+    github, hub: addresses of the two hosts; by default the Hub's is that of huggingface_hub.
     """
-    there = verify(source, data)
-    if there.state in ("ok", "unpinned") and there.sha256 is not None:
-        return Pulled(there.path, there.sha256, fresh=False)
+    check = verify(source, data)
+    if check.state in ("ok", "unpinned") and check.sha256 is not None:
+        return Pulled(check.path, check.sha256, fresh=False)
     if source.host == "package":
-        raise DataError(f"{there.path}: {there.state}", source.remedy)
+        raise DataError(f"{check.path}: {check.state}", source.remedy)
     content = _download(source, _address(source, github, hub))
-    found = _checked(source, content)
+    sha256 = _verified_sha256(source, content)
     target = home(source, data)
     try:
-        _settle(content, target)
+        _write_atomically(content, target)
     except OSError as error:
         hint = "name another folder with --data DIR"
         raise DataError(f"{target}: cannot be written: {error.strerror or error}", hint) from None
-    return Pulled(target, found, fresh=True)
+    return Pulled(target, sha256, fresh=True)
 
 
 def _address(source: Source, github: str, hub: str | None) -> str:
     if source.host == "github":
         return f"{github}/{source.repo}/{source.revision}/{quote(source.file)}"
     if hub is None:
+        # Imported here: only this needs huggingface_hub, which is slow to import.
         from huggingface_hub.constants import ENDPOINT
 
         hub = ENDPOINT
@@ -64,11 +65,11 @@ def _address(source: Source, github: str, hub: str | None) -> str:
 
 
 def _download(source: Source, url: str) -> bytes:
-    # Both hosts serve these files to anyone by a plain GET, and none is larger than a few MB: no client
-    # library is needed, whose retries would turn "no network" into half a minute of silence.
+    # Both hosts serve these files to anyone with a plain GET, and none is larger than a few MB. A client library
+    # would retry for half a minute without a word if there is no network.
     try:
-        with urllib.request.urlopen(url, timeout=TIMEOUT) as answer:
-            body: bytes = answer.read()
+        with urllib.request.urlopen(url, timeout=TIMEOUT) as response:
+            body: bytes = response.read()
             return body
     except HTTPError as error:
         error.close()
@@ -81,19 +82,19 @@ def _download(source: Source, url: str) -> bytes:
     )
 
 
-def _checked(source: Source, content: bytes) -> str:
-    found = hashlib.sha256(content).hexdigest()
-    if source.sha256 not in (None, found):
+def _verified_sha256(source: Source, content: bytes) -> str:
+    sha256 = hashlib.sha256(content).hexdigest()
+    if source.sha256 not in (None, sha256):
         raise DataError(
-            f"benchmark {source.name}: what was served for {source.url} is not the pinned file: "
-            f"its sha256 is {found[:12]}…, expected {str(source.sha256)[:12]}…; nothing was kept",
-            "try again; if it stays so, get the file by other means and name its folder with --data DIR",
+            f"benchmark {source.name}: the download of {source.url} is not the pinned file: "
+            f"its sha256 is {sha256[:12]}…, expected {str(source.sha256)[:12]}…; nothing was kept",
+            "try again; if that fails too, get the file by other means and name its folder with --data DIR",
         )
-    return found
+    return sha256
 
 
-def _settle(content: bytes, target: Path) -> None:
-    """The file under its name, whole: written beside it, then renamed."""
+def _write_atomically(content: bytes, target: Path) -> None:
+    """Write a file in the same folder, then rename it."""
     target.parent.mkdir(parents=True, exist_ok=True)
     with TemporaryDirectory(dir=target.parent, prefix=".pull-") as scratch:
         part = Path(scratch) / target.name

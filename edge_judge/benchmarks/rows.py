@@ -1,7 +1,7 @@
-"""Files of rows in any format (JSON lines, a JSON list, CSV, parquet), read as rows that know their place.
+"""Reads files of rows in any format: JSON lines, a JSON list, CSV, parquet. Each row knows its place.
 
-Knows: how to read each format, and how to say where (file and line) a value is missing or unexpected.
-Does not know: which columns a benchmark has, nor what its labels mean.
+Knows: how to read each format, and how to name the place (file and line) of a missing or unexpected value.
+Does not know: the columns of a benchmark, or the meaning of its labels.
 """
 
 from __future__ import annotations
@@ -22,13 +22,14 @@ from edge_judge.records import Label
 
 @dataclass(frozen=True, slots=True)
 class File:
-    """A file in memory: what was hashed is what is read, even if the file changes meanwhile."""
+    """A file in memory: what is hashed is what is read, even if the file changes meanwhile."""
 
     path: Path
     content: bytes
 
     @classmethod
     def open(cls, path: Path) -> File:
+        """Raises DataError if the file cannot be read."""
         try:
             return cls(path, path.read_bytes())
         except IsADirectoryError:
@@ -52,15 +53,15 @@ class File:
 
 @dataclass(frozen=True, slots=True)
 class FileRow:
-    """One row. place: its file and line, as an error message names it."""
+    """One row. place: its file and line, for messages. Its methods raise DataError for a value of another type."""
 
     place: str
     values: Mapping[str, object]
 
     def value(self, column: str) -> object:
         if column not in self.values:
-            found = ", ".join(self.values) or "none"
-            raise DataError(f"{self.place}: no column '{column}'", f"columns found: {found}")
+            columns = ", ".join(self.values) or "none"
+            raise DataError(f"{self.place}: no column '{column}'", f"columns found: {columns}")
         return self.values[column]
 
     def text(self, column: str) -> str:
@@ -70,25 +71,25 @@ class FileRow:
         try:
             value.encode()
         except UnicodeEncodeError:  # JSON can spell half a character ("\ud800"), which no tokenizer takes
-            what = "holds half a surrogate pair, expected text"
-            raise DataError(f"{self.place}: column '{column}' {what}") from None
+            problem = "holds half a surrogate pair, expected text"
+            raise DataError(f"{self.place}: column '{column}' {problem}") from None
         return value
 
     def question(self, column: str) -> str:
-        """Text that is not blank: an answer may be empty, a question may not."""
+        """Text that is not blank: an answer may be empty, but not a question."""
         text = self.text(column)
         if not text.strip():
             raise DataError(f"{self.place}: column '{column}' is empty, expected a question")
         return text
 
-    def whole(self, column: str) -> int:
+    def integer(self, column: str) -> int:
         value = self.value(column)
         if not isinstance(value, int) or isinstance(value, bool):
             raise self.wrong(column, value, "a whole number")
         return value
 
     def label(self, column: str, meaning: Mapping[str, Label]) -> Label:
-        # Looked up by its text: 1 and "1" are one label, and JSON's true is none (True == 1 in Python).
+        # Looked up as text: 1 and "1" are the same label, and JSON's true is none (True == 1 in Python).
         value = self.value(column)
         if str(value) not in meaning:
             raise self.wrong(column, value, f"one of {', '.join(meaning)}")
@@ -100,7 +101,7 @@ class FileRow:
 
 def json_lines(file: File) -> Iterator[FileRow]:
     """One JSON object a line; blank lines are skipped."""
-    # Not splitlines(): it also splits at U+2028 and its kin, which may stand unescaped inside a JSON string.
+    # Not splitlines(): it also splits at U+2028 and the like, which a JSON string may contain unescaped.
     for number, line in enumerate(file.text().split("\n"), start=1):
         if line.strip():
             place = f"{file.path}:{number}"
@@ -108,7 +109,7 @@ def json_lines(file: File) -> Iterator[FileRow]:
 
 
 def json_items(file: File) -> Iterator[FileRow]:
-    """One JSON list of objects. An item's line is unknown once parsed, so its place is its number, from 1."""
+    """One JSON list of objects. After parsing, the line of an item is unknown, so its place is its number, from 1."""
     try:
         items = json.loads(file.text())
     except json.JSONDecodeError as error:
@@ -122,7 +123,7 @@ def json_items(file: File) -> Iterator[FileRow]:
 
 
 def csv_rows(file: File) -> Iterator[FileRow]:
-    """Comma-separated values under a header line; a record's place is the line it begins on."""
+    """Comma-separated values under a header line. The place of a record is the line where it begins."""
     records = _records(csv.reader(io.StringIO(file.text(), newline=""), strict=True), file.path)
     header = [name.strip() for name in next(records, (0, []))[1]]
     doubled = sorted({name for name in header if header.count(name) > 1})
@@ -133,13 +134,13 @@ def csv_rows(file: File) -> Iterator[FileRow]:
         if len(fields) != len(header):
             raise DataError(
                 f"{place}: {len(fields)} values, expected {len(header)} as in the header",
-                'a value with a comma, a quote or a line break stands in "double quotes"',
+                'put a value with a comma, a quote or a line break in "double quotes"',
             )
         yield FileRow(place, dict(zip(header, fields, strict=True)))
 
 
 def parquet_rows(file: File) -> Iterator[FileRow]:
-    """Rows of a parquet file, where the optional pyarrow is installed."""
+    """Rows of a parquet file. Raises DataError if the optional pyarrow is not installed."""
     try:
         arrow, parquet = import_module("pyarrow"), import_module("pyarrow.parquet")
     except ImportError:

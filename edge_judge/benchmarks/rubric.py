@@ -1,10 +1,10 @@
 """A rubric: the criteria that answers are judged by, as a JSONL, CSV or parquet file with the column `criterion`.
 
-Each criterion is one sentence, in one line, and occurs once; space around it does not count. Other columns are
-ignored. Without a file, the three plain criteria that ship in edge_judge/protocols/prompts/rubric.csv are used.
+Each criterion is one sentence on one line and occurs once. Space around it is ignored, and so are other columns. The
+default is the three plain criteria in edge_judge/protocols/prompts/rubric.csv.
 A row: {"criterion": "It is correct."}
 
-Knows: this column. Does not know: how criteria are shown to a judge, nor what they do to its verdicts.
+Knows: this column. Does not know: how criteria are shown to a judge, or how they change its verdicts.
 """
 
 from __future__ import annotations
@@ -20,12 +20,12 @@ from edge_judge.protocols.prompts import FOLDER
 COLUMN = "criterion"
 EXAMPLE = 'a rubric has rows like {"criterion": "It is correct."}'
 SHIPPED = FOLDER / "rubric.csv"
-_SHIPPED_SOURCE = "edge_judge/protocols/prompts/rubric.csv"  # a run says the same wherever the package is installed
+_SHIPPED_SOURCE = "edge_judge/protocols/prompts/rubric.csv"  # the same wherever the package is installed
 
 
 @dataclass(frozen=True, slots=True)
 class Rubric:
-    """Criteria with a name. sha256: of the file they were read from."""
+    """Criteria with a name. sha256: of their file."""
 
     name: str
     criteria: tuple[str, ...]
@@ -34,7 +34,7 @@ class Rubric:
 
 
 def load(path: Path | None = None) -> Rubric:
-    """The rubric in a file, or the one that ships."""
+    """The rubric in a file, by default the shipped one. Raises DataError if the file is missing or broken."""
     if path is None:
         return replace(read(File.open(SHIPPED)), source=_SHIPPED_SOURCE)
     with custom.hinting(f"check the path; a rubric is a file named {' or '.join(custom.FORMATS)}"):
@@ -43,7 +43,7 @@ def load(path: Path | None = None) -> Rubric:
 
 
 def read(file: File) -> Rubric:
-    """The rubric that a file holds, its criteria in the file's order."""
+    """The rubric in a file, with its criteria in the file's order. Raises DataError if the file is broken."""
     with custom.hinting(EXAMPLE):
         criteria = _criteria(file)
     return Rubric(custom.name_of(file.path), criteria, file.sha256, str(file.path))
@@ -61,7 +61,7 @@ def _criteria(file: File) -> tuple[str, ...]:
         places[text] = row.place
         return text
 
-    criteria = tuple(custom.each(file, (COLUMN,), criterion))
+    criteria = tuple(custom.convert_rows(file, (COLUMN,), criterion))
     if not criteria:
         raise DataError(f"{file.path}: no criteria in it")
     return criteria
@@ -71,9 +71,9 @@ def _criterion(row: FileRow) -> str:
     text = row.text(COLUMN).strip()
     if not text:
         raise DataError(f"{row.place}: column '{COLUMN}' is blank, expected a sentence", "fill it in or delete the row")
-    if len(text.splitlines()) > 1:  # all that may pass for the end of a line, not only "\n"
+    if len(text.splitlines()) > 1:  # at any line break, not only "\n"
         raise DataError(
             f"{row.place}: column '{COLUMN}' has several lines, expected one",
-            "criteria are shown to the judge as a list, one a line: join the lines, or give each a row of its own",
+            "the judge sees a list with one criterion on each line: join the lines, or give each its own row",
         )
     return text

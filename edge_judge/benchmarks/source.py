@@ -1,7 +1,7 @@
-"""Where a published benchmark comes from, and whether the copy at hand is the published one.
+"""Where a published benchmark comes from, and whether the local copy is the published file.
 
 Knows: the record of a pinned source, the folder that holds the files, and their hashes.
-Does not know: what is in a file (its reader does), nor how it is downloaded (pull.py).
+Does not know: what is in a file (its reader does), or how it is downloaded (pull.py).
 """
 
 from __future__ import annotations
@@ -25,9 +25,9 @@ State: TypeAlias = Literal["ok", "unpinned", "missing", "changed"]
 class Source:
     """A benchmark as published: `file` of `repo` at `revision`, kept under `path` in the data folder.
 
-    sha256: None where the hash was never seen; then the file is whatever the pinned revision serves, and the
-    number of its labels is all that can be checked. rows: how many labels it has. ties: whether a tie is one
-    of them. also: other paths in the data folder that may hold the same rows in another format, unpinned.
+    sha256: None if the hash is unknown; then the file is what the pinned revision serves, and only the number of its
+    labels is checked. rows: how many labels it has. ties: whether a tie is one of them. also: other paths in the data
+    folder that may hold the same rows in another format, unpinned.
     """
 
     name: str
@@ -45,17 +45,17 @@ class Source:
 
     @property
     def url(self) -> str:
-        """Where a person finds the file."""
-        at = {
+        """The address of the file, for a person."""
+        addresses = {
             "github": f"https://github.com/{self.repo}/blob/{self.revision}/{self.file}",
             "hub": f"https://huggingface.co/datasets/{self.repo}/blob/{self.revision}/{self.file}",
             "package": self.file,
         }
-        return at[self.host]
+        return addresses[self.host]
 
     @property
     def remedy(self) -> str:
-        """What to do about a file that is missing or changed."""
+        """What to do if the file is missing or changed."""
         if self.host == "package":
             return "it comes with edge-judge: install edge-judge again"
         return f"edge-judge data pull {self.name}"
@@ -63,7 +63,7 @@ class Source:
 
 @dataclass(frozen=True, slots=True)
 class Check:
-    """What `verify` found. sha256: of the file found, None where there is none."""
+    """The result of `verify`. sha256: of the local file, None if it is missing."""
 
     name: str
     path: Path
@@ -72,29 +72,30 @@ class Check:
 
 
 def data_folder(data: Path | None = None) -> Path:
-    """The folder of the benchmark files: the one named, else EDGE_JUDGE_DATA, else the user's cache."""
+    """The folder of the benchmark files: `data`, else EDGE_JUDGE_DATA, else the user's cache."""
     if data is not None:
         return data
-    named = os.environ.get("EDGE_JUDGE_DATA")
-    if named:
-        return Path(named)
+    from_environment = os.environ.get("EDGE_JUDGE_DATA")
+    if from_environment:
+        return Path(from_environment)
+    # Imported here: the command line imports this module, and starts faster without it.
     from platformdirs import user_cache_dir
 
     return Path(user_cache_dir("edge-judge")) / "data"
 
 
 def home(source: Source, data: Path | None = None) -> Path:
-    """Where a source's file belongs, whether or not it is there."""
+    """Where a source's file belongs, whether or not it exists."""
     folder = pocket.PAIRS.parent if source.host == "package" else data_folder(data)
     return folder / source.path
 
 
 def locate(source: Source, data: Path | None = None) -> Path:
-    """The source's file, or a DataError that says where it was looked for."""
+    """The source's file. Raises DataError, with the path, if it is missing."""
     first = home(source, data)
     candidates = [first, *(data_folder(data) / path for path in source.also)]
     for path in candidates:
-        if os.path.isfile(path):  # unlike Path's, never raises: an unreadable folder has no file
+        if os.path.isfile(path):  # unlike Path.is_file, never raises: an unreadable folder has no file
             return path
     if source.host != "package" and data is not None and not os.path.isdir(data):
         raise DataError(f"{data}: no such data folder", f"{source.remedy} --data {data}")
@@ -102,17 +103,17 @@ def locate(source: Source, data: Path | None = None) -> Path:
 
 
 def verify(source: Source, data: Path | None = None) -> Check:
-    """Whether the source's file is there and is the pinned one."""
+    """Check whether the source's file exists and is the pinned one."""
     try:
         path = locate(source, data)
     except DataError:
         return Check(source.name, home(source, data), "missing", None)
-    found = File.open(path).sha256
-    return Check(source.name, path, _state(source, path, found, data), found)
+    sha256 = File.open(path).sha256
+    return Check(source.name, path, _state(source, path, sha256, data), sha256)
 
 
 def open_source(source: Source, data: Path | None = None) -> File:
-    """The source's file, read once and checked against its pin."""
+    """The source's file, read once. Raises DataError if it is missing or is not the pinned file."""
     path = locate(source, data)
     file = File.open(path)
     if _state(source, path, file.sha256, data) == "changed":
@@ -124,7 +125,7 @@ def open_source(source: Source, data: Path | None = None) -> File:
     return file
 
 
-def _state(source: Source, path: Path, found: str, data: Path | None) -> State:
+def _state(source: Source, path: Path, sha256: str, data: Path | None) -> State:
     if source.sha256 is None or path != home(source, data):
         return "unpinned"
-    return "ok" if found == source.sha256 else "changed"
+    return "ok" if sha256 == source.sha256 else "changed"

@@ -1,6 +1,6 @@
-"""Smaller and smaller ways to divide work into calls, for where memory is short.
+"""Smaller and smaller batchings, for when memory is short.
 
-Knows: numbers. Does not know: llama.cpp, nor how much memory a way takes.
+Knows: numbers. Does not know: llama.cpp, or how much memory a batching takes.
 """
 
 from __future__ import annotations
@@ -10,7 +10,7 @@ from dataclasses import asdict
 
 from edge_judge.records import Batching
 
-STEPS = (  # where memory is short
+STEPS = (  # upper limits to try in turn
     Batching(cells=256, micro=256, members=32, slots=8),
     Batching(cells=256, micro=256, members=16, slots=4),
     Batching(cells=128, micro=128, members=8, slots=2),
@@ -19,7 +19,7 @@ STEPS = (  # where memory is short
 
 
 def smaller(batching: Batching) -> Iterator[Batching]:
-    """A batching, and some that take less and less memory: only a few, so that the same memory gives the same one."""
+    """A batching, then a few that take less and less memory. They are few, so that equal memory gives equal calls."""
     yield batching
     for step in STEPS:
         limits = zip(asdict(batching).items(), asdict(step).values(), strict=True)

@@ -1,8 +1,8 @@
-"""A finite set of legal texts, as questions to a model that needs to write nothing.
+"""The candidates for an answer: a finite set of legal texts whose probabilities are read, so that nothing is written.
 
-Each text is cut where no other outcome is possible any more. What remains are a few token paths that may follow a
-prompt. One evaluation of the prompt and of the tokens that the paths share gives the probability of each path, hence
-of each outcome, and the share of all probability that lay on any of them.
+Each text is cut after the token that decides its outcome. A few token paths remain. One evaluation of the prompt and
+of the tokens that the paths share gives the probability of each path, and so of each outcome. It also gives the share
+of all probability that lies on any of the paths.
 Knows: tokens as integers, the arithmetic of probabilities. Does not know: models, plans, files.
 """
 
@@ -21,8 +21,8 @@ from edge_judge.inference import Distribution, Outcome, Tokens
 
 @dataclass(frozen=True, slots=True)
 class Candidates(Generic[Outcome]):
-    """paths: the shortest token paths that decide for an outcome. continuations: what must be evaluated after a
-    prompt, so that every step of every path can be read.
+    """paths: the shortest token paths that decide an outcome, with that outcome. continuations: the tokens to evaluate
+    after a prompt so that every step of every path can be read.
     """
 
     paths: Mapping[Tokens, Outcome]
@@ -44,30 +44,30 @@ class Candidates(Generic[Outcome]):
     @property
     def size(self) -> int:
         """How many log-probabilities `probabilities` needs."""
-        return len({(path[:at], token) for path in self.paths for at, token in enumerate(path)})
+        return len({(path[:step], token) for path in self.paths for step, token in enumerate(path)})
 
-    def wanted(self, continuation: int, read: int) -> list[int]:
+    def tokens_at(self, continuation: int, read: int) -> list[int]:
         """The tokens whose probabilities are needed at a read of a continuation."""
-        begun = self.continuations[continuation][:read]
-        return sorted({path[read] for path in self.paths if len(path) > read and path[:read] == begun})
+        prefix = self.continuations[continuation][:read]
+        return sorted({path[read] for path in self.paths if len(path) > read and path[:read] == prefix})
 
     def probabilities(self, log_p: Mapping[tuple[Tokens, int], float]) -> Distribution[Outcome]:
         """The distribution, from the log-probability of each (tokens so far, next token)."""
-        logs = {path: sum(log_p[path[:at], token] for at, token in enumerate(path)) for path in self.paths}
+        logs = {path: sum(log_p[path[:step], token] for step, token in enumerate(path)) for path in self.paths}
         top = max(logs.values())
         if top == -math.inf:  # every legal text is impossible
             outcomes = dict.fromkeys(self.paths.values(), 0.0)
             return Distribution(dict.fromkeys(outcomes, 1 / len(outcomes)), 0.0)
-        chance = {path: math.exp(value - top) for path, value in logs.items()}  # of the likeliest one
+        relative = {path: math.exp(value - top) for path, value in logs.items()}  # to the likeliest path
         share: dict[Outcome, float] = {}
         for path, outcome in self.paths.items():
-            longer = math.fsum(chance[other] for other in self._longer(path))
-            share[outcome] = share.get(outcome, 0.0) + max(chance[path] - longer, 0.0)
+            longer = math.fsum(relative[extension] for extension in self._extensions(path))
+            share[outcome] = share.get(outcome, 0.0) + max(relative[path] - longer, 0.0)
         total = math.fsum(share.values())
         return Distribution({outcome: value / total for outcome, value in share.items()}, math.exp(top) * total)
 
-    def _longer(self, path: Tokens) -> list[Tokens]:
-        """The next longer paths that begin with this one: a model that writes "10" has not given "1"."""
+    def _extensions(self, path: Tokens) -> list[Tokens]:
+        """The next longer paths that begin with this path: a model that writes "10" has not given "1"."""
         longer = [other for other in self.paths if len(other) > len(path) and other[: len(path)] == path]
         return [
             nearest
@@ -77,56 +77,56 @@ class Candidates(Generic[Outcome]):
 
 
 def candidates(texts: Sequence[tuple[Tokens, Outcome]]) -> Candidates[Outcome]:
-    """The candidates among legal texts, given as the tokens of each and its outcome."""
+    """The candidates of legal texts. texts: the tokens and the outcome of each."""
     paths: dict[Tokens, Outcome] = {}
     for tokens, outcome in texts:
         for length in range(1, len(tokens) + 1):
-            begun = tokens[:length]
-            if all(other == outcome for rival, other in texts if rival[:length] == begun):
+            prefix = tokens[:length]
+            if all(rival_outcome == outcome for rival, rival_outcome in texts if rival[:length] == prefix):
                 break
-        paths[begun] = outcome
+        paths[prefix] = outcome
     needed = {path[:-1] for path in paths}
     continuations = [path for path in needed if not any(other[: len(path)] == path for other in needed - {path})]
     return Candidates(paths, tuple(sorted(continuations)))
 
 
 def common_start(paths: Sequence[Tokens]) -> Tokens:
-    """The tokens with which all paths begin; at least one of each is left over."""
-    shortest = min(map(len, paths)) - 1
-    same = next((at for at in range(shortest) if len({path[at] for path in paths}) > 1), shortest)
-    return paths[0][:same]
+    """The tokens with which all paths begin. At least one token of each path is left over."""
+    most = min(map(len, paths)) - 1
+    length = next((step for step in range(most) if len({path[step] for path in paths}) > 1), most)
+    return paths[0][:length]
 
 
 def read_logits(
     texts: Candidates[Outcome], continuation: int, read: int, logits: Logits
 ) -> dict[tuple[Tokens, int], float]:
     """The log-probabilities that candidates need from a read of a continuation."""
-    tokens, so_far = texts.wanted(continuation, read), texts.continuations[continuation][:read]
-    return {(so_far, token): value for token, value in zip(tokens, log_probabilities(logits, tokens), strict=True)}
+    tokens, prefix = texts.tokens_at(continuation, read), texts.continuations[continuation][:read]
+    return {(prefix, token): value for token, value in zip(tokens, log_probabilities(logits, tokens), strict=True)}
 
 
 class CandidateReader(Generic[Outcome]):
-    """Reads candidates inside a sequence that is being written: at the place where they begin, `back` tokens before the
-    last one evaluated, then along each continuation.
+    """Reads candidates inside a sequence that is being written. It reads first where the candidates begin, which is
+    `back` tokens before the last token evaluated, then along each continuation.
     """
 
     def __init__(self, texts: Candidates[Outcome], back: int) -> None:
-        self._texts, self._beyond = texts, back
+        self._texts, self._back = texts, back
         self._log_p: dict[tuple[Tokens, int], float] = {}
         places = range(len(texts.continuations))
-        self._at = [(place, 0) for place in places]  # the (continuation, read) that the next logits are of
-        self._todo = [(place, read) for place in places for read in range(1, len(texts.continuations[place]) + 1)]
+        self._current = [(place, 0) for place in places]  # the (continuation, read) that the next logits belong to
+        self._remaining = [(place, read) for place in places for read in range(1, len(texts.continuations[place]) + 1)]
 
     def read(self, logits: Logits) -> NextTokens | None:
-        """What is to be evaluated next; None when all is read."""
-        for continuation, read in self._at:
+        """The tokens to evaluate next; None when everything is read."""
+        for continuation, read in self._current:
             self._log_p |= read_logits(self._texts, continuation, read, logits)
-        if not self._todo:
+        if not self._remaining:
             return None
-        continuation, read = self._todo.pop(0)
-        self._at = [(continuation, read)]
-        back = self._beyond if read == 1 else 0
-        self._beyond = read
+        continuation, read = self._remaining.pop(0)
+        self._current = [(continuation, read)]
+        back = self._back if read == 1 else 0
+        self._back = read
         return NextTokens((self._texts.continuations[continuation][read - 1],), back)
 
     def probabilities(self) -> Distribution[Outcome]:

@@ -1,8 +1,9 @@
-"""A plan's windows in a key-value cache: each is one decode call in which a token carries every sequence that
-shares it. Either the probabilities at some positions are read, or the sequences write on, as many side by side as
-the cache holds, each finished one replaced at once.
+"""Evaluates the windows of a plan in a key-value cache. A window is one decode call, in which sequences share the cells
+of the tokens they have in common.
 
-Knows: sequences in llama.cpp's cache. Does not know: what a sequence is about, nor what it should write.
+An evaluator reads the probabilities at some positions, or lets the sequences write. As many sequences write side by
+side as the cache holds, and the next one replaces each that ends.
+Knows: sequences in llama.cpp's cache. Does not know: what a sequence is about, or what it should write.
 """
 
 from __future__ import annotations
@@ -27,7 +28,7 @@ TRUNK = 0  # the sequence id that keeps the last path; members are 1, 2, …
 
 @dataclass(frozen=True, slots=True)
 class NextTokens:
-    """What a sequence does next: go `back` so many tokens, then on with `tokens` (at least one)."""
+    """What a sequence does next: drop its last `back` tokens, then evaluate `tokens` (at least one)."""
 
     tokens: Tokens
     back: int = 0
@@ -37,7 +38,7 @@ class Writer(Protocol):
     """Decides what a sequence writes."""
 
     def next(self, logits: Logits) -> NextTokens | None:
-        """The next step, from the logits (vocabulary,) after the last token; None when all is written."""
+        """The next step, from the logits (vocabulary,) after the last token; None when the text is complete."""
 
 
 AnyWriter = TypeVar("AnyWriter", bound=Writer)
@@ -45,7 +46,9 @@ AnyWriter = TypeVar("AnyWriter", bound=Writer)
 
 @dataclass(slots=True)
 class _Sequence(Generic[AnyWriter]):
-    """A sequence under way: its place in the plan, how long it is in the cache, and what is to be evaluated."""
+    """A sequence that is being written. place: its index in the plan; length: its tokens in the cache; pending: tokens
+    to evaluate next.
+    """
 
     place: int
     writer: AnyWriter
@@ -55,7 +58,7 @@ class _Sequence(Generic[AnyWriter]):
 
 @dataclass(frozen=True, slots=True)
 class Size:
-    """Of an evaluator: tokens in its cache, sequences, tokens of a call whose probabilities are wanted."""
+    """The size of an evaluator. cells: tokens in its cache; outputs: tokens of one call whose logits are kept."""
 
     cells: int
     sequences: int
@@ -63,10 +66,9 @@ class Size:
 
 
 class Evaluator:
-    """A key-value cache shared by many sequences, and the work done in it.
+    """A key-value cache that many sequences share, and the work done in it. Raises ModelError if it cannot be made.
 
-    capacity: the cells of its cache; footprint: what it takes; batching: how the work is divided, which may be into
-    smaller calls than was asked where memory is short.
+    capacity: cells of the cache; footprint: the memory it takes; batching: how the work is divided into calls.
     """
 
     def __init__(self, model: Model, batching: Batching, cache: Cache, size: Size) -> None:
@@ -86,10 +88,10 @@ class Evaluator:
         self._context.close()
 
     def read(self, plan: Plan, done: Callable[[int], None]) -> Iterator[tuple[int, int, Logits]]:
-        """Evaluate a plan in an empty cache: (query, read, logits (vocabulary,)) for each read, as it is reached.
+        """Evaluate a plan in an empty cache. Yields (query, read, logits (vocabulary,)) for each read.
 
-        done(tokens) is called after each decode call, once its reads were taken. The logits are llama.cpp's own
-        memory: look, don't keep.
+        done(tokens) is called after each decode call, once its reads have been taken. The logits are llama.cpp's own
+        memory, valid only until the next read.
         """
         self._context.clear()
         for window in windows(plan, self.batching.cells, self.batching.members):
@@ -98,41 +100,43 @@ class Evaluator:
             for read in window.reads:
                 yield read.query, read.read, self._context.logits(read.cell)
             done(len(window.cells))
-            self._free(slots)  # only the trunk is needed further
+            self._free(slots)  # later windows need only the trunk
 
     def write(
         self, plan: Plan, writer: Callable[[int], AnyWriter], reserve: int, done: Callable[[int], None]
     ) -> Iterator[tuple[int, AnyWriter]]:
-        """Let each prompt of a plan (queries with one read, at their end) be continued by its writer, who is made
-        from the query when its prompt is evaluated and may write `reserve` tokens: (query, writer) as each ends.
-        Equal prompts are written once, and yielded for each. done: as of `read`.
+        """Continue each prompt of a plan, whose queries have one read each, at their end. Yields (query, writer) as
+        each ends.
+
+        writer(query) is called when the prompt has been evaluated; a writer may write `reserve` tokens. Equal prompts
+        are written once and yielded for each query. done: as in `read`.
         """
         self._context.clear()
-        walk, live = Traversal(plan), dict[int, _Sequence[AnyWriter]]()
-        while live or not walk.finished:
-            cells, last = _pending(live, self.batching.cells)  # last: slot -> the cell after which its writer is asked
-            slots = self._vacant(plan, walk.next, live, reserve) if len(cells) < self.batching.cells else []
+        traversal, live = Traversal(plan), dict[int, _Sequence[AnyWriter]]()
+        while live or not traversal.finished:
+            cells, last = _pending(live, self.batching.cells)  # last: slot -> the cell whose logits its writer gets
+            slots = self._free_slots(plan, traversal.next, live, reserve) if len(cells) < self.batching.cells else []
             if slots:
-                window = walk.take(self.batching.cells - len(cells), len(slots))
-                for slot, place, cell in _begun(plan, window, slots):
+                window = traversal.take(self.batching.cells - len(cells), len(slots))
+                for slot, place, cell in _complete_prompts(plan, window, slots):
                     live[slot] = _Sequence(place, writer(plan.first_query[place]), len(plan.sequences[place]), ())
                     last[slot] = len(cells) + cell
                 cells += self._cells(window, slots[: len(window.members)])
             self._decode(cells, set(last.values()))
-            self._free(slot for slot in slots if slot not in live)  # a prompt that was cut goes on from the trunk
+            self._free(slot for slot in slots if slot not in live)  # an incomplete prompt goes on from the trunk
             for slot, cell in last.items():
                 step = live[slot].writer.next(self._context.logits(cell))
                 if step is not None:
-                    self._go_on(slot, live[slot], step)
+                    self._advance(slot, live[slot], step)
                     continue
                 ended = live.pop(slot)
                 self._free([slot])
-                twins = plan.reads[ended.place, len(plan.sequences[ended.place]) - 1]
-                yield from ((query, ended.writer) for query, _ in twins)
+                equal_queries = plan.reads[ended.place, len(plan.sequences[ended.place]) - 1]
+                yield from ((query, ended.writer) for query, _ in equal_queries)
             done(len(cells))
 
-    def _vacant(self, plan: Plan, start: int, live: Mapping[int, _Sequence[AnyWriter]], reserve: int) -> list[int]:
-        """Free slots for the sequences of a plan from place `start` on, as many as the cache has room for."""
+    def _free_slots(self, plan: Plan, start: int, live: Mapping[int, _Sequence[AnyWriter]], reserve: int) -> list[int]:
+        """Free slots for the sequences of a plan from place `start` on, as many as fit in the cache."""
         free = [slot for slot in range(1, self.batching.slots + 1) if slot not in live]
         places = sorted(sequence.place for sequence in live.values())
         for count in range(min(len(free), len(plan.sequences) - start)):
@@ -141,7 +145,7 @@ class Evaluator:
                 return free[:count]
         return free[: len(plan.sequences) - start]
 
-    def _go_on(self, slot: int, sequence: _Sequence[AnyWriter], step: NextTokens) -> None:
+    def _advance(self, slot: int, sequence: _Sequence[AnyWriter], step: NextTokens) -> None:
         if step.back:
             sequence.length -= step.back
             self._context.remove(slot, sequence.length)
@@ -152,8 +156,8 @@ class Evaluator:
             self._context.remove(slot)
 
     def _cells(self, window: Window, slots: Sequence[int]) -> list[Cell]:
-        """A window's cells, with the cache made ready for them: members take what they share from the trunk, the
-        last one becomes the trunk.
+        """The cells of a window. Prepares the cache: members copy what they share from the trunk, and the last member
+        becomes the trunk.
         """
         for slot, member in zip(slots, window.members, strict=True):
             self._context.remove(slot)
@@ -167,7 +171,7 @@ class Evaluator:
         ]
 
     def _decode(self, cells: Sequence[Cell], outputs: Container[int]) -> None:
-        """Evaluate cells; logits are kept for those in `outputs`."""
+        """Evaluate cells and keep the logits of those in `outputs`."""
         try:
             self._context.decode(cells, outputs)
         except ModelError as error:
@@ -175,8 +179,8 @@ class Evaluator:
 
 
 def _pending(live: Mapping[int, _Sequence[AnyWriter]], room: int) -> tuple[list[Cell], dict[int, int]]:
-    """The cells that sequences under way want evaluated, at most `room`, and the last of each slot's. Long texts of
-    many at once can be more: the rest of them waits for the next call.
+    """The cells that live sequences need evaluated, at most `room`, and the last cell of each slot that is up to date.
+    Where there are more, the rest waits for the next call.
     """
     cells: list[Cell] = []
     last: dict[int, int] = {}
@@ -190,7 +194,7 @@ def _pending(live: Mapping[int, _Sequence[AnyWriter]], room: int) -> tuple[list[
     return cells, last
 
 
-def _begun(plan: Plan, window: Window, slots: Sequence[int]) -> Iterator[tuple[int, int, int]]:
+def _complete_prompts(plan: Plan, window: Window, slots: Sequence[int]) -> Iterator[tuple[int, int, int]]:
     """(slot, place in the plan, cell) of each sequence whose prompt ends in the window."""
     slot_of = {member.query: slot for slot, member in zip(slots, window.members, strict=False)}
     place_of = {query: place for place, query in enumerate(plan.first_query) if query in slot_of}
@@ -200,7 +204,7 @@ def _begun(plan: Plan, window: Window, slots: Sequence[int]) -> Iterator[tuple[i
 
 
 def log_probabilities(logits: Logits, tokens: Sequence[int]) -> list[float]:
-    """Natural logarithms of the probabilities of some tokens, out of all tokens of the vocabulary."""
+    """Natural logarithms of the probabilities of some tokens, from the logits (vocabulary,)."""
     top = logits.max()
     total = float(top) + math.log(float(np.exp(logits - top).sum(dtype=np.float64)))
     return [float(logits[token]) - total for token in tokens]

@@ -1,6 +1,6 @@
-"""An evaluator that is large enough for its plans, and small enough for the memory it may take.
+"""An evaluator with room for its plans that fits in the memory allowed.
 
-Knows: what plans ask of a cache, and into which smaller calls the work can be divided. Does not know: how a call is
+Knows: how large a cache plans need, and how the work can be divided into smaller calls. Does not know: how a call is
 evaluated.
 """
 
@@ -19,21 +19,24 @@ from edge_judge.errors import MemoryLimitError
 from edge_judge.inference import Footprint
 from edge_judge.records import Batching, Limits
 
-SURE = 0.98  # of the memory allowed, so much is planned for: not every byte can be foreseen
+PLANNED = 0.98  # share of the memory allowed that is planned for: not every byte can be predicted
 
 
 @contextmanager
 def evaluator_for_reading(
     model: Model, plans: Sequence[Plan], reads: int, batching: Batching = Batching(), limits: Limits = Limits()
 ) -> Iterator[Evaluator]:
-    """An evaluator with room for these plans, whose queries have at most `reads` reads each."""
+    """An evaluator for these plans, whose queries have at most `reads` reads each.
+
+    Raises ModelError or MemoryLimitError if none can be made.
+    """
     longest = max((plan.longest for plan in plans), default=0)
 
-    def size(tried: Batching) -> Size:
-        outputs = max((_outputs(plan, tried.members) for plan in plans), default=0)
-        return Size(longest + tried.cells, tried.members + 1, max(outputs, reads))
+    def size_for(batching: Batching) -> Size:
+        outputs = max((_outputs(plan, batching.members) for plan in plans), default=0)
+        return Size(longest + batching.cells, batching.members + 1, max(outputs, reads))
 
-    with closing(_within(limits, model, batching, size)) as evaluator:
+    with closing(_within(limits, model, batching, size_for)) as evaluator:
         yield evaluator
 
 
@@ -41,47 +44,55 @@ def evaluator_for_reading(
 def evaluator_for_writing(
     model: Model, plans: Sequence[Plan], reserve: int, batching: Batching = Batching(), limits: Limits = Limits()
 ) -> Iterator[Evaluator]:
-    """An evaluator with room to let the prompts of these plans be continued with `reserve` tokens each."""
+    """An evaluator for writing up to `reserve` tokens after each prompt of these plans.
 
-    def size(tried: Batching) -> Size:
-        cells = max((_side_by_side(plan, tried.slots) for plan in plans), default=0) + tried.slots * reserve
-        return Size(cells, tried.slots + 1, tried.slots)
+    Raises ModelError or MemoryLimitError if none can be made.
+    """
 
-    with closing(_within(limits, model, batching, size)) as evaluator:
+    def size_for(batching: Batching) -> Size:
+        cells = max((_side_by_side(plan, batching.slots) for plan in plans), default=0) + batching.slots * reserve
+        return Size(cells, batching.slots + 1, batching.slots)
+
+    with closing(_within(limits, model, batching, size_for)) as evaluator:
         yield evaluator
 
 
-def _within(limits: Limits, model: Model, batching: Batching, size: Callable[[Batching], Size]) -> Evaluator:
-    """An evaluator whose calls are as large as asked, or the first smaller one that the memory allows.
+def _within(limits: Limits, model: Model, batching: Batching, size_for: Callable[[Batching], Size]) -> Evaluator:
+    """An evaluator with the given batching, or with the first smaller one that fits in the memory.
 
-    Raises MemoryLimitError where even the smallest does not fit, with what it would take.
+    Raises MemoryLimitError, with the bytes that the smallest one needs, where none fits.
     """
     if limits.memory is None:
-        return Evaluator(model, batching, limits.cache, size(batching))
-    cell, needed = cell_bytes(model, limits.cache), 0
-    for tried in smaller(batching):
-        wanted = size(tried)
-        work = work_bytes(model, tried.micro, wanted.cells, max(wanted.outputs, wanted.sequences))
-        cache = rounded_up(wanted.cells) * cell
-        needed = Footprint(model.process + OVERHEAD, model.weights, cache, work).total
-        if needed > SURE * limits.memory:
+        return Evaluator(model, batching, limits.cache, size_for(batching))
+    needed = 0
+    for candidate in smaller(batching):
+        size = size_for(candidate)
+        needed = _estimate(model, candidate, limits, size).total
+        if needed > PLANNED * limits.memory:
             continue
-        evaluator = Evaluator(model, tried, limits.cache, wanted)
+        evaluator = Evaluator(model, candidate, limits.cache, size)
         if evaluator.footprint.total <= limits.memory:
             return evaluator
         needed = evaluator.footprint.total
         evaluator.close()
-    raise MemoryLimitError(limits.memory, int(needed / SURE), model.weights)
+    raise MemoryLimitError(limits.memory, int(needed / PLANNED), model.weights)
+
+
+def _estimate(model: Model, batching: Batching, limits: Limits, size: Size) -> Footprint:
+    """About what an evaluator of this size takes."""
+    cache = rounded_up(size.cells) * cell_bytes(model, limits.cache)
+    work = work_bytes(model, batching.micro, size.cells, max(size.outputs, size.sequences))
+    return Footprint(model.process + OVERHEAD, model.weights, cache, work)
 
 
 def _side_by_side(plan: Plan, slots: int) -> int:
-    """Cells for the prompts of any so many sequences that follow one another."""
+    """The most cells that the prompts of `slots` neighbouring sequences take."""
     places = range(len(plan.sequences))
     return max(plan.tree(places[start : start + slots]) for start in range(max(1, len(places) - slots + 1)))
 
 
 def _outputs(plan: Plan, members: int) -> int:
-    """The most tokens of a window whose probabilities are wanted. llama.cpp aborts the process beyond its limit."""
-    wanted = Counter(sequence for sequence, _ in plan.reads)
-    counts = [wanted[index] for index in range(len(plan.sequences))]
+    """The most reads that a window has. Beyond the outputs of its context, llama.cpp aborts the process."""
+    reads = Counter(sequence for sequence, _ in plan.reads)
+    counts = [reads[index] for index in range(len(plan.sequences))]
     return max((sum(counts[start : start + members]) for start in range(len(counts))), default=0)

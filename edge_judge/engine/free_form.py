@@ -1,6 +1,6 @@
-"""A model that writes what it likes, greedily, until it ends its turn or reaches its limit.
+"""Free writing: greedy, until the model ends its turn or reaches a limit.
 
-Knows: one text under way. Does not know: prompts, nor what the text is for.
+Knows: one text. Does not know: prompts, or what the text is for.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ from edge_judge.inference import Written
 
 
 class FreeFormWriter:
-    """Writes the likeliest token, again and again, until the model ends its turn or `limit` tokens are written."""
+    """Writes the likeliest token each time, until the model ends its turn or `limit` tokens are written."""
 
     def __init__(self, model: Model, limit: int) -> None:
         self._model, self._limit = model, limit

@@ -1,6 +1,6 @@
-"""Which tokens a GBNF grammar admits next, asked of llama.cpp's own grammar engine.
+"""Which tokens a GBNF grammar allows next, according to llama.cpp's own grammar engine.
 
-Knows: one text under way. Does not know: what the text is for, nor how the grammar's file is laid out.
+Knows: one text and its grammar. Does not know: what the text is for, or how a grammar file is laid out.
 """
 
 from __future__ import annotations
@@ -17,24 +17,24 @@ from edge_judge.engine.model import Model
 
 @lru_cache(maxsize=1)
 def _candidates(vocabulary: int) -> NDArray[np.void]:
-    """Room for all tokens, shared by all guides: it is filled anew at each use, and takes megabytes."""
+    """An array for all tokens. It takes megabytes and is filled at each use, so all guides share it."""
     return candidate_array(vocabulary)
 
 
 class Guide(Protocol):
-    """Holds one text to a language, token by token."""
+    """Keeps one text inside a language, token by token."""
 
     def allows(self, token: int) -> bool: ...
 
     def accept(self, token: int) -> None:
-        """Go on with a token that is allowed."""
+        """Append a token that is allowed."""
 
     def allowed(self, logits: Logits) -> Logits:
         """The logits (vocabulary,), minus infinity where a token is not allowed; a new array."""
 
 
 class GrammarGuide:
-    """A text held to a rule of a GBNF grammar by llama.cpp. Raises GrammarError if llama.cpp does not take it."""
+    """Keeps a text inside a rule of a GBNF grammar. Raises GrammarError if llama.cpp rejects the grammar."""
 
     def __init__(self, model: Model, grammar: str, start: str) -> None:
         self._sampler = GrammarSampler(model.loaded, grammar, start)

@@ -1,7 +1,7 @@
-"""What every engine offers: the probabilities of continuations, and writing, both asked for in texts.
+"""What every engine offers: the probabilities of continuations, and writing. Both are requested as texts.
 
-A new engine is one file with a class that has these members. Judging, sessions and repeats need nothing else.
-Knows: requests and answers. Does not know: how any of it is computed.
+A new engine is one file with a class that has these members. Judging needs nothing else.
+Knows: requests and answers. Does not know: how an answer is computed.
 """
 
 from __future__ import annotations
@@ -23,12 +23,12 @@ from edge_judge.records import Batching
 Answer_co = TypeVar("Answer_co", covariant=True)
 
 Wanted = Callable[[int], bool]  # whether the answer to the prompt at this index is needed
-Copied = Callable[[int, str], bool]  # whether a verdict that follows this text is copied from the prompt at this index
+Copied = Callable[[int, str], bool]  # whether a verdict right after this text quotes the prompt at this index
 
 
 class Work(Protocol[Answer_co]):
-    """Prompts that wait to be answered. prompts: distinct ones; tokens: those to read, what prompts share counted
-    once; tokens_alone: had every prompt been read by itself.
+    """Work to do. prompts: how many distinct ones; tokens: to read, with shared beginnings counted once; tokens_alone:
+    the same with every prompt counted in full.
     """
 
     @property
@@ -43,51 +43,51 @@ class Work(Protocol[Answer_co]):
     def answers(
         self, started: Callable[[Footprint, Batching], None], evaluated: Callable[[int], None]
     ) -> Generator[tuple[int, Answer_co], None, None]:
-        """The index of each prompt and its answer, as it is reached. An answer comes out the same whatever work was
-        done before. Some that were not wanted may come too.
+        """Yields the index of each prompt and its answer. An answer does not depend on earlier work. Prompts that were
+        not wanted may be among them.
 
-        started: called once the memory is there, before anything is evaluated; evaluated: called with the number of
-        tokens after each call, once its answers were taken.
+        started: called once memory is allocated, before anything is evaluated. evaluated: called with the number of
+        tokens after each call, once its answers have been taken.
         """
 
 
 class Engine(Protocol):
     """Runs the model of a judge. Nothing large is loaded before it is needed.
 
-    All methods raise ModelError for a model that cannot do what is asked, MemoryLimitError where memory is short.
+    All methods raise ModelError if the model cannot do this, MemoryLimitError if memory is short.
     """
 
     @property
     def versions(self) -> Mapping[str, str]:
-        """What of the engine decides an outcome, by the name under which a run keeps it."""
+        """The versions that decide an outcome, by the name under which run.json keeps them."""
 
     @property
     def trained_prompt(self) -> str | None:
-        """The prompt that the model was trained to judge with; None if none came with it."""
+        """The prompt that the model was trained to judge with; None if it has none."""
 
     @property
     def name(self) -> str:
-        """What is wrong, in messages: a file, an address."""
+        """What messages call it: a file, an address."""
 
     @property
     def context(self) -> int:
         """Tokens that a prompt and its answer may have together."""
 
     def encode(self, content: str) -> EncodedPrompt:
-        """A user's message in the model's chat format, with its length."""
+        """A user message in the model's chat format, with its length in tokens."""
 
     def reserve(self, request: Reading[Any] | Writing) -> int:
-        """Tokens of the context that an answer to such a request may take."""
+        """How many tokens of the context to keep free for an answer to this request."""
 
     def probabilities(
         self, prompts: Sequence[EncodedPrompt], reading: Reading[Outcome], wanted: Wanted, batching: Batching
     ) -> Work[Distribution[Outcome]]:
-        """The probabilities of the same continuations after each prompt."""
+        """The work of reading the probabilities of the same continuations after each prompt."""
 
     def write(
         self, prompts: Sequence[EncodedPrompt], writing: Writing, copied: Copied, wanted: Wanted, batching: Batching
     ) -> Work[Written[Any]]:
-        """What the model writes after each prompt, under the same rule."""
+        """The work of writing after each prompt, under the same rule."""
 
     def close(self) -> None:
-        """Give back what was loaded."""
+        """Free what was loaded."""

@@ -1,7 +1,7 @@
-"""Which tokens a JSON schema admits next, by Outlines' index over a model's vocabulary.
+"""Which tokens a JSON schema allows next, by Outlines' index over a model's vocabulary.
 
-Knows: the regular expression of a schema, and which tokens may go on a text of it.
-Does not know: models, prompts, verdicts, nor what a token is beyond its bytes.
+Knows: the regular expression of a schema, and which tokens can continue a text of it.
+Does not know: models, prompts, verdicts, or anything of a token but its bytes.
 """
 
 from __future__ import annotations
@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 import numpy as np
+import outlines_core  # type: ignore[import-untyped]
 from numpy.typing import NDArray
 
 from edge_judge.errors import GrammarError
@@ -17,40 +18,39 @@ from edge_judge.errors import GrammarError
 def schema_expression(schema: str) -> str:
     """The regular expression that Outlines makes of a JSON schema, for JSON without spaces and line breaks.
 
-    Raises GrammarError for what is no JSON, no schema, or has no expression in Outlines.
+    Raises GrammarError for text that is not JSON, not a schema, or that Outlines cannot turn into an expression.
     """
+    # Imported here: it takes 0.2 s, and only grammars with a schema need it.
     from outlines.types import JsonSchema
     from outlines.types.dsl import to_regex
 
     try:
         return to_regex(JsonSchema(schema, whitespace_pattern=""))
-    except Exception as error:  # a validator's, a parser's and Outlines' own have no narrower class in common
+    except Exception as error:  # the validator, the parser and Outlines share no narrower class
         reason = (str(error).splitlines() or [""])[0]
-        raise GrammarError(f"Outlines makes no expression of the schema: {reason}") from error
+        raise GrammarError(f"Outlines cannot turn the schema into a regular expression: {reason}") from error
 
 
-# Outlines' index holds a search to its first match, so that after `1` it would not go on to the `10` of `1|10`, nor
-# into the second byte of a character after a whole text. An expression that ends in $ has no match but the last one.
-# One that can be empty may then not be the whole, for want of a single first state: so a byte stands before it.
+# Outlines' index stops at the first match: after `1` it would not continue to the `10` of `1|10`, or into the second
+# byte of a character after a complete text. An expression that ends in $ matches only at the end of the text. Such an
+# expression must not be the whole one if it can be empty, for lack of a single first state: so a byte precedes it.
 _FIRST = b"\x00"
 _FRAME = r"\x00(?:{})$"
-_NEVER = b"\xff"  # in no UTF-8 text, hence never legal; left out, an id would make the mask too short for the last ones
+_NEVER = b"\xff"  # in no UTF-8 text, so never legal; a token left out would make the mask too short for the last ids
 
 
 class Index:
-    """Which tokens can go on any text of an expression's language, so that it stays one.
+    """Which tokens can continue any text of an expression's language.
 
-    pieces: the bytes of each token by its id; b"" for one that is no text (a control token), which is never legal.
-    end: the token that ends a text, legal where it is a whole one; len(pieces) if the vocabulary has none.
-    Raises GrammarError if Outlines does not take the expression, or if the vocabulary leads into a dead end: a text
-    that no token goes on and that is not a whole one. So a guide always has a legal token.
+    pieces: the bytes of each token by its id; b"" for a control token, which is never legal.
+    end: the token that ends a text, legal after a complete one; len(pieces) if the vocabulary has none.
+    Raises GrammarError if Outlines rejects the expression, or if the vocabulary has a dead end: an incomplete text
+    that no token continues. So a guide always has a legal token.
     """
 
     def __init__(self, expression: str, pieces: Sequence[bytes], end: int) -> None:
-        import outlines_core  # type: ignore[import-untyped]
-
         self.size, self.end = len(pieces), end
-        self.first = max(self.size, end + 1)  # a token that no vocabulary has, for the byte before the text
+        self.first = max(self.size, end + 1)  # an id outside the vocabulary, for the byte before the text
         tokens = {_FIRST: [self.first]}
         for token, piece in enumerate(pieces):
             if token != end:
@@ -67,26 +67,24 @@ class Index:
 
 
 class Guide:
-    """One text under way, held to an index token by token."""
+    """Keeps one text inside the language of an index, token by token."""
 
     def __init__(self, index: Index) -> None:
-        import outlines_core
-
         self._size, self._end = index.size, index.end
         self._core = outlines_core.Guide(index.core)
         self._core.advance(index.first, return_tokens=False)
-        self._mask = np.zeros(index.first // 32 + 1, np.int32)  # one bit a token, as long as Outlines wants it
+        self._mask = np.zeros(index.first // 32 + 1, np.int32)  # one bit a token, of the length that Outlines expects
 
     @property
     def finished(self) -> bool:
-        """Whether the text so far is a whole one; it may still go on."""
+        """Whether the text is complete; it may still continue."""
         return bool(self._core.is_finished())
 
     def allows(self, token: int) -> bool:
         return self.finished if token == self._end else bool(self._core.accepts_tokens([token]))
 
     def accept(self, token: int) -> None:
-        """Go on with a token; the end token adds nothing. Raises GrammarError for one that is not allowed."""
+        """Append a token; the end token adds nothing. Raises GrammarError for a token that is not allowed."""
         if not self.allows(token):
             raise GrammarError(f"the grammar does not allow the token {token} here")
         if token != self._end:

@@ -1,6 +1,6 @@
-"""llama.cpp's C interface, as far as judging needs it: weights with their vocabulary, a context, a grammar.
+"""The part of llama.cpp's C interface that judging needs: weights with their vocabulary, a context, a grammar.
 
-The only file here that imports llama_cpp. It adds no decisions of its own.
+The only file of the engine that imports llama_cpp. It makes no decisions.
 Knows: llama.cpp's handles, buffers and log. Does not know: what is evaluated, chat formats, limits of memory.
 """
 
@@ -32,7 +32,7 @@ _CANDIDATE = np.dtype([("id", np.int32), ("logit", np.float32), ("p", np.float32
 
 
 def start() -> None:
-    """Prepare llama.cpp; once or more often."""
+    """Initialize llama.cpp. May be called more than once."""
     llama.llama_log_set(_LISTENER, ctypes.c_void_p(0))
     llama.llama_backend_init()
 
@@ -50,23 +50,23 @@ def supports_gpu() -> bool:
 
 _BUFFER = re.compile(rb"(\S+) +(model|KV|compute|output) buffer size = +([\d.]+) MiB")
 _errors: list[str] = []
-_buffers: list[tuple[str, str, int]] = []  # where it lies, its kind, bytes
+_buffers: list[tuple[str, str, int]] = []  # device, kind, bytes
 
 
 def _listen(level: int, text: bytes, _: object) -> None:
-    """llama.cpp's log is not shown, but its errors and the sizes of its buffers are kept."""
+    """Keeps errors and buffer sizes from llama.cpp's log, which is not shown."""
     if level >= 4:  # GGML_LOG_LEVEL_ERROR
         _errors.append(text.decode(errors="replace").strip())
     elif match := _BUFFER.search(text):
         _buffers.append((match[1].decode(), match[2].decode(), int(float(match[3]) * 2**20)))
 
 
-# Kept for as long as the process lives: llama.cpp calls it whenever it likes.
+# Must live as long as the process: llama.cpp may call it at any time.
 _LISTENER = ctypes.CFUNCTYPE(None, ctypes.c_int, ctypes.c_char_p, ctypes.c_void_p)(_listen)
 
 
 def clear_log() -> None:
-    """Forget what llama.cpp has logged so far."""
+    """Forget the errors and buffer sizes logged so far."""
     _errors.clear()
     _buffers.clear()
 
@@ -77,21 +77,21 @@ def buffer_bytes(*kinds: str) -> int:
 
 
 def weights_in_ram() -> int:
-    """Bytes of the weights that were read into this process's own memory: not those of a GPU or of a mapped file."""
-    ours = [(place, size) for place, kind, size in _buffers if kind == "model" and place.startswith("CPU")]
-    return sum(size for place, size in ours if not place.endswith("_Mapped"))
+    """Bytes of the weights that were read into this process's own memory, not into a GPU or through a mapped file."""
+    in_ram = [(device, size) for device, kind, size in _buffers if kind == "model" and device.startswith("CPU")]
+    return sum(size for device, size in in_ram if not device.endswith("_Mapped"))
 
 
 def last_error() -> str:
-    """llama.cpp's last error, in brackets; empty where it logged none."""
+    """llama.cpp's last error, in parentheses; empty if it logged none."""
     return f" ({_errors[-1]})" if _errors else ""
 
 
 def in_own_thread(call: Callable[..., Made], *arguments: object) -> Made:
-    """Make a call during which llama.cpp logs much in a thread of its own.
+    """Run a call that logs a lot in a thread of its own.
 
-    Python's signal handlers never run there. What one of them raises while the log is written, as Ctrl-C does, would
-    be lost.
+    Python's signal handlers never run there. An exception that a handler raises inside the log callback, as Ctrl-C
+    does, would be lost.
     """
     with ThreadPoolExecutor(1) as thread:
         return thread.submit(call, *arguments).result()
@@ -102,7 +102,7 @@ def in_own_thread(call: Callable[..., Made], *arguments: object) -> Made:
 
 @dataclass(frozen=True, slots=True)
 class Attention:
-    """What a key-value cache is made of. width: numbers of the embedding."""
+    """The sizes that decide how large a key-value cache is. width: numbers of an embedding."""
 
     layers: int
     heads: int
@@ -113,7 +113,7 @@ class Attention:
 class LoadedModel:
     """A GGUF loaded by llama.cpp, with its vocabulary. Raises ModelError if llama.cpp cannot load it.
 
-    mapped: map the file instead of reading it, None to leave that to llama.cpp.
+    mapped: whether to map the file instead of reading it; None leaves it to llama.cpp.
     """
 
     def __init__(self, path: Path, *, vocab_only: bool, mapped: bool | None) -> None:
@@ -147,7 +147,7 @@ class LoadedModel:
         )
 
     def metadata(self, key: str) -> str | None:
-        """What the file's metadata has under a key, as text; None where it has nothing."""
+        """The value of a metadata key, as text; None if the file does not have it."""
         size = llama.llama_model_meta_val_str(self.handle, key.encode(), None, 0)
         if size < 0:
             return None
@@ -161,7 +161,7 @@ class LoadedModel:
         return text.decode() if text else None
 
     def tokenize(self, text: str, *, control: bool) -> Tokens | None:
-        """Token ids of a text; None where llama.cpp refuses it. control: whether control tokens are recognised."""
+        """Token ids of a text; None if llama.cpp refuses it. control: whether control tokens are recognized."""
         raw = text.encode()
         room = len(raw) + 8
         buffer = (ctypes.c_int32 * room)()
@@ -169,17 +169,17 @@ class LoadedModel:
         return tuple(buffer[:count]) if count >= 0 else None
 
     def piece(self, token: int) -> bytes:
-        """The bytes that a token stands for; none for a control token."""
+        """The bytes of a token; none for a control token."""
         size = llama.llama_token_to_piece(self.vocab, token, self._buffer, len(self._buffer), 0, False)
         return bytes(self._buffer.raw[: max(size, 0)])
 
     def symbol(self, token: int) -> str:
-        """The text by which the vocabulary lists a token; empty for a token that is none."""
+        """The vocabulary's entry for a token; empty if there is no such token."""
         return (llama.llama_vocab_get_text(self.vocab, token) or b"").decode(errors="replace") if token >= 0 else ""
 
     @property
     def user_defined(self) -> list[int]:
-        """The tokens that llama.cpp finds in every text, also where control tokens are off."""
+        """The tokens that llama.cpp recognizes in any text, even if control tokens are off."""
         kind = llama.LLAMA_TOKEN_ATTR_USER_DEFINED
         return [token for token in range(self.vocabulary) if llama.llama_vocab_get_attr(self.vocab, token) & kind]
 
@@ -193,7 +193,7 @@ class LoadedModel:
 
     @property
     def adds_bos(self) -> bool:
-        """Whether every text of this model begins with the token `bos`."""
+        """Whether every text for this model begins with the token `bos`."""
         return bool(llama.llama_vocab_get_add_bos(self.vocab))
 
     def ends(self, token: int) -> bool:
@@ -206,8 +206,8 @@ class LoadedModel:
 
 @dataclass(frozen=True, slots=True)
 class ContextSize:
-    """cells: tokens in the cache; batch: tokens of one call; micro: those computed at once; sequences: ids from 0 on;
-    outputs: tokens of a call whose logits are kept.
+    """cells: tokens in the cache; batch: tokens of one call; micro: tokens computed at once; sequences: how many ids,
+    from 0; outputs: tokens of one call whose logits are kept.
     """
 
     cells: int
@@ -218,9 +218,9 @@ class ContextSize:
 
 
 class Context:
-    """A key-value cache that sequences share, and the calls that fill it. Raises ModelError where it cannot be made.
+    """A key-value cache that sequences share, and the calls that fill it. Raises ModelError if it cannot be made.
 
-    cache: bytes of keys and values; work: bytes that llama.cpp computes in, and of the logits that are kept.
+    cache: bytes of keys and values; work: bytes of the compute buffer and of the logits that are kept.
     """
 
     def __init__(self, model: LoadedModel, size: ContextSize, cache: Cache, threads: int) -> None:
@@ -230,9 +230,9 @@ class Context:
         params.n_threads = params.n_threads_batch = threads
         params.kv_unified = True
         params.no_perf = True
-        # Flash attention is left to llama.cpp, which takes it wherever the device has it: on two cores a model of 0.5B
-        # reads twice as fast with it, and what it computes in is half as large. A small cache needs it.
-        if cache != "f16":  # llama.cpp's own choice
+        # Flash attention is left at llama.cpp's default, which is on if the device has it: on two cores a 0.5B model
+        # reads twice as fast with it, and the compute buffer is half as large. A q8_0 cache needs it.
+        if cache != "f16":  # f16 is llama.cpp's default
             params.type_k = params.type_v = CACHE_TYPES[cache]
         clear_log()
         self._handle = in_own_thread(llama.llama_init_from_model, model.handle, params)
@@ -252,7 +252,7 @@ class Context:
         llama.llama_memory_clear(self._memory, False)
 
     def remove(self, sequence: int, start: int = -1) -> None:
-        """Take a sequence's tokens from position `start` on out of the cache; all of them without one."""
+        """Remove a sequence's tokens from position `start` on, by default all of them."""
         llama.llama_memory_seq_rm(self._memory, sequence, start, -1)
 
     def copy(self, source: int, target: int, end: int) -> None:
@@ -260,7 +260,7 @@ class Context:
         llama.llama_memory_seq_cp(self._memory, source, target, 0, end)
 
     def decode(self, cells: Sequence[Cell], outputs: Container[int]) -> None:
-        """Evaluate cells; logits are kept for those in `outputs`. Raises ModelError where llama.cpp fails."""
+        """Evaluate cells and keep the logits of those in `outputs`. Raises ModelError if llama.cpp fails."""
         batch = self._batch
         batch.n_tokens = len(cells)
         for index, (token, position, sequences) in enumerate(cells):
@@ -276,7 +276,7 @@ class Context:
             raise ModelError(f"llama.cpp could not evaluate {len(cells)} tokens{last_error()}")
 
     def logits(self, cell: int) -> Logits:
-        """Logits (vocabulary,) of the next token after a cell of the last call, in llama.cpp's own memory."""
+        """Logits (vocabulary,) of the token after a cell of the last call, in llama.cpp's own memory."""
         row = llama.llama_get_logits_ith(self._handle, cell)
         return np.ctypeslib.as_array(row, shape=(self._vocabulary,))
 
@@ -285,12 +285,12 @@ class Context:
 
 
 class GrammarSampler:
-    """One text held to a rule of a GBNF grammar. Raises GrammarError if llama.cpp does not take the grammar."""
+    """Keeps one text inside a rule of a GBNF grammar. Raises GrammarError if llama.cpp rejects the grammar."""
 
     def __init__(self, model: LoadedModel, grammar: str, start: str) -> None:
         self._handle = llama.llama_sampler_init_grammar(model.vocab, grammar.encode(), start.encode())
         if not self._handle:
-            raise GrammarError("llama.cpp does not take this grammar")
+            raise GrammarError("llama.cpp rejects this grammar")
         self._single = (llama.llama_token_data * 1)()
 
     def allows(self, token: int) -> bool:
@@ -302,7 +302,7 @@ class GrammarSampler:
         llama.llama_sampler_accept(self._handle, token)
 
     def mask(self, candidates: NDArray[np.void]) -> None:
-        """Set the logits of tokens that are not allowed to minus infinity, in an array made by `candidate_array`."""
+        """In an array made by `candidate_array`, set the logits of forbidden tokens to minus infinity."""
         self._apply(candidates.ctypes.data_as(ctypes.POINTER(llama.llama_token_data)), len(candidates))
 
     def _apply(self, candidates: object, count: int) -> None:
@@ -315,5 +315,5 @@ class GrammarSampler:
 
 
 def candidate_array(vocabulary: int) -> NDArray[np.void]:
-    """Room for the id and the logit of every token, as a sampler takes them."""
+    """An array for the id and the logit of every token, as a sampler takes it."""
     return np.zeros(vocabulary, _CANDIDATE)

@@ -1,8 +1,8 @@
-"""Judging by llama.cpp on this machine: the engine behind a GGUF file.
+"""An engine that runs a GGUF file with llama.cpp on this machine.
 
-Prompts are evaluated in blocks that come out the same whatever ran before them, so that an interrupted run ends bit for
-bit as one that was never interrupted.
-Knows: models, plans, evaluators. Does not know: pairs, verdicts, what a continuation stands for.
+Prompts are evaluated in blocks, and no block depends on an earlier one. So a run that was interrupted and resumed gives
+the same bits as one that was not.
+Knows: models, plans, evaluators. Does not know: pairs, verdicts, what a continuation means.
 """
 
 from __future__ import annotations
@@ -35,9 +35,9 @@ from edge_judge.inference import (
 )
 from edge_judge.records import Batching, Judge, Limits
 
-BLOCK = 16_384  # tokens, or more, after which the cache is emptied: where an interrupted run is taken up
-PROMPT = "edge_judge.prompt"  # where a GGUF keeps the prompt its model was trained to judge with
-SPARE = 32  # tokens for what a rule forces, beside those that are written; more where it needs more
+BLOCK = 16_384  # least tokens of a block; an interrupted run resumes at the start of a block
+PROMPT_KEY = "edge_judge.prompt"  # the metadata key of the prompt that the model was trained to judge with
+SPARE = 32  # tokens reserved for what a rule forces, at least
 
 Started = Callable[[Footprint, Batching], None]
 Evaluated = Callable[[int], None]
@@ -45,9 +45,9 @@ LocalWriter = FreeFormWriter | ReasoningWriter[Any]
 
 
 class LocalEngine:
-    """A GGUF file and the model in it, which is loaded when it is first needed and then stays loaded.
+    """A GGUF file and its model, which is loaded when first needed and then stays loaded.
 
-    chat: the chat template to use instead of the file's own. limits: what the work may take.
+    chat: a chat template to use instead of the file's own. limits: the memory that the work may take.
     """
 
     def __init__(
@@ -58,7 +58,7 @@ class LocalEngine:
 
     @classmethod
     def of(cls, model: Model, limits: Limits = Limits()) -> Self:
-        """The engine of a model that is loaded already."""
+        """An engine for a model that is already loaded."""
         engine = cls(model.path, limits=limits)
         engine._model = model
         return engine
@@ -90,9 +90,9 @@ class LocalEngine:
     @property
     def trained_prompt(self) -> str | None:
         if self._model is not None:
-            return self._model.metadata(PROMPT)
+            return self._model.metadata(PROMPT_KEY)
         with Model(self._gguf, vocab_only=True) as vocabulary:
-            return vocabulary.metadata(PROMPT)
+            return vocabulary.metadata(PROMPT_KEY)
 
     def encode(self, content: str) -> EncodedPrompt:
         tokens = self.model.prompt(content)
@@ -114,13 +114,13 @@ class LocalEngine:
         wanted: Wanted = lambda _: True,
         batching: Batching = Batching(),
     ) -> LocalReading[Outcome]:
-        texts = candidates([
-            (self.model.tokens(text, control=False), outcome) for text, outcome in reading.continuations.items()
-        ])
+        texts = candidates(
+            [(self.model.tokens(text, control=False), outcome) for text, outcome in reading.continuations.items()]
+        )
         each = len(texts.continuations)
         plans = plan.blocks([query for prompt in prompts for query in texts.queries(prompt.tokens)], BLOCK)
-        todo = _blocks_with(plans, lambda query: wanted(query // each))
-        return LocalReading(self.model, todo, batching, self._limits, texts)
+        blocks = _blocks_with(plans, lambda query: wanted(query // each))
+        return LocalReading(self.model, blocks, batching, self._limits, texts)
 
     def write(
         self,
@@ -135,26 +135,24 @@ class LocalEngine:
         texts = [prompt.tokens + opening for prompt in prompts]
         plans = plan.blocks([Query(tokens, (len(tokens) - 1,)) for tokens in texts], BLOCK)
         writer = partial(_writer_maker, model, writing, copied)
-        return LocalWriting(
-            model, _blocks_with(plans, wanted), batching, self._limits, writer, self.reserve(writing)
-        )
+        return LocalWriting(model, _blocks_with(plans, wanted), batching, self._limits, writer, self.reserve(writing))
 
 
 def engine_for(judge: Judge, *, threads: int | None = None, limits: Limits = Limits()) -> LocalEngine:
-    """The engine that runs a judge's file. Raises ModelError for a judge that has none."""
+    """The engine for a judge's file. Raises ModelError for a judge that has none."""
     if judge.gguf is None:
-        raise ModelError(f"{judge.model}: this judge has no GGUF file on this machine", "give its engine with it")
+        raise ModelError(f"{judge.model}: this judge has no GGUF file on this machine", "pass an engine for it")
     return LocalEngine(judge.gguf, chat=judge.chat, threads=threads, limits=limits)
 
 
 def _forced_tokens(model: Model, writing: GuidedWriting[Outcome]) -> int:
-    """Tokens that may stand after a prompt beside the reasons: what the rule forces."""
+    """The most tokens that a rule forces after a prompt, in addition to the reasons."""
     forced = [writing.opening, writing.bridge, max(writing.endings, key=lambda text: len(text.encode()))]
     return max(SPARE, sum(len(model.tokens_mid_text(text)) for text in forced) + SPARE // 2)
 
 
 def _writer_maker(model: Model, writing: Writing, copied: Copied) -> Callable[[int], LocalWriter]:
-    """Makes the writer of the prompt at an index."""
+    """A function that makes the writer for the prompt at an index."""
     if not isinstance(writing, GuidedWriting):
         return lambda _: FreeFormWriter(model, writing.limit)
     setup = reasoning_setup(model, writing)
@@ -162,8 +160,8 @@ def _writer_maker(model: Model, writing: Writing, copied: Copied) -> Callable[[i
 
 
 def _blocks_with(plans: Sequence[Plan], wanted: Callable[[int], bool]) -> list[Plan]:
-    """The blocks with a wanted query. Whole blocks, so that their outcome never depends on a restart."""
-    return [part for part in plans if any(map(wanted, part.queries))]
+    """The blocks with a wanted query. They stay whole, so that no outcome depends on where a run was interrupted."""
+    return [block for block in plans if any(map(wanted, block.queries))]
 
 
 @dataclass(frozen=True, slots=True)
@@ -177,20 +175,20 @@ class _LocalWork:
 
     @property
     def prompts(self) -> int:
-        return sum(len(part.sequences) for part in self.plans)
+        return sum(len(block.sequences) for block in self.plans)
 
     @property
     def tokens(self) -> int:
-        return sum(part.tokens for part in self.plans)
+        return sum(block.tokens for block in self.plans)
 
     @property
     def tokens_alone(self) -> int:
-        return sum(part.tokens_alone for part in self.plans)
+        return sum(block.tokens_alone for block in self.plans)
 
 
 @dataclass(frozen=True, slots=True)
 class LocalReading(_LocalWork, Generic[Outcome]):
-    """Probabilities to read."""
+    """The work of reading probabilities."""
 
     texts: Candidates[Outcome]
 
@@ -198,29 +196,31 @@ class LocalReading(_LocalWork, Generic[Outcome]):
         self, started: Started, evaluated: Evaluated
     ) -> Generator[tuple[int, Distribution[Outcome]], None, None]:
         texts, each = self.texts, len(self.texts.continuations)
-        partly: dict[int, dict[tuple[Tokens, int], float]] = {}  # a prompt's continuations can lie in two blocks
+        partial_reads: dict[int, dict[tuple[Tokens, int], float]] = {}  # a prompt's continuations can be in two blocks
         with evaluator_for_reading(self.model, self.plans, texts.reads, self.batching, self.limits) as evaluator:
             started(evaluator.footprint, evaluator.batching)
-            for part in self.plans:
-                for query, read, logits in evaluator.read(part, evaluated):
+            for block in self.plans:
+                for query, read, logits in evaluator.read(block, evaluated):
                     index, continuation = divmod(query, each)
-                    log_p = partly.setdefault(index, {})
+                    log_p = partial_reads.setdefault(index, {})
                     log_p |= read_logits(texts, continuation, read, logits)
                     if len(log_p) == texts.size:
-                        yield index, texts.probabilities(partly.pop(index))
+                        yield index, texts.probabilities(partial_reads.pop(index))
 
 
 @dataclass(frozen=True, slots=True)
 class LocalWriting(_LocalWork):
-    """Texts to write. writers: makes what makes each prompt's writer; reserve: tokens that each may take."""
+    """The work of writing. set_up: prepares the rule and returns what makes each prompt's writer; reserve: tokens that
+    each answer may take.
+    """
 
-    writers: Callable[[], Callable[[int], LocalWriter]]
+    set_up: Callable[[], Callable[[int], LocalWriter]]
     reserve: int
 
     def answers(self, started: Started, evaluated: Evaluated) -> Generator[tuple[int, Written[Any]], None, None]:
-        writer = self.writers()
+        writer = self.set_up()
         with evaluator_for_writing(self.model, self.plans, self.reserve, self.batching, self.limits) as evaluator:
             started(evaluator.footprint, evaluator.batching)
-            for part in self.plans:
-                for index, ended in evaluator.write(part, writer, self.reserve, evaluated):
+            for block in self.plans:
+                for index, ended in evaluator.write(block, writer, self.reserve, evaluated):
                     yield index, ended.result

@@ -1,6 +1,6 @@
-"""A loaded GGUF: text to tokens and back, its chat format, what it says about itself.
+"""A loaded GGUF: text to tokens and back, its chat format, its metadata.
 
-Knows: where control tokens may come from (the chat template's own words) and where not (everything else).
+Knows: that control tokens come from the chat template's own words, and from nothing else.
 Does not know: evaluation, grammars.
 """
 
@@ -14,20 +14,22 @@ from pathlib import Path
 from types import TracebackType
 from typing import Self
 
+import psutil
+
 from edge_judge.engine import llama, markers, memory
 from edge_judge.engine.chat import ChatFormat, chat_format
 from edge_judge.errors import MemoryLimitError, ModelError
 from edge_judge.inference import Tokens
 
-ROOMY = 0.8  # of the memory that is available, a model may take so much before it is mapped instead
+READABLE = 0.8  # a file larger than this share of the available memory is mapped, not read
 
 
 class Model:
-    """A loaded GGUF. Use as a context manager; raises ModelError if llama.cpp cannot load it.
+    """A loaded GGUF, to use as a context manager. Raises ModelError if llama.cpp cannot load it.
 
-    chat: the chat template to use instead of the file's own. vocab_only: no weights, so nothing can be evaluated.
-    allowed: bytes of memory that the process may take; MemoryLimitError, before anything is loaded, where the file
-    alone is larger than what is left of them.
+    chat: a chat template to use instead of the file's own. vocab_only: load no weights, so that nothing can be
+    evaluated. allowed: bytes that the process may take. Raises MemoryLimitError, before anything is loaded, if the
+    file does not fit in them.
     """
 
     def __init__(
@@ -45,7 +47,7 @@ class Model:
         self.threads = threads or physical_cores()
         llama.start()
         mapped = _mapped(path)
-        mapped_before = memory.of_files()  # after what llama.cpp itself loads to answer that
+        mapped_before = memory.of_files()  # read after llama.cpp has loaded its own libraries
         self.loaded = llama.LoadedModel(path, vocab_only=vocab_only, mapped=mapped)
         self.weights = llama.buffer_bytes("model")  # bytes
         self._in_ram, self._mapped_before = llama.weights_in_ram(), mapped_before
@@ -67,40 +69,40 @@ class Model:
 
     @property
     def process(self) -> int:
-        """Bytes that the process has now beside the weights, of which a mapped file's pages are a part."""
+        """Bytes that the process takes now, without the weights, read or mapped."""
         mapped = max(0, memory.of_files() - self._mapped_before)
         return memory.now() - mapped - self._in_ram
 
     @property
     def attention(self) -> llama.Attention:
-        """What a key-value cache of this model is made of."""
+        """The sizes that decide how large a key-value cache is."""
         return self.loaded.attention
 
     def metadata(self, key: str) -> str | None:
-        """What the file's metadata has under a key, as text; None where it has nothing."""
+        """The value of a metadata key, as text; None if the file does not have it."""
         return self.loaded.metadata(key)
 
     # ---- text and tokens ----------------------------------------------------------------------------------
 
     def tokens(self, text: str, *, control: bool) -> Tokens:
-        """Token ids of a text; control tokens and markers are recognised only where `control` says so."""
+        """Token ids of a text. control: whether control tokens and markers are recognized."""
         first, *more = self._parts(text, control)
         return sum(map(self._mid_text, more), self._whole(first, control))
 
     def tokens_mid_text(self, text: str, *, control: bool = False) -> Tokens:
-        """Tokens of a text that stands inside another: SentencePiece must not put a space before it."""
+        """Token ids of a text inside another: SentencePiece must not put a space before it."""
         return sum((self._mid_text(part, control) for part in self._parts(text, control)), ())
 
     def _parts(self, text: str, control: bool) -> list[str]:
-        text = text.encode(errors="replace").decode()  # half a surrogate pair cannot be written
+        text = text.encode(errors="replace").decode()  # half a surrogate pair has no UTF-8
         return [text] if control else list(markers.split_at_markers(self._markers, text))
 
     @cached_property
     def _markers(self) -> re.Pattern[str] | None:
-        """What must not become a token inside a text, although llama.cpp would let it."""
+        """The markers that llama.cpp would recognize inside a text."""
         try:
             template = self._chat.before + self._chat.after
-        except ModelError:  # none that works: nothing can be put to the model in it
+        except ModelError:  # without a working template there are no prompts either
             template = ""
         return markers.markers(map(self.loaded.symbol, self.loaded.user_defined), template)
 
@@ -118,11 +120,11 @@ class Model:
         return whole[len(lead) :] if whole[: len(lead)] == lead else self._whole(text, control)
 
     def text(self, tokens: Sequence[int]) -> str:
-        """The text of tokens; control tokens are left out, broken UTF-8 becomes the replacement character."""
+        """The text of tokens, without control tokens. Broken UTF-8 becomes the replacement character."""
         return b"".join(map(self.piece, tokens)).decode(errors="replace")
 
     def piece(self, token: int) -> bytes:
-        """The bytes that a token stands for; none for a control token."""
+        """The bytes of a token; none for a control token."""
         return self.loaded.piece(token)
 
     def prompt(self, content: str) -> Tokens:
@@ -138,8 +140,8 @@ class Model:
         template = self._template if self._template is not None else loaded.chat_template
         if template is None:
             raise ModelError(
-                f"{self.path}: the file has no chat template, so a prompt cannot be put to it",
-                "--chat-template names one: chatml, llama-2, plain, or a file with a Jinja template",
+                f"{self.path}: the file has no chat template, which a prompt needs",
+                "name one with --chat-template: chatml, llama-2, plain, or a file with a Jinja template",
             )
         return chat_format(template, bos=loaded.symbol(loaded.bos), eos=loaded.symbol(loaded.eos))
 
@@ -155,19 +157,17 @@ def _check_size(path: Path, allowed: int) -> None:
 
 
 def _mapped(path: Path) -> bool | None:
-    """Whether to map the file: only where memory has no room to read it. With a GPU llama.cpp decides.
+    """Whether to map the file: only if memory is too small to read it. With a GPU llama.cpp decides.
 
-    On a CPU llama.cpp rearranges many weights: of a mapped file both copies would stay in memory.
+    On a CPU llama.cpp rearranges many weights. Of a mapped file, both copies would stay in memory.
     """
     if llama.supports_gpu():
         return None
     size = path.stat().st_size if path.is_file() else 0
-    return size >= ROOMY * memory.available()
+    return size >= READABLE * memory.available()
 
 
 def physical_cores() -> int:
-    """Cores this process may use, hyper-threads not counted."""
-    import psutil
-
+    """The physical cores that this process may use."""
     allowed = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
     return max(1, min(psutil.cpu_count(logical=False) or 1, allowed or 1))

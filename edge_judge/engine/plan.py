@@ -1,14 +1,12 @@
-"""The order of work in which no token is evaluated twice.
+"""An order of work in which no token is evaluated twice.
 
-Sequences are sorted, so that each hangs on the one before it as far as they agree: together they are the prefix
-tree of all sequences, walked depth first, and every token of the tree is evaluated exactly once. The walk is cut
-into windows that fit one decode call; a token that several sequences of a window share stands in it once.
-The tokens kept from one window to the next are those of the last sequence evaluated, the *trunk*.
+Sorted sequences form a prefix tree. It is traversed depth first, and every token of the tree is evaluated exactly once.
+The traversal is cut into windows that fit one decode call. A token that several sequences of a window share is one
+cell. From one window to the next, the cache keeps the tokens of the last sequence evaluated: the *trunk*.
 
-What attends to what is computed in tiles of neighbouring cells, and a tile with one cell that counts costs as much as
-a full one. So a sequence should lie in one piece: a window's first cells are those that become the trunk, and where it
-can a window ends with a sequence.
-
+Attention is computed in tiles of neighbouring cells, and a tile with one relevant cell costs as much as a full one. So
+the cells of a sequence should be neighbours: those that become the trunk come first in a window, and a window ends with
+the end of a sequence where it can.
 Knows: tokens as integers. Does not know: models, prompts, verdicts.
 """
 
@@ -19,13 +17,13 @@ from dataclasses import dataclass, field, replace
 
 from edge_judge.inference import Tokens
 
-TILE = 64  # tokens that llama.cpp's attention holds at once against as many cells: GGML_FA_TILE_Q, GGML_FA_TILE_KV
-PER_REPEAT = 200  # a block has at least so many tokens for each one that the next block evaluates again
+TILE = 64  # tokens and cells in a tile of llama.cpp's attention: GGML_FA_TILE_Q, GGML_FA_TILE_KV
+PER_REPEAT = 200  # least tokens of a block for each token that the next block evaluates again
 
 
 @dataclass(frozen=True, slots=True)
 class Query:
-    """A sequence to evaluate, and the positions after which the next token's probabilities are wanted."""
+    """A sequence to evaluate, and the positions after which the next token's probabilities are read."""
 
     tokens: Tokens
     reads: tuple[int, ...]
@@ -33,7 +31,7 @@ class Query:
 
 @dataclass(frozen=True, slots=True)
 class Member:
-    """A sequence in a window. keep: how many of its tokens it takes from the trunk instead of evaluating them."""
+    """A sequence in a window. keep: how many of its tokens come from the trunk and are not evaluated."""
 
     query: int
     keep: int
@@ -41,7 +39,7 @@ class Member:
 
 @dataclass(frozen=True, slots=True)
 class Read:
-    """cell: index in the window; query and read: whose probabilities these are, and the which of them."""
+    """Probabilities to read. cell: index in the window; query and read: index of the query, and of the read in it."""
 
     cell: int
     query: int
@@ -50,9 +48,9 @@ class Read:
 
 @dataclass(slots=True)
 class Window:
-    """One decode call: cells are (token, position, the members that share it); along a path positions ascend.
+    """One decode call. cells: (token, position, the members that share it), with ascending positions along a path.
 
-    trunk: how many tokens of the old trunk stay; the last member's path, which comes first, becomes the new one.
+    trunk: how many tokens of the old trunk are kept. The last member's path, which comes first, becomes the new trunk.
     """
 
     trunk: int
@@ -63,10 +61,10 @@ class Window:
 
 @dataclass(frozen=True, slots=True)
 class Plan:
-    """Sorted distinct sequences; shared[i] tokens of sequences[i] are evaluated by an earlier one.
+    """Sorted distinct sequences. The first shared[i] tokens of sequences[i] are evaluated with an earlier sequence.
 
-    reads: (sequence, position) of a token as first evaluated → the (query, read) pairs that want its probabilities.
-    first_query: the query that each sequence stands for; queries: all of them.
+    reads: (sequence, position) where a token is evaluated → the (query, read) pairs that need its probabilities.
+    first_query: the first query of each sequence; queries: all of them.
     """
 
     sequences: tuple[Tokens, ...]
@@ -74,11 +72,11 @@ class Plan:
     first_query: tuple[int, ...]
     queries: tuple[int, ...]
     reads: dict[tuple[int, int], list[tuple[int, int]]]
-    tokens_alone: int  # had every query been evaluated by itself
+    tokens_alone: int  # if every query were evaluated by itself
 
     @property
     def tokens(self) -> int:
-        """Tokens to evaluate: the size of the prefix tree, which is the least possible."""
+        """Tokens to evaluate: the size of the prefix tree, which is the minimum."""
         return sum(map(len, self.sequences)) - sum(self.shared)
 
     @property
@@ -86,7 +84,7 @@ class Plan:
         return max(map(len, self.sequences), default=0)
 
     def tree(self, places: Sequence[int]) -> int:
-        """Tokens in the prefix tree of some of the sequences, named by their places in ascending order."""
+        """Tokens in the prefix tree of the sequences at some places, in ascending order."""
         size = 0
         for before, place in zip([-1, *places], places, strict=False):
             common = min(self.shared[before + 1 : place + 1]) if before >= 0 else 0
@@ -95,35 +93,35 @@ class Plan:
 
 
 def common_prefix(left: Sequence[int], right: Sequence[int]) -> int:
-    """How many leading tokens agree."""
+    """How many leading tokens are equal."""
     length = min(len(left), len(right))
     if left[:length] == right[:length]:
         return length
-    return next(at for at in range(length) if left[at] != right[at])
+    return next(position for position in range(length) if left[position] != right[position])
 
 
 def blocks(queries: Sequence[Query], tokens: int) -> list[Plan]:
-    """Plans of `tokens` tokens or more each (0: one plan), which together are all queries in sorted order.
+    """All queries in sorted order, in plans of at least `tokens` tokens each (0: in one plan).
 
-    Each begins with an empty cache, so that it comes out the same whatever ran before it: an interrupted run is
-    taken up at a block and ends bit for bit as one that was never interrupted. The price is the prefix that
-    two neighbouring blocks share, evaluated twice: a block goes on until that is little beside its own tokens.
+    A block begins with an empty cache, so it does not depend on earlier blocks. A run that was interrupted resumes at a
+    block and gives the same bits as one that was not. The cost is that the prefix which two neighbouring blocks share
+    is evaluated twice. A block is extended until that prefix is short compared with the block.
     """
     order = sorted(range(len(queries)), key=lambda index: queries[index].tokens)
     starts, filled = [0], 0
     for place, index in enumerate(order):
         before = queries[order[place - 1]].tokens if place else ()
-        again = common_prefix(before, queries[index].tokens)
-        if tokens and filled >= max(tokens, PER_REPEAT * again):
+        common = common_prefix(before, queries[index].tokens)
+        if tokens and filled >= max(tokens, PER_REPEAT * common):
             starts.append(place)
-            filled = again
-        filled += len(queries[index].tokens) - again
+            filled = common
+        filled += len(queries[index].tokens) - common
     ends = [*starts[1:], len(order)]
     return [make(queries, order[start:end]) for start, end in zip(starts, ends, strict=True) if start < end]
 
 
 def make(queries: Sequence[Query], order: Sequence[int]) -> Plan:
-    """The plan of the queries at the indices `order`, which sort them; equal sequences are evaluated once."""
+    """The plan of the queries at the indices `order`, which are sorted. Equal sequences are evaluated once."""
     sequences: list[Tokens] = []
     shared: list[int] = []
     first_query: list[int] = []
@@ -137,26 +135,26 @@ def make(queries: Sequence[Query], order: Sequence[int]) -> Plan:
             sequences.append(tokens)
             shared.append(common)
             first_query.append(index)
-        for which, position in enumerate(queries[index].reads):
-            reads.setdefault((path[position], position), []).append((index, which))
+        for read, position in enumerate(queries[index].reads):
+            reads.setdefault((path[position], position), []).append((index, read))
     alone = sum(len(queries[index].tokens) for index in order)
     return Plan(tuple(sequences), tuple(shared), tuple(first_query), tuple(order), reads, alone)
 
 
 def windows(plan: Plan, cells: int, members: int) -> Iterator[Window]:
-    """The plan's whole walk in windows of at most `cells` tokens and `members` sequences."""
-    walk = Traversal(plan)
-    while not walk.finished:
-        yield walk.take(cells, members)
+    """The whole plan in windows of at most `cells` tokens and `members` sequences."""
+    traversal = Traversal(plan)
+    while not traversal.finished:
+        yield traversal.take(cells, members)
 
 
 class Traversal:
-    """A way through a plan, window by window. A sequence that does not fit is cut, and goes on in the next one."""
+    """Goes through a plan, window by window. A sequence that does not fit is cut and continues in the next window."""
 
     def __init__(self, plan: Plan) -> None:
         self._plan = plan
-        self.next = 0  # the first sequence that is not yet whole in the cache
-        self._at = 0  # how many of its tokens are, from itself or from the one before it
+        self.next = 0  # the first sequence that is not yet complete in the cache
+        self._cached = 0  # how many of its tokens are in the cache, its own or shared with the sequence before
         self._trunk = 0  # tokens of the sequence evaluated last
 
     @property
@@ -169,22 +167,22 @@ class Traversal:
         cells = self._size(cells)
         while not self.finished and len(window.members) < members and len(window.cells) < cells:
             tokens = plan.sequences[self.next]
-            path.join(window, plan.first_query[self.next], self._at, trunk)
-            room = min(len(tokens) - self._at, cells - len(window.cells))
-            path.extend(window, plan, self.next, range(self._at, self._at + room))
-            self._trunk = self._at = self._at + room
-            if self._at == len(tokens):
+            path.join(window, plan.first_query[self.next], self._cached, trunk)
+            room = min(len(tokens) - self._cached, cells - len(window.cells))
+            path.extend(window, plan, self.next, range(self._cached, self._cached + room))
+            self._trunk = self._cached = self._cached + room
+            if self._cached == len(tokens):
                 self.next += 1
-                self._at = 0 if self.finished else plan.shared[self.next]
+                self._cached = 0 if self.finished else plan.shared[self.next]
         return _trunk_first(window)
 
     def _size(self, cells: int) -> int:
-        """Tokens for the next window, of at most `cells`: whole sequences if they fill half of it, else an equal part
-        of these and the one that does not fit.
+        """Tokens for the next window, at most `cells`: complete sequences if they fill half of it. Otherwise the
+        complete sequences and the next one are divided into equal parts.
         """
-        plan, whole, begun = self._plan, 0, self._at
+        plan, whole, cached = self._plan, 0, self._cached
         for place in range(self.next, len(plan.sequences)):
-            rest = len(plan.sequences[place]) - (plan.shared[place] if whole else begun)
+            rest = len(plan.sequences[place]) - (plan.shared[place] if whole else cached)
             if whole + rest > cells:
                 break
             whole += rest
@@ -193,12 +191,12 @@ class Traversal:
         if 2 * whole < cells:
             parts = -(-(whole + rest) // cells)
             return min(cells, _in_tiles(-(-(whole + rest) // parts)))
-        # The last tile is filled with the next sequence's beginning where that will lie beside what it shares.
-        return min(cells, _in_tiles(whole)) if begun <= plan.shared[place] else whole
+        # The next sequence's beginning fills the last tile if it will be next to the cells that it shares.
+        return min(cells, _in_tiles(whole)) if cached <= plan.shared[place] else whole
 
 
 def _in_tiles(tokens: int) -> int:
-    """So many tokens, rounded up to whole tiles."""
+    """A number of tokens, rounded up to whole tiles."""
     return -(-tokens // TILE) * TILE
 
 
@@ -212,7 +210,7 @@ def _trunk_first(window: Window) -> Window:
 
 
 class _Path:
-    """The cells of a window that the current member's path goes through, from position `start` on."""
+    """The cells of the current member's path in a window, from position `start` on."""
 
     def __init__(self) -> None:
         self.start = 0

@@ -1,11 +1,10 @@
-"""Reasons that a model writes, held to a language, and then an ending that is not written but read.
+"""Writing reasons in a language, then reading the probabilities of the endings.
 
-Reasons end when the model itself begins the ending or ends its turn, or at their limit. The tokens that are forced then
-are evaluated at once, and none of them is sampled, so the limit cannot cut an ending off. Where reasons end in the
-middle of something that is legal only as a whole (a character, an escape), they go back to where they last were whole.
-
-Knows: one text under way, in the tokens of one model. Does not know: pairs, prompts, what an ending stands for, how
-sequences are evaluated together.
+Reasons end when the model begins an ending or ends its turn, or at their limit. The forced tokens that follow are
+evaluated at once and none is sampled, so the limit cannot cut an ending off. If reasons end inside something that is
+legal only as a whole (a character, an escape), they are cut back to where they were last complete.
+Knows: one text, in the tokens of one model. Does not know: pairs, prompts, what an ending means, how sequences are
+evaluated together.
 """
 
 from __future__ import annotations
@@ -26,15 +25,15 @@ from edge_judge.engine.llama import Logits
 from edge_judge.engine.model import Model
 from edge_judge.inference import Distribution, GuidedWriting, Outcome, TextReader, Tokens, Written
 
-FEW = 256  # how many tokens are tried, the likeliest first, before reasons are ended
+TRIES = 256  # how many tokens are tried, the likeliest first, before reasons are ended
 
-Copied = Callable[[str], bool]  # whether a model that has written this and now begins its ending copies it from a text
+Copied = Callable[[str], bool]  # whether an ending right after this text would be a quotation from the prompt
 
 
 @dataclass(frozen=True, slots=True)
 class ReasoningSetup(Generic[Outcome]):
-    """What all writers under a rule share. guide: a new one, held to what may follow the opening; silent: whether each
-    token stands for no text at all.
+    """What all writers under a rule share. guide: makes a guide for the text after the opening; silent: (vocabulary,),
+    whether a token has no text.
     """
 
     model: Model
@@ -44,7 +43,7 @@ class ReasoningSetup(Generic[Outcome]):
 
 
 def reasoning_setup(model: Model, rule: GuidedWriting[Outcome]) -> ReasoningSetup[Outcome]:
-    """The setup for a rule: held by Outlines where it has a schema, else by llama.cpp."""
+    """The setup for a rule, guided by Outlines if it has a schema, else by llama.cpp."""
     pieces = [model.piece(token) for token in range(model.vocabulary)]
     guide = _schema_guide(model, rule, rule.schema, pieces) if rule.schema else _grammar_guide(model, rule)
     return ReasoningSetup(model, rule, guide, np.array([not piece for piece in pieces]))
@@ -71,11 +70,11 @@ def _schema_guide(
 
 
 class ReasoningWriter(Generic[Outcome]):
-    """Writes reasons and reads the ending. copied: whether an ending that would begin now is copied from a text that
-    the model was shown; such a one does not end the reasons.
+    """Writes reasons and reads the ending. copied: whether an ending that begins now is a quotation from the prompt;
+    such an ending does not end the reasons.
 
-    Afterwards: reasons, and the distribution of the endings. Its mass is the share of all probability that they had
-    once what they have in common stood there.
+    When it is done it has `reasons` and the `distribution` of the endings. The mass is the share of all probability
+    that the endings have after the text that they all begin with.
     """
 
     def __init__(self, setup: ReasoningSetup[Outcome], copied: Copied) -> None:
@@ -85,8 +84,8 @@ class ReasoningWriter(Generic[Outcome]):
         self._reader = setup.rule.reader()
         self._decoder = codecs.getincrementaldecoder("utf-8")("replace")
         self._count = 0
-        self._whole = self._reader.copy()  # as it was after the last token that left the reasons whole
-        self._since = ""  # what was read since then, in so many tokens, and the logits before the first of them
+        self._whole = self._reader.copy()  # the reader after the last token that left the reasons complete
+        self._since = ""  # the text read since then, its tokens, and the logits before the first of them
         self._tokens_since = 0
         self._logits_then: Logits | None = None
         self._endings: CandidateReader[Outcome] | None = None
@@ -113,37 +112,38 @@ class ReasoningWriter(Generic[Outcome]):
         if self._setup.silent[token] or not self._guide.allows(token):
             token = int(self._allowed(logits).argmax())
         if self._setup.silent[token] or not self._guide.allows(token):
-            return self._conclude(logits, "", bridge)  # no token goes on
+            return self._conclude(logits, "", bridge)  # no token continues the reasons
         new, inside = self._try(token)
         if inside == len(new):
             return self._reason(token, new, logits)
         if not self._copied(self.reasons + new[:inside]):
-            return self._conclude(logits, new)  # the model itself begins the ending; drop that token
-        inner = self._within(self._allowed(logits))
+            return self._conclude(logits, new)  # the model begins the ending itself; drop that token
+        inner = self._likeliest_reason(self._allowed(logits))
         return self._conclude(logits, "", bridge) if inner is None else self._reason(*inner, logits)
 
     def _allowed(self, logits: Logits) -> Logits:
-        """The logits, minus infinity where a token is not allowed, or is no text."""
+        """The logits, minus infinity where a token is not allowed or has no text."""
         allowed = self._guide.allowed(logits)
         allowed[self._setup.silent] = -np.inf
         return allowed
 
     def _try(self, token: int) -> tuple[str, int]:
-        """The text that a token would add, and how much of it would still be reasons."""
+        """The text that a token would add, and how many of its characters would still be reasons."""
         before = self._decoder.getstate()
         new = self._decoder.decode(self._setup.model.piece(token))
         self._decoder.setstate(before)
         return new, self._reader.copy().take(new)
 
-    def _within(self, logits: Logits) -> tuple[int, str] | None:
-        """The likeliest of the first few tokens that go on reasoning, with its text."""
-        for token in np.argsort(logits)[: -FEW - 1 : -1].tolist():
+    def _likeliest_reason(self, logits: Logits) -> tuple[int, str] | None:
+        """The likeliest token that stays within the reasons, with its text; None if the first TRIES do not."""
+        for token in np.argsort(logits)[: -TRIES - 1 : -1].tolist():
             new, inside = self._try(token)
             if logits[token] > -np.inf and new and inside == len(new):
                 return token, new
         return None
 
     def _reason(self, token: int, new: str, logits: Logits) -> NextTokens:
+        """Add a token to the reasons, and begin the ending if they now end with its mark."""
         self._decoder.decode(self._setup.model.piece(token))
         self._reader.take(new)
         self._guide.accept(token)
@@ -157,7 +157,7 @@ class ReasoningWriter(Generic[Outcome]):
         return NextTokens((token,))
 
     def _remember_whole(self, new: str, logits: Logits) -> None:
-        """Remember where the reasons were whole for the last time."""
+        """Remember where the reasons were last complete."""
         if self._reader.whole and not self._decoder.getstate()[0]:
             self._whole, self._since = self._reader.copy(), ""
             self._tokens_since, self._logits_then = 0, None
@@ -168,12 +168,12 @@ class ReasoningWriter(Generic[Outcome]):
         self._tokens_since += 1
 
     def _can_end(self, reasons: str) -> bool:
-        """Whether the mark that follows these reasons is the model's own."""
+        """Whether a mark after these reasons begins an ending."""
         reader = self._rule.reader()
         return reader.take(reasons) == len(reasons) and reader.whole and not self._copied(reasons)
 
     def _conclude(self, logits: Logits, new: str, bridge: str = "") -> NextTokens | None:
-        """End the reasons with as much of `new` as leaves them whole, bridge them, and come to the ending."""
+        """End the reasons with as much of `new` as leaves them complete, add the bridge, and begin the ending."""
         kept = self.reasons.removesuffix(self._since)
         more = _longest_whole(self._whole, self._since + new) + bridge
         self.reasons = kept + more
@@ -181,10 +181,10 @@ class ReasoningWriter(Generic[Outcome]):
         step = self._begin_ending((), "", more, back)
         return step if step.tokens else self._read_endings(self._endings, then)  # type: ignore[arg-type]
 
-    def _begin_ending(self, first: Tokens, standing: str, more: str = "", back: int = 0) -> NextTokens:
-        """What is to be evaluated before the endings can be read; `standing`: what of them is written already."""
+    def _begin_ending(self, first: Tokens, written: str, more: str = "", back: int = 0) -> NextTokens:
+        """The tokens to evaluate before the endings can be read. written: the part of them that is already there."""
         texts = {
-            more + ending.removeprefix(standing): outcome
+            more + ending.removeprefix(written): outcome
             for ending, outcome in self._rule.endings.items()
             if outcome in self._rule.outcomes
         }
@@ -202,7 +202,7 @@ class ReasoningWriter(Generic[Outcome]):
 
 
 def _longest_whole(reader: TextReader, text: str) -> str:
-    """The longest beginning of a text after which what was read is whole; nothing, if there is none."""
+    """The longest beginning of a text after which the reader's text is complete; empty if there is none."""
     reader, length = reader.copy(), 0
     for count, character in enumerate(text, 1):
         if not reader.take(character):

@@ -1,6 +1,6 @@
-"""Judging from a record: an engine that gives the answers that were once given to the same prompts.
+"""An engine that returns recorded answers: those that were given to the same prompts before.
 
-Knows: prompts' texts and their answers. Does not know: models, tokens, where the record comes from.
+Knows: the texts of prompts, and their answers. Does not know: models, tokens, where the record comes from.
 """
 
 from __future__ import annotations
@@ -16,13 +16,13 @@ from edge_judge.records import Batching
 
 Answer = TypeVar("Answer")
 
-CHARACTERS = 4  # of a token, about
+CHARACTERS = 4  # about, of a token
 
 
 class RecordedEngine:
-    """answers: the text of each prompt and its answer. Raises ModelError for a prompt that has none.
+    """answers: from the text of a prompt to its answer. context: tokens that a prompt may have, roughly.
 
-    context: tokens that a prompt may have, counted roughly.
+    Raises ModelError for a prompt without an answer.
     """
 
     def __init__(
@@ -62,17 +62,15 @@ class RecordedEngine:
     ) -> RecordedWork[Written[Any]]:
         return RecordedWork(self._recorded(prompts, wanted, Written), prompts)
 
-    def _recorded(
-        self, prompts: Sequence[EncodedPrompt], wanted: Wanted, kind: type[Answer]
-    ) -> dict[int, Answer]:
+    def _recorded(self, prompts: Sequence[EncodedPrompt], wanted: Wanted, kind: type[Answer]) -> dict[int, Answer]:
         """The index of each wanted prompt and its answer."""
         answers = {}
         for index in filter(wanted, range(len(prompts))):
             answer = self._answers.get(prompts[index].text)
             if not isinstance(answer, kind):
                 raise ModelError(
-                    f"no answer of this kind is recorded for the prompt {prompts[index].text[:60]!r}…",
-                    "a record answers only what was asked when it was made",
+                    f"no {kind.__name__} is recorded for the prompt {prompts[index].text[:60]!r}…",
+                    "a record has answers only to the prompts it was made with",
                 )
             answers[index] = answer
         return answers
@@ -83,14 +81,14 @@ class RecordedEngine:
 
 @dataclass(frozen=True, slots=True)
 class RecordedWork(Generic[Answer]):
-    """Answers to give again, in the order of the prompts."""
+    """Recorded answers by the index of their prompt, in the order of the prompts."""
 
     recorded: Mapping[int, Answer]
-    asked: Sequence[EncodedPrompt]
+    encoded: Sequence[EncodedPrompt]
 
     @property
     def prompts(self) -> int:
-        return len({self.asked[index].text for index in self.recorded})
+        return len({self.encoded[index].text for index in self.recorded})
 
     @property
     def tokens(self) -> int:
@@ -98,7 +96,7 @@ class RecordedWork(Generic[Answer]):
 
     @property
     def tokens_alone(self) -> int:
-        return sum(self.asked[index].size for index in self.recorded)
+        return sum(self.encoded[index].size for index in self.recorded)
 
     def answers(
         self, started: Callable[[Footprint, Batching], None], evaluated: Callable[[int], None]
@@ -106,4 +104,4 @@ class RecordedWork(Generic[Answer]):
         started(Footprint(0, 0, 0, 0), Batching())
         for index, answer in self.recorded.items():
             yield index, answer
-            evaluated(self.asked[index].size)
+            evaluated(self.encoded[index].size)

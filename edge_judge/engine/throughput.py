@@ -1,8 +1,8 @@
-"""How fast this machine runs a model, and how long work would take at those rates.
+"""How fast this machine runs a model, and how long work takes at those rates.
 
-Measured by the evaluator that judges, in the windows that a run has. The texts are random tokens: how fast a token is
-evaluated does not depend on which it is.
-Knows: prompts and writing in tokens, seconds, bytes. Does not know: questions, benchmarks' names, files, who asks.
+The measurement uses the evaluator and the windows of a real run. Its texts are random tokens, because the time to
+evaluate a token does not depend on which one it is.
+Knows: tokens to read and to write, seconds, bytes. Does not know: questions, benchmarks, files.
 """
 
 from __future__ import annotations
@@ -23,21 +23,21 @@ from edge_judge.engine.plan import Plan, Query
 from edge_judge.inference import Tokens
 from edge_judge.records import Batching
 
-PROMPT = 512  # tokens of a prompt that is read; about what a pair of answers takes
-BEGUN = 128  # tokens of a prompt that is gone on from
-LEAST = 256  # tokens that are read at least: fewer would be slower than a run is
+PROMPT = 512  # tokens of a prompt to read; about what a pair of answers takes
+PREFIX = 128  # tokens of a prompt to write after
+LEAST = 256  # least tokens to read: fewer are read more slowly than in a run
 STEPS = (4, 64)  # tokens that each sequence writes, at least and at most
 REPEATS = 3
-SECONDS = 4.0  # what one measurement is to last
+SECONDS = 4.0  # how long one measurement should take
 
 
 @dataclass(frozen=True, slots=True)
 class Rates:
-    """Tokens per second: prompt, read in whole prompts; alone, written by one sequence; together, written by `slots`
-    sequences side by side, all of them counted. load_seconds: until the first token was evaluated.
+    """Tokens per second. prompt: read, in whole prompts; alone: written by one sequence; together: written by `slots`
+    sequences side by side, in total. load_seconds: until the first token was evaluated.
 
-    Bytes: peak_rss, pages of the model's file included; cache, of `cache_cells` tokens, and work, what llama.cpp
-    computes in, both as a run has them whose prompts are of PROMPT tokens.
+    Bytes. peak_rss: with the pages of the model's file; cache: of `cache_cells` tokens; work: of the compute buffer.
+    The last two are those of a run whose prompts have PROMPT tokens.
     """
 
     prompt: float
@@ -53,10 +53,7 @@ class Rates:
 
 
 class Rough(Model):
-    """A model whose vocabulary is made up: its texts are cut every four characters, about as a real one cuts English.
-
-    For counting only; the tokens are numbers that stand for those characters.
-    """
+    """A model with a made-up vocabulary, for counting only: every four characters are a token, about as in English."""
 
     CHARACTERS = 4
 
@@ -65,94 +62,98 @@ class Rough(Model):
         return tuple(zlib.crc32(text[start : start + self.CHARACTERS].encode(errors="replace")) for start in cuts)
 
 
-# ---- how long ---------------------------------------------------------------------------------------------
+# ---- estimates --------------------------------------------------------------------------------------------
 
 
 def seconds(rates: Rates, tokens: int, prompts: int, each: int) -> float:
-    """How long it takes to read `tokens` and to write `each` tokens after every prompt:
+    """Seconds to read `tokens` and to write `each` tokens after every prompt:
 
         load + tokens / prompt + max(prompts × each / together, each / alone)
 
-    The last term: full slots write at the rate of all together, but no answer is done sooner than one by itself. An
-    upper bound where a judge may stop earlier; a lower one for prompts so long that the cache holds fewer than all
-    slots, and for attention over thousands of tokens.
+    The last term: full slots write at the rate `together`, but no answer takes less time than one that is written
+    alone. This is an upper bound if a judge may stop earlier. It is a lower bound for prompts so long that the cache
+    holds fewer than all slots, and for attention over thousands of tokens.
     """
     write = max(prompts * each / rates.together, each / rates.alone)
     return rates.load_seconds + tokens / rates.prompt + write
 
 
-# ---- measured ---------------------------------------------------------------------------------------------
+# ---- measurements -----------------------------------------------------------------------------------------
 
 
-def measure(model: Model, opened: float, lasting: float = SECONDS, batching: Batching = Batching()) -> Rates:
-    """Measure a loaded model. opened: the seconds that loading it took; lasting: those that reading, writing alone and
-    writing together are to take each, as far as the least number of tokens can be evaluated in them.
+def measure(model: Model, load_seconds: float, duration: float = SECONDS, batching: Batching = Batching()) -> Rates:
+    """Measure a loaded model. load_seconds: how long loading it took. duration: how many seconds each of reading,
+    writing alone and writing together should take; a slow machine takes longer for the least number of tokens.
     """
-    with evaluator_for_reading(model, [_to_read(model, 1)], 1, batching) as evaluator:
-        first = _reading_takes(evaluator, _to_read(model, 1))
-    with evaluator_for_reading(model, [_to_read(model, PROMPT)], 1, batching) as evaluator:
-        prompt, takes, cells = _prompt_rate(evaluator, lasting), evaluator.footprint, evaluator.capacity
-    alone, together = (_write_rate(model, count, lasting, batching) for count in (1, batching.slots))
+    with evaluator_for_reading(model, [_reading_plan(model, 1)], 1, batching) as evaluator:
+        first_token = _reading_seconds(evaluator, _reading_plan(model, 1))
+    with evaluator_for_reading(model, [_reading_plan(model, PROMPT)], 1, batching) as evaluator:
+        prompt, footprint, cells = _prompt_rate(evaluator, duration), evaluator.footprint, evaluator.capacity
+    alone, together = (_write_rate(model, count, duration, batching) for count in (1, batching.slots))
     return Rates(
         prompt=prompt,
         alone=alone,
         together=together,
         slots=batching.slots,
-        load_seconds=opened + first,
+        load_seconds=load_seconds + first_token,
         peak_rss=memory.peak(),
-        cache=takes.cache,
+        cache=footprint.cache,
         cache_cells=cells,
-        work=takes.work,
+        work=footprint.work,
         threads=model.threads,
     )
 
 
-def _prompt_rate(evaluator: Evaluator, lasting: float) -> float:
-    """Tokens read per second: the median of a few times, in whole prompts where the machine is fast enough."""
-    pace = LEAST / _reading_takes(evaluator, _to_read(evaluator.model, LEAST))
-    count = max(LEAST, int(pace * lasting / REPEATS))
+def _prompt_rate(evaluator: Evaluator, duration: float) -> float:
+    """Tokens read per second: the median of a few measurements, in whole prompts if the machine is fast enough."""
+    rate = LEAST / _reading_seconds(evaluator, _reading_plan(evaluator.model, LEAST))
+    count = max(LEAST, int(rate * duration / REPEATS))
     count -= count % PROMPT if count > PROMPT else 0
-    part = _to_read(evaluator.model, count)
-    return median(count / _reading_takes(evaluator, part) for _ in range(REPEATS))
+    prompts = _reading_plan(evaluator.model, count)
+    return median(count / _reading_seconds(evaluator, prompts) for _ in range(REPEATS))
 
 
-def _reading_takes(evaluator: Evaluator, part: Plan) -> float:
+def _reading_seconds(evaluator: Evaluator, prompts: Plan) -> float:
     start = time.monotonic()
-    for _ in evaluator.read(part, lambda _: None):
+    for _ in evaluator.read(prompts, lambda _: None):
         pass
     return time.monotonic() - start
 
 
-def _to_read(model: Model, count: int) -> Plan:
-    """So many random tokens, in prompts of PROMPT that share nothing."""
+def _reading_plan(model: Model, count: int) -> Plan:
+    """`count` random tokens, in prompts of PROMPT tokens that share nothing."""
     drawn = random.Random(0).choices(range(model.vocabulary), k=count)
     texts = [tuple(drawn[start : start + PROMPT]) for start in range(0, count, PROMPT)]
-    (part,) = plan.blocks([Query(tokens, (len(tokens) - 1,)) for tokens in texts], 0)
-    return part
+    (prompts,) = plan.blocks([Query(tokens, (len(tokens) - 1,)) for tokens in texts], 0)
+    return prompts
 
 
-def _write_rate(model: Model, count: int, lasting: float, batching: Batching) -> float:
-    """Tokens written per second by `count` sequences side by side, all counted: from the median of their steps."""
-    begun = tuple(random.Random(0).choices(range(model.vocabulary), k=BEGUN))
-    texts = [(*begun, last) for last in range(count)]
-    (part,) = plan.blocks([Query(tokens, (BEGUN,)) for tokens in texts], 0)
+def _write_rate(model: Model, count: int, duration: float, batching: Batching) -> float:
+    """Tokens written per second by `count` sequences side by side, in total, from the median time of a step."""
+    prefix = tuple(random.Random(0).choices(range(model.vocabulary), k=PREFIX))
+    texts = [(*prefix, last) for last in range(count)]
+    (prompts,) = plan.blocks([Query(tokens, (PREFIX,)) for tokens in texts], 0)
     least, most = STEPS
-    with evaluator_for_writing(model, [part], most, batching) as evaluator:
-        pace = median(_steps(evaluator, part, least))
-        steps = min(max(least, int(lasting / pace)), most)
-        return count / median(_steps(evaluator, part, steps))
+    with evaluator_for_writing(model, [prompts], most, batching) as evaluator:
+        step_seconds = median(_steps(evaluator, prompts, least))
+        steps = min(max(least, int(duration / step_seconds)), most)
+        return count / median(_steps(evaluator, prompts, steps))
 
 
-def _steps(evaluator: Evaluator, part: Plan, count: int) -> list[float]:
-    """The seconds that each of `count` steps takes in which every sequence writes a token."""
-    marks: list[float] = []
-    for _ in evaluator.write(part, lambda _: FixedLengthWriter(count), count, lambda _: marks.append(time.monotonic())):
+def _steps(evaluator: Evaluator, prompts: Plan, count: int) -> list[float]:
+    """The seconds of each of `count` steps, in which every sequence writes a token."""
+    times: list[float] = []
+
+    def note_time(_: int) -> None:
+        times.append(time.monotonic())
+
+    for _ in evaluator.write(prompts, lambda _: FixedLengthWriter(count), count, note_time):
         pass
-    return [after - before for before, after in pairwise(marks[-count - 1 :])]  # prompts are evaluated before
+    return [after - before for before, after in pairwise(times[-count - 1 :])]  # earlier calls evaluate the prompts
 
 
 class FixedLengthWriter:
-    """Writes whatever is likeliest, so many tokens."""
+    """Writes the likeliest token each time, `count` times."""
 
     def __init__(self, count: int) -> None:
         self._left = count

@@ -1,6 +1,6 @@
-"""Pairs to verdicts: an engine is asked, its answers are grouped by question, the kind of protocol reads them.
+"""Pairs to verdicts: an engine answers the prompts, and the kind of protocol reads the answers to each question.
 
-Knows: protocols, what an engine offers, the order that answers were shown in. Does not know: how an engine works, how
+Knows: protocols, what an engine offers, the order in which answers are shown. Does not know: how an engine works, how
 a kind reads, files of results, figures.
 """
 
@@ -37,7 +37,7 @@ Wanted = Callable[[Question], bool]
 
 @dataclass(frozen=True, slots=True)
 class JudgingJob:
-    """Questions, and the prompts they take."""
+    """Questions and their prompts."""
 
     engine: Engine
     protocol: Protocol
@@ -45,7 +45,7 @@ class JudgingJob:
     prompts: Sequence[Prompt]
 
     def work(self, wanted: Wanted = lambda _: True, batching: Batching = Batching()) -> Work[Any]:
-        """What the engine has to do for the questions that are wanted."""
+        """The engine's work for the questions that are wanted."""
         engine, request = self.engine, self.protocol.request
         encoded = [prompt.encoded for prompt in self.prompts]
 
@@ -61,14 +61,16 @@ class JudgingJob:
         return engine.write(encoded, request, copied, needed, batching)
 
     def verdict(self, answers: Sequence[Any], prompt: Prompt) -> Verdict:
-        """The verdict from an engine's answers to all prompts of a question, of which this is one."""
+        """The verdict, from an engine's answers to all prompts of a question. prompt: any one of them."""
         question = self.questions[prompt.question]
         shown = self.protocol.grammar.kind.read(answers, self.protocol.labels, prompt.texts)
         return _in_pair_order(question, shown, prompt.truncated)
 
 
 def prepare(engine: Engine, protocol: Protocol, questions: Sequence[Question]) -> JudgingJob:
-    """Raises ModelError, before anything is evaluated, when prompts do not fit the model's context."""
+    """The job for these questions. Raises ModelError, before anything is evaluated, if prompts do not fit the model's
+    context.
+    """
     return JudgingJob(engine, protocol, questions, make_prompts(engine, protocol, questions))
 
 
@@ -81,21 +83,21 @@ def judge(
     batching: Batching = Batching(),
     name: str = "",
 ) -> Generator[Verdict, None, None]:
-    """A verdict on each question, as it is reached. The work is done in blocks that come out the same whatever ran
-    before them; a block in which no question is `wanted` is left out, the verdicts of all others are given again.
+    """Yields a verdict on each question. The work is done in blocks, none of which depends on an earlier one. A block
+    without a wanted question is skipped; of the other blocks all verdicts are yielded.
 
-    name: of the benchmark, for the listener. Raises ModelError, before anything is evaluated, when prompts do not fit
-    the model's context, and MemoryLimitError when the work does not fit the limits of the engine.
+    name: of the benchmark, for the listener. Raises ModelError, before anything is evaluated, if prompts do not fit the
+    model's context, and MemoryLimitError if the work does not fit the limits of the engine.
     """
     job = prepare(engine, protocol, questions)
-    watched = WatchedWork(listener, name, sum(map(wanted, questions)), protocol.limit)
-    return _verdicts(job, wanted, batching, watched)
+    reporter = ProgressReporter(listener, name, sum(map(wanted, questions)), protocol.limit)
+    return _verdicts(job, wanted, batching, reporter)
 
 
 def judge_pair(
     pair: Pair, judge_: Judge, protocol: Protocol, *, threads: int | None = None, limits: Limits = Limits()
 ) -> list[Verdict]:
-    """One pair, now: a verdict for each order, kept nowhere."""
+    """Judge one pair: a verdict for each order of the protocol. Nothing is stored."""
     questions = [Question(pair, order) for order in protocol.orders]
     with closing(engine_for(judge_, threads=threads, limits=limits)) as engine:
         verdicts = list(judge(engine, protocol, questions))
@@ -103,37 +105,37 @@ def judge_pair(
 
 
 def debiased(verdicts: Sequence[Verdict]) -> dict[Label, float]:
-    """The mean of the probabilities over the orders: what position alone would decide cancels out."""
-    known = [verdict.p for verdict in verdicts if verdict.p is not None]
-    return {label: sum(p[label] for p in known) / len(known) for label in known[0]}
+    """The mean of the probabilities over the orders, in which a bias for a position cancels out."""
+    distributions = [verdict.p for verdict in verdicts if verdict.p is not None]
+    return {label: sum(p[label] for p in distributions) / len(distributions) for label in distributions[0]}
 
 
 def _verdicts(
-    job: JudgingJob, wanted: Wanted, batching: Batching, watched: WatchedWork
+    job: JudgingJob, wanted: Wanted, batching: Batching, reporter: ProgressReporter
 ) -> Generator[Verdict, None, None]:
     work = job.work(wanted, batching)
-    watched.plan(work)
+    reporter.plan(work)
     parts = 2 if job.protocol.one_by_one else 1
-    waiting: dict[int, dict[int, Any]] = {}  # question -> part -> answer, until all parts are there
-    with closing(work.answers(watched.started, watched.evaluated)) as answers:
+    incomplete: dict[int, dict[int, Any]] = {}  # question -> part -> answer
+    with closing(work.answers(reporter.started, reporter.evaluated)) as answers:
         for index, answer in answers:
             prompt = job.prompts[index]
-            known = waiting.setdefault(prompt.question, {})
-            known[prompt.part] = answer
-            if len(known) == parts:
-                ordered = [part for _, part in sorted(waiting.pop(prompt.question).items())]
-                watched.verdicts += wanted(job.questions[prompt.question])
+            answer_parts = incomplete.setdefault(prompt.question, {})
+            answer_parts[prompt.part] = answer
+            if len(answer_parts) == parts:
+                ordered = [part for _, part in sorted(incomplete.pop(prompt.question).items())]
+                reporter.verdicts += wanted(job.questions[prompt.question])
                 yield job.verdict(ordered, prompt)
 
 
-class WatchedWork:
-    """Tells a listener of work that goes on. verdicts: the wanted ones that are reached; each: tokens that may be
-    written after each prompt.
+class ProgressReporter:
+    """Reports progress to a listener. verdicts: how many wanted ones are done; each: tokens that may be written after
+    each prompt.
     """
 
     def __init__(self, listener: ProgressListener, name: str, wanted: int, each: int) -> None:
         self._listener, self._name, self._wanted, self._each = listener, name, wanted, each
-        self._begun = self._started = time.monotonic()
+        self._created = self._started = time.monotonic()
         self._planned = self._alone = self._tokens = self.verdicts = 0
 
     def plan(self, work: Work[Any]) -> None:
@@ -141,29 +143,29 @@ class WatchedWork:
 
     def started(self, footprint: Footprint, batching: Batching) -> None:
         self._started = time.monotonic()
-        takes, cache = footprint.total, footprint.cache
+        memory, cache = footprint.total, footprint.cache
         self._listener.estimate(
             self._name,
-            WorkEstimate(self._wanted, self._planned, self._alone, self._each, takes, cache, batching),
+            WorkEstimate(self._wanted, self._planned, self._alone, self._each, memory, cache, batching),
         )
 
     def evaluated(self, tokens: int) -> None:
         self._tokens += tokens
         now = time.monotonic()
-        total = max(self._planned, self._tokens)  # what is written cannot be planned, so verdicts foresee it
+        total = max(self._planned, self._tokens)  # written tokens are not planned, so the share is one of verdicts then
         share = self.verdicts / max(1, self._wanted) if self._each else self._tokens / total
         left = (now - self._started) * (1 / share - 1) if share else None
-        self._listener.progress(Progress(self.verdicts, self._wanted, self._tokens, total, now - self._begun, left))
+        self._listener.progress(Progress(self.verdicts, self._wanted, self._tokens, total, now - self._created, left))
 
 
 def _in_pair_order(question: Question, shown: ShownVerdict, truncated: bool) -> Verdict:
-    """A verdict on the answers in the order shown as one on the pair."""
+    """The verdict on the pair, from the verdict on its answers in the order shown."""
     order, verdict, p, text = question.order, None, None, shown.text
     if shown.verdict is not None:
         verdict = to_pair_order(order, shown.verdict)
     if shown.p is not None:
-        undone = {to_pair_order(order, label): value for label, value in shown.p.items()}
-        p = {label: undone[label] for label in LABELS if label in undone}
+        in_pair_order = {to_pair_order(order, label): value for label, value in shown.p.items()}
+        p = {label: in_pair_order[label] for label in LABELS if label in in_pair_order}
     if shown.scores is not None:
         a, b = shown.scores if order == "ab" else shown.scores[::-1]
         text = f"a {a:.2f}, b {b:.2f}"

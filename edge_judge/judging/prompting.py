@@ -1,7 +1,7 @@
-"""What a judge is asked: each question as the prompts it takes, short enough for the model's context.
+"""Makes the prompts of each question, short enough for the model's context.
 
-Knows: how a prompt is made of a pair under a protocol, and how an answer is shortened. Does not know: tokens, how a
-verdict is read, in which order prompts are evaluated.
+Knows: how a protocol makes a prompt of a pair, and how an answer is shortened. Does not know: tokens, how a verdict is
+read, the order in which prompts are evaluated.
 """
 
 from __future__ import annotations
@@ -12,19 +12,19 @@ from dataclasses import dataclass, replace
 from edge_judge.engine import Engine
 from edge_judge.errors import ModelError
 from edge_judge.inference import EncodedPrompt
-from edge_judge.protocols import prompts
+from edge_judge.protocols import prompts as templates
 from edge_judge.protocols.protocol import Protocol, Question
 from edge_judge.records import Pair
 
 LEFT_OUT = "\n[… {} characters left out …]\n"
-SHORTEST = 200  # characters that are kept of an answer whatever happens
+SHORTEST = 200  # no answer is shortened to fewer characters
 
 
 @dataclass(frozen=True, slots=True)
 class Prompt:
-    """One prompt. question: its place among the questions; part: 0, or 1 for the second answer looked at by itself.
+    """One prompt. question: the index of its question; part: 0, or 1 for the second answer judged by itself.
 
-    texts: what of it comes from the benchmark; truncated: whether an answer was shortened.
+    texts: the texts of the benchmark in it; truncated: whether an answer was shortened.
     """
 
     question: int
@@ -35,59 +35,59 @@ class Prompt:
 
 
 def make_prompts(engine: Engine, protocol: Protocol, questions: Sequence[Question]) -> list[Prompt]:
-    """The prompts of all questions, those of one question side by side.
+    """The prompts of all questions, in the order of the questions.
 
-    Raises ModelError where prompts do not fit the model's context, with their count, before anything is evaluated;
-    with `protocol.truncate` only those that do not fit however short their answers are. And where the prompt should
-    have come with the model and did not.
+    Raises ModelError, before anything is evaluated, if prompts do not fit the model's context, with their number. With
+    `protocol.truncate` it does so only for prompts that do not fit with the shortest answers. Also raises ModelError if
+    the model lacks the prompt that should come with it.
     """
     trained = trained_prompt(engine) if protocol.grammar.trained_in else None
     room = engine.context - engine.reserve(protocol.request)
     maker = PromptMaker(engine, protocol, trained, room)
-    made = [prompt for place, question in enumerate(questions) for prompt in maker.make(place, question)]
-    _check_room(made, engine, protocol, room)
-    return made
+    prompts = [prompt for place, question in enumerate(questions) for prompt in maker.make(place, question)]
+    _check_room(prompts, engine, protocol, room)
+    return prompts
 
 
 def trained_prompt(engine: Engine) -> str:
-    """The prompt that the model was trained to judge with. Raises ModelError if none came with it."""
+    """The prompt that the model was trained to judge with. Raises ModelError if it has none."""
     text = engine.trained_prompt
     if text is None:
         raise ModelError(
-            f"{engine.name}: no prompt that this model was trained to judge with came with it",
-            "edge-judge quantize brings it for the models in models.lock that have one; else use --grammar pairwise",
+            f"{engine.name}: the file has no prompt that its model was trained to judge with",
+            "edge-judge quantize adds it for the models in models.lock that have one; else use --grammar pairwise",
         )
     return text
 
 
-def _check_room(made: Sequence[Prompt], engine: Engine, protocol: Protocol, room: int) -> None:
-    too_long = sum(prompt.encoded.size > room for prompt in made)
+def _check_room(prompts: Sequence[Prompt], engine: Engine, protocol: Protocol, room: int) -> None:
+    too_long = sum(prompt.encoded.size > room for prompt in prompts)
     if too_long:
-        longest = max(prompt.encoded.size for prompt in made)
+        longest = max(prompt.encoded.size for prompt in prompts)
         raise ModelError(
-            f"{too_long} of {len(made)} prompts do not fit the model's context of {engine.context} tokens "
-            f"(longest: {longest}, beside {engine.context - room} for the answer)",
+            f"{too_long} of {len(prompts)} prompts do not fit the model's context of {engine.context} tokens "
+            f"(longest: {longest}, plus {engine.context - room} for the answer)",
             _remedy(protocol, room),
         )
 
 
 def _remedy(protocol: Protocol, room: int) -> str:
     if room <= 0 and protocol.limit:
-        return f"{protocol.limit} tokens of reasons leave no room for a prompt: say fewer with --reasoning"
+        return f"{protocol.limit} tokens of reasons leave no room for a prompt: allow fewer with --reasoning"
     if protocol.truncate:
-        return "however short the answers are: leave these pairs out, or use a model with a longer context"
-    return "--truncate answers shortens the longer answer of these pairs, or use a model with a longer context"
+        return "shorter answers would not help: leave these pairs out, or use a model with a longer context"
+    return "shorten the longer answer of these pairs with --truncate answers, or use a model with a longer context"
 
 
 class PromptMaker:
-    """Makes prompts, shortening each pair that is too long only once for both orders."""
+    """Makes prompts. A pair that is too long is shortened once, for both orders."""
 
     def __init__(self, engine: Engine, protocol: Protocol, trained: str | None, room: int) -> None:
         self._engine, self._protocol, self._trained, self._room = engine, protocol, trained, room
         self._fitted: dict[Pair, Pair] = {}
 
     def make(self, place: int, question: Question) -> list[Prompt]:
-        """The prompts of a question, which stands at this place."""
+        """The prompts of the question at this place."""
         pair = self._fitting(question.pair) if self._protocol.truncate else question.pair
         texts = (pair.question, *pair.shown(question.order))
         encoded = self._encoded(replace(question, pair=pair))
@@ -97,13 +97,13 @@ class PromptMaker:
         return [self._engine.encode(content) for content in prompt_texts(self._protocol, question, self._trained)]
 
     def _fitting(self, pair: Pair) -> Pair:
-        """The pair itself, or a shorter one where any order of it does not fit."""
+        """The pair itself, or a shorter one if any order of it does not fit."""
         if pair not in self._fitted:
             self._fitted[pair] = pair if self._fits(pair) else self._shorten(pair)
         return self._fitted[pair]
 
     def _shorten(self, pair: Pair) -> Pair:
-        """The pair with no answer longer than so many characters, the most with which every order fits.
+        """The pair with answers of at most as many characters as fit in every order.
 
         So the longer answer is shortened first, down to the length of the other.
         """
@@ -114,19 +114,19 @@ class PromptMaker:
         return _truncated(pair, low)
 
     def _fits(self, pair: Pair) -> bool:
-        asked = (prompt for order in self._protocol.orders for prompt in self._encoded(Question(pair, order)))
-        return max(prompt.size for prompt in asked) <= self._room
+        prompts = (prompt for order in self._protocol.orders for prompt in self._encoded(Question(pair, order)))
+        return max(prompt.size for prompt in prompts) <= self._room
 
 
 def prompt_texts(protocol: Protocol, question: Question, trained: str | None = None) -> list[str]:
-    """The words of the prompts that a question takes. trained: the prompt that came with the model."""
+    """The texts of a question's prompts. trained: the prompt that comes with the model."""
     pair = question.pair
     first, second = pair.shown(question.order)
     if trained is not None:
-        return [prompts.fill_trained(trained, protocol.grammar.fields, pair.question, first, second)]
+        return [templates.fill_trained(trained, protocol.grammar.fields, pair.question, first, second)]
     shown = [(first,), (second,)] if protocol.one_by_one else [(first, second)]
     return [
-        prompts.fill(
+        templates.fill(
             protocol.grammar.prompt,
             pair.question,
             *answers,
@@ -143,8 +143,8 @@ def _truncated(pair: Pair, characters: int) -> Pair:
 
 
 def _without_middle(text: str, characters: int) -> str:
-    """The beginning and the end of a text, so many characters together, and a mark of what is missing; all of it
-    where the mark would be as long.
+    """The beginning and the end of a text, together this many characters, with a note of how many are missing. The
+    whole text if it is hardly longer than that.
     """
     if len(text) <= characters + len(LEFT_OUT):
         return text

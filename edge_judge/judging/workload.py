@@ -1,6 +1,6 @@
-"""How much a run would have to do, counted without doing it.
+"""The work of a run, counted without doing it.
 
-Knows: questions, prompts, what an engine plans. Does not know: seconds, benchmarks' names.
+Knows: questions, prompts, an engine's plan. Does not know: seconds, names of benchmarks.
 """
 
 from __future__ import annotations
@@ -16,9 +16,9 @@ from edge_judge.records import Pair
 
 @dataclass(frozen=True, slots=True)
 class Load:
-    """Work in tokens. tokens: read, every shared beginning once; tokens_alone: had every prompt been read by itself;
-    prompts: distinct ones; each: tokens that a judge may write after each, 0 where nothing is written; shortened:
-    questions with an answer that was shortened to fit.
+    """The work of a run. prompts: distinct ones; tokens: to read, with shared beginnings counted once; tokens_alone:
+    the same with every prompt counted in full; each: tokens that a judge may write after each prompt, 0 if it writes
+    nothing; shortened: questions with an answer that is shortened to fit.
     """
 
     verdicts: int
@@ -30,10 +30,10 @@ class Load:
 
 
 def load(engine: Engine, protocol: Protocol, pairs: Sequence[Pair]) -> Load:
-    """What a run over these pairs has to do, counted as the run itself would plan it.
+    """The work of a run over these pairs, as the run itself would plan it.
 
     Answers that do not fit the model's context are counted as `--truncate answers` would shorten them. Raises
-    ModelError where a prompt does not fit however short they are, or should have come with the model and did not.
+    ModelError if a prompt does not fit even so, or if the model lacks the prompt that should come with it.
     """
     questions = [Question(pair, order) for pair in pairs for order in protocol.orders]
     job = prepare(engine, replace(protocol, truncate=True), questions)

@@ -1,6 +1,8 @@
-"""The pocket judge: a four-million-parameter judge that travels with the package, and the benchmark it is tried on.
+"""The pocket judge: a judge of four million parameters that comes with the package, and its benchmark.
 
-`tasks.py` makes the pairs, `train.py` made the weights in `checkpoint/`, `pairs.jsonl` is the benchmark.
+tasks.py       makes pairs of the tasks in families.py, whose words are in lexicon.py
+make_pairs.py  writes the benchmark, pairs.jsonl, and its hash
+train.py       trains the weights in checkpoint/; network.py, tokenizer.py, examples.py: what it needs for that
 """
 
 from pathlib import Path

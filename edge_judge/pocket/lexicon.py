@@ -1,6 +1,6 @@
-"""The words the pocket judge lives on: a small world in which every answer can be checked.
+"""The words of the pocket tasks: a small world in which every answer can be checked.
 
-Knows: words, what kind of thing each names, opposites, and the phrases that dress an answer up.
+Knows: words, their kinds and opposites, and phrases that make an answer longer.
 Does not know: tasks, pairs or tokens.
 """
 
@@ -31,8 +31,8 @@ ADJECTIVES = tuple(OPPOSITE_OF)
 NUMBER_WORDS = ("zero", "one", "two", "three", "four", "five")
 POSITIONS = ("first", "second", "third")
 
-# An answer in its finery: none of it says anything, all of it is longer.
-DRESS = (
+# Phrases before and after an answer that add length and no content.
+PADDING = (
     ("Sure! Here is the answer you asked for: ", ""),
     ("Of course. After careful thought, the answer is: ", ""),
     ("Thank you for this excellent question! The answer is: ", ""),

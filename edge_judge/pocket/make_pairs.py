@@ -1,9 +1,9 @@
 """Writes the pocket benchmark: `pairs.jsonl` from tasks.py, and `pairs_pin.py` with its hash.
 
     python -m edge_judge.pocket.make_pairs            write both
-    python -m edge_judge.pocket.make_pairs --check    write nothing; fail if either is not what it would be
+    python -m edge_judge.pocket.make_pairs --check    write nothing; fail if either is out of date
 
-Knows: the columns of a benchmark file. Does not know: how a pair is made, nor who judges it.
+Knows: the columns of a benchmark file. Does not know: how a pair is made, or who judges it.
 """
 
 from __future__ import annotations
@@ -43,10 +43,10 @@ def pin(text: str) -> str:
 
 
 def outdated() -> list[Path]:
-    """The files that are missing or are not what would be written now."""
+    """The files that are missing or differ from what would be written now."""
     text = lines()
-    wanted = {PAIRS: text, PIN: pin(text)}
-    return [path for path, made in wanted.items() if not path.is_file() or path.read_bytes() != made.encode()]
+    contents = {PAIRS: text, PIN: pin(text)}
+    return [path for path, content in contents.items() if not path.is_file() or path.read_bytes() != content.encode()]
 
 
 def main() -> None:

@@ -7,14 +7,12 @@ Does not know: networks or training.
 from __future__ import annotations
 
 from itertools import islice
-from typing import TYPE_CHECKING
+
+from tokenizers import Regex, Tokenizer, decoders, models, pre_tokenizers, trainers
 
 from edge_judge.pocket.lexicon import ADJECTIVES, KINDS, NOUNS, PLURAL
 from edge_judge.pocket.tasks import pairs
 from edge_judge.protocols import prompts
-
-if TYPE_CHECKING:
-    from tokenizers import Tokenizer
 
 END, START, STOP = CONTROLS = ("<|endoftext|>", "<|im_start|>", "<|im_end|>")
 PIECES = (
@@ -28,9 +26,7 @@ CHAT_TEMPLATE = (
 
 
 def train_tokenizer(seed: int) -> Tokenizer:
-    """A tokenizer that has seen the prompts, the word lists and 20,000 training pairs."""
-    from tokenizers import Regex, Tokenizer, decoders, models, pre_tokenizers, trainers
-
+    """A tokenizer trained on the prompts, the word lists and 20,000 training pairs."""
     tokenizer = Tokenizer(models.BPE())
     tokenizer.pre_tokenizer = pre_tokenizers.Sequence(
         [
@@ -51,20 +47,17 @@ def train_tokenizer(seed: int) -> Tokenizer:
 
 
 def _texts(seed: int) -> list[str]:
-    seen = list(islice(pairs(seed, "train"), 20_000))
-    shown = [f"{pair.question}\n{pair.a.text}\n{pair.b.text}" for pair in seen]
+    training_pairs = list(islice(pairs(seed, "train"), 20_000))
+    shown = [f"{pair.question}\n{pair.a.text}\n{pair.b.text}" for pair in training_pairs]
     kinds = [(name, ties) for name in prompts.protocols() for ties in (True, False)]
-    asked = [prompts.fill(name, "", "", "", ties=ties, reference="x") for name, ties in kinds]
+    filled = [prompts.fill(name, "", "", "", ties=ties, reference="x") for name, ties in kinds]
     words = [*NOUNS, *ADJECTIVES, *KINDS, *PLURAL.values()]
-    lists = [
-        f"{word} {word}\n{word.upper()} {word.upper()}\n{word.capitalize()} {word.capitalize()}"
-        for word in words
-    ]
-    return shown + asked * 100 + lists * 20
+    lists = [f"{word} {word}\n{word.upper()} {word.upper()}\n{word.capitalize()} {word.capitalize()}" for word in words]
+    return shown + filled * 100 + lists * 20
 
 
 def config() -> dict[str, object]:
-    """What transformers expects in tokenizer_config.json."""
+    """The tokenizer_config.json that transformers expects."""
     return {
         "tokenizer_class": "PreTrainedTokenizerFast",
         "eos_token": STOP,

@@ -304,9 +304,7 @@ def main() -> None:
         model.load_state_dict({name.removeprefix("model."): value.float() for name, value in state.items()})
     probe = nn.Linear(model.shape.hidden, 2)
     matrices = [weight for weight in model.layers.parameters() if weight.dim() == 2]
-    others = [
-        weight for name, weight in model.named_parameters() if "layers" not in name or weight.dim() == 1
-    ]
+    others = [weight for name, weight in model.named_parameters() if "layers" not in name or weight.dim() == 1]
     optimizers = [
         torch.optim.Muon(matrices, lr=MUON_RATE, weight_decay=0.01, adjust_lr_fn="match_rms_adamw"),
         torch.optim.AdamW([*others, *probe.parameters()], lr=ADAM_RATE, betas=(0.9, 0.98), weight_decay=0.0),

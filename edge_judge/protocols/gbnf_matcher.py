@@ -16,14 +16,14 @@ __all__ = ["Node", "Reader", "matches", "parse", "texts"]
 
 
 def parse(text: str) -> Mapping[str, Node]:
-    """The rules of a grammar by name. Raises GrammarError for what llama.cpp would not take as a grammar."""
+    """The rules of a grammar by name. Raises GrammarError for text that llama.cpp would reject."""
     rules = read(text)
     if "root" not in rules:
         raise GrammarError("the grammar has no rule named root", "begin it with: root ::= …")
     used = {part.name for node in rules.values() for part in _nodes(node) if isinstance(part, Rule)}
     if missing := used - set(rules):
         raise GrammarError(f"the grammar uses rules it does not define: {', '.join(sorted(missing))}")
-    _refuse_endless(rules)
+    _check_recursion(rules)
     return rules
 
 
@@ -34,40 +34,40 @@ def matches(rules: Mapping[str, Node], text: str, start: str = "root") -> bool:
 
 
 class Reader:
-    """Reads a text from left to right as one rule, a piece at a time."""
+    """Reads a text of one rule from left to right, a piece at a time."""
 
     def __init__(self, rules: Mapping[str, Node], start: str = "root") -> None:
         self._rules = rules
-        self._stacks = _heads(rules, {(rules[start], None)})
+        self._stacks = _expand(rules, {(rules[start], None)})
 
     @property
     def whole(self) -> bool:
-        """Whether what was read so far is a text of the language."""
+        """Whether the text read so far is complete: a text of the language."""
         return None in self._stacks
 
     def copy(self) -> Reader:
-        """Another that has read as far."""
+        """A reader that has read the same text."""
         other = Reader.__new__(Reader)
         other._rules, other._stacks = self._rules, self._stacks
         return other
 
     def take(self, text: str) -> int:
-        """Read on; how many characters of the piece could be read. What follows them is not part of the text."""
+        """Read a piece. Returns how many of its characters could be read; the rest is not part of the text."""
         for count, character in enumerate(text):
             rests = {stack[1] for stack in self._stacks if stack and _admits(stack[0], character)}
             if not rests:
                 return count
-            self._stacks = _heads(self._rules, rests)
+            self._stacks = _expand(self._rules, rests)
         return len(text)
 
 
 def texts(rules: Mapping[str, Node], start: str = "root", limit: int = 1000) -> list[str] | None:
-    """Every text of a rule's language, shortest first; None where there are more than `limit`."""
+    """Every text of a rule's language, shortest first; None if there are more than `limit`."""
     try:
-        found = _language(rules, Rule(start), limit, ())
+        language = _language(rules, Rule(start), limit, ())
     except _TooManyError:
         return None
-    return sorted(found, key=lambda text: (len(text), text))
+    return sorted(language, key=lambda text: (len(text), text))
 
 
 class _TooManyError(Exception):
@@ -75,7 +75,7 @@ class _TooManyError(Exception):
 
 
 def _language(rules: Mapping[str, Node], node: Node, limit: int, within: tuple[str, ...]) -> set[str]:
-    """Every text of a node inside the rules `within`. No part of a language has more texts than the whole."""
+    """Every text of a node inside the rules `within`. No part of a language has more texts than the language."""
     match node:
         case Chars(ranges, negated):
             if negated or sum(high - low + 1 for low, high in ranges) > limit:
@@ -86,56 +86,56 @@ def _language(rules: Mapping[str, Node], node: Node, limit: int, within: tuple[s
                 raise _TooManyError
             return _language(rules, rules[name], limit, (*within, name))
         case Alternatives(options):
-            return _few(limit, *(_language(rules, option, limit, within) for option in options))
+            return _union(limit, *(_language(rules, option, limit, within) for option in options))
         case Series(parts):
-            found = {""}
+            language = {""}
             for part in parts:
-                found = _joined(found, _language(rules, part, limit, within), limit)
-            return found
+                language = _concatenations(language, _language(rules, part, limit, within), limit)
+            return language
         case Repeat(part, least, most):
             if most is None:
                 raise _TooManyError
-            one = _language(rules, part, limit, within) if most else set[str]()
-            found, row = set(), {""}
+            part_language = _language(rules, part, limit, within) if most else set[str]()
+            language, repeated = set(), {""}
             for count in range(most + 1):
-                row = _joined(row, one, limit) if count else row
-                found = _few(limit, found, row) if count >= least else found
-            return found
+                repeated = _concatenations(repeated, part_language, limit) if count else repeated
+                language = _union(limit, language, repeated) if count >= least else language
+            return language
 
 
-def _joined(heads: set[str], tails: set[str], limit: int) -> set[str]:
-    return _few(limit, *({head + tail for tail in tails} for head in heads))
+def _concatenations(heads: set[str], tails: set[str], limit: int) -> set[str]:
+    return _union(limit, *({head + tail for tail in tails} for head in heads))
 
 
-def _few(limit: int, *sets: set[str]) -> set[str]:
-    """Their union, as long as it is not too large."""
-    found = set[str]()
+def _union(limit: int, *sets: set[str]) -> set[str]:
+    """The union of sets. Raises _TooManyError if it has more than `limit` texts."""
+    union = set[str]()
     for texts in sets:
-        found |= texts
-        if len(found) > limit:
+        union |= texts
+        if len(union) > limit:
             raise _TooManyError
-    return found
+    return union
 
 
-_Stack: TypeAlias = "tuple[Node, _Stack] | None"  # what is still to come, the nearest first
+_Stack: TypeAlias = "tuple[Node, _Stack] | None"  # the nodes still to read, the next one first
 
 
-def _heads(rules: Mapping[str, Node], stacks: set[_Stack]) -> set[_Stack]:
-    """The same futures, each opened until it begins with a character, or nothing more is to come."""
-    heads, seen, todo = set[_Stack](), set[_Stack](), list(stacks)
-    while todo:
-        stack = todo.pop()
-        if stack in seen:
+def _expand(rules: Mapping[str, Node], stacks: set[_Stack]) -> set[_Stack]:
+    """Equivalent stacks, each of which is empty or begins with a character."""
+    expanded, visited, pending = set[_Stack](), set[_Stack](), list(stacks)
+    while pending:
+        stack = pending.pop()
+        if stack in visited:
             continue
-        seen.add(stack)
+        visited.add(stack)
         if stack is None or isinstance(stack[0], Chars):
-            heads.add(stack)
+            expanded.add(stack)
         else:
-            todo += _opened(rules, *stack)
-    return heads
+            pending += _expand_once(rules, *stack)
+    return expanded
 
 
-def _opened(rules: Mapping[str, Node], node: Node, rest: _Stack) -> list[_Stack]:
+def _expand_once(rules: Mapping[str, Node], node: Node, rest: _Stack) -> list[_Stack]:
     match node:
         case Rule(name):
             return [(rules[name], rest)]
@@ -146,8 +146,8 @@ def _opened(rules: Mapping[str, Node], node: Node, rest: _Stack) -> list[_Stack]
                 rest = (part, rest)
             return [rest]
         case Repeat(part, least, most):
-            again = Repeat(part, max(least - 1, 0), most and most - 1)
-            return ([] if least else [rest]) + ([] if most == 0 else [(part, (again, rest))])
+            remaining = Repeat(part, max(least - 1, 0), most and most - 1)
+            return ([] if least else [rest]) + ([] if most == 0 else [(part, (remaining, rest))])
         case Chars():
             return [(node, rest)]
 
@@ -156,24 +156,24 @@ def _admits(node: Node, character: str) -> bool:
     return isinstance(node, Chars) and node.admits(character)
 
 
-def _refuse_endless(rules: Mapping[str, Node]) -> None:
-    """Raise GrammarError for what could be opened for ever: a rule that can begin with itself, a part that can be
-    empty and is repeated without end. llama.cpp refuses them as well (the latter in its plainer forms).
+def _check_recursion(rules: Mapping[str, Node]) -> None:
+    """Raise GrammarError for rules whose expansion would never end: a rule that can begin with itself, or an unbounded
+    repetition of a part that can be empty. llama.cpp rejects them too, the latter only in simple forms.
     """
     empty: set[str] = set()
-    while fresh := {name for name, node in rules.items() if _can_be_empty(node, empty)} - empty:
-        empty |= fresh
+    while more := {name for name, node in rules.items() if _can_be_empty(node, empty)} - empty:
+        empty |= more
     first = {name: set(_beginnings(node, empty)) for name, node in rules.items()}
     for name in rules:
-        reached, todo = set[str](), first[name]
-        while todo:
-            reached |= todo
-            todo = {further for rule in todo for further in first[rule]} - reached
+        reached, pending = set[str](), first[name]
+        while pending:
+            reached |= pending
+            pending = {next_rule for rule in pending for next_rule in first[rule]} - reached
         if name in reached:
-            raise GrammarError(f"the rule {name} can begin with itself", "say it with a repetition: * or +")
+            raise GrammarError(f"the rule {name} can begin with itself", "use a repetition instead: * or +")
         for part in _nodes(rules[name]):
             if isinstance(part, Repeat) and part.most is None and _can_be_empty(part.part, empty):
-                raise GrammarError(f"the rule {name} repeats without end what can be empty")
+                raise GrammarError(f"the rule {name} has an unbounded repetition of a part that can be empty")
 
 
 def _can_be_empty(node: Node, empty: set[str]) -> bool:
@@ -208,7 +208,7 @@ def _beginnings(node: Node, empty: set[str]) -> Iterator[str]:
 
 
 def _nodes(node: Node) -> Iterator[Node]:
-    """A node and all that it is made of."""
+    """A node and all nodes inside it."""
     yield node
     match node:
         case Series(parts) | Alternatives(parts):

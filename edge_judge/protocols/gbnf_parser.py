@@ -1,7 +1,7 @@
-"""GBNF, the grammar notation of llama.cpp, as a tree.
+"""Parses GBNF, the grammar notation of llama.cpp, into a tree.
 
 Knows: rules, literals, character classes, groups, alternatives and repetitions, as llama.cpp's grammars/README.md
-describes them, and on which line a file stops being that.
+describes them, and the line of a mistake.
 Does not know: what a tree matches.
 """
 
@@ -17,7 +17,7 @@ from edge_judge.errors import GrammarError
 
 @dataclass(frozen=True, slots=True)
 class Chars:
-    """One character out of inclusive code-point ranges, or out of all others."""
+    """One character within inclusive ranges of code points; negated: outside of them."""
 
     ranges: tuple[tuple[int, int], ...]
     negated: bool = False
@@ -51,7 +51,7 @@ class Repeat:
 
 Node: TypeAlias = Chars | Rule | Series | Alternatives | Repeat
 
-MOST = 2000  # repetitions that llama.cpp counts up to
+MOST = 2000  # llama.cpp's limit for a count of repetitions
 
 _TOKEN = re.compile(
     r"""\s*(?:\#[^\n]*\s*)*(?:
@@ -63,23 +63,23 @@ _TOKEN = re.compile(
 _ESCAPE = re.compile(
     r"\\(?:x([0-9a-fA-F]{2})|u([0-9a-fA-F]{4})|U([0-9a-fA-F]{8})|([nrt\"\[\]\\-]))|([^\\])|(.)", re.DOTALL
 )
-_SIGNS = {"n": "\n", "t": "\t", "r": "\r"}
+_ESCAPED = {"n": "\n", "t": "\t", "r": "\r"}
 _COUNTS: dict[str, tuple[int, int | None]] = {"*": (0, None), "+": (1, None), "?": (0, 1)}
 
 
 def read(text: str) -> dict[str, Node]:
-    """The rules of a grammar by name, as its text has them."""
+    """The rules of a grammar by name. Raises GrammarError for text that is not GBNF."""
     return _Reader(text).rules()
 
 
 @dataclass(frozen=True, slots=True)
 class _Token:
-    """fresh: whether it is the first on its line."""
+    """first: whether it is the first on its line."""
 
     kind: str
     text: str
     line: int
-    fresh: bool
+    first: bool
 
 
 class _Reader:
@@ -91,15 +91,15 @@ class _Reader:
     def __init__(self, text: str) -> None:
         self.tokens = list(_tokens(text))
         self.at = self.depth = 0
-        self.joined = -1  # the token that may stand on a new line, since one of ::= and | is before it
+        self.joined = -1  # index of a token that may be on a new line, because ::= or | is before it
 
     def rules(self) -> dict[str, Node]:
         rules: dict[str, Node] = {}
         while (token := self.tokens[self.at]).kind != "end":
-            if token.kind != "define" or not (token.fresh or self.at == 0) or self.at == self.joined:
+            if token.kind != "define" or not (token.first or self.at == 0) or self.at == self.joined:
                 raise self._error("expected a rule (name ::= …) on a line of its own")
             self._step(joined=True)
-            rules[token.text.removesuffix("::=").strip()] = self._choice()
+            rules[token.text.removesuffix("::=").strip()] = self._alternatives()
         return rules
 
     def _step(self, *, joined: bool = False) -> None:
@@ -108,18 +108,18 @@ class _Reader:
             self.joined = self.at
 
     def _next(self) -> tuple[str, str]:
-        """(kind, text) of the next token, if it belongs to this rule."""
+        """(kind, text) of the next token; a newline if that token belongs to the next rule."""
         token = self.tokens[self.at]
-        if token.fresh and self.depth == 0 and self.at != self.joined:
+        if token.first and self.depth == 0 and self.at != self.joined:
             return "newline", ""
         return token.kind, token.text
 
     def _error(self, expected: str) -> GrammarError:
         token = self.tokens[self.at]
-        found = "the end" if token.kind == "end" else repr(token.text)
-        return GrammarError(f"line {token.line}: {expected}, found {found}")
+        actual = "the end" if token.kind == "end" else repr(token.text)
+        return GrammarError(f"line {token.line}: {expected}, found {actual}")
 
-    def _choice(self) -> Node:
+    def _alternatives(self) -> Node:
         options = [self._series()]
         while self._next() == ("sign", "|"):
             self._step(joined=True)
@@ -139,7 +139,7 @@ class _Reader:
         if kind == "name":
             part = Rule(text)
         elif kind == "literal":
-            part = Series(tuple(Chars(((code, code),)) for code, _ in _signs(text, line)))
+            part = Series(tuple(Chars(((code, code),)) for code, _ in _code_points(text, line)))
         elif kind == "class":
             part = _class(text, line)
         elif (kind, text) == ("sign", "."):
@@ -149,18 +149,18 @@ class _Reader:
         else:
             return None
         self._step()
-        return self._counted(part)
+        return self._repeated(part)
 
     def _group(self) -> Node:
         self.depth += 1
         self._step()
-        part = self._choice()
+        part = self._alternatives()
         if self._next() != ("sign", ")"):
             raise self._error("a group is not closed: expected )")
         self.depth -= 1
         return part
 
-    def _counted(self, part: Node) -> Node:
+    def _repeated(self, part: Node) -> Node:
         kind, text = self._next()
         if kind == "sign" and text in _COUNTS:
             least, most = _COUNTS[text]
@@ -178,41 +178,41 @@ class _Reader:
 def _tokens(text: str) -> Iterator[_Token]:
     place = 0
     while True:
-        found = _TOKEN.match(text, place)
-        if found is None or found.lastgroup is None:
+        match = _TOKEN.match(text, place)
+        if match is None or match.lastgroup is None:
             line = text.count("\n", 0, place) + 1
             raise GrammarError(f"line {line}: not GBNF: {text[place : place + 30].strip()!r}")
-        kind, start = found.lastgroup, found.start(found.lastgroup)
-        yield _Token(kind, found[kind], text.count("\n", 0, start) + 1, "\n" in text[place:start])
+        kind, start = match.lastgroup, match.start(match.lastgroup)
+        yield _Token(kind, match[kind], text.count("\n", 0, start) + 1, "\n" in text[place:start])
         if kind == "end":
             return
-        place = found.end()
+        place = match.end()
 
 
-def _signs(text: str, line: int) -> Iterator[tuple[int, bool]]:
-    """Code points of a literal's or class's inside, and whether each was escaped."""
-    for found in _ESCAPE.finditer(text):
-        number = found[1] or found[2] or found[3]
-        if found[6] or (number and int(number, 16) > 0x10FFFF):
-            raise GrammarError(f"line {line}: an escape that GBNF does not have: {text!r}")
+def _code_points(text: str, line: int) -> Iterator[tuple[int, bool]]:
+    """The code points of a literal or a class, and whether each was escaped."""
+    for match in _ESCAPE.finditer(text):
+        number = match[1] or match[2] or match[3]
+        if match[6] or (number and int(number, 16) > 0x10FFFF):
+            raise GrammarError(f"line {line}: GBNF does not have this escape: {text!r}")
         if number:
             yield int(number, 16), True
-        elif found[4]:
-            yield ord(_SIGNS.get(found[4], found[4])), True
+        elif match[4]:
+            yield ord(_ESCAPED.get(match[4], match[4])), True
         else:
-            yield ord(found[5]), False
+            yield ord(match[5]), False
 
 
 def _class(text: str, line: int) -> Chars:
     negated = text.startswith("^")
     if text in ("", "^"):
         raise GrammarError(f"line {line}: a character class without characters: [{text}]")
-    signs = list(_signs(text.removeprefix("^"), line))
+    points = list(_code_points(text.removeprefix("^"), line))
     ranges: list[tuple[int, int]] = []
-    while signs:
-        low = high = signs.pop(0)[0]
-        if len(signs) > 1 and signs[0] == (ord("-"), False):
-            high = signs[1][0]
-            del signs[:2]
+    while points:
+        low = high = points.pop(0)[0]
+        if len(points) > 1 and points[0] == (ord("-"), False):
+            high = points[1][0]
+            del points[:2]
         ranges.append((low, high))
     return Chars(tuple(ranges), negated)

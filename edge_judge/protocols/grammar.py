@@ -1,19 +1,19 @@
-"""Grammars as files: what answer shape a judge is held to, and which verdict a text in that shape gives.
+"""Grammar files: the form of a judge's answer, and the verdict that an answer in this form gives.
 
-A file under grammars/ says in its comments what it is, so a new answer shape is one new file and no Python:
+A file under grammars/ describes itself in its comments, so a new form of answer is one new file and no Python:
 
     kind        pairwise: finitely many texts, each a verdict. pointwise: finitely many texts, each a score of one
-                answer. reasoned: `root` is a fixed opening, if any, then the rule `reasoning`, then the rule `verdict`,
-                which has finitely many texts. free: the judge writes what it likes.
-    prompt      a template under prompts/, or `trained-in` for the one that came with the model
-    field NAME  what a trained-in prompt's {NAME} stands for: question, a or b
+                answer. reasoned: `root` is an optional fixed opening, then the rule `reasoning`, then the rule
+                `verdict`, which has finitely many texts. free: the judge may write anything.
+    prompt      a template under prompts/, or `trained-in` for the prompt that comes with the model
+    field NAME  what {NAME} means in a trained-in prompt: question, a or b
     verdict a, verdict b, verdict tie   the mark that gives each verdict
-    reasoning   how many tokens the judge may reason for; bridge: words that join reasons that were cut off there
-                to the verdict, as a JSON string
+    reasoning   how many tokens of reasons the judge may write; bridge: text between reasons that were cut off at this
+                limit and the verdict, as a JSON string
     schema      a JSON schema with the same language, for Outlines
-    accept, reject   lines that tests put to every engine; \n and \\ are written so
+    accept, reject   texts that tests give to every engine, with \\n and \\\\ as escapes
 
-Knows: those comments. Does not know: how a kind asks and reads, models, tokens.
+Knows: these comments. Does not know: how a kind asks and reads, models, tokens.
 """
 
 from __future__ import annotations
@@ -37,7 +37,7 @@ _COMMENT = re.compile(rf"^# ({_KEYS}): (.*)$", re.MULTILINE)
 
 @dataclass(frozen=True, slots=True)
 class Grammar:
-    """marks: the text that gives each verdict, where the kind has them; fields: those of a trained-in prompt."""
+    """marks: the text that gives each verdict, if the kind has them; fields: those of a trained-in prompt."""
 
     name: str
     kind: Kind[Any]
@@ -55,12 +55,12 @@ class Grammar:
 
     @property
     def trained_in(self) -> bool:
-        """Whether the prompt is the one that came with the model."""
+        """Whether the prompt comes with the model."""
         return self.prompt == TRAINED_IN
 
 
 def folder() -> Path:
-    """Where the grammar files lie: inside the installed package, or at the top of a checkout."""
+    """The folder of the grammar files: inside the installed package, or at the top of a checkout."""
     inside = Path(__file__).parent.parent / "grammars"
     return inside if inside.is_dir() else Path(__file__).parent.parent.parent / "grammars"
 
@@ -70,7 +70,7 @@ def names() -> list[str]:
 
 
 def load(name: str) -> Grammar:
-    """A grammar by its file's name. Raises UsageError for an unknown one, GrammarError for a broken one."""
+    """A grammar by name. Raises UsageError if it is unknown, GrammarError if its file is broken."""
     if name not in names():
         raise UsageError(f"unknown grammar '{name}'", nearest(name, names()))
     path = folder() / f"{name}.gbnf"
@@ -78,7 +78,7 @@ def load(name: str) -> Grammar:
 
 
 def read(name: str, text: str) -> Grammar:
-    """A grammar from its file's text. Raises GrammarError, with the grammar's name, for one that is not whole."""
+    """A grammar from the text of its file. Raises GrammarError, with the grammar's name, if it is broken."""
     try:
         return _read(name, text)
     except GrammarError as error:
@@ -117,9 +117,9 @@ def _unescaped(line: str) -> str:
 
 
 def verdict(grammar: Grammar, text: str, answers: Iterable[str] = ()) -> Label | None:
-    """The verdict that a text gives, in the order shown; None where it gives none.
+    """The verdict that a text gives, in the order shown; None if it gives none.
 
-    Under a grammar the whole text must belong to it, whatever engine wrote it. Without one the last mark counts that
-    the judge did not quote from one of `answers`.
+    The whole text must belong to the grammar, whatever engine wrote it. In free form, the last mark counts that is not
+    a quotation from one of `answers`.
     """
     return grammar.kind.verdict(text, tuple(answers))

@@ -1,6 +1,6 @@
-"""The marks by which a judge gives its verdict, found in a text without falling for one that is quoted from an answer.
+"""Finds the marks by which a judge gives its verdict, and ignores those that it quotes from an answer.
 
-Knows: what a quotation looks like. Does not know: grammars, models, which order the answers were shown in.
+Knows: what a quotation looks like. Does not know: grammars, models, the order in which the answers were shown.
 """
 
 from __future__ import annotations
@@ -11,11 +11,11 @@ from collections.abc import Iterable, Mapping
 from edge_judge.records import Label
 
 _QUOTES = (('"', '"'), ("`", "`"), ("\u201c", "\u201d"), ("\u00ab", "\u00bb"))
-_CONTEXT = 12  # characters beside a mark that, found in an answer too, make it a quotation
+_CONTEXT = 12  # a mark is a quotation if an answer has it next to the same characters, this many
 
 
 def find_marks(text: str, marks: Mapping[Label, str]) -> list[tuple[re.Match[str], Label]]:
-    """Where the marks stand in a text. A mark inside a longer one is not a mark."""
+    """The matches of the marks in a text, with their labels. A mark inside a longer mark does not count."""
     labels = {mark: label for label, mark in marks.items()}
     longest_first = sorted(labels, key=len, reverse=True)
     matches = re.finditer("|".join(map(re.escape, longest_first)), text) if labels else ()
@@ -23,21 +23,23 @@ def find_marks(text: str, marks: Mapping[Label, str]) -> list[tuple[re.Match[str
 
 
 def last_mark(text: str, marks: Mapping[Label, str], answers: tuple[str, ...]) -> Label | None:
-    """The last mark that is not quoted: between quotation marks (over lines too), in a quoted line, or together with
-    words that stand beside the same mark in one of `answers`.
+    """The last mark that is not quoted. A mark is quoted if it is between quotation marks (also across lines), in a
+    quoted line, or next to words that are next to the same mark in one of `answers`.
     """
-    own = [label for match, label in find_marks(text, marks) if not _quoted(text, match.start(), match.end(), answers)]
-    return own[-1] if own else None
+    unquoted = [
+        label for match, label in find_marks(text, marks) if not _quoted(text, match.start(), match.end(), answers)
+    ]
+    return unquoted[-1] if unquoted else None
 
 
 def would_quote(text: str, mark: str, answers: Iterable[str]) -> bool:
-    """Whether a judge that has written `text`, and would now write `mark`, copies it from one of the answers."""
-    having = [answer for answer in answers if mark in answer]
+    """Whether `mark`, written after `text`, would be a quotation from one of the answers."""
+    sources = [answer for answer in answers if mark in answer]
     line = text[text.rfind("\n") + 1 :]
-    if having and (line.lstrip().startswith(">") or any(_open(text, left, right) for left, right in _QUOTES)):
+    if sources and (line.lstrip().startswith(">") or any(_open(text, left, right) for left, right in _QUOTES)):
         return True
     context = line[-_CONTEXT:].lstrip()
-    return any(map(str.isalnum, context)) and any(context + mark in answer for answer in having)
+    return any(map(str.isalnum, context)) and any(context + mark in answer for answer in sources)
 
 
 def _quoted(text: str, start: int, end: int, answers: tuple[str, ...]) -> bool:
@@ -52,13 +54,13 @@ def _quoted(text: str, start: int, end: int, answers: tuple[str, ...]) -> bool:
     contexts = [
         context
         for side, context in zip(sides, (sides[0] + mark, mark + sides[1]), strict=True)
-        if any(character.isalnum() for character in side)  # punctuation alone is no copy
+        if any(character.isalnum() for character in side)  # punctuation alone is no quotation
     ]
     return any(context in answer for context in contexts for answer in answers)
 
 
 def _open(before: str, left: str, right: str) -> bool:
-    """Whether a quotation begun in `before` is still open at its end."""
+    """Whether a quotation that begins in `before` is still open at its end."""
     if left == right:
         return before.count(left) % 2 == 1
     return before.rfind(left) > before.rfind(right)

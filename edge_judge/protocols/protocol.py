@@ -1,6 +1,6 @@
-"""How pairs are judged: a grammar, the orders, and what may be written. Part of what decides a run's outcome.
+"""How pairs are judged: a grammar, the orders, and what may be written. It is part of what decides a run's outcome.
 
-Knows: which verdicts may be given, and what is asked of an engine. Does not know: prompts' words, tokens, models.
+Knows: which verdicts are legal, and what to request from an engine. Does not know: words of prompts, tokens, models.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ from edge_judge.records import Label, Order, Pair
 
 @dataclass(frozen=True, slots=True)
 class Protocol:
-    """ties: whether a tie may be given. written: tokens the judge may write (None: the grammar's own bound).
+    """ties: whether a tie is legal. written: tokens that the judge may write, None for the grammar's own limit.
     criteria: those of a rubric. truncate: whether answers may be shortened to fit the context.
     """
 
@@ -27,27 +27,27 @@ class Protocol:
 
     @property
     def labels(self) -> tuple[Label, ...]:
-        """The verdicts that may be given."""
+        """The legal verdicts."""
         return tuple(label for label in self.grammar.kind.labels if self.ties or label != "tie")
 
     @property
     def limit(self) -> int:
-        """Tokens that are written at most; 0 where everything is read from probabilities."""
+        """The most tokens that are written; 0 if the verdict is read from probabilities alone."""
         return self.grammar.kind.limit(self.written)
 
     @property
     def one_by_one(self) -> bool:
-        """Whether each answer is looked at by itself."""
+        """Whether each answer is judged by itself."""
         return self.grammar.kind.one_by_one
 
     @property
     def decoding(self) -> str:
-        """How verdicts come about, as run.json says it."""
+        """How verdicts are decoded, in the words of run.json."""
         return self.grammar.kind.decoding(self.limit)
 
     @property
     def request(self) -> Reading[Label] | Reading[int] | Writing:
-        """What an engine is asked for after each prompt."""
+        """What to request from an engine for each prompt."""
         return self.grammar.kind.request(self.labels, self.limit)
 
 

@@ -1,12 +1,12 @@
-"""The kinds of protocol, by the word that a grammar file says its kind with.
+"""The kinds of protocol, by the name that grammar files use.
 
-    kind.py        what every kind tells
+    kind.py        what every kind offers
     pairwise.py    both answers, finitely many texts, each a verdict
     pointwise.py   one answer at a time, finitely many texts, each a score
     reasoned.py    both answers, reasons, then a verdict out of finitely many texts
     free_form.py   both answers, any text, in which the last mark counts
 
-A new kind is one file and its line here; a new protocol of a known kind is a grammar file alone.
+A new kind is one file and a line here. A new protocol of a known kind is only a grammar file.
 """
 
 from __future__ import annotations

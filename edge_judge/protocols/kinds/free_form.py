@@ -1,4 +1,4 @@
-"""Any text: the judge writes what it likes, and the last mark that it did not quote from an answer counts.
+"""Free form: the judge may write anything, and the last mark counts that is not a quotation from an answer.
 
 Knows: the marks. Does not know: how a text is written.
 """
@@ -14,7 +14,7 @@ from edge_judge.protocols.kinds.kind import GrammarFile, Kind, ShownVerdict, mar
 from edge_judge.protocols.marks import last_mark
 from edge_judge.records import Label
 
-LIMIT = 256  # tokens, where no other limit is asked for
+LIMIT = 256  # tokens, unless another limit is requested
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,8 +32,8 @@ class FreeForm(Kind[Written[Label]]):
     def labels(self) -> tuple[Label, ...]:
         return marked_labels(self.marks)
 
-    def limit(self, asked: int | None) -> int:
-        return asked or LIMIT
+    def limit(self, requested: int | None) -> int:
+        return requested or LIMIT
 
     def decoding(self, limit: int) -> str:
         return f"greedy, {limit} tokens"

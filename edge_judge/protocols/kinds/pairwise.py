@@ -1,4 +1,4 @@
-"""Verdicts at once: the grammar has finitely many texts, and each is a verdict on both answers.
+"""Verdicts without reasons: the grammar has finitely many texts, and each is a verdict on both answers.
 
 Knows: those texts. Does not know: how their probabilities are computed.
 """
@@ -16,7 +16,7 @@ from edge_judge.records import Label
 
 @dataclass(frozen=True, slots=True)
 class Pairwise(Kind[Distribution[Label]]):
-    """verdicts: every legal text and the verdict it gives; marks: what gives each verdict inside a text."""
+    """verdicts: every legal text and the verdict it gives; marks: the text that gives each verdict."""
 
     verdicts: Mapping[str, Label]
     marks: Mapping[Label, str]

@@ -16,12 +16,12 @@ from edge_judge.inference import Distribution, Reading
 from edge_judge.protocols.kinds.kind import GrammarFile, Kind, ShownVerdict
 from edge_judge.records import Label
 
-SAME = 0.5  # expected scores less than this apart are rounded to the same one as often as not
+TIE_GAP = 0.5  # expected scores closer than this round to the same score as often as not
 
 
 @dataclass(frozen=True, slots=True)
 class Pointwise(Kind[Distribution[int]]):
-    """scores: every legal text and the score it is."""
+    """scores: every legal text and its score."""
 
     one_by_one: ClassVar[bool] = True
     scores: Mapping[str, int]
@@ -57,26 +57,26 @@ def expected(p: Mapping[int, float]) -> float:
 def verdict_from_scores(
     first: Mapping[int, float], second: Mapping[int, float], labels: Sequence[Label]
 ) -> tuple[Label, dict[Label, float]]:
-    """The verdict on two answers in the order shown, and its probabilities, from those of their scores.
+    """The verdict on two answers in the order shown, and its probabilities, from the probabilities of their scores.
 
-    The verdict goes to the higher expected score; where a tie is legal, one of less than half a point is a tie.
-    Where it is not and the expected scores are equal, the verdict goes to the answer that is more often ahead in
-    the draws below. Where these are equal too, as for one answer shown twice, it is a tie, legal or not: both were
-    rated, so it is no format error, and to name either would be a bias. The probabilities are those of what two
-    scores, drawn independently, would say; without ties, a draw of equal ones is halved.
+    The answer with the higher expected score wins. If a tie is legal, a gap of less than half a point is a tie. If it
+    is not and the expected scores are equal, the answer wins that is more often ahead in two independent draws. If
+    these are equal too, as for one answer shown twice, the verdict is a tie, legal or not: both answers were rated, so
+    it is no format error, and either name would be a bias. The probabilities are those of two independent draws;
+    without ties, the probability of equal scores is halved.
     """
     draws = [(score - other, p * q) for score, p in first.items() for other, q in second.items()]
     above = fsum(p for gap, p in draws if gap > 0)  # exact, so that equal answers are exactly as often ahead
     below = fsum(p for gap, p in draws if gap < 0)
     equal = max(0.0, 1.0 - above - below)
-    apart = expected(first) - expected(second)
+    lead = expected(first) - expected(second)
     if "tie" in labels:
-        return _ahead(apart, SAME), {"a": above, "b": below, "tie": equal}
-    return _ahead(apart or above - below), {"a": above + equal / 2, "b": below + equal / 2}
+        return _winner(lead, TIE_GAP), {"a": above, "b": below, "tie": equal}
+    return _winner(lead or above - below), {"a": above + equal / 2, "b": below + equal / 2}
 
 
-def _ahead(by: float, least: float = 0.0) -> Label:
-    """Who is ahead, where it is by as much as that and by something."""
-    if by == 0 or abs(by) < least:
+def _winner(lead: float, least: float = 0.0) -> Label:
+    """The winner by the lead of a over b; a tie if the lead is 0 or less than `least`."""
+    if lead == 0 or abs(lead) < least:
         return "tie"
-    return "a" if by > 0 else "b"
+    return "a" if lead > 0 else "b"

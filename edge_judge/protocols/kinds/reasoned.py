@@ -1,4 +1,4 @@
-"""Reasons first: a fixed opening, if any, then the rule `reasoning`, then the rule `verdict`, whose texts are finite.
+"""Reasons first: an optional fixed opening, the rule `reasoning`, then the rule `verdict` with finitely many texts.
 
 Knows: the parts of such a grammar. Does not know: tokens, how reasons are written or ended.
 """
@@ -17,13 +17,13 @@ from edge_judge.protocols.gbnf_parser import Rule, Series
 from edge_judge.protocols.kinds.kind import GrammarFile, Kind, ShownVerdict, likeliest, marked_labels
 from edge_judge.records import Label
 
-_AFTER_OPENING = "what-follows-the-opening"  # a rule's name that no grammar has
+_AFTER_OPENING = "what-follows-the-opening"  # a rule name that no grammar uses
 
 
 @dataclass(frozen=True, slots=True)
 class Reasoned(Kind[Written[Label]]):
-    """endings: every text of the rule `verdict` and what it gives; bound: tokens of reasons; bridge: joins reasons that
-    were ended at the bound to the verdict; schema: a JSON schema with the same language.
+    """endings: every text of the rule `verdict` and the verdict it gives; bound: most tokens of reasons; bridge: text
+    between reasons that were cut off and the verdict; schema: a JSON schema with the same language.
     """
 
     opening: str
@@ -41,9 +41,9 @@ class Reasoned(Kind[Written[Label]]):
         opening = _opening(file)
         bound, bridge = file.value("reasoning"), json.loads(file.comments.get("bridge", ['""'])[0])
         if not bound.isdigit() or int(bound) < 1:
-            raise GrammarError(f"reasoning is '{bound}'", "expected how many tokens it may take")
+            raise GrammarError(f"reasoning is '{bound}', expected a number of tokens")
         if not gbnf_matcher.matches(file.rules, bridge, "reasoning"):
-            raise GrammarError(f"its bridge {bridge!r} is no legal reasoning")
+            raise GrammarError(f"the bridge {bridge!r} is no legal reasoning")
         schema = file.value("schema") if "schema" in file.comments else None
         endings = file.verdicts("verdict")
         return cls(opening, endings, int(bound), bridge, schema, file.rules, file.marks, file.text)
@@ -52,8 +52,8 @@ class Reasoned(Kind[Written[Label]]):
     def labels(self) -> tuple[Label, ...]:
         return marked_labels(self.marks)
 
-    def limit(self, asked: int | None) -> int:
-        return asked or self.bound
+    def limit(self, requested: int | None) -> int:
+        return requested or self.bound
 
     def decoding(self, limit: int) -> str:
         return f"greedy reasons of at most {limit} tokens, then probabilities"
@@ -87,12 +87,12 @@ class Reasoned(Kind[Written[Label]]):
 
 
 def _opening(file: GrammarFile) -> str:
-    """What stands before the reasons: one fixed text, or nothing."""
+    """The fixed text before the reasons; it may be empty."""
     root = file.rules["root"]
     parts = root.parts if isinstance(root, Series) else ()
     if tuple(parts[-2:]) != (Rule("reasoning"), Rule("verdict")):
         raise GrammarError("root does not end with reasoning and verdict", "write: root ::= reasoning verdict")
     opening = gbnf_matcher.texts({**file.rules, "opening": Series(parts[:-2])}, "opening")
     if opening is None or len(opening) != 1:
-        raise GrammarError("what stands before the reasoning is not one fixed text")
+        raise GrammarError("the text before the reasoning is not fixed")
     return opening[0]
