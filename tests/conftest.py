@@ -21,6 +21,14 @@ settings.register_profile("same", SAME)
 settings.register_profile("fuzz", SAME, derandomize=False, database=None, print_blob=True)
 settings.load_profile("same")
 
+def pytest_configure() -> None:
+    """Under pytest-xdist each worker keeps to a core of its own: llama.cpp's threads spin while they wait for others."""
+    worker = os.environ.get("PYTEST_XDIST_WORKER", "")
+    if worker.startswith("gw") and hasattr(os, "sched_setaffinity"):
+        cores = sorted(os.sched_getaffinity(0))
+        os.sched_setaffinity(0, {cores[int(worker.removeprefix("gw")) % len(cores)]})
+
+
 Edge = Callable[..., "subprocess.CompletedProcess[str]"]
 
 
