@@ -22,7 +22,7 @@ settings.register_profile("fuzz", SAME, derandomize=False, database=None, print_
 settings.load_profile("same")
 
 def pytest_configure() -> None:
-    """Under pytest-xdist each worker keeps to a core of its own: llama.cpp's threads spin while they wait for others."""
+    """Under pytest-xdist each worker keeps to a core of its own: llama.cpp's threads spin while they wait."""
     worker = os.environ.get("PYTEST_XDIST_WORKER", "")
     if worker.startswith("gw") and hasattr(os, "sched_setaffinity"):
         cores = sorted(os.sched_getaffinity(0))

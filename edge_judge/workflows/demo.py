@@ -5,8 +5,9 @@ Knows: the ladder. Does not know: how any of it is done.
 
 from __future__ import annotations
 
-from functools import partial
 from pathlib import Path
+
+from platformdirs import user_cache_path
 
 from edge_judge.analysis.compare import Comparison, compare
 from edge_judge.records import Identity, ProgressListener
@@ -15,7 +16,6 @@ from edge_judge.runs import folder as run_folder
 from edge_judge.workflows.evaluate import EvaluateSettings, evaluate
 from edge_judge.workflows.options import POCKET, JudgeOptions
 from edge_judge.workflows.recorded import RunReader
-from edge_judge.workflows.separate_process import call_apart
 
 LADDER = ("f16", "q8_0", "q6_k", "q4_k_m", "q3_k_m", "q2_k")
 
@@ -28,7 +28,7 @@ def demo(results: Path | None = None, listener: ProgressListener = ProgressListe
     folder, reader = results or demo_folder(), RunReader()
     runs = []
     for scheme in LADDER:
-        call_apart(partial(_evaluate, scheme, folder), listener)
+        evaluate(JudgeOptions(scheme=scheme), settings=EvaluateSettings(folder, fresh=True), listener=listener)
         run = reader.read(run_folder.folder(folder, Identity(POCKET, POCKET, scheme, "pairwise")))
         listener.note(f"{scheme:7} {short_size(run.run.bytes):>8}, {len(run.run.verdicts)} verdicts")
         runs.append(run)
@@ -37,10 +37,4 @@ def demo(results: Path | None = None, listener: ProgressListener = ProgressListe
 
 def demo_folder() -> Path:
     """Where the demo keeps its runs unless told otherwise."""
-    from platformdirs import user_cache_path
-
     return user_cache_path("edge-judge") / "demo"
-
-
-def _evaluate(scheme: str, results: Path, listener: ProgressListener) -> None:
-    evaluate(JudgeOptions(scheme=scheme), settings=EvaluateSettings(results, fresh=True), listener=listener)
