@@ -93,7 +93,8 @@ def _by_pair(run: RecordedRun, wanted: frozenset[Order]) -> Frame:
     votes = np.bincount(place, minlength=len(complete)).astype(np.float64)
 
     def mean(values: Numbers) -> Numbers:
-        return ratio(np.bincount(place, values, len(complete)).astype(np.float64), votes)  # added in the order of the rows, everywhere
+        sums = np.bincount(place, values, len(complete))  # in the order of the rows, so the same everywhere
+        return ratio(sums.astype(np.float64), votes)
 
     p = probabilities(trials)[np.arange(len(trials)), codes(trials, "label")]
     right = {"verdicts": mean(flags(trials, "right").astype(np.float64)), "probabilities": mean(p)}
