@@ -93,7 +93,7 @@ def _by_pair(run: RecordedRun, wanted: frozenset[Order]) -> Frame:
     votes = np.bincount(place, minlength=len(complete)).astype(np.float64)
 
     def mean(values: Numbers) -> Numbers:
-        sums = np.bincount(place, values, len(complete))  # which adds in the order of the rows on every processor
+        sums = np.bincount(place, values, len(complete))  # in the order of the rows, so the same everywhere
         return ratio(sums.astype(np.float64), votes)
 
     p = probabilities(trials)[np.arange(len(trials)), codes(trials, "label")]

@@ -4,7 +4,7 @@ picture of the whole.
 Pairs are sorted by stratum (benchmark, then the label that most votes gave) and at random within one. Every run of
 neighbours, as many as there are blocks, is a cell, and is dealt out at random, one pair to each block. So a block
 holds of every stratum its share, but for one pair or so, and every pair is in exactly one block. What is left after
-the last full cell goes to as many blocks drawn at random. `sequential` says why its test holds in this order.
+the last full cell goes to as many blocks drawn at random. `sequential_test` says why its test holds in this order.
 
 Chance is a hash of the seed and the pair's name: the same on every machine, with every version of Python, and
 whatever the order of the file.

@@ -2,7 +2,7 @@
 
 Knows: which runs make one ladder. It is decided by the probabilities of verdicts where every verdict has them, else
 by the verdicts as given.
-Does not know: how a decision is reached (`choice`), its words (`sentence`).
+Does not know: how a decision is reached (`decision`), its words (`sentence`).
 """
 
 from __future__ import annotations
