@@ -49,7 +49,10 @@ class Copy:
         return touched
 
     def run(self, *arguments: object) -> str:
-        command = [sys.executable, "-m", "edge_judge", *map(str, arguments)]
+        return self.python("-m", "edge_judge", *arguments)
+
+    def python(self, *arguments: object) -> str:
+        command = [sys.executable, *map(str, arguments)]
         done = subprocess.run(
             command, cwd=self.root, env=self._environment, capture_output=True, encoding="utf-8"
         )
@@ -75,6 +78,9 @@ MOST = {  # files that each recipe may take
     "add a benchmark": 2,
     "add a protocol of a known kind": 1,
     "add a model family": 1,
+    "add a column of the compare table": 1,
+    "add a command": 2,
+    "add an engine": 1,
 }
 
 
@@ -107,3 +113,49 @@ def test_a_model_family_is_added_and_quantized(copy: Copy, tmp_path: Path) -> No
     copy.follow("add a model family")
     printed = copy.run("quantize", checkpoint, "q8_0", "--out", tmp_path / "house.gguf")
     assert printed.strip() == str(tmp_path / "house.gguf") and (tmp_path / "house.gguf").read_bytes()[:4] == b"GGUF"
+
+
+def test_a_column_is_added_and_stands_in_the_terminal_and_on_the_page(copy: Copy) -> None:
+    copy.follow("add a column of the compare table")
+    for scheme in ("f16", "q4_k_m"):
+        copy.run("eval", "--scheme", scheme, "--limit", 3)
+    assert "no valid" in copy.run("compare")
+    page = copy.root / copy.run("report").strip()
+    assert "no valid verdict %" in page.read_text(encoding="utf-8")
+
+
+def test_a_command_is_added_and_listed_and_runs(copy: Copy) -> None:
+    copy.follow("add a command")
+    assert copy.run("labels").startswith("pocket: ")
+    (counts,) = json.loads(copy.run("labels", "--json"))
+    assert counts["benchmark"] == "pocket" and sum(counts["votes"].values()) == 600
+    begin = copy.run("--help").split("\nBegin:\n")[1].split("\n\n")[0]
+    assert "labels      Count the votes" in begin
+    assert "edge-judge labels" in copy.run("labels", "--help").split("Example:")[1]
+
+
+JUDGED = """
+from pathlib import Path
+
+from edge_judge import benchmarks
+from edge_judge.engine.eager import EagerEngine
+from edge_judge.protocols import grammar
+from edge_judge.protocols.protocol import Protocol
+from edge_judge.records import Judge
+from edge_judge.runs.folder import RunFolder
+from edge_judge.runs.identity import run_identity, run_settings
+from edge_judge.runs.session import Session
+
+judge, benchmark = Judge("eager", "none", None, None, "no weights"), benchmarks.load("pocket")
+protocol = Protocol(grammar.load("pairwise"), ties=False)
+with Session(judge, engine=EagerEngine()) as session:
+    settings = run_settings(benchmark, judge, protocol, session.limits, session.engine)
+    with RunFolder.open(Path("results"), run_identity(benchmark, judge, protocol), settings, fresh=False) as folder:
+        verdicts, _ = session.evaluate(benchmark, protocol, folder)
+print(len(verdicts), {(verdict.order, verdict.verdict) for verdict in verdicts} == {("ab", "a"), ("ba", "b")})
+"""
+
+
+def test_an_engine_is_added_and_judges(copy: Copy) -> None:
+    copy.follow("add an engine")
+    assert copy.python("-c", JUDGED).split() == ["1200", "True"]
