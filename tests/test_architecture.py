@@ -28,7 +28,7 @@ GROUND = FLOORS[0]  # files of their own, in this order: errors < records < sett
 HOMES = {
     "click": {"edge_judge/cli/*.py"},
     "llama_cpp": {"edge_judge/engine/llama.py", "quantize/schemes.py", "quantize/pack.py"},
-    "torch": {"edge_judge/pocket/train.py", "edge_judge/pocket/network.py"},
+    "torch": {f"edge_judge/pocket/{name}.py" for name in ("train", "examples", "network")},
     "outlines": {"edge_judge/engine/json_guide.py"},
     "outlines_core": {"edge_judge/engine/json_guide.py"},
     "altair": {"edge_judge/report/page/charts.py"},
