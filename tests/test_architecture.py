@@ -29,7 +29,7 @@ HOMES = {
     "click": {"edge_judge/cli/**/*.py"},
     "rich": {"edge_judge/cli/**/*.py", "edge_judge/report/**/*.py"},
     "llama_cpp": {"edge_judge/engine/llama.py", "quantize/schemes.py", "quantize/pack.py"},
-    "torch": {"edge_judge/pocket/train.py", "edge_judge/pocket/network.py"},
+    "torch": {f"edge_judge/pocket/{name}.py" for name in ("train", "examples", "network")},
     "outlines": {"edge_judge/engine/json_guide.py"},
     "outlines_core": {"edge_judge/engine/json_guide.py"},
     "vl_convert": {"edge_judge/report/page/picture.py"},

@@ -54,7 +54,7 @@ def trained_prompt(engine: Engine) -> str:
     text = engine.trained_prompt
     if text is None:
         raise ModelError(
-            f"{engine.name}: the file has no prompt that its model was trained to judge with",
+            f"{engine.name}: no prompt that the model was trained to judge with",
             "edge-judge quantize adds it for the models in models.lock that have one; else use --grammar pairwise",
         )
     return text
