@@ -119,9 +119,9 @@ def test_a_column_is_added_and_stands_in_the_terminal_and_on_the_page(copy: Copy
     copy.follow("add a column of the compare table")
     for scheme in ("f16", "q4_k_m"):
         copy.run("eval", "--scheme", scheme, "--limit", 3)
-    assert "no valid" in copy.run("compare")
+    assert "errors %" in copy.run("compare")
     page = copy.root / copy.run("report").strip()
-    assert "no valid verdict %" in page.read_text(encoding="utf-8")
+    assert '"format errors %"' in page.read_text(encoding="utf-8")
 
 
 def test_a_command_is_added_and_listed_and_runs(copy: Copy) -> None:
