@@ -69,7 +69,7 @@ def usage_errors() -> Iterator[None]:
         raise SystemExit(WRONG_USAGE) from None
     except click.UsageError as error:
         where = error.ctx.command_path if error.ctx else "edge-judge"
-        fail(error.format_message(), f"{where} --help tells what can be said", WRONG_USAGE)
+        fail(error.format_message(), f"see `{where} --help`", WRONG_USAGE)
     except click.ClickException as error:
         fail(error.format_message(), None, error.exit_code)
     except click.Abort:

@@ -82,9 +82,9 @@ def choose(
     results: Path,
     as_json: bool,
 ) -> None:
-    """Find the smallest scheme of a model that judges as its baseline does, with as few verdicts as possible.
+    """Find the smallest scheme that judges as its baseline does.
 
-    Pairs are judged in random blocks; a scheme is done as soon as it is decided. What was judged before is used, and
+    As few verdicts as possible are spent on it. Pairs are judged in random blocks; a scheme is done as soon as it is decided. What was judged before is used, and
     what is judged now stays: `edge-judge eval` goes on from there.
     """
     from edge_judge.report.decision import choice_json, choice_table

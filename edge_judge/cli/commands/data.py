@@ -27,14 +27,14 @@ FIGURES = 48  # columns that a table needs beside the names and ids of a file's 
 
 @click.group(epilog=options.example("edge-judge data pull llmbar-natural", "edge-judge data verify"))
 def data() -> None:
-    """List, download and verify the benchmark files, and check one of your own."""
+    """List, download and verify the benchmark files; check your own."""
 
 
 @data.command("list", epilog=options.example("edge-judge data list"))
 @options.data
 @options.as_json
 def list_sources(data: Path | None, as_json: bool) -> None:
-    """List the benchmarks: size, licence, source, and whether the file is here."""
+    """List the benchmarks, and whether the file of each is here."""
     from edge_judge.report.formatting import render, table
     from edge_judge.workflows.data import list_benchmarks
 
@@ -51,7 +51,10 @@ def list_sources(data: Path | None, as_json: bool) -> None:
 @NAMES
 @options.data
 def pull(names: tuple[str, ...], data: Path | None) -> None:
-    """Download benchmarks from their pinned sources, and check their hashes. Without a name, all of them."""
+    """Download benchmarks from their pinned sources. Without a name, all of them.
+
+    Every file is checked against its hash.
+    """
     from edge_judge.workflows.data import pull_benchmarks
 
     for name, pulled in pull_benchmarks(names, data):

@@ -44,7 +44,10 @@ def judge(
     no_ties: bool,
     as_json: bool,
 ) -> None:
-    """Judge one pair of answers in both orders, with the probability of each verdict."""
+    """Judge one pair of answers, in both orders.
+
+    Prints the probability of each verdict.
+    """
     from edge_judge.workflows import judge_pair
 
     judged = judge_pair.judge(

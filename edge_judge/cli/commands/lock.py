@@ -17,9 +17,9 @@ HEADING = "share and check"
 @click.option("--check", is_flag=True, help="Change nothing; fail if something is not what was recorded.")
 @options.as_json
 def lock(check: bool, as_json: bool) -> None:
-    """Show where each known model comes from, filling in the hashes and sizes that the Hub tells.
+    """Show where each known model comes from.
 
-    A pin is never moved. With --check, compare models.lock with the Hub, and the files built here with their record.
+    Hashes and sizes that only the Hub knows are filled in; a pin is never moved. With --check, compare models.lock with the Hub, and the files built here with their record.
     """
     if check:
         _check(as_json)

@@ -15,7 +15,7 @@ HEADING = "begin"
 @click.command(epilog=options.example("edge-judge models", "edge-judge models --json"))
 @options.as_json
 def models(as_json: bool) -> None:
-    """List the known models: parameters, size by scheme, what fits here, what is built."""
+    """List the known models: sizes, what fits here, what is built."""
     from edge_judge.report.formatting import notes, render, short_size, size, table
     from edge_judge.workflows import models as workflow
 

@@ -25,7 +25,10 @@ FILE = click.argument("file", type=options.FILE)
     )
 )
 def pack() -> None:
-    """Carry a run to a machine that could not make it: a baseline, in a few bytes for each pair."""
+    """Carry a run to another machine as one small file.
+
+    It is a baseline for a machine that could not make the run.
+    """
 
 
 @pack.command(epilog=options.example("edge-judge pack export results/pocket/pocket/f16/pairwise"))
@@ -38,7 +41,10 @@ def pack() -> None:
 )
 @options.data
 def export(run: Path, output: Path | None, data: Path | None) -> None:
-    """Write the pack of a complete run: verdicts, probabilities and settings, without any text."""
+    """Write the pack of a complete run.
+
+    It holds verdicts, probabilities and settings, without any text.
+    """
     from edge_judge.report.formatting import short_size
     from edge_judge.workflows.packs import export_pack
 

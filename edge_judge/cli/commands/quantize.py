@@ -29,9 +29,9 @@ HEADING = "judge"
 def quantize(
     model: str, scheme: str | None, out: Path | None, imatrix: Path | None, keep_source: bool, gguf_file: str | None
 ) -> None:
-    """Make a GGUF file of MODEL in SCHEME, in one pass, and verify it.
+    """Quantize a checkpoint to a verified GGUF file.
 
-    MODEL is a name in models.lock, the folder of a Hugging Face checkpoint, or a repository on the Hub.
+    Makes a GGUF file of MODEL in SCHEME, in one pass. MODEL is a name in models.lock, the folder of a Hugging Face checkpoint, or a repository on the Hub.
     Prints the file's path.
     """
     from edge_judge.workflows import build

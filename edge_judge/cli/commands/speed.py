@@ -93,9 +93,9 @@ def speed(
     seconds: float,
     as_json: bool,
 ) -> None:
-    """Measure what this machine does with a judge, and tell how long each benchmark would take.
+    """Measure how fast a judge runs on this machine.
 
-    Of a model that is not here, random weights of its shape are written, measured and removed.
+    Tells how long each benchmark would take. Of a model that is not here, random weights of its shape are written, measured and removed.
     """
     from edge_judge.workflows import speed as workflow
 
