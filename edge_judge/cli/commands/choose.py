@@ -84,8 +84,8 @@ def choose(
 ) -> None:
     """Find the smallest scheme that judges as its baseline does.
 
-    As few verdicts as possible are spent on it. Pairs are judged in random blocks; a scheme is done as soon as it is decided. What was judged before is used, and
-    what is judged now stays: `edge-judge eval` goes on from there.
+    As few verdicts as possible are spent on it. Pairs are judged in random blocks; a scheme is done as soon as it is
+    decided. What was judged before is used, and what is judged now stays: `edge-judge eval` goes on from there.
     """
     from edge_judge.report.decision import choice_json, choice_table
     from edge_judge.workflows import choose as workflow

@@ -19,7 +19,8 @@ HEADING = "share and check"
 def lock(check: bool, as_json: bool) -> None:
     """Show where each known model comes from.
 
-    Hashes and sizes that only the Hub knows are filled in; a pin is never moved. With --check, compare models.lock with the Hub, and the files built here with their record.
+    Hashes and sizes that only the Hub knows are filled in; a pin is never moved. With --check, compare models.lock with
+    the Hub, and the files built here with their record.
     """
     if check:
         _check(as_json)

@@ -31,8 +31,8 @@ def quantize(
 ) -> None:
     """Quantize a checkpoint to a verified GGUF file.
 
-    Makes a GGUF file of MODEL in SCHEME, in one pass. MODEL is a name in models.lock, the folder of a Hugging Face checkpoint, or a repository on the Hub.
-    Prints the file's path.
+    Makes a GGUF file of MODEL in SCHEME, in one pass. MODEL is a name in models.lock, the folder of a Hugging Face
+    checkpoint, or a repository on the Hub. Prints the file's path.
     """
     from edge_judge.workflows import build
 

@@ -95,7 +95,8 @@ def speed(
 ) -> None:
     """Measure how fast a judge runs on this machine.
 
-    Tells how long each benchmark would take. Of a model that is not here, random weights of its shape are written, measured and removed.
+    Tells how long each benchmark would take. Of a model that is not here, random weights of its shape are written,
+    measured and removed.
     """
     from edge_judge.workflows import speed as workflow
 
