@@ -56,10 +56,10 @@ if TYPE_CHECKING:  # where each name is defined: for type checkers, editors, and
     from edge_judge.report.selective import Confident
     from edge_judge.runs.frame import runs_frame
     from edge_judge.runs.packs import Pack
-    from edge_judge.workflows.attribute import AttributionChain, AttributionSettings, attribute
-    from edge_judge.workflows.build import QuantizedModel, QuantizeSettings, quantize
+    from edge_judge.workflows.attribute import AttributionChain, attribute
+    from edge_judge.workflows.build import QuantizedModel, quantize
     from edge_judge.workflows.cascade import cascade
-    from edge_judge.workflows.choose import ChooseSettings, ChosenScheme, choose
+    from edge_judge.workflows.choose import ChosenScheme, choose
     from edge_judge.workflows.compare import compare, compare_published
     from edge_judge.workflows.data import (
         KnownBenchmark,
@@ -69,15 +69,27 @@ if TYPE_CHECKING:  # where each name is defined: for type checkers, editors, and
         verify_benchmarks,
     )
     from edge_judge.workflows.demo import demo
-    from edge_judge.workflows.evaluate import EvaluateSettings, evaluate
+    from edge_judge.workflows.evaluate import evaluate
     from edge_judge.workflows.judge_pair import JudgedPair, judge
     from edge_judge.workflows.jury import jury
     from edge_judge.workflows.lock import LockState, ModelSource, check_lock, lock_sources
     from edge_judge.workflows.models import KnownModel, models
-    from edge_judge.workflows.options import BenchmarkOptions, JudgeOptions, LadderOptions, ProtocolOptions, RunsOptions
-    from edge_judge.workflows.packs import ExportedPack, ImportSettings, export_pack, import_pack, read_pack
+    from edge_judge.workflows.options import (
+        AttributionSettings,
+        BenchmarkOptions,
+        ChooseSettings,
+        EvaluateSettings,
+        ImportSettings,
+        JudgeOptions,
+        LadderOptions,
+        ProtocolOptions,
+        QuantizeSettings,
+        ReportSettings,
+        RunsOptions,
+    )
+    from edge_judge.workflows.packs import ExportedPack, export_pack, import_pack, read_pack
     from edge_judge.workflows.random_weights import RandomWeights
-    from edge_judge.workflows.report import ReportSettings, WrittenReport, report
+    from edge_judge.workflows.report import WrittenReport, report
     from edge_judge.workflows.selective import confidence
     from edge_judge.workflows.speed import BenchmarkTime, MeasuredSpeed, speed
     from edge_judge.workflows.table import table

@@ -18,22 +18,8 @@ from edge_judge.metrics.recorded import RecordedRun
 from edge_judge.protocols import grammar as grammars
 from edge_judge.records import Identity, Noise
 from edge_judge.runs import folder as run_folder
-from edge_judge.workflows.options import POCKET, RESULTS
+from edge_judge.workflows.options import RESULTS, AttributionSettings
 from quantize import schemes
-
-
-@dataclass(frozen=True, slots=True)
-class AttributionSettings:
-    """Which run is to be explained, and where runs are searched. benchmark: a known one, or a file of one's own; data:
-    the folder of the known ones' files.
-    """
-
-    model: str = POCKET
-    scheme: str = "q4_k_m"
-    grammar: str = "pairwise-cot"
-    benchmark: str = POCKET
-    data: Path | None = None
-    results: Path = RESULTS
 
 
 @dataclass(frozen=True, slots=True)

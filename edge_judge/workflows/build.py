@@ -13,6 +13,7 @@ from edge_judge import __version__
 from edge_judge.errors import ModelError, UsageError
 from edge_judge.records import BuildProgress, ProgressListener
 from edge_judge.workflows.model_files import SHIPPED, built_schemes, checkpoint_source, models_folder
+from edge_judge.workflows.options import QuantizeSettings
 from quantize import build, lock, ready, schemes
 from quantize.build import BuildOptions, Built
 from quantize.lock import BuiltFile, LockedModel
@@ -21,19 +22,6 @@ from quantize.progress import Progress
 from quantize.source import FolderSource, Hub, HubSource, Source, describe
 
 TOOL = f"edge-judge {__version__}"
-
-
-@dataclass(frozen=True, slots=True)
-class QuantizeSettings:
-    """out: the file to write, None for one in the models folder, which alone is recorded; imatrix: a file of
-    importances; keep_source: downloaded weights stay in the Hub's cache; gguf_file: take this ready-made GGUF of a Hub
-    repository instead of building one.
-    """
-
-    out: Path | None = None
-    imatrix: Path | None = None
-    keep_source: bool = False
-    gguf_file: str | None = None
 
 
 @dataclass(frozen=True, slots=True)

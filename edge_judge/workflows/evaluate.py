@@ -5,9 +5,7 @@ Knows: sessions, runs' folders, figures. Does not know: how a verdict is reached
 
 from __future__ import annotations
 
-from dataclasses import asdict, dataclass, replace
-from pathlib import Path
-from typing import Literal
+from dataclasses import asdict, replace
 
 from edge_judge.errors import DataError
 from edge_judge.judging import noise
@@ -23,26 +21,9 @@ from edge_judge.runs.session import Session
 from edge_judge.workflows.data import ALL, load_benchmarks
 from edge_judge.workflows.judges import find_judge
 from edge_judge.workflows.memory_advice import advising
-from edge_judge.workflows.options import RESULTS, BenchmarkOptions, JudgeOptions, ProtocolOptions
+from edge_judge.workflows.options import BenchmarkOptions, EvaluateSettings, JudgeOptions, ProtocolOptions
 from edge_judge.workflows.protocol import check_references, protocol_for
 from edge_judge.workflows.published import read_published
-
-
-@dataclass(frozen=True, slots=True)
-class EvaluateSettings:
-    """How much is judged, and where runs are kept.
-
-    order: both orders of the answers, or only the given one; ties: `auto` allows one where the benchmark has ties;
-    limit: only so many first pairs of each benchmark; repeat: judge so many times, for the noise floor; fresh: begin
-    the run anew.
-    """
-
-    results: Path = RESULTS
-    order: Literal["both", "given"] = "both"
-    ties: Literal["auto", "allow"] = "auto"
-    limit: int | None = None
-    repeat: int = 1
-    fresh: bool = False
 
 
 def evaluate(

@@ -20,7 +20,7 @@ from edge_judge.records import Benchmark, ProgressListener, Run
 from edge_judge.runs import folder as run_folder
 from edge_judge.runs import packs
 from edge_judge.runs.packs import Pack
-from edge_judge.workflows.options import RESULTS
+from edge_judge.workflows.options import ImportSettings
 from edge_judge.workflows.recorded import RunReader
 
 
@@ -31,18 +31,6 @@ class ExportedPack:
     path: Path
     verdicts: int
     bytes: int
-
-
-@dataclass(frozen=True, slots=True)
-class ImportSettings:
-    """benchmark: where the benchmark lies, if it is a file of one's own; fresh: replace a run that is there already;
-    data: the folder of the known benchmarks' files; results: where the run goes.
-    """
-
-    benchmark: Path | None = None
-    fresh: bool = False
-    data: Path | None = None
-    results: Path = RESULTS
 
 
 def export_pack(path: Path, output: Path | None = None, data: Path | None = None) -> ExportedPack:

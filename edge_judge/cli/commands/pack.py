@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from edge_judge.cli import options, terminal
+from edge_judge.workflows.options import ImportSettings
 
 if TYPE_CHECKING:
     from edge_judge.runs.packs import Pack
@@ -59,14 +60,15 @@ def export(run: Path, output: Path | None, data: Path | None) -> None:
 @click.option("--fresh", is_flag=True, help="Replace a run that is there already.")
 @options.data
 @options.results
-def import_(file: Path, benchmark: Path | None, fresh: bool, data: Path | None, results: Path) -> None:
+@options.collected(settings=ImportSettings)
+def import_(file: Path, settings: ImportSettings) -> None:
     """Make a run's folder of a pack, which is then a run like any other.
 
     Refused where no run that is made here could be compared with it.
     """
-    from edge_judge.workflows.packs import ImportSettings, import_pack
+    from edge_judge.workflows.packs import import_pack
 
-    click.echo(import_pack(file, ImportSettings(benchmark, fresh, data, results), terminal.TerminalListener()))
+    click.echo(import_pack(file, settings, terminal.TerminalListener()))
 
 
 @pack.command(epilog=options.example("edge-judge pack show f16.ejpack", "edge-judge pack show f16.ejpack --json"))
