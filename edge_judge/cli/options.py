@@ -21,6 +21,7 @@ from edge_judge.workflows.options import POCKET, RESULTS
 
 Function = TypeVar("Function", bound=Callable[..., Any])
 
+PERCENT = click.FloatRange(min=0, max=100, min_open=True)  # with `number`, since nan is in every range
 FOLDER = click.Path(path_type=Path, file_okay=False)
 FILE = click.Path(path_type=Path, exists=True, dir_okay=False)
 TARGET = click.Path(path_type=Path, dir_okay=False)
@@ -73,9 +74,9 @@ def memory(_: click.Context, option: click.Option, value: str | None) -> int | N
     """Bytes that `6GB`, `500MB`, `6GiB` or a plain number mean. Raises UsageError for anything else."""
     if value is None:
         return None
-    found = _SIZE.fullmatch(value.strip())
-    unit = (1024 if found[3] else 1000) ** _POWERS[found[2].lower()] if found and found[2] else 1
-    size = int(float(found[1]) * unit) if found else 0
+    parts = _SIZE.fullmatch(value.strip())
+    unit = (1024 if parts[3] else 1000) ** _POWERS[parts[2].lower()] if parts and parts[2] else 1
+    size = int(float(parts[1]) * unit) if parts else 0
     if size < 1:
         raise UsageError(f"{option.opts[0]} {value}: not a size of memory", "say for example 6GB, 500MB or 6GiB")
     return size
@@ -147,33 +148,21 @@ benchmarks = click.option(
 
 
 def number(_: click.Context, option: click.Option, value: float | None) -> float | None:
-    if value is not None and isnan(value):  # no loss is below it, and none above
+    """The value, which nan is not. Raises UsageError for it."""
+    if value is not None and isnan(value):
         raise UsageError(f"{option.opts[0]} is not a number", f"say for example: {option.opts[0]} 2")
     return value
 
 
 margin = click.option(
     "--margin",
-    type=click.FloatRange(min=0, min_open=True, max=100),
+    type=PERCENT,
     default=2.0,
     show_default=True,
     metavar="POINTS",
     callback=number,
     help="Points of accuracy that may be lost.",
 )
-
-
-class Percent(click.FloatRange):
-    """A share in percent, above 0 and at most 100. Not a number is none: it compares with nothing."""
-
-    def __init__(self) -> None:
-        super().__init__(min=0, max=100, min_open=True)
-
-    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> float:
-        number: float = super().convert(value, param, ctx)
-        if isnan(number):
-            self.fail(f"{value} is not in the range {self._describe_range()}.", param, ctx)
-        return number
 
 
 def example(*lines: str) -> str:

@@ -121,15 +121,15 @@ class _Bar:
 
 
 class _Forecast:
-    """Says once how long work will take, from the rate of its first part."""
+    """Notes once how long work will take, from the rate of its first part."""
 
-    LONG = 60.0  # seconds: what is over sooner needs no forecast
+    LONG = 60.0  # seconds: shorter work needs no forecast
 
     def __init__(self, title: str) -> None:
-        self._title, self._said = title, False
+        self._title, self._shown = title, False
 
     def progress(self, now: Progress) -> None:
-        if not self._said and now.left is not None:
-            self._said = True
+        if not self._shown and now.left is not None:
+            self._shown = True
             if now.left >= self.LONG:
                 note(f"{self._title}: about {duration(now.left)} left, at the rate of the first part")

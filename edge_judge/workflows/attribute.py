@@ -38,8 +38,8 @@ def attribute(settings: AttributionSettings = AttributionSettings()) -> Attribut
     """The chain from free form at f16 to the run that is to be explained. Raises RunError where it has no step."""
     benchmark = benchmarks.load(settings.benchmark, settings.data)
     grammar = grammars.load(settings.grammar).name
-    asked = Identity(benchmark.name, settings.model, schemes.canonical(settings.scheme), grammar)
-    steps = attribution.chain(asked)
+    explained = Identity(benchmark.name, settings.model, schemes.canonical(settings.scheme), grammar)
+    steps = attribution.chain(explained)
     folders = {run: run_folder.folder(settings.results, run) for run in attribution.runs_of(steps)}
     runs = {
         identity: RecordedRun(run_folder.read_run(path), benchmark)

@@ -8,12 +8,11 @@ from __future__ import annotations
 from dataclasses import asdict, replace
 
 from edge_judge.errors import DataError
-from edge_judge.judging import noise
 from edge_judge.metrics import published
 from edge_judge.metrics.alignment import align
 from edge_judge.metrics.scoring import score
 from edge_judge.protocols.protocol import Protocol
-from edge_judge.records import ORDERS, Benchmark, Limits, Noise, Progress, ProgressListener, Score, Verdict
+from edge_judge.records import ORDERS, Benchmark, Limits, Progress, ProgressListener
 from edge_judge.report.scores import ScoreRow
 from edge_judge.runs.folder import RunFolder, score_json
 from edge_judge.runs.identity import run_identity, run_settings
@@ -39,25 +38,19 @@ def evaluate(
     Raises DataError where none of the benchmarks can be judged so.
     """
     loaded = load_benchmarks(benchmarks, listener)
-    chosen = find_judge(judge)
+    chosen, orders = find_judge(judge), ORDERS if settings.order == "both" else ORDERS[:1]
     rows = []
     session = Session(chosen, threads=judge.threads, limits=limits)
     with advising(chosen, known=judge.gguf is None), session:
         for benchmark in loaded:
             part = replace(benchmark, pairs=benchmark.pairs[: settings.limit])
-            asked = _protocol(session, protocol, benchmark, settings)
-            if _has_references(asked, part, listener, skip=ALL in benchmarks.names):
-                rows.append(_evaluated(session, part, asked, settings, listener))
+            ties = settings.ties == "allow" or benchmark.ties
+            applied = protocol_for(chosen, protocol, orders=orders, ties=ties)
+            if _has_references(applied, part, listener, skip=ALL in benchmarks.names):
+                rows.append(_evaluated(session, part, applied, settings, listener))
     if not rows:
-        raise DataError("none of the benchmarks can be judged so", "--benchmark names one, edge-judge data list tells")
+        raise DataError("none of the benchmarks can be judged so", "--benchmark names one of `edge-judge data list`")
     return rows
-
-
-def _protocol(
-    session: Session, options: ProtocolOptions, benchmark: Benchmark, settings: EvaluateSettings
-) -> Protocol:
-    orders = ORDERS if settings.order == "both" else ORDERS[:1]
-    return protocol_for(session.judge, options, orders=orders, ties=settings.ties == "allow" or benchmark.ties)
 
 
 def _has_references(protocol: Protocol, benchmark: Benchmark, listener: ProgressListener, *, skip: bool) -> bool:
@@ -90,26 +83,15 @@ def _evaluated(
             folder.complete(measured, judge.bytes, score_json(figures))
         floor = None
         if settings.repeat > 1:
+            from edge_judge.judging import noise  # pandas takes half a second to load, and nothing else here needs it
+
             with listener.task(f"{title} · again"):
-                floor = _noise(session, benchmark, protocol, verdicts, settings.repeat - 1, listener)
+                times, progress = settings.repeat - 1, _ProgressOnly(listener)
+                floor = noise.repeat(benchmark, session.engine, protocol, verdicts, times, progress)
             folder.add("noise", asdict(floor))
-    return ScoreRow(figures, measured.verdicts_per_minute, _published(figures), floor)
-
-
-def _noise(
-    session: Session,
-    benchmark: Benchmark,
-    protocol: Protocol,
-    verdicts: list[Verdict],
-    times: int,
-    listener: ProgressListener,
-) -> Noise:
-    return noise.repeat(benchmark, session.engine, protocol, verdicts, times, _ProgressOnly(listener))
-
-
-def _published(figures: Score) -> published.PublishedComparison | None:
     row = published.find_published(read_published(), figures.model, figures.benchmark)
-    return published.against_published(figures, row) if row else None
+    comparison = published.against_published(figures, row) if row else None
+    return ScoreRow(figures, measured.verdicts_per_minute, comparison, floor)
 
 
 class _ProgressOnly(ProgressListener):

@@ -46,7 +46,7 @@ def ladder_judges(options: LadderOptions) -> list[Judge]:
     if not judges:
         raise ModelError(
             f"no scheme of {model} but {baseline} is built on this machine",
-            f"edge-judge quantize {model} q4_k_m builds one" if not options.schemes else "name one beside the baseline",
+            "name another scheme" if options.schemes else f"edge-judge quantize {model} q4_k_m builds one",
         )
     return sorted(judges, key=lambda judge: judge.bytes, reverse=True)
 
@@ -65,7 +65,7 @@ def judging_tasks(judge: Judge, benchmarks: Sequence[Benchmark], options: Protoc
     for task in tasks:
         check_references(task.protocol, task.benchmark)
     if not tasks:
-        raise DataError("no benchmark is here to decide on", "--benchmark names one, edge-judge data list shows all")
+        raise DataError("no benchmark is here to decide on", "--benchmark names one of `edge-judge data list`")
     return tasks
 
 

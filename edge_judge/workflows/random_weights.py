@@ -12,13 +12,11 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
-import psutil
-
 from edge_judge.records import Judge, ProgressListener
 from edge_judge.report.formatting import short_size
 from edge_judge.workflows.build import build_callback
 from edge_judge.workflows.model_files import model_config
-from edge_judge.workflows.models import SPARE
+from edge_judge.workflows.models import SPARE, machine_memory
 from quantize import architectures, lock, schemes, stand_in
 
 LARGE = Path("/var/tmp")  # on the disk, where /tmp may be a part of memory
@@ -50,7 +48,7 @@ def random_judge(weights: RandomWeights, scheme: str, listener: ProgressListener
 
 
 def _warn(weights: int, listener: ProgressListener) -> None:
-    memory = psutil.virtual_memory().total
+    memory = machine_memory()
     if weights + SPARE > memory:
         too_large = f"{short_size(weights)} of weights do not fit {short_size(memory)} of memory"
         listener.note(f"{too_large}: expect the disk's speed")
@@ -61,9 +59,6 @@ def _place(keep: Path | None) -> Iterator[Path]:
     if keep is not None:
         yield keep
         return
-    with tempfile.TemporaryDirectory(prefix="edge-judge-", dir=_disk()) as folder:
+    disk = LARGE if LARGE.is_dir() and "TMPDIR" not in os.environ else None
+    with tempfile.TemporaryDirectory(prefix="edge-judge-", dir=disk) as folder:
         yield Path(folder) / "stand-in.gguf"
-
-
-def _disk() -> Path | None:
-    return LARGE if LARGE.is_dir() and "TMPDIR" not in os.environ else None

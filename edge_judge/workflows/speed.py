@@ -15,7 +15,7 @@ from edge_judge.engine.throughput import Rates
 from edge_judge.errors import DataError, ModelError, UsageError
 from edge_judge.judging import workload
 from edge_judge.judging.workload import Load
-from edge_judge.protocols import grammar as grammars
+from edge_judge.protocols import grammar as grammar_files
 from edge_judge.records import Benchmark, Judge, ProgressListener
 from edge_judge.workflows.data import load_here
 from edge_judge.workflows.judges import find_judge, with_chat_template
@@ -43,7 +43,7 @@ class BenchmarkTime:
 @dataclass(frozen=True, slots=True)
 class MeasuredSpeed:
     """bytes: of the file; random_weights: whether they stood in for a model that is not here; tokens_estimated:
-    whether the vocabulary was no real one either.
+    whether the vocabulary was made up too.
     """
 
     model: str
@@ -69,14 +69,15 @@ def speed(
     judge cannot be asked is left out with a note.
     """
     _check(judge, weights)
-    _check_grammars(grammars)  # before anything large is written
+    for grammar in grammars:  # before anything large is written
+        grammar_files.load(grammar)
     chosen = load_here(benchmarks, listener)
     made_up = weights is not None and weights.vocab is None
     with _judge(judge, weights, listener) as measured, _opened(measured, judge.threads, made_up) as (model, opened):
         rates = throughput.measure(model, opened, seconds)
         engine = LocalEngine.of(model)
-        times = (_time(engine, measured, rates, part, grammar, listener) for part in chosen for grammar in grammars)
-        estimates = tuple(estimate for estimate in times if estimate is not None)
+        times = (_time(engine, measured, rates, part, name, listener) for part in chosen for name in grammars)
+        estimates = tuple(filter(None, times))
         size = measured.bytes
     return MeasuredSpeed(measured.model, measured.scheme, size, weights is not None, made_up, rates, estimates)
 
@@ -92,11 +93,6 @@ def _check(judge: JudgeOptions, weights: RandomWeights | None) -> None:
         raise UsageError("--shape needs a scheme", "say for example: --scheme q4_k_m")
     if weights.keep is not None and weights.keep.exists() and not weights.keep.is_file():
         raise UsageError(f"{weights.keep}: no ordinary file, so it will not be replaced", "--keep names a file")
-
-
-def _check_grammars(names: Sequence[str]) -> None:
-    for name in names:
-        grammars.load(name)
 
 
 @contextmanager

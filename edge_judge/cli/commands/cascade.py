@@ -23,7 +23,8 @@ HEADING = "look closer"
 @click.argument("large", type=options.FOLDER)
 @click.option(
     "--keep",
-    type=options.Percent(),
+    type=options.PERCENT,
+    callback=options.number,
     default=99.0,
     show_default=True,
     metavar="PERCENT",

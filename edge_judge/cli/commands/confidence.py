@@ -21,8 +21,9 @@ HEADING = "look closer"
 @options.run_folders
 @click.option(
     "--abstain",
-    type=options.Percent(),
+    type=options.PERCENT,
     metavar="PERCENT",
+    callback=options.number,
     help="Find the confidence from which surely fewer answers are wrong.",
 )
 @options.data

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from edge_judge.cli import options, terminal
+from edge_judge.report import formatting
 from edge_judge.workflows.options import ImportSettings
 
 if TYPE_CHECKING:
@@ -46,11 +47,10 @@ def export(run: Path, output: Path | None, data: Path | None) -> None:
 
     It holds verdicts, probabilities and settings, without any text.
     """
-    from edge_judge.report.formatting import short_size
     from edge_judge.workflows.packs import export_pack
 
     written = export_pack(run, output, data)
-    terminal.note(f"{written.verdicts:,} verdicts in {short_size(written.bytes)}")
+    terminal.note(f"{written.verdicts:,} verdicts in {formatting.short_size(written.bytes)}")
     click.echo(written.path)
 
 
@@ -90,8 +90,6 @@ def show(file: Path, as_json: bool) -> None:
 
 
 def _facts(pack: Pack) -> dict[str, object]:
-    from edge_judge.report import formatting
-
     measured = pack.measured
     cost = {
         "verdicts per minute": formatting.count(measured.verdicts_per_minute if measured else None),
@@ -125,9 +123,7 @@ def _as_json(pack: Pack) -> dict[str, Any]:
 
 def _printable(value: object) -> str:
     """One line without control characters: what a file says must not move a terminal's cursor."""
-    from edge_judge.report.formatting import UNDEFINED
-
-    text = UNDEFINED if value is None else str(value)
+    text = formatting.UNDEFINED if value is None else str(value)
     return text if text.isprintable() else ascii(text)[1:-1]
 
 

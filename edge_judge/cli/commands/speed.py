@@ -15,6 +15,7 @@ import click
 from edge_judge.cli import options, terminal
 from edge_judge.cli.errors import interrupted
 from edge_judge.errors import UsageError
+from edge_judge.report import formatting
 from edge_judge.workflows.options import SPEED_GRAMMARS, SPEED_SECONDS, BenchmarkOptions, JudgeOptions
 
 if TYPE_CHECKING:
@@ -28,7 +29,7 @@ HEADING = "begin"
 
 @dataclass(frozen=True, slots=True)
 class StandIn:
-    """Random weights as they were asked for; shape: None for none."""
+    """The options of random weights. shape: None for none."""
 
     shape: str | None = None
     vocab: Path | None = None
@@ -109,10 +110,8 @@ def speed(
     if as_json:
         click.echo(json.dumps(asdict(measured), indent=2))
         return
-    from edge_judge.report.formatting import render
-
     parts = [_rates_table(measured), *_estimates_table(measured)]
-    click.echo(render(parts, terminal.width(), terminal.color()), nl=False)
+    click.echo(formatting.render(parts, terminal.width(), terminal.color()), nl=False)
 
 
 @contextmanager
@@ -122,8 +121,8 @@ def _signals_as_exits() -> Iterator[None]:
     def leave(number: int, _: object) -> None:
         raise SystemExit(128 + number)
 
-    known = [getattr(signal, name) for name in ("SIGTERM", "SIGHUP") if hasattr(signal, name)]
-    before = {number: signal.signal(number, leave) for number in known}
+    signals = [getattr(signal, name) for name in ("SIGTERM", "SIGHUP") if hasattr(signal, name)]
+    before = {number: signal.signal(number, leave) for number in signals}
     try:
         yield
     finally:
@@ -132,8 +131,6 @@ def _signals_as_exits() -> Iterator[None]:
 
 
 def _rates_table(measured: MeasuredSpeed) -> RenderableType:
-    from edge_judge.report import formatting
-
     rates = measured.rates
     threads = f"{rates.threads} thread{'s' if rates.threads > 1 else ''}"
     title = f"{measured.model} {measured.scheme}{', random weights' if measured.random_weights else ''}, {threads}"
@@ -147,8 +144,6 @@ def _rates_table(measured: MeasuredSpeed) -> RenderableType:
 
 
 def _estimates_table(measured: MeasuredSpeed) -> list[RenderableType]:
-    from edge_judge.report import formatting
-
     estimates = measured.estimates
     if not estimates:
         return []
