@@ -8,7 +8,7 @@ from __future__ import annotations
 import re
 from collections.abc import Callable
 from dataclasses import fields
-from functools import wraps
+from functools import reduce, wraps
 from math import isnan
 from pathlib import Path
 from typing import Any, TypeVar
@@ -44,21 +44,23 @@ def collected(**objects: type[Any]) -> Callable[[Function], Function]:
     return decorate
 
 
-results = click.option(
-    "--results", type=FOLDER, default=RESULTS, show_default=True, help="Where runs are kept."
-)
+def several(*options: Callable[[Function], Function]) -> Callable[[Function], Function]:
+    """Several options as one, in the order in which `--help` lists them."""
+
+    def decorate(function: Function) -> Function:
+        return reduce(lambda decorated, option: option(decorated), reversed(options), function)
+
+    return decorate
+
+
+results = click.option("--results", type=FOLDER, default=RESULTS, show_default=True, help="Where runs are kept.")
 data = click.option(
-    "--data",
-    type=FOLDER,
-    help="Folder that has the benchmark files. [default: EDGE_JUDGE_DATA, or the cache]",
+    "--data", type=FOLDER, help="Folder that has the benchmark files. [default: EDGE_JUDGE_DATA, or the cache]"
 )
 run_folders = click.argument("paths", metavar="[RUNS]...", nargs=-1, type=FOLDER)
 as_json = click.option("--json", "as_json", is_flag=True, help="Print JSON instead of a table.")
 model = click.option(
-    "--model",
-    default=POCKET,
-    show_default=True,
-    help="A model that is built here, see `edge-judge models`.",
+    "--model", default=POCKET, show_default=True, help="A model that is built here, see `edge-judge models`."
 )
 scheme = click.option("--scheme", help="Its quantization scheme.  [default: f16]")
 gguf = click.option("--gguf", type=FILE, help="Judge with this GGUF file instead.")
@@ -98,18 +100,8 @@ cache = click.option(
 )
 
 
-def limits(function: Function) -> Function:
-    """What the work may take: the fields of `Limits`."""
-    return max_memory(cache(function))
-
-
-def judge(function: Function) -> Function:
-    """Which model judges: the fields of `JudgeOptions`, but for the chat template, which `protocol` adds."""
-    for option in (threads, gguf, scheme, model):
-        function = option(function)
-    return function
-
-
+limits = several(max_memory, cache)  # the fields of `Limits`
+judge = several(model, scheme, gguf, threads)  # the fields of `JudgeOptions`; `protocol` adds the chat template
 grammar = click.option(
     "--grammar",
     help="The answer shape a judge is held to; none: it writes what it likes.  "
@@ -130,13 +122,8 @@ chat_template = click.option(
 )
 
 
-def protocol(function: Function) -> Function:
-    """How it judges: the fields of `ProtocolOptions`, and the chat template."""
-    for option in (chat_template, truncate, reasoning, rubric, grammar):
-        function = option(function)
-    return function
-
-
+# the fields of `ProtocolOptions`, and the chat template of `JudgeOptions`
+protocol = several(grammar, rubric, reasoning, truncate, chat_template)
 benchmarks = click.option(
     "--benchmark",
     "names",

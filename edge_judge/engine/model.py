@@ -47,11 +47,9 @@ class Model:
         self.threads = threads or physical_cores()
         llama.start()
         mapped = _mapped(path)
-        mapped_before = memory.of_files()  # read after llama.cpp has loaded its own libraries
+        self._mapped_before = memory.of_files()  # read after llama.cpp has loaded its own libraries
         self.loaded = llama.LoadedModel(path, vocab_only=vocab_only, mapped=mapped)
-        self.weights = llama.buffer_bytes("model")  # bytes
-        self._in_ram, self._mapped_before = llama.weights_in_ram(), mapped_before
-        self.handle, self.vocab = self.loaded.handle, self.loaded.vocab
+        self.weights, self._in_ram = llama.buffer_bytes("model"), llama.weights_in_ram()
         self.vocabulary = self.loaded.vocabulary
         self.trained_context = self.loaded.trained_context
         self._template = chat
