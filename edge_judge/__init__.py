@@ -84,11 +84,11 @@ if TYPE_CHECKING:  # where each name is defined: for type checkers, editors, and
         LadderOptions,
         ProtocolOptions,
         QuantizeSettings,
+        RandomWeights,
         ReportSettings,
         RunsOptions,
     )
     from edge_judge.workflows.packs import ExportedPack, export_pack, import_pack, read_pack
-    from edge_judge.workflows.random_weights import RandomWeights
     from edge_judge.workflows.report import WrittenReport, report
     from edge_judge.workflows.selective import confidence
     from edge_judge.workflows.speed import BenchmarkTime, MeasuredSpeed, speed

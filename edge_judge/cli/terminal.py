@@ -1,6 +1,6 @@
 """What is shown on stderr, for a person: notes, and progress with the time that is left, on a terminal only.
 
-Knows: bars, whether anybody looks. Does not know: what the work is.
+Knows: bars, whether stderr is a terminal. Does not know: what the work is.
 """
 
 from __future__ import annotations
@@ -25,12 +25,12 @@ def note(text: str) -> None:
 
 
 def width() -> int:
-    """Columns for a table: the terminal's, at most 120; 80 where nobody looks."""
+    """Columns for a table: the terminal's, at most 120; 80 without one."""
     return min(shutil.get_terminal_size((80, 24)).columns, 120)
 
 
 def color() -> bool:
-    if sys.stdout is None:  # closed by the caller: there is nobody to print for
+    if sys.stdout is None:  # closed by the caller
         return False
     return sys.stdout.isatty() and "NO_COLOR" not in os.environ
 

@@ -71,11 +71,6 @@ class Model:
         mapped = max(0, memory.of_files() - self._mapped_before)
         return memory.now() - mapped - self._in_ram
 
-    @property
-    def attention(self) -> llama.Attention:
-        """The sizes that decide how large a key-value cache is."""
-        return self.loaded.attention
-
     def metadata(self, key: str) -> str | None:
         """The value of a metadata key, as text; None if the file does not have it."""
         return self.loaded.metadata(key)

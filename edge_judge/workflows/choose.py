@@ -1,8 +1,8 @@
-"""Which scheme of a model can be trusted, found with as few verdicts as possible: judge a block of pairs, look, go on.
+"""Which scheme of a model can be trusted, with as few verdicts as possible: judge a block of pairs, decide, go on.
 
-The ladder is walked from the widest scheme down and ends at the first that is not shown to be within the margin, which
-keeps the 5 % of `choice` for the ladder as a whole. Only one model is in memory at a time: the baseline is judged some
-blocks ahead, twice as far each time, so that it is loaded a few times and not for every block.
+The ladder is walked from the widest scheme down and ends at the first that is not shown to be within the margin, so
+that the 5 % of `decide_scheme` hold for the whole ladder. Only one model is in memory at a time: the baseline is judged
+some blocks ahead, twice as far each time, so that it is loaded a few times and not for every block.
 
 All verdicts lie in ordinary runs' folders: what was recorded before is not judged again, and `eval` goes on from here.
 Knows: sessions, runs' folders, decisions. Does not know: which schemes are in question (ladder.py), what is printed.
@@ -50,7 +50,7 @@ class ChosenScheme:
 
 @dataclass(frozen=True, slots=True)
 class LocalWork:
-    """How a scheme whose file is here is judged, and who hears of it."""
+    """How the schemes whose files are here are judged."""
 
     results: Path
     threads: int | None = None
@@ -205,7 +205,7 @@ class Clock:
 
 
 class _SchemeListener(ProgressListener):
-    """Tells a listener of a scheme's work under the scheme's name."""
+    """Puts the scheme's name before each estimate."""
 
     def __init__(self, listener: ProgressListener, scheme: str) -> None:
         self._listener, self._scheme = listener, scheme
@@ -236,7 +236,7 @@ def walk(
 def decided(
     side: JudgeSource, baseline: JudgeSource, tasks: Sequence[Task], settings: ChooseSettings, clock: Clock
 ) -> Decision:
-    """Judge and look until it is decided, or what may be spent is spent, or there is nothing more to judge."""
+    """Judge blocks until the scheme is decided, the budget is spent, or no pair is left."""
     blocks = sampling.order([task.benchmark for task in tasks], settings.seed)
     claim, seed, most = settings.claim, settings.seed, settings.max_pairs
     while True:

@@ -1,4 +1,4 @@
-"""A benchmark put to a judge, and its verdicts scored: runs that are begun, resumed or read back.
+"""Judging benchmarks and scoring the verdicts, in runs that are begun, resumed or read back.
 
 Knows: sessions, runs' folders, figures. Does not know: how a verdict is reached, how figures are shown.
 """

@@ -17,7 +17,7 @@ from quantize import architectures, lock, schemes
 from quantize.architectures.blueprint import Blueprint
 
 SCHEMES = ("f16", "q8_0", "q6_k", "q5_k_m", "q4_k_m", "q3_k_m", "q2_k")  # widest first
-SURE = 0.98  # a scheme that is named should fit then, though the process is never twice of the same size
+SURE = 0.98  # of the memory allowed: two processes are never of exactly the same size
 
 
 @contextmanager

@@ -161,3 +161,15 @@ class ImportSettings:
     fresh: bool = False
     data: Path | None = None
     results: Path = RESULTS
+
+
+@dataclass(frozen=True, slots=True)
+class RandomWeights:
+    """Random weights to measure. shape: the known model whose shape they have, None for no random weights; vocab: a
+    GGUF file whose vocabulary they take, None for one that is made up; keep: the file in which they stay, None for
+    nowhere.
+    """
+
+    shape: str | None = None
+    vocab: Path | None = None
+    keep: Path | None = None

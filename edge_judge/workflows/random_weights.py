@@ -9,7 +9,6 @@ import os
 import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
 from pathlib import Path
 
 from edge_judge.records import Judge, ProgressListener
@@ -17,26 +16,16 @@ from edge_judge.report.formatting import short_size
 from edge_judge.workflows.build import build_callback
 from edge_judge.workflows.model_files import model_config
 from edge_judge.workflows.models import SPARE, machine_memory
+from edge_judge.workflows.options import RandomWeights
 from quantize import architectures, lock, schemes, stand_in
 
 LARGE = Path("/var/tmp")  # on the disk, where /tmp may be a part of memory
 
 
-@dataclass(frozen=True, slots=True)
-class RandomWeights:
-    """shape: the known model whose shape they have; vocab: a GGUF file whose vocabulary they take, None for one that is
-    made up; keep: the file in which they stay, None for nowhere.
-    """
-
-    shape: str
-    vocab: Path | None = None
-    keep: Path | None = None
-
-
 @contextmanager
-def random_judge(weights: RandomWeights, scheme: str, listener: ProgressListener) -> Iterator[Judge]:
+def random_judge(shape: str, scheme: str, weights: RandomWeights, listener: ProgressListener) -> Iterator[Judge]:
     """A judge of a known model's shape that knows nothing. What is not kept is removed, whatever ends the work."""
-    model, canonical = lock.read().model(weights.shape), schemes.canonical(scheme)
+    model, canonical = lock.read().model(shape), schemes.canonical(scheme)
     config = model_config(model)
     with _place(weights.keep) as out:
         _warn(schemes.file_bytes(architectures.blueprint(config), canonical), listener)

@@ -25,9 +25,10 @@ from edge_judge.workflows.options import (
     BenchmarkOptions,
     JudgeOptions,
     ProtocolOptions,
+    RandomWeights,
 )
 from edge_judge.workflows.protocol import check_references, protocol_for
-from edge_judge.workflows.random_weights import RandomWeights, random_judge
+from edge_judge.workflows.random_weights import random_judge
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,7 +58,7 @@ class MeasuredSpeed:
 
 def speed(
     judge: JudgeOptions = JudgeOptions(),
-    weights: RandomWeights | None = None,
+    weights: RandomWeights = RandomWeights(),
     benchmarks: BenchmarkOptions = BenchmarkOptions(names=()),
     grammars: Sequence[str] = SPEED_GRAMMARS,
     seconds: float = SPEED_SECONDS,
@@ -72,19 +73,23 @@ def speed(
     for grammar in grammars:  # before anything large is written
         grammar_files.load(grammar)
     chosen = load_here(benchmarks, listener)
-    made_up = weights is not None and weights.vocab is None
+    random = weights.shape is not None
+    made_up = random and weights.vocab is None
     with _judge(judge, weights, listener) as measured, _opened(measured, judge.threads, made_up) as (model, opened):
         rates = throughput.measure(model, opened, seconds)
         engine = LocalEngine.of(model)
         times = (_time(engine, measured, rates, part, name, listener) for part in chosen for name in grammars)
         estimates = tuple(filter(None, times))
         size = measured.bytes
-    return MeasuredSpeed(measured.model, measured.scheme, size, weights is not None, made_up, rates, estimates)
+    return MeasuredSpeed(measured.model, measured.scheme, size, random, made_up, rates, estimates)
 
 
-def _check(judge: JudgeOptions, weights: RandomWeights | None) -> None:
+def _check(judge: JudgeOptions, weights: RandomWeights) -> None:
     """Raises UsageError for what does not go together."""
-    if weights is None:
+    if weights.shape is None:
+        for option, file in (("--vocab", weights.vocab), ("--keep", weights.keep)):
+            if file is not None:
+                raise UsageError(f"{option} does nothing without --shape", "it belongs to random weights")
         return
     for option, value in (("--model", judge.model), ("--gguf", judge.gguf)):
         if value is not None:
@@ -96,12 +101,12 @@ def _check(judge: JudgeOptions, weights: RandomWeights | None) -> None:
 
 
 @contextmanager
-def _judge(options: JudgeOptions, weights: RandomWeights | None, listener: ProgressListener) -> Iterator[Judge]:
+def _judge(options: JudgeOptions, weights: RandomWeights, listener: ProgressListener) -> Iterator[Judge]:
     """The judge that is meant; random weights are there only as long as they are needed."""
-    if weights is None:
+    if weights.shape is None:
         yield find_judge(options)
         return
-    with random_judge(weights, str(options.scheme), listener) as judge:
+    with random_judge(weights.shape, str(options.scheme), weights, listener) as judge:
         yield with_chat_template(judge, options.chat_template)
 
 

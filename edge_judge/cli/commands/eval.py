@@ -1,4 +1,4 @@
-"""edge-judge eval: a benchmark put to a judge."""
+"""edge-judge eval: a judge's verdicts on a benchmark, and their score."""
 
 from __future__ import annotations
 

@@ -53,6 +53,6 @@ def _check(as_json: bool) -> None:
         for row in states:
             click.echo(f"{row.state:8} {row.model:13} {row.file:12} {row.detail}")
         if not states:
-            click.echo("nothing is built here, and nothing was told by the Hub")
+            click.echo("nothing is built here, and the Hub reported nothing")
     if wrong := [row.wrong for row in states if row.wrong is not None]:
         raise EdgeJudgeError(f"not what was recorded: {', '.join(wrong)}", "edge-judge quantize builds a file again")

@@ -6,45 +6,22 @@ import json
 import signal
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import asdict, dataclass
-from pathlib import Path
+from dataclasses import asdict
 from typing import TYPE_CHECKING
 
 import click
 
 from edge_judge.cli import options, terminal
 from edge_judge.cli.errors import interrupted
-from edge_judge.errors import UsageError
 from edge_judge.report import formatting
-from edge_judge.workflows.options import SPEED_GRAMMARS, SPEED_SECONDS, BenchmarkOptions, JudgeOptions
+from edge_judge.workflows.options import SPEED_GRAMMARS, SPEED_SECONDS, BenchmarkOptions, JudgeOptions, RandomWeights
 
 if TYPE_CHECKING:
     from rich.console import RenderableType
 
-    from edge_judge.workflows.random_weights import RandomWeights
     from edge_judge.workflows.speed import MeasuredSpeed
 
 HEADING = "begin"
-
-
-@dataclass(frozen=True, slots=True)
-class StandIn:
-    """The options of random weights. shape: None for none."""
-
-    shape: str | None = None
-    vocab: Path | None = None
-    keep: Path | None = None
-
-    def weights(self) -> RandomWeights | None:
-        """Raises UsageError for what belongs to random weights where there are none."""
-        from edge_judge.workflows.random_weights import RandomWeights
-
-        if self.shape is not None:
-            return RandomWeights(self.shape, self.vocab, self.keep)
-        for option, value in (("--vocab", self.vocab), ("--keep", self.keep)):
-            if value is not None:
-                raise UsageError(f"{option} does nothing without --shape", "it belongs to random weights")
-        return None
 
 
 @click.command(
@@ -85,10 +62,10 @@ class StandIn:
     help="How long each of three measurements lasts.",
 )
 @options.as_json
-@options.collected(judge=JudgeOptions, stand_in=StandIn, benchmarks=BenchmarkOptions)
+@options.collected(judge=JudgeOptions, weights=RandomWeights, benchmarks=BenchmarkOptions)
 def speed(
     judge: JudgeOptions,
-    stand_in: StandIn,
+    weights: RandomWeights,
     benchmarks: BenchmarkOptions,
     grammars: tuple[str, ...],
     seconds: float,
@@ -104,7 +81,7 @@ def speed(
     listener = terminal.TerminalListener()
     try:
         with _signals_as_exits():
-            measured = workflow.speed(judge, stand_in.weights(), benchmarks, grammars, seconds, listener)
+            measured = workflow.speed(judge, weights, benchmarks, grammars, seconds, listener)
     except KeyboardInterrupt:
         interrupted("the same command measures anew")
     if as_json:
@@ -116,7 +93,7 @@ def speed(
 
 @contextmanager
 def _signals_as_exits() -> Iterator[None]:
-    """A signal that ends the process ends it in order, as an interrupt does, so that nothing large is left behind."""
+    """SIGTERM and SIGHUP end the work as an interrupt does, so that no large file is left behind."""
 
     def leave(number: int, _: object) -> None:
         raise SystemExit(128 + number)
