@@ -72,7 +72,7 @@ def choose(
     tasks = judging_tasks(judges[0], loaded, protocol)
     work = LocalWork(settings.results, ladder.threads, limits, listener)
     decisions: list[Decision] = []
-    with advising(judges[0], known=True), _baseline(ladder, tasks, work) as baseline:
+    with advising(judges[0], in_lock=True), _baseline(ladder, tasks, work) as baseline:
         for decision in walk(judges, baseline, tasks, settings, work):
             decisions.append(decision)
             listener.note(f"{decision.run.scheme}: {decision.outcome} after {decision.pairs:,} pairs")

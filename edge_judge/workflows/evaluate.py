@@ -41,7 +41,7 @@ def evaluate(
     chosen, orders = find_judge(judge), ORDERS if settings.order == "both" else ORDERS[:1]
     rows = []
     session = Session(chosen, threads=judge.threads, limits=limits)
-    with advising(chosen, known=judge.gguf is None), session:
+    with advising(chosen, in_lock=judge.gguf is None), session:
         for benchmark in loaded:
             part = replace(benchmark, pairs=benchmark.pairs[: settings.limit])
             ties = settings.ties == "allow" or benchmark.ties

@@ -60,7 +60,7 @@ def judge(
     chosen = find_judge(judge)
     applied = protocol_for(chosen, protocol, ties=ties)
     check_references(applied, Benchmark("pair", (pair,), "", applied.ties, ""))
-    with advising(chosen, known=judge.gguf is None):
+    with advising(chosen, in_lock=judge.gguf is None):
         verdicts = judge_pair(pair, chosen, applied, threads=judge.threads, limits=limits)
     p = debiased(verdicts) if any(verdict.p is not None for verdict in verdicts) else {}
     return JudgedPair(chosen.model, chosen.scheme, tuple(verdicts), p)

@@ -85,8 +85,9 @@ def show(file: Path, as_json: bool) -> None:
     facts = _facts(content) | {name: content.settings[name] for name in sorted(content.settings)}
     lines = {_printable(name): _printable(value) for name, value in facts.items()}
     first = max(map(len, lines))
+    room = max(terminal.width() - first - 2, 16)
     for name, value in lines.items():
-        click.echo(f"{name:{first}}  {_cut(value, max(terminal.width() - first - 2, 16))}")
+        click.echo(f"{name:{first}}  {value if len(value) <= room else f'{value[: room - 1]}…'}")
 
 
 def _facts(pack: Pack) -> dict[str, object]:
@@ -125,7 +126,3 @@ def _printable(value: object) -> str:
     """One line without control characters: what a file says must not move a terminal's cursor."""
     text = formatting.UNDEFINED if value is None else str(value)
     return text if text.isprintable() else ascii(text)[1:-1]
-
-
-def _cut(text: str, width: int) -> str:
-    return text if len(text) <= width else f"{text[: width - 1]}…"

@@ -115,8 +115,9 @@ def _rates_table(measured: MeasuredSpeed) -> RenderableType:
         "\nfile", "reading\ntokens/s", "writing\ntokens/s", f"{rates.slots} at once\ntokens/s",
         "loads\nin", f"cache of\n{rates.cache_cells:,} tokens", "peak\nRSS",
     ]  # fmt: skip
+    loading = f"{rates.load_seconds:.1f} s" if rates.load_seconds >= 0.05 else "<0.1 s"
     figures = map(formatting.count, (rates.prompt, rates.alone, rates.together))
-    cells = [formatting.size(measured.bytes), *figures, _loading(rates.load_seconds)]
+    cells = [formatting.size(measured.bytes), *figures, loading]
     return formatting.table(title, headers, [[*cells, formatting.size(rates.cache), formatting.size(rates.peak_rss)]])
 
 
@@ -151,7 +152,3 @@ def _notes(measured: MeasuredSpeed) -> Iterator[str]:
         yield "cut: verdicts on pairs too long for the model, counted as --truncate answers shortens them"
     if measured.tokens_estimated:
         yield "tokens are estimated, four characters each: --vocab counts them with a GGUF file's vocabulary"
-
-
-def _loading(seconds: float) -> str:
-    return f"{seconds:.1f} s" if seconds >= 0.05 else "<0.1 s"
