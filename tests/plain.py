@@ -16,7 +16,7 @@ def context(model: Model) -> Iterator[object]:
     """A plain context of one sequence."""
     params = llama.llama_context_default_params()
     params.n_ctx, params.n_batch, params.n_threads, params.n_threads_batch = 2048, 2048, 1, 1
-    handle = llama.llama_init_from_model(model.handle, params)
+    handle = llama.llama_init_from_model(model.loaded.handle, params)
     try:
         yield handle
     finally:

@@ -30,9 +30,13 @@ def test_every_command_has_help_that_ends_with_an_example(edge: Edge, command: s
     assert f"edge-judge {command}" in done.stdout.split("Example:")[1]
 
 
-def test_help_lists_every_command(edge: Edge) -> None:
-    listed = re.findall(r"^  ([a-z]+)  +\S", edge("--help").stdout, re.MULTILINE)
+def test_help_lists_every_command_with_a_whole_sentence(edge: Edge) -> None:
+    shown = edge("--help", COLUMNS="80").stdout
+    listed = re.findall(r"^  ([a-z]+)  +\S", shown, re.MULTILINE)
     assert sorted(listed) == sorted(COMMANDS)
+    groups = [edge(group, "--help", COLUMNS="80").stdout for group in ("data", "pack")]
+    listings = [text.partition("\n")[2] for text in (shown, *groups)]  # without "Usage: … [ARGS]..."
+    assert [line for text in listings for line in text.splitlines() if line.endswith("...")] == []
 
 
 def test_help_lists_commands_by_what_a_person_is_doing_as_the_readme_does(edge: Edge) -> None:

@@ -126,7 +126,7 @@ def test_jurors_of_other_schemes_and_protocols_sit_together(edge: Edge) -> None:
         (["confidence", FREE], 1, ["no probability", "hint: judge with a grammar"]),
         (["confidence", "elsewhere"], 1, ["elsewhere"]),
         (["confidence", "--results", "empty"], 1, ["no complete run with probabilities"]),
-        (["confidence", SMALL, "--abstain", "nan"], 2, ["not in the range"]),
+        (["confidence", SMALL, "--abstain", "nan"], 2, ["--abstain is not a number"]),
         (["confidence", SMALL, "--abstain", "0"], 2, ["not in the range"]),
         (["cascade", SMALL], 2, ["LARGE"]),
         (["cascade", SMALL, SMALL], 2, ["named twice"]),

@@ -250,15 +250,15 @@ def retype(path, copy, texts):
 def user_defined(model):
     """The texts of user-defined tokens."""
     kind = llama.LLAMA_TOKEN_ATTR_USER_DEFINED
-    tokens = [one for one in range(model.vocabulary) if llama.llama_vocab_get_attr(model.vocab, one) & kind]
-    return {llama.llama_vocab_get_text(model.vocab, one).decode() for one in tokens}
+    tokens = [one for one in range(model.vocabulary) if llama.llama_vocab_get_attr(model.loaded.vocab, one) & kind]
+    return {llama.llama_vocab_get_text(model.loaded.vocab, one).decode() for one in tokens}
 
 
 def special(model):
     """Every token that is no text, and the texts they go by."""
     kinds = llama.LLAMA_TOKEN_ATTR_CONTROL | llama.LLAMA_TOKEN_ATTR_USER_DEFINED | llama.LLAMA_TOKEN_ATTR_UNKNOWN
-    tokens = [one for one in range(model.vocabulary) if llama.llama_vocab_get_attr(model.vocab, one) & kinds]
-    texts = {one: llama.llama_vocab_get_text(model.vocab, one).decode() for one in tokens}
+    tokens = [one for one in range(model.vocabulary) if llama.llama_vocab_get_attr(model.loaded.vocab, one) & kinds]
+    texts = {one: llama.llama_vocab_get_text(model.loaded.vocab, one).decode() for one in tokens}
     texts = {one: text for one, text in texts.items() if re.search(r"\W\w", text)}  # no white space, no pieces of words
     return set(texts), list(texts.values())
 

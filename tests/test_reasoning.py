@@ -90,7 +90,7 @@ class Judge:
         setup = at or reasoning.reasoning_setup(model, shape.kind.request(legal, limit))
         self.author = writer(setup, texts)
         self.model, self.script, self.last = model, [token for part in script for token in tokens_of(part)], dict(last)
-        self.end, self.cache = llama.llama_vocab_eos(model.vocab), []
+        self.end, self.cache = llama.llama_vocab_eos(model.loaded.vocab), []
 
     def write(self):
         """Go on until nothing is left to evaluate."""
@@ -384,7 +384,7 @@ def test_a_judge_without_a_grammar_writes_until_it_falls_silent_or_to_its_bound(
 
     assert [free.next(says(ord("a"))).tokens for _ in range(2)] == [(ord("a"),)] * 2
     assert free.next(says(END)) is None
-    assert free.text == "aa"
+    assert free.result.text == "aa"
     bounded = free_form.FreeFormWriter(fake, 2)
     assert [bounded.next(says(ord("b"))) is None for _ in range(3)] == [False, False, True]
-    assert bounded.text == "bb"
+    assert bounded.result.text == "bb"

@@ -18,11 +18,11 @@ from typing import NoReturn
 import click
 
 FAILED, WRONG_USAGE, TOO_MUCH_LOST, INTERRUPTED = 1, 2, 3, 130
-NO_ROOM = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EFBIG})  # said by a write, which knows no file's name
+NO_ROOM = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EFBIG})  # of a write, which names no file
 
 
 def fail(message: str, hint: str | None, code: int) -> NoReturn:
-    """Say it on stderr, one line each, and leave."""
+    """Print both on stderr, a line each, and exit."""
     click.echo(f"{style('error:', 'red')} {' '.join(message.split())}", err=True)
     if hint:
         click.echo(f"{style('hint:', 'cyan')} {' '.join(hint.split())}", err=True)
@@ -44,7 +44,7 @@ def print_any_character() -> None:
 
 @contextmanager
 def library_errors() -> Iterator[None]:
-    """Shows an error of the library, or of the system about a file, and leaves. A bug of ours keeps its traceback."""
+    """Shows an error of the library, or of the system about a file, and exits. A bug of ours keeps its traceback."""
     try:
         yield
     except KeyboardInterrupt:
@@ -61,15 +61,15 @@ def library_errors() -> Iterator[None]:
 
 @contextmanager
 def usage_errors() -> Iterator[None]:
-    """Shows what click found wrong with the options, and leaves."""
+    """Shows what is wrong with the options, and exits."""
     try:
         yield
     except click.exceptions.NoArgsIsHelpError as error:
-        click.echo(error.format_message(), err=True)  # nothing was asked wrongly: the help, as it is laid out
+        click.echo(error.format_message(), err=True)  # the help, as it is laid out
         raise SystemExit(WRONG_USAGE) from None
     except click.UsageError as error:
         where = error.ctx.command_path if error.ctx else "edge-judge"
-        fail(error.format_message(), f"{where} --help tells what can be said", WRONG_USAGE)
+        fail(error.format_message(), f"see `{where} --help`", WRONG_USAGE)
     except click.ClickException as error:
         fail(error.format_message(), None, error.exit_code)
     except click.Abort:

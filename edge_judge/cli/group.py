@@ -29,8 +29,8 @@ class Commands(click.Group):
     def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
         if cmd_name not in self.list_commands(ctx):
             return None
-        found = vars(_module(cmd_name)).values()
-        return next(command for command in found if isinstance(command, click.Command) and command.name == cmd_name)
+        members = vars(_module(cmd_name)).values()
+        return next(command for command in members if isinstance(command, click.Command) and command.name == cmd_name)
 
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
         """A section for each heading, its commands in alphabetical order, all in the same two columns."""

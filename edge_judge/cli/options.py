@@ -8,7 +8,7 @@ from __future__ import annotations
 import re
 from collections.abc import Callable
 from dataclasses import fields
-from functools import wraps
+from functools import reduce, wraps
 from math import isnan
 from pathlib import Path
 from typing import Any, TypeVar
@@ -21,6 +21,7 @@ from edge_judge.workflows.options import POCKET, RESULTS
 
 Function = TypeVar("Function", bound=Callable[..., Any])
 
+PERCENT = click.FloatRange(min=0, max=100, min_open=True)  # with `number`, since nan is in every range
 FOLDER = click.Path(path_type=Path, file_okay=False)
 FILE = click.Path(path_type=Path, exists=True, dir_okay=False)
 TARGET = click.Path(path_type=Path, dir_okay=False)
@@ -43,21 +44,23 @@ def collected(**objects: type[Any]) -> Callable[[Function], Function]:
     return decorate
 
 
-results = click.option(
-    "--results", type=FOLDER, default=RESULTS, show_default=True, help="Where runs are kept."
-)
+def several(*options: Callable[[Function], Function]) -> Callable[[Function], Function]:
+    """Several options as one, in the order in which `--help` lists them."""
+
+    def decorate(function: Function) -> Function:
+        return reduce(lambda decorated, option: option(decorated), reversed(options), function)
+
+    return decorate
+
+
+results = click.option("--results", type=FOLDER, default=RESULTS, show_default=True, help="Where runs are kept.")
 data = click.option(
-    "--data",
-    type=FOLDER,
-    help="Folder that has the benchmark files. [default: EDGE_JUDGE_DATA, or the cache]",
+    "--data", type=FOLDER, help="Folder that has the benchmark files. [default: EDGE_JUDGE_DATA, or the cache]"
 )
 run_folders = click.argument("paths", metavar="[RUNS]...", nargs=-1, type=FOLDER)
 as_json = click.option("--json", "as_json", is_flag=True, help="Print JSON instead of a table.")
 model = click.option(
-    "--model",
-    default=POCKET,
-    show_default=True,
-    help="A model that is built here, see `edge-judge models`.",
+    "--model", default=POCKET, show_default=True, help="A model that is built here, see `edge-judge models`."
 )
 scheme = click.option("--scheme", help="Its quantization scheme.  [default: f16]")
 gguf = click.option("--gguf", type=FILE, help="Judge with this GGUF file instead.")
@@ -73,9 +76,9 @@ def memory(_: click.Context, option: click.Option, value: str | None) -> int | N
     """Bytes that `6GB`, `500MB`, `6GiB` or a plain number mean. Raises UsageError for anything else."""
     if value is None:
         return None
-    found = _SIZE.fullmatch(value.strip())
-    unit = (1024 if found[3] else 1000) ** _POWERS[found[2].lower()] if found and found[2] else 1
-    size = int(float(found[1]) * unit) if found else 0
+    parts = _SIZE.fullmatch(value.strip())
+    unit = (1024 if parts[3] else 1000) ** _POWERS[parts[2].lower()] if parts and parts[2] else 1
+    size = int(float(parts[1]) * unit) if parts else 0
     if size < 1:
         raise UsageError(f"{option.opts[0]} {value}: not a size of memory", "say for example 6GB, 500MB or 6GiB")
     return size
@@ -97,18 +100,8 @@ cache = click.option(
 )
 
 
-def limits(function: Function) -> Function:
-    """What the work may take: the fields of `Limits`."""
-    return max_memory(cache(function))
-
-
-def judge(function: Function) -> Function:
-    """Which model judges: the fields of `JudgeOptions`, but for the chat template, which `protocol` adds."""
-    for option in (threads, gguf, scheme, model):
-        function = option(function)
-    return function
-
-
+limits = several(max_memory, cache)  # the fields of `Limits`
+judge = several(model, scheme, gguf, threads)  # the fields of `JudgeOptions`; `protocol` adds the chat template
 grammar = click.option(
     "--grammar",
     help="The answer shape a judge is held to; none: it writes what it likes.  "
@@ -129,13 +122,8 @@ chat_template = click.option(
 )
 
 
-def protocol(function: Function) -> Function:
-    """How it judges: the fields of `ProtocolOptions`, and the chat template."""
-    for option in (chat_template, truncate, reasoning, rubric, grammar):
-        function = option(function)
-    return function
-
-
+# the fields of `ProtocolOptions`, and the chat template of `JudgeOptions`
+protocol = several(grammar, rubric, reasoning, truncate, chat_template)
 benchmarks = click.option(
     "--benchmark",
     "names",
@@ -147,33 +135,21 @@ benchmarks = click.option(
 
 
 def number(_: click.Context, option: click.Option, value: float | None) -> float | None:
-    if value is not None and isnan(value):  # no loss is below it, and none above
+    """The value, which nan is not. Raises UsageError for it."""
+    if value is not None and isnan(value):
         raise UsageError(f"{option.opts[0]} is not a number", f"say for example: {option.opts[0]} 2")
     return value
 
 
 margin = click.option(
     "--margin",
-    type=click.FloatRange(min=0, min_open=True, max=100),
+    type=PERCENT,
     default=2.0,
     show_default=True,
     metavar="POINTS",
     callback=number,
     help="Points of accuracy that may be lost.",
 )
-
-
-class Percent(click.FloatRange):
-    """A share in percent, above 0 and at most 100. Not a number is none: it compares with nothing."""
-
-    def __init__(self) -> None:
-        super().__init__(min=0, max=100, min_open=True)
-
-    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> float:
-        number: float = super().convert(value, param, ctx)
-        if isnan(number):
-            self.fail(f"{value} is not in the range {self._describe_range()}.", param, ctx)
-        return number
 
 
 def example(*lines: str) -> str:

@@ -1,6 +1,6 @@
 """What is shown on stderr, for a person: notes, and progress with the time that is left, on a terminal only.
 
-Knows: bars, whether anybody looks. Does not know: what the work is.
+Knows: bars, whether stderr is a terminal. Does not know: what the work is.
 """
 
 from __future__ import annotations
@@ -25,12 +25,12 @@ def note(text: str) -> None:
 
 
 def width() -> int:
-    """Columns for a table: the terminal's, at most 120; 80 where nobody looks."""
+    """Columns for a table: the terminal's, at most 120; 80 without one."""
     return min(shutil.get_terminal_size((80, 24)).columns, 120)
 
 
 def color() -> bool:
-    if sys.stdout is None:  # closed by the caller: there is nobody to print for
+    if sys.stdout is None:  # closed by the caller
         return False
     return sys.stdout.isatty() and "NO_COLOR" not in os.environ
 
@@ -121,15 +121,15 @@ class _Bar:
 
 
 class _Forecast:
-    """Says once how long work will take, from the rate of its first part."""
+    """Notes once how long work will take, from the rate of its first part."""
 
-    LONG = 60.0  # seconds: what is over sooner needs no forecast
+    LONG = 60.0  # seconds: shorter work needs no forecast
 
     def __init__(self, title: str) -> None:
-        self._title, self._said = title, False
+        self._title, self._shown = title, False
 
     def progress(self, now: Progress) -> None:
-        if not self._said and now.left is not None:
-            self._said = True
+        if not self._shown and now.left is not None:
+            self._shown = True
             if now.left >= self.LONG:
                 note(f"{self._title}: about {duration(now.left)} left, at the rate of the first part")

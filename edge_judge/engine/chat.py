@@ -41,8 +41,8 @@ def named(name: str) -> str:
     try:
         return Path(name).read_text(encoding="utf-8")
     except (OSError, ValueError):
-        known = ", ".join(NAMED)
-        raise UsageError(f"no chat template '{name}'", f"known: {known}; or a file with a Jinja template") from None
+        hint = f"known: {', '.join(NAMED)}; or a file with a Jinja template"
+        raise UsageError(f"no chat template '{name}'", hint) from None
 
 
 def chat_format(template: str, *, bos: str, eos: str) -> ChatFormat:

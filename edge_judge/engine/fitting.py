@@ -7,8 +7,8 @@ evaluated.
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import closing, contextmanager
+from collections.abc import Callable, Sequence
+from contextlib import closing
 
 from edge_judge.engine.batching import smaller
 from edge_judge.engine.evaluator import Evaluator, Size
@@ -22,11 +22,10 @@ from edge_judge.records import Batching, Limits
 PLANNED = 0.98  # share of the memory allowed that is planned for: not every byte can be predicted
 
 
-@contextmanager
 def evaluator_for_reading(
     model: Model, plans: Sequence[Plan], reads: int, batching: Batching = Batching(), limits: Limits = Limits()
-) -> Iterator[Evaluator]:
-    """An evaluator for these plans, whose queries have at most `reads` reads each.
+) -> closing[Evaluator]:
+    """An evaluator, closed at the end of the `with`, for these plans, whose queries have at most `reads` reads each.
 
     Raises ModelError or MemoryLimitError if none can be made.
     """
@@ -36,15 +35,13 @@ def evaluator_for_reading(
         outputs = max((_outputs(plan, batching.members) for plan in plans), default=0)
         return Size(longest + batching.cells, batching.members + 1, max(outputs, reads))
 
-    with closing(_within(limits, model, batching, size_for)) as evaluator:
-        yield evaluator
+    return closing(_within(limits, model, batching, size_for))
 
 
-@contextmanager
 def evaluator_for_writing(
     model: Model, plans: Sequence[Plan], reserve: int, batching: Batching = Batching(), limits: Limits = Limits()
-) -> Iterator[Evaluator]:
-    """An evaluator for writing up to `reserve` tokens after each prompt of these plans.
+) -> closing[Evaluator]:
+    """The same for writing up to `reserve` tokens after each prompt of these plans.
 
     Raises ModelError or MemoryLimitError if none can be made.
     """
@@ -53,8 +50,7 @@ def evaluator_for_writing(
         cells = max((_side_by_side(plan, batching.slots) for plan in plans), default=0) + batching.slots * reserve
         return Size(cells, batching.slots + 1, batching.slots)
 
-    with closing(_within(limits, model, batching, size_for)) as evaluator:
-        yield evaluator
+    return closing(_within(limits, model, batching, size_for))
 
 
 def _within(limits: Limits, model: Model, batching: Batching, size_for: Callable[[Batching], Size]) -> Evaluator:

@@ -20,7 +20,7 @@ def rounded_up(cells: int) -> int:
 
 def cell_bytes(model: Model, cache: Cache) -> int:
     """Bytes of one token in the key-value cache: the keys and values of every layer."""
-    arch, sizes = model.metadata("general.architecture") or "", model.attention
+    arch, sizes = model.metadata("general.architecture") or "", model.loaded.attention
     usual = sizes.width // sizes.heads
     widths = [int(model.metadata(f"{arch}.attention.{name}_length") or usual) for name in ("key", "value")]
     return int(sizes.layers * sizes.key_value_heads * sum(widths) * _BYTES[cache])
@@ -33,4 +33,4 @@ def work_bytes(model: Model, micro: int, cells: int, outputs: int) -> int:
     `outputs` tokens. This is an estimate: llama.cpp logs the true sizes when it makes the context.
     """
     logits = outputs * model.vocabulary
-    return 4 * (logits + max(logits, micro * (16 * model.attention.width + cells)))
+    return 4 * (logits + max(logits, micro * (16 * model.loaded.attention.width + cells)))

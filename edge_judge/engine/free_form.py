@@ -21,12 +21,8 @@ class FreeFormWriter:
         self._written: list[int] = []
 
     @property
-    def text(self) -> str:
-        return self._model.text(self._written)
-
-    @property
     def result(self) -> Written[Any]:
-        return Written(self.text)
+        return Written(self._model.text(self._written))
 
     def next(self, logits: Logits) -> NextTokens | None:
         token = int(logits.argmax())

@@ -5,20 +5,12 @@ Knows: one text and its grammar. Does not know: what the text is for, or how a g
 
 from __future__ import annotations
 
-from functools import lru_cache
 from typing import Protocol
 
 import numpy as np
-from numpy.typing import NDArray
 
 from edge_judge.engine.llama import GrammarSampler, Logits, candidate_array
 from edge_judge.engine.model import Model
-
-
-@lru_cache(maxsize=1)
-def _candidates(vocabulary: int) -> NDArray[np.void]:
-    """An array for all tokens. It takes megabytes and is filled at each use, so all guides share it."""
-    return candidate_array(vocabulary)
 
 
 class Guide(Protocol):
@@ -38,7 +30,7 @@ class GrammarGuide:
 
     def __init__(self, model: Model, grammar: str, start: str) -> None:
         self._sampler = GrammarSampler(model.loaded, grammar, start)
-        self._candidates = _candidates(model.vocabulary)
+        self._candidates = candidate_array(model.vocabulary)
 
     def allows(self, token: int) -> bool:
         return self._sampler.allows(token)

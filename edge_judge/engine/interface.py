@@ -9,20 +9,14 @@ from __future__ import annotations
 from collections.abc import Callable, Generator, Mapping, Sequence
 from typing import Any, Protocol, TypeVar
 
-from edge_judge.inference import (
-    Distribution,
-    EncodedPrompt,
-    Footprint,
-    Outcome,
-    Reading,
-    Writing,
-    Written,
-)
+from edge_judge.inference import Distribution, EncodedPrompt, Footprint, Outcome, Reading, Writing, Written
 from edge_judge.records import Batching
 
 Answer_co = TypeVar("Answer_co", covariant=True)
 
 Wanted = Callable[[int], bool]  # whether the answer to the prompt at this index is needed
+Started = Callable[[Footprint, Batching], None]
+Evaluated = Callable[[int], None]
 Copied = Callable[[int, str], bool]  # whether a verdict right after this text quotes the prompt at this index
 
 
@@ -40,9 +34,7 @@ class Work(Protocol[Answer_co]):
     @property
     def tokens_alone(self) -> int: ...
 
-    def answers(
-        self, started: Callable[[Footprint, Batching], None], evaluated: Callable[[int], None]
-    ) -> Generator[tuple[int, Answer_co], None, None]:
+    def answers(self, started: Started, evaluated: Evaluated) -> Generator[tuple[int, Answer_co], None, None]:
         """Yields the index of each prompt and its answer. An answer does not depend on earlier work. Prompts that were
         not wanted may be among them.
 

@@ -92,12 +92,9 @@ class Guide:
 
     def allowed(self, logits: NDArray[np.float32]) -> NDArray[np.float32]:
         """The logits (vocabulary,), minus infinity where a token is not allowed; a new array."""
-        return np.where(self._legal(), logits, np.float32(-np.inf))
-
-    def _legal(self) -> NDArray[np.bool_]:
-        """Whether each token is allowed."""
         self._core.write_mask_into(self._mask.ctypes.data, self._mask.size, self._mask.itemsize)
-        return np.unpackbits(self._mask.view(np.uint8), count=self._size, bitorder="little").view(np.bool_)
+        legal = np.unpackbits(self._mask.view(np.uint8), count=self._size, bitorder="little").view(np.bool_)
+        return np.where(legal, logits, np.float32(-np.inf))
 
 
 def _shortened(text: str) -> str:

@@ -11,6 +11,7 @@ import re
 from collections.abc import Callable, Container, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
+from functools import lru_cache
 from pathlib import Path
 from typing import TypeAlias, TypeVar
 
@@ -314,6 +315,10 @@ class GrammarSampler:
             llama.llama_sampler_free(self._handle)
 
 
+@lru_cache(maxsize=1)
 def candidate_array(vocabulary: int) -> NDArray[np.void]:
-    """An array for the id and the logit of every token, as a sampler takes it."""
+    """An array for the id and the logit of every token, as a sampler takes it.
+
+    It takes megabytes and is filled at each use, so all callers share it.
+    """
     return np.zeros(vocabulary, _CANDIDATE)

@@ -17,7 +17,7 @@ from edge_judge.engine import llama, plan
 from edge_judge.engine.candidates import Candidates, candidates, read_logits
 from edge_judge.engine.fitting import evaluator_for_reading, evaluator_for_writing
 from edge_judge.engine.free_form import FreeFormWriter
-from edge_judge.engine.interface import Copied, Wanted
+from edge_judge.engine.interface import Copied, Evaluated, Started, Wanted
 from edge_judge.engine.model import Model
 from edge_judge.engine.plan import Plan, Query
 from edge_judge.engine.reasoning import ReasoningWriter, reasoning_setup
@@ -25,7 +25,6 @@ from edge_judge.errors import ModelError
 from edge_judge.inference import (
     Distribution,
     EncodedPrompt,
-    Footprint,
     GuidedWriting,
     Outcome,
     Reading,
@@ -39,8 +38,6 @@ BLOCK = 16_384  # least tokens of a block; an interrupted run resumes at the sta
 PROMPT_KEY = "edge_judge.prompt"  # the metadata key of the prompt that the model was trained to judge with
 SPARE = 32  # tokens reserved for what a rule forces, at least
 
-Started = Callable[[Footprint, Batching], None]
-Evaluated = Callable[[int], None]
 LocalWriter = FreeFormWriter | ReasoningWriter[Any]
 
 
@@ -108,11 +105,7 @@ class LocalEngine:
                 return SPARE
 
     def probabilities(
-        self,
-        prompts: Sequence[EncodedPrompt],
-        reading: Reading[Outcome],
-        wanted: Wanted = lambda _: True,
-        batching: Batching = Batching(),
+        self, prompts: Sequence[EncodedPrompt], reading: Reading[Outcome], wanted: Wanted, batching: Batching
     ) -> LocalReading[Outcome]:
         texts = candidates(
             [(self.model.tokens(text, control=False), outcome) for text, outcome in reading.continuations.items()]
@@ -123,12 +116,7 @@ class LocalEngine:
         return LocalReading(self.model, blocks, batching, self._limits, texts)
 
     def write(
-        self,
-        prompts: Sequence[EncodedPrompt],
-        writing: Writing,
-        copied: Copied = lambda *_: False,
-        wanted: Wanted = lambda _: True,
-        batching: Batching = Batching(),
+        self, prompts: Sequence[EncodedPrompt], writing: Writing, copied: Copied, wanted: Wanted, batching: Batching
     ) -> LocalWriting:
         model = self.model
         opening = model.tokens(writing.opening, control=False) if isinstance(writing, GuidedWriting) else ()

@@ -47,11 +47,9 @@ class Model:
         self.threads = threads or physical_cores()
         llama.start()
         mapped = _mapped(path)
-        mapped_before = memory.of_files()  # read after llama.cpp has loaded its own libraries
+        self._mapped_before = memory.of_files()  # read after llama.cpp has loaded its own libraries
         self.loaded = llama.LoadedModel(path, vocab_only=vocab_only, mapped=mapped)
-        self.weights = llama.buffer_bytes("model")  # bytes
-        self._in_ram, self._mapped_before = llama.weights_in_ram(), mapped_before
-        self.handle, self.vocab = self.loaded.handle, self.loaded.vocab
+        self.weights, self._in_ram = llama.buffer_bytes("model"), llama.weights_in_ram()
         self.vocabulary = self.loaded.vocabulary
         self.trained_context = self.loaded.trained_context
         self._template = chat
@@ -72,11 +70,6 @@ class Model:
         """Bytes that the process takes now, without the weights, read or mapped."""
         mapped = max(0, memory.of_files() - self._mapped_before)
         return memory.now() - mapped - self._in_ram
-
-    @property
-    def attention(self) -> llama.Attention:
-        """The sizes that decide how large a key-value cache is."""
-        return self.loaded.attention
 
     def metadata(self, key: str) -> str | None:
         """The value of a metadata key, as text; None if the file does not have it."""

@@ -12,6 +12,7 @@ from __future__ import annotations
 import codecs
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import partial
 from typing import Generic
 
 import numpy as np
@@ -45,12 +46,9 @@ class ReasoningSetup(Generic[Outcome]):
 def reasoning_setup(model: Model, rule: GuidedWriting[Outcome]) -> ReasoningSetup[Outcome]:
     """The setup for a rule, guided by Outlines if it has a schema, else by llama.cpp."""
     pieces = [model.piece(token) for token in range(model.vocabulary)]
-    guide = _schema_guide(model, rule, rule.schema, pieces) if rule.schema else _grammar_guide(model, rule)
+    by_grammar: Callable[[], Guide] = partial(GrammarGuide, model, rule.grammar, rule.start)
+    guide = _schema_guide(model, rule, rule.schema, pieces) if rule.schema else by_grammar
     return ReasoningSetup(model, rule, guide, np.array([not piece for piece in pieces]))
-
-
-def _grammar_guide(model: Model, rule: GuidedWriting[Outcome]) -> Callable[[], Guide]:
-    return lambda: GrammarGuide(model, rule.grammar, rule.start)
 
 
 def _schema_guide(
@@ -174,9 +172,8 @@ class ReasoningWriter(Generic[Outcome]):
 
     def _conclude(self, logits: Logits, new: str, bridge: str = "") -> NextTokens | None:
         """End the reasons with as much of `new` as leaves them complete, add the bridge, and begin the ending."""
-        kept = self.reasons.removesuffix(self._since)
         more = _longest_whole(self._whole, self._since + new) + bridge
-        self.reasons = kept + more
+        self.reasons = self.reasons.removesuffix(self._since) + more
         back, then = self._tokens_since, logits if self._logits_then is None else self._logits_then
         step = self._begin_ending((), "", more, back)
         return step if step.tokens else self._read_endings(self._endings, then)  # type: ignore[arg-type]

@@ -5,11 +5,11 @@ Knows: the texts of prompts, and their answers. Does not know: models, tokens, w
 
 from __future__ import annotations
 
-from collections.abc import Callable, Generator, Mapping, Sequence
+from collections.abc import Generator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Generic, TypeVar
 
-from edge_judge.engine.interface import Copied, Wanted
+from edge_judge.engine.interface import Copied, Evaluated, Started, Wanted
 from edge_judge.errors import ModelError
 from edge_judge.inference import Distribution, EncodedPrompt, Footprint, Outcome, Reading, Writing, Written
 from edge_judge.records import Batching
@@ -20,20 +20,13 @@ CHARACTERS = 4  # about, of a token
 
 
 class RecordedEngine:
-    """answers: from the text of a prompt to its answer. context: tokens that a prompt may have, roughly.
-
-    Raises ModelError for a prompt without an answer.
-    """
+    """answers: from the text of a prompt to its answer. Raises ModelError for a prompt without an answer."""
 
     def __init__(
-        self,
-        answers: Mapping[str, Distribution[Any] | Written[Any]],
-        *,
-        context: int = 1_000_000,
-        trained_prompt: str | None = None,
+        self, answers: Mapping[str, Distribution[Any] | Written[Any]], *, trained_prompt: str | None = None
     ) -> None:
-        self._answers = answers
-        self.context, self.trained_prompt = context, trained_prompt
+        self._answers, self.trained_prompt = answers, trained_prompt
+        self.context = 1_000_000  # tokens: any prompt fits
         self.name = "recorded answers"
         self.versions: Mapping[str, str] = {}
 
@@ -44,21 +37,12 @@ class RecordedEngine:
         return request.limit if isinstance(request, Writing) else 0
 
     def probabilities(
-        self,
-        prompts: Sequence[EncodedPrompt],
-        reading: Reading[Outcome],
-        wanted: Wanted = lambda _: True,
-        batching: Batching = Batching(),
+        self, prompts: Sequence[EncodedPrompt], reading: Reading[Outcome], wanted: Wanted, batching: Batching
     ) -> RecordedWork[Distribution[Outcome]]:
         return RecordedWork(self._recorded(prompts, wanted, Distribution), prompts)
 
     def write(
-        self,
-        prompts: Sequence[EncodedPrompt],
-        writing: Writing,
-        copied: Copied = lambda *_: False,
-        wanted: Wanted = lambda _: True,
-        batching: Batching = Batching(),
+        self, prompts: Sequence[EncodedPrompt], writing: Writing, copied: Copied, wanted: Wanted, batching: Batching
     ) -> RecordedWork[Written[Any]]:
         return RecordedWork(self._recorded(prompts, wanted, Written), prompts)
 
@@ -98,9 +82,7 @@ class RecordedWork(Generic[Answer]):
     def tokens_alone(self) -> int:
         return sum(self.encoded[index].size for index in self.recorded)
 
-    def answers(
-        self, started: Callable[[Footprint, Batching], None], evaluated: Callable[[int], None]
-    ) -> Generator[tuple[int, Answer], None, None]:
+    def answers(self, started: Started, evaluated: Evaluated) -> Generator[tuple[int, Answer], None, None]:
         started(Footprint(0, 0, 0, 0), Batching())
         for index, answer in self.recorded.items():
             yield index, answer

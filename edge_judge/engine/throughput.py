@@ -143,11 +143,8 @@ def _write_rate(model: Model, count: int, duration: float, batching: Batching) -
 def _steps(evaluator: Evaluator, prompts: Plan, count: int) -> list[float]:
     """The seconds of each of `count` steps, in which every sequence writes a token."""
     times: list[float] = []
-
-    def note_time(_: int) -> None:
-        times.append(time.monotonic())
-
-    for _ in evaluator.write(prompts, lambda _: FixedLengthWriter(count), count, note_time):
+    work = evaluator.write(prompts, lambda _: FixedLengthWriter(count), count, lambda _: times.append(time.monotonic()))
+    for _ in work:
         pass
     return [after - before for before, after in pairwise(times[-count - 1 :])]  # earlier calls evaluate the prompts
 

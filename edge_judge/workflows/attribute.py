@@ -18,22 +18,8 @@ from edge_judge.metrics.recorded import RecordedRun
 from edge_judge.protocols import grammar as grammars
 from edge_judge.records import Identity, Noise
 from edge_judge.runs import folder as run_folder
-from edge_judge.workflows.options import POCKET, RESULTS
+from edge_judge.workflows.options import RESULTS, AttributionSettings
 from quantize import schemes
-
-
-@dataclass(frozen=True, slots=True)
-class AttributionSettings:
-    """Which run is to be explained, and where runs are searched. benchmark: a known one, or a file of one's own; data:
-    the folder of the known ones' files.
-    """
-
-    model: str = POCKET
-    scheme: str = "q4_k_m"
-    grammar: str = "pairwise-cot"
-    benchmark: str = POCKET
-    data: Path | None = None
-    results: Path = RESULTS
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,8 +38,8 @@ def attribute(settings: AttributionSettings = AttributionSettings()) -> Attribut
     """The chain from free form at f16 to the run that is to be explained. Raises RunError where it has no step."""
     benchmark = benchmarks.load(settings.benchmark, settings.data)
     grammar = grammars.load(settings.grammar).name
-    asked = Identity(benchmark.name, settings.model, schemes.canonical(settings.scheme), grammar)
-    steps = attribution.chain(asked)
+    explained = Identity(benchmark.name, settings.model, schemes.canonical(settings.scheme), grammar)
+    steps = attribution.chain(explained)
     folders = {run: run_folder.folder(settings.results, run) for run in attribution.runs_of(steps)}
     runs = {
         identity: RecordedRun(run_folder.read_run(path), benchmark)

@@ -13,6 +13,7 @@ from edge_judge import __version__
 from edge_judge.errors import ModelError, UsageError
 from edge_judge.records import BuildProgress, ProgressListener
 from edge_judge.workflows.model_files import SHIPPED, built_schemes, checkpoint_source, models_folder
+from edge_judge.workflows.options import QuantizeSettings
 from quantize import build, lock, ready, schemes
 from quantize.build import BuildOptions, Built
 from quantize.lock import BuiltFile, LockedModel
@@ -21,19 +22,6 @@ from quantize.progress import Progress
 from quantize.source import FolderSource, Hub, HubSource, Source, describe
 
 TOOL = f"edge-judge {__version__}"
-
-
-@dataclass(frozen=True, slots=True)
-class QuantizeSettings:
-    """out: the file to write, None for one in the models folder, which alone is recorded; imatrix: a file of
-    importances; keep_source: downloaded weights stay in the Hub's cache; gguf_file: take this ready-made GGUF of a Hub
-    repository instead of building one.
-    """
-
-    out: Path | None = None
-    imatrix: Path | None = None
-    keep_source: bool = False
-    gguf_file: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,8 +62,8 @@ def quantize(
 def build_shipped(model: LockedModel, scheme: str) -> BuiltFile:
     """Build a model whose checkpoint ships with the package; any other must have been built before."""
     if model.local is None:
-        known = built_schemes(model.name)
-        built = f"built here: {', '.join(sorted(known))}" if known else "none of its schemes is built here"
+        names = built_schemes(model.name)
+        built = f"built here: {', '.join(sorted(names))}" if names else "none of its schemes is built here"
         raise ModelError(
             f"{model.name} {scheme} is not built on this machine",
             f"edge-judge quantize {model.name} {scheme} builds it; {built}",
@@ -97,10 +85,10 @@ def _build(model: str, scheme: str, options: BuildOptions, listener: ProgressLis
     with listener.task(f"{model} {scheme}"):
         if Path(model).is_dir():
             return _build_folder(Path(model), Path(model).resolve().name, scheme, options)
-        known = {locked.name for locked in lock.read().models}
-        if model.count("/") == 1 and model not in known:
+        models = lock.read()
+        if model.count("/") == 1 and model not in {locked.name for locked in models.models}:
             return _build_from_hub(describe(Hub(), model), scheme, options)
-        locked = lock.read().model(model)
+        locked = models.model(model)
         if locked.local is not None:
             return _build_folder(SHIPPED[locked.local], model, scheme, options, locked.license)
         return _build_from_hub(locked, scheme, options)

@@ -1,8 +1,8 @@
-"""Which scheme of a model can be trusted, found with as few verdicts as possible: judge a block of pairs, look, go on.
+"""Which scheme of a model can be trusted, with as few verdicts as possible: judge a block of pairs, decide, go on.
 
-The ladder is walked from the widest scheme down and ends at the first that is not shown to be within the margin, which
-keeps the 5 % of `choice` for the ladder as a whole. Only one model is in memory at a time: the baseline is judged some
-blocks ahead, twice as far each time, so that it is loaded a few times and not for every block.
+The ladder is walked from the widest scheme down and ends at the first that is not shown to be within the margin, so
+that the 5 % of `decide_scheme` hold for the whole ladder. Only one model is in memory at a time: the baseline is judged
+some blocks ahead, twice as far each time, so that it is loaded a few times and not for every block.
 
 All verdicts lie in ordinary runs' folders: what was recorded before is not judged again, and `eval` goes on from here.
 Knows: sessions, runs' folders, decisions. Does not know: which schemes are in question (ladder.py), what is printed.
@@ -11,7 +11,8 @@ Knows: sessions, runs' folders, decisions. Does not know: which schemes are in q
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator, Mapping, Sequence
+from collections import Counter
+from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -19,45 +20,22 @@ from typing import Protocol as Interface
 
 from edge_judge.analysis import sampling
 from edge_judge.analysis.decision import Decision, decide_scheme
-from edge_judge.analysis.paired_losses import Claim, Part
+from edge_judge.analysis.paired_losses import Part
 from edge_judge.analysis.sampling import Block, Unit
 from edge_judge.metrics import scoring
 from edge_judge.metrics.alignment import align
 from edge_judge.metrics.recorded import RecordedRun
-from edge_judge.protocols.protocol import Protocol
-from edge_judge.records import Benchmark, Judge, Limits, Progress, ProgressListener, Run, WorkEstimate
+from edge_judge.records import Judge, Limits, Progress, ProgressListener, Run, WorkEstimate
 from edge_judge.runs import folder as run_folder
 from edge_judge.runs.folder import score_json
 from edge_judge.runs.identity import run_identity, run_settings
 from edge_judge.runs.session import Session
 from edge_judge.workflows.data import load_benchmarks
-from edge_judge.workflows.ladder import baseline_judge, ladder_judges, protocols_for, recorded_baseline
+from edge_judge.workflows.ladder import Task, baseline_judge, judging_tasks, ladder_judges, recorded_baseline
 from edge_judge.workflows.memory_advice import advising
-from edge_judge.workflows.options import RESULTS, BenchmarkOptions, LadderOptions, ProtocolOptions
+from edge_judge.workflows.options import BenchmarkOptions, ChooseSettings, LadderOptions, ProtocolOptions
 
 AHEAD = 4  # blocks of the baseline that are judged at first
-
-
-@dataclass(frozen=True, slots=True)
-class Task:
-    """A benchmark, and how it is judged."""
-
-    benchmark: Benchmark
-    protocol: Protocol
-
-
-@dataclass(frozen=True, slots=True)
-class ChooseSettings:
-    """What is asked, and what it may cost. margin: points; claim: by what it is decided; seed: of the order of the
-    pairs; seconds: of judging, None for as long as it takes; pairs: of each scheme, None for all.
-    """
-
-    results: Path = RESULTS
-    margin: float = 2.0
-    claim: Claim = "probabilities"
-    seed: int = 0
-    seconds: float | None = None
-    pairs: int | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,7 +50,7 @@ class ChosenScheme:
 
 @dataclass(frozen=True, slots=True)
 class LocalWork:
-    """How a scheme whose file is here is judged, and who hears of it."""
+    """How the schemes whose files are here are judged."""
 
     results: Path
     threads: int | None = None
@@ -91,10 +69,10 @@ def choose(
     """Find the smallest scheme of a model that judges as its baseline does, with as few verdicts as possible."""
     loaded = load_benchmarks(benchmarks, listener)
     judges = ladder_judges(ladder)
-    tasks = [Task(*task) for task in protocols_for(judges[0], loaded, protocol)]
+    tasks = judging_tasks(judges[0], loaded, protocol)
     work = LocalWork(settings.results, ladder.threads, limits, listener)
     decisions: list[Decision] = []
-    with advising(judges[0], known=True), _baseline(ladder, tasks, work) as baseline:
+    with advising(judges[0], in_lock=True), _baseline(ladder, tasks, work) as baseline:
         for decision in walk(judges, baseline, tasks, settings, work):
             decisions.append(decision)
             listener.note(f"{decision.run.scheme}: {decision.outcome} after {decision.pairs:,} pairs")
@@ -106,8 +84,7 @@ def _baseline(ladder: LadderOptions, tasks: Sequence[Task], work: LocalWork) -> 
     """The baseline: judged here where its file is here, else as it was recorded, or imported from a pack."""
     judge = baseline_judge(ladder)
     if judge is None:
-        protocols = [(task.benchmark, task.protocol) for task in tasks]
-        yield RecordedJudge(recorded_baseline(ladder, protocols, work.results))
+        yield RecordedJudge(recorded_baseline(ladder, tasks, work.results))
     else:
         with local_judge(judge, tasks, work) as source:
             yield source
@@ -128,7 +105,7 @@ class JudgeSource(Interface):
 
 @dataclass(frozen=True, slots=True)
 class RecordedJudge:
-    """A side that cannot be judged on this machine: what was recorded elsewhere is all there is."""
+    """A scheme that cannot be judged on this machine: what was recorded elsewhere is all there is."""
 
     recorded: Sequence[Run]
 
@@ -143,7 +120,7 @@ class RecordedJudge:
 
 
 class LocalJudge:
-    """A side whose GGUF is here, with its runs' folders, which it alone writes."""
+    """A scheme whose GGUF is here, with its runs' folders, which it alone writes."""
 
     def __init__(
         self, judge: Judge, tasks: Sequence[Task], folders: Sequence[run_folder.RunFolder], work: LocalWork
@@ -154,19 +131,20 @@ class LocalJudge:
     def runs(self) -> list[Run]:
         size = self._judge.bytes
         return [
-            Run(kept.identity, kept.settings, kept.measured(), tuple(kept.verdicts()), size) for kept in self._folders
+            Run(folder.identity, folder.settings, folder.measured(), tuple(folder.verdicts()), size)
+            for folder in self._folders
         ]
 
     def judge(self, blocks: Sequence[Block]) -> bool:
-        wanted = {unit for block in blocks for unit in block}
+        units = {unit for block in blocks for unit in block}
         if self._session is None:
             self._session = Session(self._judge, threads=self._work.threads, limits=self._work.limits)
         listener = _SchemeListener(self._work.listener, self._judge.scheme)
-        for task, kept in zip(self._tasks, self._folders, strict=True):
-            pairs = tuple(pair for pair in task.benchmark.pairs if Unit(task.benchmark.name, pair.id) in wanted)
+        for task, folder in zip(self._tasks, self._folders, strict=True):
+            pairs = tuple(pair for pair in task.benchmark.pairs if Unit(task.benchmark.name, pair.id) in units)
             if pairs:
                 part = replace(task.benchmark, pairs=pairs)
-                self._session.evaluate(part, task.protocol, kept, listener)
+                self._session.evaluate(part, task.protocol, folder, listener)
         return True
 
     def unload(self) -> None:
@@ -176,16 +154,16 @@ class LocalJudge:
 
     def score(self) -> None:
         """Complete the runs over what was judged: a later one goes on from there."""
-        for task, kept in zip(self._tasks, self._folders, strict=True):
-            verdicts, measured = kept.verdicts(), kept.measured()
+        for task, folder in zip(self._tasks, self._folders, strict=True):
+            verdicts, measured = folder.verdicts(), folder.measured()
             if verdicts and measured is not None:
-                score = scoring.score(align(task.benchmark, verdicts), kept.identity)
-                kept.complete(measured, self._judge.bytes, score_json(score))
+                score = scoring.score(align(task.benchmark, verdicts), folder.identity)
+                folder.complete(measured, self._judge.bytes, score_json(score))
 
 
 @contextmanager
 def local_judge(judge: Judge, tasks: Sequence[Task], work: LocalWork) -> Iterator[LocalJudge]:
-    """A side for as long as it is needed; its runs are complete afterwards, over the pairs that were judged."""
+    """A scheme for as long as it is needed; its runs are complete afterwards, over the pairs that were judged."""
     with ExitStack() as stack:
         folders = [
             stack.enter_context(
@@ -227,7 +205,7 @@ class Clock:
 
 
 class _SchemeListener(ProgressListener):
-    """Tells a listener of a scheme's work under the scheme's name."""
+    """Puts the scheme's name before each estimate."""
 
     def __init__(self, listener: ProgressListener, scheme: str) -> None:
         self._listener, self._scheme = listener, scheme
@@ -246,7 +224,7 @@ def walk(
 
     Raises what `decide_scheme` raises, and what judging raises.
     """
-    clock = Clock(settings.seconds)
+    clock = Clock(settings.budget)
     for judge in ladder:
         with local_judge(judge, tasks, work) as side:
             decision = decided(side, baseline, tasks, settings, clock)
@@ -256,37 +234,34 @@ def walk(
 
 
 def decided(
-    side: JudgeSource, baseline: JudgeSource, tasks: Sequence[Task], how: ChooseSettings, clock: Clock
+    side: JudgeSource, baseline: JudgeSource, tasks: Sequence[Task], settings: ChooseSettings, clock: Clock
 ) -> Decision:
-    """Judge and look until it is decided, or what may be spent is spent, or there is nothing more to judge."""
-    blocks = sampling.order([task.benchmark for task in tasks], how.seed)
+    """Judge blocks until the scheme is decided, the budget is spent, or no pair is left."""
+    blocks = sampling.order([task.benchmark for task in tasks], settings.seed)
+    claim, seed, most = settings.claim, settings.seed, settings.max_pairs
     while True:
         parts = [
             Part(RecordedRun(ours, task.benchmark), RecordedRun(theirs, task.benchmark))
             for task, ours, theirs in zip(tasks, side.runs(), baseline.runs(), strict=True)
         ]
-        found = decide_scheme(parts, how.margin, claim=how.claim, seed=how.seed, max_pairs=how.pairs)
-        rest = blocks[found.blocks :]
-        too_many = how.pairs is not None and bool(rest) and found.pairs + len(rest[0]) > how.pairs
-        if found.outcome != "undecided" or not rest or too_many or clock.spent:
-            return found
-        if not _known([part.baseline.run for part in parts], tasks, rest[0]):
+        decision = decide_scheme(parts, settings.margin, claim=claim, seed=seed, max_pairs=most)
+        rest = blocks[decision.blocks :]
+        too_many = most is not None and bool(rest) and decision.pairs + len(rest[0]) > most
+        if decision.outcome != "undecided" or not rest or too_many or clock.spent:
+            return decision
+        if not _has_judged([part.baseline.run for part in parts], tasks, rest[0]):
             side.unload()
-            ahead = blocks[found.blocks : found.blocks + max(AHEAD, found.blocks)]
-            if not baseline.judge(ahead):
-                return found
+            if not baseline.judge(rest[: max(AHEAD, decision.blocks)]):
+                return decision
             baseline.unload()
         with clock.timing():
             if not side.judge(rest[:1]):
-                return found
+                return decision
 
 
-def _known(runs: Sequence[Run], tasks: Sequence[Task], block: Block) -> bool:
+def _has_judged(runs: Sequence[Run], tasks: Sequence[Task], block: Block) -> bool:
     """Whether these runs, one for each task, have judged all pairs of a block in all orders."""
-    orders: Mapping[str, int] = {task.benchmark.name: len(task.protocol.orders) for task in tasks}
-    seen: dict[Unit, int] = {}
-    for task, found in zip(tasks, runs, strict=True):
-        for verdict in found.verdicts:
-            unit = Unit(task.benchmark.name, verdict.id)
-            seen[unit] = seen.get(unit, 0) + 1
-    return all(seen.get(unit, 0) >= orders[unit.benchmark] for unit in block)
+    orders = {task.benchmark.name: len(task.protocol.orders) for task in tasks}
+    names = [task.benchmark.name for task in tasks]
+    judged = Counter(Unit(name, verdict.id) for name, run in zip(names, runs, strict=True) for verdict in run.verdicts)
+    return all(judged[unit] >= orders[unit.benchmark] for unit in block)

@@ -35,9 +35,8 @@ def compare(
     published figures see `compare_published`. Raises RunError for runs that cannot be compared.
     """
     reader = RunReader(runs.data)
-    comparisons = []
-    for path, run in require_runs(runs, reader, listener).items():
-        comparisons.append(compare_runs(run, _baseline(path, run, baseline, reader)))
+    recorded = require_runs(runs, reader, listener)
+    comparisons = [compare_runs(run, _baseline(path, run, baseline, reader)) for path, run in recorded.items()]
     return sorted(comparisons, key=_place)
 
 
@@ -58,10 +57,10 @@ def compare_published(
 
 def beside_published(runs: Sequence[RecordedRun], listener: ProgressListener) -> list[ScoreRow]:
     """As `compare_published`, of runs that were read."""
-    known = read_published()
+    figures = read_published()
     rows, unknown = [], []
     for run in runs:
-        row = published.find_published(known, run.identity.model, run.benchmark.name)
+        row = published.find_published(figures, run.identity.model, run.benchmark.name)
         if row is None:
             unknown.append(f"{run.identity.model} on {run.benchmark.name}")
         else:
@@ -75,8 +74,8 @@ def beside_published(runs: Sequence[RecordedRun], listener: ProgressListener) ->
 
 def exceeding_published(rows: Sequence[ScoreRow], points: float) -> list[str]:
     """The runs that stay behind their published figure by more points than these."""
-    lost = [row.published for row in rows if row.published is not None and row.published.difference is not None]
-    return [f"{one.row.model} on {one.benchmark}" for one in lost if -(one.difference or 0) > points]
+    behind = [row.published for row in rows if row.published is not None and row.published.difference is not None]
+    return [f"{figure.row.model} on {figure.benchmark}" for figure in behind if -(figure.difference or 0) > points]
 
 
 def _place(comparison: Comparison) -> tuple[str, str, str, int]:
@@ -98,14 +97,9 @@ def _baseline(path: Path, run: RecordedRun, named: str, reader: RunReader) -> Re
         raise UsageError(f"unknown baseline '{named}'", nearest(named, [PUBLISHED, *schemes.SCHEMES]))
     sibling = run_folder.sibling(path, named.lower())
     if not run_folder.is_complete(sibling):
-        raise _no_sibling(sibling, run, named)
+        model, benchmark, grammar = run.identity.model, run.identity.benchmark, run.identity.grammar
+        raise RunError(
+            f"{sibling}: no {named} run of {model} on {benchmark} with --grammar {grammar} to compare with",
+            f"edge-judge eval --model {model} --scheme {named} --benchmark {benchmark} --grammar {grammar}",
+        )
     return reader.read_on(sibling, run.benchmark)
-
-
-def _no_sibling(sibling: Path, run: RecordedRun, named: str) -> RunError:
-    identity = run.identity
-    judge = f"{identity.model} on {identity.benchmark} with --grammar {identity.grammar}"
-    command = f"edge-judge eval --model {identity.model} --scheme {named} --benchmark {identity.benchmark}"
-    return RunError(
-        f"{sibling}: no {named} run of {judge} to compare with", f"{command} --grammar {identity.grammar}"
-    )

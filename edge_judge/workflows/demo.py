@@ -13,8 +13,8 @@ from edge_judge.analysis.compare import Comparison, compare
 from edge_judge.records import Identity, ProgressListener
 from edge_judge.report.formatting import short_size
 from edge_judge.runs import folder as run_folder
-from edge_judge.workflows.evaluate import EvaluateSettings, evaluate
-from edge_judge.workflows.options import POCKET, JudgeOptions
+from edge_judge.workflows.evaluate import evaluate
+from edge_judge.workflows.options import POCKET, EvaluateSettings, JudgeOptions
 from edge_judge.workflows.recorded import RunReader
 
 LADDER = ("f16", "q8_0", "q6_k", "q4_k_m", "q3_k_m", "q2_k")

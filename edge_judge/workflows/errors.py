@@ -1,6 +1,6 @@
 """What a workflow raises for a user's mistake: the errors of judging, and those of quantizing.
 
-Knows: which of them mean that something was asked wrongly. Does not know: how an error is shown.
+Knows: which of them are wrong usage. Does not know: how an error is shown.
 """
 
 from __future__ import annotations

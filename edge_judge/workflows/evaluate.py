@@ -1,21 +1,18 @@
-"""A benchmark put to a judge, and its verdicts scored: runs that are begun, resumed or read back.
+"""Judging benchmarks and scoring the verdicts, in runs that are begun, resumed or read back.
 
 Knows: sessions, runs' folders, figures. Does not know: how a verdict is reached, how figures are shown.
 """
 
 from __future__ import annotations
 
-from dataclasses import asdict, dataclass, replace
-from pathlib import Path
-from typing import Literal
+from dataclasses import asdict, replace
 
 from edge_judge.errors import DataError
-from edge_judge.judging import noise
 from edge_judge.metrics import published
 from edge_judge.metrics.alignment import align
 from edge_judge.metrics.scoring import score
 from edge_judge.protocols.protocol import Protocol
-from edge_judge.records import ORDERS, Benchmark, Limits, Noise, Progress, ProgressListener, Score, Verdict
+from edge_judge.records import ORDERS, Benchmark, Limits, Progress, ProgressListener
 from edge_judge.report.scores import ScoreRow
 from edge_judge.runs.folder import RunFolder, score_json
 from edge_judge.runs.identity import run_identity, run_settings
@@ -23,26 +20,9 @@ from edge_judge.runs.session import Session
 from edge_judge.workflows.data import ALL, load_benchmarks
 from edge_judge.workflows.judges import find_judge
 from edge_judge.workflows.memory_advice import advising
-from edge_judge.workflows.options import RESULTS, BenchmarkOptions, JudgeOptions, ProtocolOptions
+from edge_judge.workflows.options import BenchmarkOptions, EvaluateSettings, JudgeOptions, ProtocolOptions
 from edge_judge.workflows.protocol import check_references, protocol_for
 from edge_judge.workflows.published import read_published
-
-
-@dataclass(frozen=True, slots=True)
-class EvaluateSettings:
-    """How much is judged, and where runs are kept.
-
-    order: both orders of the answers, or only the given one; ties: `auto` allows one where the benchmark has ties;
-    limit: only so many first pairs of each benchmark; repeat: judge so many times, for the noise floor; fresh: begin
-    the run anew.
-    """
-
-    results: Path = RESULTS
-    order: Literal["both", "given"] = "both"
-    ties: Literal["auto", "allow"] = "auto"
-    limit: int | None = None
-    repeat: int = 1
-    fresh: bool = False
 
 
 def evaluate(
@@ -58,25 +38,19 @@ def evaluate(
     Raises DataError where none of the benchmarks can be judged so.
     """
     loaded = load_benchmarks(benchmarks, listener)
-    chosen = find_judge(judge)
+    chosen, orders = find_judge(judge), ORDERS if settings.order == "both" else ORDERS[:1]
     rows = []
     session = Session(chosen, threads=judge.threads, limits=limits)
-    with advising(chosen, known=judge.gguf is None), session:
+    with advising(chosen, in_lock=judge.gguf is None), session:
         for benchmark in loaded:
             part = replace(benchmark, pairs=benchmark.pairs[: settings.limit])
-            asked = _protocol(session, protocol, benchmark, settings)
-            if _has_references(asked, part, listener, skip=ALL in benchmarks.names):
-                rows.append(_evaluated(session, part, asked, settings, listener))
+            ties = settings.ties == "allow" or benchmark.ties
+            applied = protocol_for(chosen, protocol, orders=orders, ties=ties)
+            if _has_references(applied, part, listener, skip=ALL in benchmarks.names):
+                rows.append(_evaluated(session, part, applied, settings, listener))
     if not rows:
-        raise DataError("none of the benchmarks can be judged so", "--benchmark names one, edge-judge data list tells")
+        raise DataError("none of the benchmarks can be judged so", "--benchmark names one of `edge-judge data list`")
     return rows
-
-
-def _protocol(
-    session: Session, options: ProtocolOptions, benchmark: Benchmark, settings: EvaluateSettings
-) -> Protocol:
-    orders = ORDERS if settings.order == "both" else ORDERS[:1]
-    return protocol_for(session.judge, options, orders=orders, ties=settings.ties == "allow" or benchmark.ties)
 
 
 def _has_references(protocol: Protocol, benchmark: Benchmark, listener: ProgressListener, *, skip: bool) -> bool:
@@ -109,26 +83,15 @@ def _evaluated(
             folder.complete(measured, judge.bytes, score_json(figures))
         floor = None
         if settings.repeat > 1:
+            from edge_judge.judging import noise  # pandas takes half a second to load, and nothing else here needs it
+
             with listener.task(f"{title} · again"):
-                floor = _noise(session, benchmark, protocol, verdicts, settings.repeat - 1, listener)
+                times, progress = settings.repeat - 1, _ProgressOnly(listener)
+                floor = noise.repeat(benchmark, session.engine, protocol, verdicts, times, progress)
             folder.add("noise", asdict(floor))
-    return ScoreRow(figures, measured.verdicts_per_minute, _published(figures), floor)
-
-
-def _noise(
-    session: Session,
-    benchmark: Benchmark,
-    protocol: Protocol,
-    verdicts: list[Verdict],
-    times: int,
-    listener: ProgressListener,
-) -> Noise:
-    return noise.repeat(benchmark, session.engine, protocol, verdicts, times, _ProgressOnly(listener))
-
-
-def _published(figures: Score) -> published.PublishedComparison | None:
     row = published.find_published(read_published(), figures.model, figures.benchmark)
-    return published.against_published(figures, row) if row else None
+    comparison = published.against_published(figures, row) if row else None
+    return ScoreRow(figures, measured.verdicts_per_minute, comparison, floor)
 
 
 class _ProgressOnly(ProgressListener):

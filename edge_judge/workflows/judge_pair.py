@@ -58,9 +58,9 @@ def judge(
         )
     pair = Pair("pair", question, a, b, reference=reference)
     chosen = find_judge(judge)
-    asked = protocol_for(chosen, protocol, ties=ties)
-    check_references(asked, Benchmark("pair", (pair,), "", asked.ties, ""))
-    with advising(chosen, known=judge.gguf is None):
-        verdicts = judge_pair(pair, chosen, asked, threads=judge.threads, limits=limits)
+    applied = protocol_for(chosen, protocol, ties=ties)
+    check_references(applied, Benchmark("pair", (pair,), "", applied.ties, ""))
+    with advising(chosen, in_lock=judge.gguf is None):
+        verdicts = judge_pair(pair, chosen, applied, threads=judge.threads, limits=limits)
     p = debiased(verdicts) if any(verdict.p is not None for verdict in verdicts) else {}
     return JudgedPair(chosen.model, chosen.scheme, tuple(verdicts), p)

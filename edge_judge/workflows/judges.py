@@ -38,7 +38,7 @@ def _judge_of_file(gguf: Path, scheme: str | None) -> Judge:
     name = scheme or "gguf"
     if not re.fullmatch(r"\w[\w.-]*", name):  # it becomes a folder's name under results/
         raise UsageError(f"--scheme '{name}' cannot name a folder", "letters, digits and . _ - only, like q4_k_m")
-    return Judge(gguf.stem.strip(".") or "gguf", name, gguf, digest.sha256(gguf), str(gguf.name))
+    return Judge(gguf.stem.strip(".") or "gguf", name, gguf, digest.sha256(gguf), gguf.name)
 
 
 def _built_judge(model: str, scheme: str | None) -> Judge:
@@ -50,4 +50,4 @@ def _built_judge(model: str, scheme: str | None) -> Judge:
 
 
 def _chat_template_of(model: str) -> str | None:
-    return next((known.chat for known in lock.read().models if known.name == model), None)
+    return next((entry.chat for entry in lock.read().models if entry.name == model), None)

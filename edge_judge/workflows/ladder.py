@@ -6,12 +6,12 @@ Knows: built files, the schemes of the embedded judge, recorded baselines. Does 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import replace
+from dataclasses import dataclass
 from pathlib import Path
 
 from edge_judge.errors import DataError, ModelError, RunError
 from edge_judge.protocols.protocol import Protocol
-from edge_judge.records import ORDERS, Benchmark, Identity, Judge, Run
+from edge_judge.records import Benchmark, Identity, Judge, Run
 from edge_judge.runs import folder as run_folder
 from edge_judge.workflows.judges import find_judge
 from edge_judge.workflows.memory_advice import SCHEMES
@@ -21,21 +21,32 @@ from edge_judge.workflows.protocol import check_references, protocol_for
 from quantize import schemes
 
 
+@dataclass(frozen=True, slots=True)
+class Task:
+    """A benchmark, and how it is judged."""
+
+    benchmark: Benchmark
+    protocol: Protocol
+
+
 def ladder_judges(options: LadderOptions) -> list[Judge]:
     """The schemes in question, the largest file first. Raises ModelError where there is none but the baseline."""
     model, baseline = options.model, schemes.canonical(options.baseline)
     if options.schemes:
-        wanted = [schemes.canonical(name) for name in options.schemes]
+        names = [schemes.canonical(name) for name in options.schemes]
     elif model in SHIPPED:  # with the package, so any scheme can be built at once
-        wanted = list(SCHEMES)
+        names = list(SCHEMES)
     else:
-        wanted = built_schemes(model)
-    asked = JudgeOptions(model, threads=options.threads, chat_template=options.chat_template)
-    judges = [find_judge(replace(asked, scheme=scheme)) for scheme in dict.fromkeys(wanted) if scheme != baseline]
+        names = built_schemes(model)
+    judges = [
+        find_judge(JudgeOptions(model, scheme, chat_template=options.chat_template))
+        for scheme in dict.fromkeys(names)
+        if scheme != baseline
+    ]
     if not judges:
         raise ModelError(
             f"no scheme of {model} but {baseline} is built on this machine",
-            f"edge-judge quantize {model} q4_k_m builds one" if not options.schemes else "name one beside the baseline",
+            "name another scheme" if options.schemes else f"edge-judge quantize {model} q4_k_m builds one",
         )
     return sorted(judges, key=lambda judge: judge.bytes, reverse=True)
 
@@ -48,28 +59,22 @@ def baseline_judge(options: LadderOptions) -> Judge | None:
     return None
 
 
-def protocols_for(
-    judge: Judge, benchmarks: Sequence[Benchmark], options: ProtocolOptions
-) -> list[tuple[Benchmark, Protocol]]:
+def judging_tasks(judge: Judge, benchmarks: Sequence[Benchmark], options: ProtocolOptions) -> list[Task]:
     """How each benchmark is judged. Raises DataError where there is none."""
-    protocols = []
-    for benchmark in benchmarks:
-        protocol = protocol_for(judge, options, orders=ORDERS, ties=benchmark.ties)
-        check_references(protocol, benchmark)
-        protocols.append((benchmark, protocol))
-    if not protocols:
-        raise DataError("no benchmark is here to decide on", "--benchmark names one, edge-judge data list tells")
-    return protocols
+    tasks = [Task(benchmark, protocol_for(judge, options, ties=benchmark.ties)) for benchmark in benchmarks]
+    for task in tasks:
+        check_references(task.protocol, task.benchmark)
+    if not tasks:
+        raise DataError("no benchmark is here to decide on", "--benchmark names one of `edge-judge data list`")
+    return tasks
 
 
-def recorded_baseline(
-    options: LadderOptions, protocols: Sequence[tuple[Benchmark, Protocol]], results: Path
-) -> list[Run]:
+def recorded_baseline(options: LadderOptions, tasks: Sequence[Task], results: Path) -> list[Run]:
     """The baseline's runs as they were recorded, or imported from packs. Raises RunError where one is missing."""
     model, scheme = options.model, schemes.canonical(options.baseline)
     runs = []
-    for benchmark, protocol in protocols:
-        path = run_folder.folder(results, Identity(benchmark.name, model, scheme, protocol.grammar.name))
+    for task in tasks:
+        path = run_folder.folder(results, Identity(task.benchmark.name, model, scheme, task.protocol.grammar.name))
         if not run_folder.is_complete(path):
             raise RunError(
                 f"{path}: no {scheme} run there to compare with, and {model} {scheme} is not built on this machine",

@@ -17,24 +17,24 @@ from quantize import architectures, lock, schemes
 from quantize.architectures.blueprint import Blueprint
 
 SCHEMES = ("f16", "q8_0", "q6_k", "q5_k_m", "q4_k_m", "q3_k_m", "q2_k")  # widest first
-SURE = 0.98  # a scheme that is named should fit then, though the process is never twice of the same size
+SURE = 0.98  # of the memory allowed: two processes are never of exactly the same size
 
 
 @contextmanager
-def advising(judge: Judge, *, known: bool) -> Iterator[None]:
+def advising(judge: Judge, *, in_lock: bool) -> Iterator[None]:
     """Where a judge is too large for the memory it may take, the hint names the scheme that would fit.
 
-    known: whether it may be one of models.lock; for any other file sizes follow the proportions of one that is.
+    in_lock: whether it may be one of models.lock; for any other file sizes follow the proportions of one that is.
     """
     try:
         yield
     except MemoryLimitError as error:
-        error.hint = f"{_advice(error, judge, known)}allow more with --max-memory"
+        error.hint = f"{_advice(error, judge, in_lock)}allow more with --max-memory"
         raise
 
 
-def _advice(error: MemoryLimitError, judge: Judge, known: bool) -> str:
-    other, blueprint = error.needed - error.weights, _blueprint(judge.model, known, error.weights)
+def _advice(error: MemoryLimitError, judge: Judge, in_lock: bool) -> str:
+    other, blueprint = error.needed - error.weights, _blueprint(judge.model, in_lock, error.weights)
     own = judge.scheme if judge.scheme in schemes.SCHEMES else _recorded_scheme(judge)
     if own is None:
         return "a smaller scheme may fit; or "
@@ -47,10 +47,10 @@ def _advice(error: MemoryLimitError, judge: Judge, known: bool) -> str:
     return "no scheme of this model would fit; "
 
 
-def _blueprint(model: str, known: bool, weights: int) -> Blueprint:
+def _blueprint(model: str, in_lock: bool, weights: int) -> Blueprint:
     """The model's shape; of an unknown one the shape of the known model that is nearest in size."""
     models = lock.read().models
-    own = next((entry for entry in models if known and entry.name == model), None)
+    own = next((entry for entry in models if in_lock and entry.name == model), None)
     if own is not None:
         return architectures.blueprint(model_config(own))
     shapes = [architectures.blueprint(model_config(entry)) for entry in models]

@@ -31,16 +31,16 @@ def models_folder() -> Path:
 
 def find_built(model: str, scheme: str) -> BuiltFile | None:
     """The record of a built file that is still there as it was recorded."""
-    known = lock.read_built(models_folder()).find_built(model, scheme)
-    if known is None:
+    record = lock.read_built(models_folder()).find_built(model, scheme)
+    if record is None:
         return None
-    path = models_folder() / known.file
-    if not path.exists() or path.stat().st_size != known.bytes:
+    path = models_folder() / record.file
+    if not path.exists() or path.stat().st_size != record.bytes:
         return None
     shipped = SHIPPED.get(model)
-    if shipped is not None and known.source != checkpoint_source(model, shipped):
+    if shipped is not None and record.source != checkpoint_source(model, shipped):
         return None  # built from other weights than those that ship now
-    return known
+    return record
 
 
 def built_schemes(model: str) -> list[str]:

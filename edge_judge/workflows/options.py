@@ -1,4 +1,4 @@
-"""What a caller asks of a workflow: the options that several of them share, each a frozen object.
+"""What a caller asks of a workflow: the options that several share, and the settings of one.
 
 Standard library only: the command line builds these before anything heavy is loaded.
 Knows: names and defaults. Does not know: whether a model, a file or a scheme exists.
@@ -79,3 +79,97 @@ class RunsOptions:
     paths: tuple[Path, ...] = ()
     results: Path = RESULTS
     data: Path | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class EvaluateSettings:
+    """How much is judged, and where runs are kept.
+
+    order: both orders of the answers, or only the given one; ties: `auto` allows one where the benchmark has ties;
+    limit: only so many first pairs of each benchmark; repeat: judge so many times, for the noise floor; fresh: begin
+    the run anew.
+    """
+
+    results: Path = RESULTS
+    order: Literal["both", "given"] = "both"
+    ties: Literal["auto", "allow"] = "auto"
+    limit: int | None = None
+    repeat: int = 1
+    fresh: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class ChooseSettings:
+    """What decides, and what it may cost. margin: points; claim: by what it is decided; seed: of the order of the
+    pairs; budget: seconds of judging, None for as long as it takes; max_pairs: of each scheme, None for all.
+    """
+
+    results: Path = RESULTS
+    margin: float = 2.0
+    claim: Literal["probabilities", "verdicts"] = "probabilities"
+    seed: int = 0
+    budget: float | None = None
+    max_pairs: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class ReportSettings:
+    """out: the page's file; baseline: the scheme that the others are compared with; margin: points of accuracy that may
+    be lost; chart: an .svg or .png file of accuracy against size, None for none.
+    """
+
+    out: Path = Path("report.html")
+    baseline: str = "f16"
+    margin: float = 2.0
+    chart: Path | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class AttributionSettings:
+    """Which run is to be explained, and where runs are searched. benchmark: a known one, or a file of one's own; data:
+    the folder of the known ones' files.
+    """
+
+    model: str = POCKET
+    scheme: str = "q4_k_m"
+    grammar: str = "pairwise-cot"
+    benchmark: str = POCKET
+    data: Path | None = None
+    results: Path = RESULTS
+
+
+@dataclass(frozen=True, slots=True)
+class QuantizeSettings:
+    """out: the file to write, None for one in the models folder, which alone is recorded; imatrix: a file of
+    importances; keep_source: downloaded weights stay in the Hub's cache; gguf_file: take this ready-made GGUF of a Hub
+    repository instead of building one.
+    """
+
+    out: Path | None = None
+    imatrix: Path | None = None
+    keep_source: bool = False
+    gguf_file: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class ImportSettings:
+    """benchmark: where the benchmark lies, if it is a file of one's own; fresh: replace a run that is there already;
+    data: the folder of the known benchmarks' files; results: where the run goes.
+    """
+
+    benchmark: Path | None = None
+    fresh: bool = False
+    data: Path | None = None
+    results: Path = RESULTS
+
+
+@dataclass(frozen=True, slots=True)
+class RandomWeights:
+    """Random weights to measure. shape: the known model whose shape they have, None for no random weights; vocab: a
+    GGUF file whose vocabulary they take, None for one that is made up; keep: the file in which they stay, None for
+    nowhere.
+    """
+
+    shape: str | None = None
+    vocab: Path | None = None
+    keep: Path | None = None

@@ -20,7 +20,7 @@ from edge_judge.records import Benchmark, ProgressListener, Run
 from edge_judge.runs import folder as run_folder
 from edge_judge.runs import packs
 from edge_judge.runs.packs import Pack
-from edge_judge.workflows.options import RESULTS
+from edge_judge.workflows.options import ImportSettings
 from edge_judge.workflows.recorded import RunReader
 
 
@@ -33,18 +33,6 @@ class ExportedPack:
     bytes: int
 
 
-@dataclass(frozen=True, slots=True)
-class ImportSettings:
-    """benchmark: where the benchmark lies, if it is a file of one's own; fresh: replace a run that is there already;
-    data: the folder of the known benchmarks' files; results: where the run goes.
-    """
-
-    benchmark: Path | None = None
-    fresh: bool = False
-    data: Path | None = None
-    results: Path = RESULTS
-
-
 def export_pack(path: Path, output: Path | None = None, data: Path | None = None) -> ExportedPack:
     """Write the pack of a complete run: verdicts, probabilities and settings, without any text.
 
@@ -52,7 +40,7 @@ def export_pack(path: Path, output: Path | None = None, data: Path | None = None
     """
     recorded = RunReader(data).read(path)
     run, benchmark = recorded.run, recorded.benchmark
-    if benchmark.name not in benchmarks.REGISTRY:  # where a file of one's own lies is nobody else's business
+    if benchmark.name not in benchmarks.REGISTRY:  # the path of a user's own file stays private
         run = replace(run, settings={**run.settings, "benchmark_source": Path(benchmark.source).name})
     with _naming(path):
         content = packs.write(benchmark, run)
@@ -107,7 +95,7 @@ def _naming(path: Path) -> Iterator[None]:
 
 
 def _benchmark(file: Path, pack: Pack, settings: ImportSettings) -> Benchmark:
-    """The benchmark that a pack judged: a published one by its name; one of the user's only where they say."""
+    """The benchmark that a pack judged: a known one by its name, any other from the file that is named."""
     name, own = pack.identity.benchmark, settings.benchmark
     if name in benchmarks.REGISTRY:
         if own is not None:

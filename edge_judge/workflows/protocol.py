@@ -5,8 +5,6 @@ Knows: grammars, rubrics, which options go together. Does not know: how a judge 
 
 from __future__ import annotations
 
-from pathlib import Path
-
 from edge_judge.benchmarks import rubric
 from edge_judge.errors import DataError, UsageError
 from edge_judge.protocols import grammar as grammars
@@ -28,14 +26,13 @@ def protocol_for(
             f"--reasoning does nothing under --grammar {grammar.name}: nothing is written",
             "it goes with pairwise-cot, pairwise-json, autoj and none",
         )
-    criteria = _criteria(grammar.prompt, options.rubric)
+    criteria = rubric.load(options.rubric).criteria if grammar.prompt == "rubric" else ()
     return Protocol(grammar, orders, ties, options.reasoning, criteria, truncate=options.truncate is not None)
 
 
 def default_grammar(model: str) -> str:
     """The format a known model was trained to judge in, else `pairwise`."""
-    known = {entry.name: entry.protocol for entry in lock.read().models}
-    return known.get(model, "pairwise")
+    return next((entry.protocol for entry in lock.read().models if entry.name == model), "pairwise")
 
 
 def check_references(protocol: Protocol, benchmark: Benchmark) -> int:
@@ -52,7 +49,3 @@ def check_references(protocol: Protocol, benchmark: Benchmark) -> int:
             "a benchmark of your own has them in a column `reference`; else use --grammar pairwise",
         )
     return missing
-
-
-def _criteria(prompt: str, file: Path | None) -> tuple[str, ...]:
-    return rubric.load(file).criteria if prompt == "rubric" else ()

@@ -9,36 +9,23 @@ import os
 import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
 from pathlib import Path
-
-import psutil
 
 from edge_judge.records import Judge, ProgressListener
 from edge_judge.report.formatting import short_size
 from edge_judge.workflows.build import build_callback
 from edge_judge.workflows.model_files import model_config
-from edge_judge.workflows.models import SPARE
+from edge_judge.workflows.models import SPARE, machine_memory
+from edge_judge.workflows.options import RandomWeights
 from quantize import architectures, lock, schemes, stand_in
 
 LARGE = Path("/var/tmp")  # on the disk, where /tmp may be a part of memory
 
 
-@dataclass(frozen=True, slots=True)
-class RandomWeights:
-    """shape: the known model whose shape they have; vocab: a GGUF file whose vocabulary they take, None for one that is
-    made up; keep: the file in which they stay, None for nowhere.
-    """
-
-    shape: str
-    vocab: Path | None = None
-    keep: Path | None = None
-
-
 @contextmanager
-def random_judge(weights: RandomWeights, scheme: str, listener: ProgressListener) -> Iterator[Judge]:
+def random_judge(shape: str, scheme: str, weights: RandomWeights, listener: ProgressListener) -> Iterator[Judge]:
     """A judge of a known model's shape that knows nothing. What is not kept is removed, whatever ends the work."""
-    model, canonical = lock.read().model(weights.shape), schemes.canonical(scheme)
+    model, canonical = lock.read().model(shape), schemes.canonical(scheme)
     config = model_config(model)
     with _place(weights.keep) as out:
         _warn(schemes.file_bytes(architectures.blueprint(config), canonical), listener)
@@ -50,7 +37,7 @@ def random_judge(weights: RandomWeights, scheme: str, listener: ProgressListener
 
 
 def _warn(weights: int, listener: ProgressListener) -> None:
-    memory = psutil.virtual_memory().total
+    memory = machine_memory()
     if weights + SPARE > memory:
         too_large = f"{short_size(weights)} of weights do not fit {short_size(memory)} of memory"
         listener.note(f"{too_large}: expect the disk's speed")
@@ -61,9 +48,6 @@ def _place(keep: Path | None) -> Iterator[Path]:
     if keep is not None:
         yield keep
         return
-    with tempfile.TemporaryDirectory(prefix="edge-judge-", dir=_disk()) as folder:
+    disk = LARGE if LARGE.is_dir() and "TMPDIR" not in os.environ else None
+    with tempfile.TemporaryDirectory(prefix="edge-judge-", dir=disk) as folder:
         yield Path(folder) / "stand-in.gguf"
-
-
-def _disk() -> Path | None:
-    return LARGE if LARGE.is_dir() and "TMPDIR" not in os.environ else None

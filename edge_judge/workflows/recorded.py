@@ -33,7 +33,7 @@ class RunReader:
         return self.read_on(path, self.benchmark(self.run(path)))
 
     def read_on(self, path: Path, benchmark: Benchmark) -> RecordedRun:
-        """The run in a folder, held to this benchmark, which it need not have judged: comparing refuses it then."""
+        """The run in a folder, read with this benchmark. If it judged another one, comparing refuses it."""
         key = (path, benchmark.sha256)
         if key not in self._recorded:
             self._recorded[key] = RecordedRun(self.run(path), benchmark)
@@ -65,7 +65,7 @@ def find_runs(options: RunsOptions, reader: RunReader, listener: ProgressListene
     if options.paths:
         return {path: reader.read(path) for path in options.paths}
     runs: dict[Path, RecordedRun] = {}
-    refused: dict[str, None] = {}  # nobody named these: one that cannot be scored now must not hide the others
+    refused: dict[str, None] = {}  # a run that nobody named must not hide the others
     for path in run_folder.find_runs(options.results):
         run = reader.run(path)
         try:
@@ -93,7 +93,7 @@ def require_runs(options: RunsOptions, reader: RunReader, listener: ProgressList
 def read_siblings(
     runs: Mapping[Path, RecordedRun], scheme: str, reader: RunReader, refused: Refused
 ) -> dict[Path, RecordedRun]:
-    """The complete runs of a scheme beside these that are not among them. refused: hears why one cannot be scored."""
+    """The complete runs of a scheme beside these, without these. refused: called where one cannot be scored."""
     siblings: dict[Path, RecordedRun] = {}
     for path in sorted({run_folder.sibling(path, scheme) for path in runs} - runs.keys()):
         if run_folder.is_complete(path):

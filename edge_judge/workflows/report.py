@@ -19,24 +19,12 @@ from edge_judge.report.page import answer, document
 from edge_judge.report.page.data import Entry, Report
 from edge_judge.report.page.picture import picture
 from edge_judge.runs import folder as run_folder
-from edge_judge.workflows.options import RunsOptions
+from edge_judge.workflows.options import ReportSettings, RunsOptions
 from edge_judge.workflows.published import read_published
 from edge_judge.workflows.recorded import RunReader, read_siblings, require_runs
 from quantize import schemes
 
 PICTURES: dict[str, Literal["svg", "png"]] = {".svg": "svg", ".png": "png"}
-
-
-@dataclass(frozen=True, slots=True)
-class ReportSettings:
-    """out: the page's file; baseline: the scheme that the others are compared with; margin: points of accuracy that may
-    be lost; chart: an .svg or .png file of accuracy against size, None for none.
-    """
-
-    out: Path = Path("report.html")
-    baseline: str = "f16"
-    margin: float = 2.0
-    chart: Path | None = None
 
 
 @dataclass(frozen=True, slots=True)

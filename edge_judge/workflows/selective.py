@@ -7,7 +7,6 @@ from __future__ import annotations
 
 from edge_judge.analysis import selective
 from edge_judge.errors import RunError
-from edge_judge.metrics.recorded import RecordedRun
 from edge_judge.records import ProgressListener
 from edge_judge.report.selective import Confident
 from edge_judge.workflows.options import RunsOptions
@@ -27,7 +26,9 @@ def confidence(
     curves: list[Confident] = []
     for path, run in find_runs(runs, RunReader(runs.data), listener).items():
         try:
-            curves.append(_confident(run, abstain))
+            threshold = None if abstain is None else selective.abstain(run, abstain)
+            curve = selective.risk_coverage(run), selective.coverage_points(run)
+            curves.append(Confident(run.identity, *curve, threshold))
         except RunError as error:
             if runs.paths:
                 raise
@@ -35,8 +36,3 @@ def confidence(
     if not curves:
         raise RunError(f"{runs.results}: no complete run with probabilities there", "edge-judge eval makes one")
     return sorted(curves, key=lambda curve: curve.identity.benchmark)  # which is stable
-
-
-def _confident(run: RecordedRun, abstain: float | None) -> Confident:
-    chosen = None if abstain is None else selective.abstain(run, abstain)
-    return Confident(run.identity, selective.risk_coverage(run), selective.coverage_points(run), chosen)

@@ -15,7 +15,7 @@ from edge_judge.engine.throughput import Rates
 from edge_judge.errors import DataError, ModelError, UsageError
 from edge_judge.judging import workload
 from edge_judge.judging.workload import Load
-from edge_judge.protocols import grammar as grammars
+from edge_judge.protocols import grammar as grammar_files
 from edge_judge.records import Benchmark, Judge, ProgressListener
 from edge_judge.workflows.data import load_here
 from edge_judge.workflows.judges import find_judge, with_chat_template
@@ -25,9 +25,10 @@ from edge_judge.workflows.options import (
     BenchmarkOptions,
     JudgeOptions,
     ProtocolOptions,
+    RandomWeights,
 )
 from edge_judge.workflows.protocol import check_references, protocol_for
-from edge_judge.workflows.random_weights import RandomWeights, random_judge
+from edge_judge.workflows.random_weights import random_judge
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,7 +44,7 @@ class BenchmarkTime:
 @dataclass(frozen=True, slots=True)
 class MeasuredSpeed:
     """bytes: of the file; random_weights: whether they stood in for a model that is not here; tokens_estimated:
-    whether the vocabulary was no real one either.
+    whether the vocabulary was made up too.
     """
 
     model: str
@@ -57,7 +58,7 @@ class MeasuredSpeed:
 
 def speed(
     judge: JudgeOptions = JudgeOptions(),
-    weights: RandomWeights | None = None,
+    weights: RandomWeights = RandomWeights(),
     benchmarks: BenchmarkOptions = BenchmarkOptions(names=()),
     grammars: Sequence[str] = SPEED_GRAMMARS,
     seconds: float = SPEED_SECONDS,
@@ -69,21 +70,26 @@ def speed(
     judge cannot be asked is left out with a note.
     """
     _check(judge, weights)
-    _check_grammars(grammars)  # before anything large is written
+    for grammar in grammars:  # before anything large is written
+        grammar_files.load(grammar)
     chosen = load_here(benchmarks, listener)
-    made_up = weights is not None and weights.vocab is None
+    random = weights.shape is not None
+    made_up = random and weights.vocab is None
     with _judge(judge, weights, listener) as measured, _opened(measured, judge.threads, made_up) as (model, opened):
         rates = throughput.measure(model, opened, seconds)
         engine = LocalEngine.of(model)
-        times = (_time(engine, measured, rates, part, grammar, listener) for part in chosen for grammar in grammars)
-        estimates = tuple(estimate for estimate in times if estimate is not None)
+        times = (_time(engine, measured, rates, part, name, listener) for part in chosen for name in grammars)
+        estimates = tuple(filter(None, times))
         size = measured.bytes
-    return MeasuredSpeed(measured.model, measured.scheme, size, weights is not None, made_up, rates, estimates)
+    return MeasuredSpeed(measured.model, measured.scheme, size, random, made_up, rates, estimates)
 
 
-def _check(judge: JudgeOptions, weights: RandomWeights | None) -> None:
+def _check(judge: JudgeOptions, weights: RandomWeights) -> None:
     """Raises UsageError for what does not go together."""
-    if weights is None:
+    if weights.shape is None:
+        for option, file in (("--vocab", weights.vocab), ("--keep", weights.keep)):
+            if file is not None:
+                raise UsageError(f"{option} does nothing without --shape", "it belongs to random weights")
         return
     for option, value in (("--model", judge.model), ("--gguf", judge.gguf)):
         if value is not None:
@@ -94,18 +100,13 @@ def _check(judge: JudgeOptions, weights: RandomWeights | None) -> None:
         raise UsageError(f"{weights.keep}: no ordinary file, so it will not be replaced", "--keep names a file")
 
 
-def _check_grammars(names: Sequence[str]) -> None:
-    for name in names:
-        grammars.load(name)
-
-
 @contextmanager
-def _judge(options: JudgeOptions, weights: RandomWeights | None, listener: ProgressListener) -> Iterator[Judge]:
+def _judge(options: JudgeOptions, weights: RandomWeights, listener: ProgressListener) -> Iterator[Judge]:
     """The judge that is meant; random weights are there only as long as they are needed."""
-    if weights is None:
+    if weights.shape is None:
         yield find_judge(options)
         return
-    with random_judge(weights, str(options.scheme), listener) as judge:
+    with random_judge(weights.shape, str(options.scheme), weights, listener) as judge:
         yield with_chat_template(judge, options.chat_template)
 
 

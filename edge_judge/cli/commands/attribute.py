@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import json
-from pathlib import Path
 
 import click
 
 from edge_judge.cli import options, terminal
+from edge_judge.workflows.options import AttributionSettings
 
 HEADING = "look closer"
 
@@ -25,9 +25,8 @@ HEADING = "look closer"
 @options.data
 @options.results
 @options.as_json
-def attribute(
-    model: str, scheme: str, grammar: str, benchmark: str, data: Path | None, results: Path, as_json: bool
-) -> None:
+@options.collected(settings=AttributionSettings)
+def attribute(settings: AttributionSettings, as_json: bool) -> None:
     """Tell where a judge's loss comes from, step by step.
 
     Recorded runs that differ in one thing: free form, a grammar, the protocol, the quantized weights.
@@ -35,7 +34,7 @@ def attribute(
     from edge_judge.report.attribution import attribution_json, attribution_table
     from edge_judge.workflows import attribute as workflow
 
-    chain = workflow.attribute(workflow.AttributionSettings(model, scheme, grammar, benchmark, data, results))
+    chain = workflow.attribute(settings)
     if as_json:
         click.echo(json.dumps(attribution_json(chain.steps, chain.noise, chain.missing), indent=2))
     else:

@@ -23,7 +23,8 @@ HEADING = "look closer"
 @click.argument("large", type=options.FOLDER)
 @click.option(
     "--keep",
-    type=options.Percent(),
+    type=options.PERCENT,
+    callback=options.number,
     default=99.0,
     show_default=True,
     metavar="PERCENT",
@@ -41,7 +42,7 @@ HEADING = "look closer"
 def cascade(
     small: Path, large: Path, keep: float, cost: Literal["time", "bytes"], data: Path | None, as_json: bool
 ) -> None:
-    """Send only the pairs that a small judge is unsure of to a large one.
+    """Send a large judge only what a small one is unsure of.
 
     SMALL and LARGE are folders of runs on one benchmark. Nothing is judged anew: both have judged every pair, so what
     each threshold would have gained and cost is known.

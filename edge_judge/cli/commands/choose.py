@@ -4,28 +4,17 @@ from __future__ import annotations
 
 import json
 import re
-from dataclasses import dataclass
-from pathlib import Path
-from typing import Literal
 
 import click
 
 from edge_judge.cli import options, terminal
 from edge_judge.errors import UsageError
 from edge_judge.records import Limits
-from edge_judge.workflows.options import BenchmarkOptions, LadderOptions, ProtocolOptions
+from edge_judge.workflows.options import BenchmarkOptions, ChooseSettings, LadderOptions, ProtocolOptions
 
 HEADING = "decide"
 _TIME = re.compile(r"(\d+|\d*\.\d+)\s*(s|min|m|h|d)", re.IGNORECASE)
 _SECONDS = {"s": 1, "m": 60, "min": 60, "h": 3600, "d": 86400}
-
-
-@dataclass(frozen=True, slots=True)
-class Budget:
-    """What may be spent: seconds of judging, pairs for each scheme; None for as much as it takes."""
-
-    budget: float | None = None
-    max_pairs: int | None = None
 
 
 def seconds(_: click.Context, option: click.Option, value: str | None) -> float | None:
@@ -68,29 +57,24 @@ def seconds(_: click.Context, option: click.Option, value: str | None) -> float 
 @options.results
 @options.as_json
 @options.collected(
-    ladder=LadderOptions, limits=Limits, protocol=ProtocolOptions, benchmarks=BenchmarkOptions, cost=Budget
+    ladder=LadderOptions, limits=Limits, protocol=ProtocolOptions, benchmarks=BenchmarkOptions, settings=ChooseSettings
 )
 def choose(
     ladder: LadderOptions,
     limits: Limits,
     protocol: ProtocolOptions,
     benchmarks: BenchmarkOptions,
-    margin: float,
-    claim: Literal["probabilities", "verdicts"],
-    cost: Budget,
-    seed: int,
-    results: Path,
+    settings: ChooseSettings,
     as_json: bool,
 ) -> None:
-    """Find the smallest scheme of a model that judges as its baseline does, with as few verdicts as possible.
+    """Find the smallest scheme that judges as its baseline does.
 
-    Pairs are judged in random blocks; a scheme is done as soon as it is decided. What was judged before is used, and
-    what is judged now stays: `edge-judge eval` goes on from there.
+    As few verdicts as possible are spent on it. Pairs are judged in random blocks; a scheme is done as soon as it is
+    decided. What was judged before is used, and what is judged now stays: `edge-judge eval` goes on from there.
     """
     from edge_judge.report.decision import choice_json, choice_table
     from edge_judge.workflows import choose as workflow
 
-    settings = workflow.ChooseSettings(results, margin, claim, seed, cost.budget, cost.max_pairs)
     chosen = workflow.choose(ladder, benchmarks, protocol, limits, settings, terminal.BlockListener())
     if as_json:
         click.echo(json.dumps(choice_json(chosen.decisions, chosen.unseen), indent=2))

@@ -42,12 +42,17 @@ def compare(runs: RunsOptions, baseline: str, max_drop: float | None, as_json: b
     """
     from edge_judge.workflows.compare import PUBLISHED
 
-    lost = _against_published if baseline == PUBLISHED else _against_run
-    _judge_drops(lost(runs, baseline, max_drop, as_json), max_drop)
+    if baseline == PUBLISHED:
+        lost = _against_published(runs, max_drop, as_json)
+    else:
+        lost = _against_run(runs, baseline, max_drop, as_json)
+    if lost:
+        terminal.note(f"more than {max_drop:g} points lost: {', '.join(lost)}")
+        raise SystemExit(TOO_MUCH_LOST)
 
 
 def _against_run(runs: RunsOptions, baseline: str, max_drop: float | None, as_json: bool) -> Sequence[str]:
-    """Print the comparisons; what lost too much."""
+    """Print the comparisons. Returns the names of those that lost too much."""
     from edge_judge.report.ladder import comparison_json, ladder_table
     from edge_judge.workflows import compare as workflow
 
@@ -59,7 +64,7 @@ def _against_run(runs: RunsOptions, baseline: str, max_drop: float | None, as_js
     return () if max_drop is None else workflow.exceeding(comparisons, max_drop)
 
 
-def _against_published(runs: RunsOptions, _: str, max_drop: float | None, as_json: bool) -> Sequence[str]:
+def _against_published(runs: RunsOptions, max_drop: float | None, as_json: bool) -> Sequence[str]:
     from edge_judge.report.scores import published_json, scores_table
     from edge_judge.workflows import compare as workflow
 
@@ -69,9 +74,3 @@ def _against_published(runs: RunsOptions, _: str, max_drop: float | None, as_jso
     else:
         click.echo(scores_table(rows, width=terminal.width(), color=terminal.color()))
     return () if max_drop is None else workflow.exceeding_published(rows, max_drop)
-
-
-def _judge_drops(lost: Sequence[str], max_drop: float | None) -> None:
-    if lost:
-        terminal.note(f"more than {max_drop:g} points lost: {', '.join(lost)}")
-        raise SystemExit(TOO_MUCH_LOST)

@@ -21,8 +21,9 @@ HEADING = "look closer"
 @options.run_folders
 @click.option(
     "--abstain",
-    type=options.Percent(),
+    type=options.PERCENT,
     metavar="PERCENT",
+    callback=options.number,
     help="Find the confidence from which surely fewer answers are wrong.",
 )
 @options.data
@@ -30,7 +31,7 @@ HEADING = "look closer"
 @options.as_json
 @options.collected(runs=RunsOptions)
 def confidence(runs: RunsOptions, abstain: float | None, as_json: bool) -> None:
-    """How often a judge is wrong when only the pairs it is surest of are answered.
+    """Show how often a judge is wrong where it is surest.
 
     RUNS are folders of runs; without one, all complete runs under the results folder that have probabilities.
     """

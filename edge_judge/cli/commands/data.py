@@ -13,6 +13,7 @@ import click
 
 from edge_judge.cli import options, terminal
 from edge_judge.errors import DataError
+from edge_judge.report.formatting import UNDEFINED, notes, render, table
 
 if TYPE_CHECKING:
     from rich.console import RenderableType
@@ -22,27 +23,29 @@ if TYPE_CHECKING:
 
 HEADING = "begin"
 NAMES = click.argument("names", nargs=-1)
-FIGURES = 48  # columns that a table needs beside the names and ids of a file's own, which may have any length
+FIGURES = 48  # columns of a table without the names and ids of a file, which may have any length
 
 
 @click.group(epilog=options.example("edge-judge data pull llmbar-natural", "edge-judge data verify"))
 def data() -> None:
-    """List, download and verify the benchmark files, and check one of your own."""
+    """List, download and verify the benchmark files; check your own."""
 
 
 @data.command("list", epilog=options.example("edge-judge data list"))
 @options.data
 @options.as_json
 def list_sources(data: Path | None, as_json: bool) -> None:
-    """List the benchmarks: size, licence, source, and whether the file is here."""
-    from edge_judge.report.formatting import render, table
+    """List the benchmarks, and whether the file of each is here."""
     from edge_judge.workflows.data import list_benchmarks
 
-    known = list_benchmarks(data)
+    sources = list_benchmarks(data)
     if as_json:
-        click.echo(json.dumps([asdict(source) for source in known], indent=2))
+        click.echo(json.dumps([asdict(source) for source in sources], indent=2))
         return
-    rows = [[one.name, str(one.votes), "yes" if one.ties else "no", one.licence, one.state] for one in known]
+    rows = [
+        [source.name, str(source.votes), "yes" if source.ties else "no", source.licence, source.state]
+        for source in sources
+    ]
     lines = table("Benchmarks", ["name", "votes", "ties", "licence", "file"], rows)
     click.echo(render([lines], terminal.width(), terminal.color()), nl=False)
 
@@ -51,7 +54,10 @@ def list_sources(data: Path | None, as_json: bool) -> None:
 @NAMES
 @options.data
 def pull(names: tuple[str, ...], data: Path | None) -> None:
-    """Download benchmarks from their pinned sources, and check their hashes. Without a name, all of them."""
+    """Download benchmarks from their pinned sources. Without a name, all of them.
+
+    Every file is checked against its hash.
+    """
     from edge_judge.workflows.data import pull_benchmarks
 
     for name, pulled in pull_benchmarks(names, data):
@@ -87,7 +93,6 @@ def verify(names: tuple[str, ...], data: Path | None, as_json: bool) -> None:
 @options.as_json
 def check(files: tuple[Path, ...], as_json: bool) -> None:
     """Tell what a benchmark or rubric of your own holds. What looks like a mistake is noted, and is no error."""
-    from edge_judge.report.formatting import render
     from edge_judge.workflows.data import check_file, remarks_on
 
     contents = [(path, check_file(path)) for path in files]
@@ -110,7 +115,6 @@ def _as_json(path: Path, content: Contents | Rubric) -> dict[str, object]:
 
 def _shown(content: Contents | Rubric) -> list[RenderableType]:
     from edge_judge.benchmarks.rubric import Rubric
-    from edge_judge.report.formatting import UNDEFINED, notes, table
 
     if isinstance(content, Rubric):
         lines = [[f"{number}. {_plain(text)}"] for number, text in enumerate(content.criteria, start=1)]
@@ -138,8 +142,8 @@ def _facts(content: Contents) -> Sequence[Sequence[str]]:
         ["clusters", f"{content.clusters:,}", ""],
         *([f"labelled {label}", f"{count:,}", ""] for label, count in content.labels.items()),
         ["ties allowed", "yes" if content.ties else "no", ""],
-        *([f"{what}, characters", f"{one.characters:,}", _cut(one.id)] for what, one in longest),
-        *([what, f"{one.count:,}", _cut(one.first or "")] for what, one in counted),
+        *([f"{what}, characters", f"{text.characters:,}", _cut(text.id)] for what, text in longest),
+        *([what, f"{oddity.count:,}", _cut(oddity.first or "")] for what, oddity in counted),
     ]
 
 

@@ -17,9 +17,10 @@ HEADING = "begin"
 @click.option("--results", type=options.FOLDER, help="Keep the runs here.  [default: the cache]")
 @options.as_json
 def demo(results: Path | None, as_json: bool) -> None:
-    """Quantize the embedded judge to six schemes, judge its benchmark with each, and compare.
+    """Run the whole pipeline on the embedded judge, offline.
 
-    Needs no network and no download. The runs are judged anew each time.
+    It is quantized to six schemes, judges its benchmark with each, and the runs are compared. They are judged anew
+    each time.
     """
     from edge_judge.report.ladder import comparison_json, ladder_table
     from edge_judge.workflows import demo as workflow

@@ -1,17 +1,16 @@
-"""edge-judge eval: a benchmark put to a judge."""
+"""edge-judge eval: a judge's verdicts on a benchmark, and their score."""
 
 from __future__ import annotations
 
 import json
 from dataclasses import asdict
-from pathlib import Path
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING
 
 import click
 
 from edge_judge.cli import options, terminal
 from edge_judge.records import Limits
-from edge_judge.workflows.options import BenchmarkOptions, JudgeOptions, ProtocolOptions
+from edge_judge.workflows.options import BenchmarkOptions, EvaluateSettings, JudgeOptions, ProtocolOptions
 
 if TYPE_CHECKING:
     from edge_judge.report.scores import ScoreRow
@@ -56,18 +55,19 @@ HEADING = "judge"
 @options.data
 @options.results
 @options.as_json
-@options.collected(judge=JudgeOptions, limits=Limits, protocol=ProtocolOptions, benchmarks=BenchmarkOptions)
+@options.collected(
+    judge=JudgeOptions,
+    limits=Limits,
+    protocol=ProtocolOptions,
+    benchmarks=BenchmarkOptions,
+    settings=EvaluateSettings,
+)
 def evaluate(
     judge: JudgeOptions,
     limits: Limits,
     protocol: ProtocolOptions,
     benchmarks: BenchmarkOptions,
-    order: Literal["both", "given"],
-    ties: Literal["auto", "allow"],
-    limit: int | None,
-    repeat: int,
-    fresh: bool,
-    results: Path,
+    settings: EvaluateSettings,
     as_json: bool,
 ) -> None:
     """Judge the pairs of a benchmark and score the verdicts.
@@ -77,7 +77,6 @@ def evaluate(
     from edge_judge.report.scores import scores_table
     from edge_judge.workflows import evaluate as workflow
 
-    settings = workflow.EvaluateSettings(results, order, ties, limit, repeat, fresh)
     rows = workflow.evaluate(judge, benchmarks, protocol, limits, settings, terminal.TerminalListener())
     if as_json:
         click.echo(json.dumps([_as_json(row) for row in rows], indent=2))

@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING
 import click
 
 from edge_judge.cli import options, terminal
-from edge_judge.records import Label, Limits
+from edge_judge.records import LABELS, Label, Limits
+from edge_judge.report.formatting import UNDEFINED, notes, render, table
 from edge_judge.workflows.options import JudgeOptions, ProtocolOptions
 
 if TYPE_CHECKING:
@@ -44,7 +45,10 @@ def judge(
     no_ties: bool,
     as_json: bool,
 ) -> None:
-    """Judge one pair of answers in both orders, with the probability of each verdict."""
+    """Judge one pair of answers, in both orders.
+
+    Prints the probability of each verdict.
+    """
     from edge_judge.workflows import judge_pair
 
     judged = judge_pair.judge(
@@ -71,8 +75,6 @@ def _as_json(judged: JudgedPair) -> dict[str, object]:
 
 
 def _table(judged: JudgedPair) -> str:
-    from edge_judge.report.formatting import notes, render, table
-
     rows = [
         [f"answer {given.order[0].upper()} first", *_cells(given.verdict, given.p or {}, given.mass)]
         for given in judged.orders
@@ -85,9 +87,6 @@ def _table(judged: JudgedPair) -> str:
 
 
 def _cells(verdict: Label | None, p: Mapping[Label, float], mass: float | None) -> list[str]:
-    from edge_judge.report.formatting import UNDEFINED
-
-    labels: tuple[Label, ...] = ("a", "b", "tie")
-    shares = [f"{p[label]:.3f}" if label in p else UNDEFINED for label in labels]
+    shares = [f"{p[label]:.3f}" if label in p else UNDEFINED for label in LABELS]
     name = {"a": "A", "b": "B", "tie": "tie", None: UNDEFINED}[verdict]
     return [name, *shares, UNDEFINED if mass is None else f"{mass:.3f}"]

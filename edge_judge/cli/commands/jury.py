@@ -22,9 +22,10 @@ HEADING = "look closer"
 @options.data
 @options.as_json
 def jury(runs: tuple[Path, ...], data: Path | None, as_json: bool) -> None:
-    """Combine the verdicts of several judges, by majority and by mean probability.
+    """Combine the verdicts of several judges.
 
-    RUNS are the folders of at least two runs on one benchmark: other schemes, protocols or models.
+    They are combined by majority and by mean probability. RUNS are the folders of at least two runs on one benchmark:
+    other schemes, protocols or models.
     """
     from edge_judge.report.jury import jury_json, jury_table
     from edge_judge.workflows import jury as workflow

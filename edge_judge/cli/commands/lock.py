@@ -17,9 +17,10 @@ HEADING = "share and check"
 @click.option("--check", is_flag=True, help="Change nothing; fail if something is not what was recorded.")
 @options.as_json
 def lock(check: bool, as_json: bool) -> None:
-    """Show where each known model comes from, filling in the hashes and sizes that the Hub tells.
+    """Show where each known model comes from.
 
-    A pin is never moved. With --check, compare models.lock with the Hub, and the files built here with their record.
+    Hashes and sizes that only the Hub knows are filled in; a pin is never moved. With --check, compare models.lock with
+    the Hub, and the files built here with their record.
     """
     if check:
         _check(as_json)
@@ -52,6 +53,6 @@ def _check(as_json: bool) -> None:
         for row in states:
             click.echo(f"{row.state:8} {row.model:13} {row.file:12} {row.detail}")
         if not states:
-            click.echo("nothing is built here, and nothing was told by the Hub")
+            click.echo("nothing is built here, and the Hub reported nothing")
     if wrong := [row.wrong for row in states if row.wrong is not None]:
         raise EdgeJudgeError(f"not what was recorded: {', '.join(wrong)}", "edge-judge quantize builds a file again")

@@ -8,6 +8,7 @@ from dataclasses import asdict
 import click
 
 from edge_judge.cli import options, terminal
+from edge_judge.report.formatting import notes, render, short_size, size, table
 
 HEADING = "begin"
 
@@ -15,13 +16,12 @@ HEADING = "begin"
 @click.command(epilog=options.example("edge-judge models", "edge-judge models --json"))
 @options.as_json
 def models(as_json: bool) -> None:
-    """List the known models: parameters, size by scheme, what fits here, what is built."""
-    from edge_judge.report.formatting import notes, render, short_size, size, table
+    """List the known models: sizes, what fits here, what is built."""
     from edge_judge.workflows import models as workflow
 
-    known = workflow.models()
+    listed = workflow.models()
     if as_json:
-        click.echo(json.dumps([asdict(model) for model in known], indent=2))
+        click.echo(json.dumps([asdict(model) for model in listed], indent=2))
         return
     rows = [
         [
@@ -31,7 +31,7 @@ def models(as_json: bool) -> None:
             model.fits or "none",
             " ".join(model.built) or "-",
         ]
-        for model in known
+        for model in listed
     ]
     lines = table("Known models", ["model", "params", *workflow.SHOWN, "fits", "built"], rows)
     note = notes(

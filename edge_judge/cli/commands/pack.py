@@ -10,6 +10,8 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from edge_judge.cli import options, terminal
+from edge_judge.report import formatting
+from edge_judge.workflows.options import ImportSettings
 
 if TYPE_CHECKING:
     from edge_judge.runs.packs import Pack
@@ -25,7 +27,10 @@ FILE = click.argument("file", type=options.FILE)
     )
 )
 def pack() -> None:
-    """Carry a run to a machine that could not make it: a baseline, in a few bytes for each pair."""
+    """Carry a run to another machine as one small file.
+
+    It is a baseline for a machine that could not make the run.
+    """
 
 
 @pack.command(epilog=options.example("edge-judge pack export results/pocket/pocket/f16/pairwise"))
@@ -38,12 +43,14 @@ def pack() -> None:
 )
 @options.data
 def export(run: Path, output: Path | None, data: Path | None) -> None:
-    """Write the pack of a complete run: verdicts, probabilities and settings, without any text."""
-    from edge_judge.report.formatting import short_size
+    """Write the pack of a complete run.
+
+    It holds verdicts, probabilities and settings, without any text.
+    """
     from edge_judge.workflows.packs import export_pack
 
     written = export_pack(run, output, data)
-    terminal.note(f"{written.verdicts:,} verdicts in {short_size(written.bytes)}")
+    terminal.note(f"{written.verdicts:,} verdicts in {formatting.short_size(written.bytes)}")
     click.echo(written.path)
 
 
@@ -53,14 +60,15 @@ def export(run: Path, output: Path | None, data: Path | None) -> None:
 @click.option("--fresh", is_flag=True, help="Replace a run that is there already.")
 @options.data
 @options.results
-def import_(file: Path, benchmark: Path | None, fresh: bool, data: Path | None, results: Path) -> None:
+@options.collected(settings=ImportSettings)
+def import_(file: Path, settings: ImportSettings) -> None:
     """Make a run's folder of a pack, which is then a run like any other.
 
     Refused where no run that is made here could be compared with it.
     """
-    from edge_judge.workflows.packs import ImportSettings, import_pack
+    from edge_judge.workflows.packs import import_pack
 
-    click.echo(import_pack(file, ImportSettings(benchmark, fresh, data, results), terminal.TerminalListener()))
+    click.echo(import_pack(file, settings, terminal.TerminalListener()))
 
 
 @pack.command(epilog=options.example("edge-judge pack show f16.ejpack", "edge-judge pack show f16.ejpack --json"))
@@ -77,13 +85,12 @@ def show(file: Path, as_json: bool) -> None:
     facts = _facts(content) | {name: content.settings[name] for name in sorted(content.settings)}
     lines = {_printable(name): _printable(value) for name, value in facts.items()}
     first = max(map(len, lines))
+    room = max(terminal.width() - first - 2, 16)
     for name, value in lines.items():
-        click.echo(f"{name:{first}}  {_cut(value, max(terminal.width() - first - 2, 16))}")
+        click.echo(f"{name:{first}}  {value if len(value) <= room else f'{value[: room - 1]}…'}")
 
 
 def _facts(pack: Pack) -> dict[str, object]:
-    from edge_judge.report import formatting
-
     measured = pack.measured
     cost = {
         "verdicts per minute": formatting.count(measured.verdicts_per_minute if measured else None),
@@ -117,11 +124,5 @@ def _as_json(pack: Pack) -> dict[str, Any]:
 
 def _printable(value: object) -> str:
     """One line without control characters: what a file says must not move a terminal's cursor."""
-    from edge_judge.report.formatting import UNDEFINED
-
-    text = UNDEFINED if value is None else str(value)
+    text = formatting.UNDEFINED if value is None else str(value)
     return text if text.isprintable() else ascii(text)[1:-1]
-
-
-def _cut(text: str, width: int) -> str:
-    return text if len(text) <= width else f"{text[: width - 1]}…"

@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-from pathlib import Path
-
 import click
 
 from edge_judge.cli import options, terminal
 from edge_judge.report.formatting import short_size
+from edge_judge.workflows.options import QuantizeSettings
 
 HEADING = "judge"
 
@@ -26,17 +25,15 @@ HEADING = "judge"
 @click.option("--imatrix", type=options.FILE, help="Weigh the rounding with this importance matrix (GGUF).")
 @click.option("--keep-source", is_flag=True, help="Keep the downloaded weights in the Hub's cache.")
 @click.option("--gguf-file", metavar="NAME", help="Take this ready-made GGUF of a Hub repository instead of building.")
-def quantize(
-    model: str, scheme: str | None, out: Path | None, imatrix: Path | None, keep_source: bool, gguf_file: str | None
-) -> None:
-    """Make a GGUF file of MODEL in SCHEME, in one pass, and verify it.
+@options.collected(settings=QuantizeSettings)
+def quantize(model: str, scheme: str | None, settings: QuantizeSettings) -> None:
+    """Quantize a checkpoint to a verified GGUF file.
 
-    MODEL is a name in models.lock, the folder of a Hugging Face checkpoint, or a repository on the Hub.
-    Prints the file's path.
+    Makes a GGUF file of MODEL in SCHEME, in one pass. MODEL is a name in models.lock, the folder of a Hugging Face
+    checkpoint, or a repository on the Hub. Prints the file's path.
     """
     from edge_judge.workflows import build
 
-    settings = build.QuantizeSettings(out, imatrix, keep_source, gguf_file)
     made = build.quantize(model, scheme, settings, terminal.TerminalListener())
     terminal.note(f"{made.model} {made.scheme}: {short_size(made.bytes)}, sha256 {made.sha256[:16]}…, verified")
     click.echo(made.path)

@@ -8,7 +8,7 @@ import click
 
 from edge_judge.cli import options, terminal
 from edge_judge.report.formatting import short_size
-from edge_judge.workflows.options import RunsOptions
+from edge_judge.workflows.options import ReportSettings, RunsOptions
 
 HEADING = "decide"
 
@@ -29,8 +29,8 @@ HEADING = "decide"
 @click.option("--chart", type=options.TARGET, help="Also draw accuracy against size, as .svg or .png.")
 @options.data
 @options.results
-@options.collected(runs=RunsOptions)
-def report(runs: RunsOptions, out: Path, baseline: str, margin: float, chart: Path | None) -> None:
+@options.collected(runs=RunsOptions, settings=ReportSettings)
+def report(runs: RunsOptions, settings: ReportSettings) -> None:
     """Write one page of all figures and all pairs, to read offline.
 
     RUNS are folders of runs; without one, all complete runs under the results folder. The runs that they are compared
@@ -38,7 +38,6 @@ def report(runs: RunsOptions, out: Path, baseline: str, margin: float, chart: Pa
     """
     from edge_judge.workflows import report as workflow
 
-    settings = workflow.ReportSettings(out, baseline, margin, chart)
     written = workflow.report(runs, settings, terminal.TerminalListener())
     for path in (written.out, written.chart):
         if path is not None:

@@ -6,44 +6,22 @@ import json
 import signal
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import asdict, dataclass
-from pathlib import Path
+from dataclasses import asdict
 from typing import TYPE_CHECKING
 
 import click
 
 from edge_judge.cli import options, terminal
 from edge_judge.cli.errors import interrupted
-from edge_judge.errors import UsageError
-from edge_judge.workflows.options import SPEED_GRAMMARS, SPEED_SECONDS, BenchmarkOptions, JudgeOptions
+from edge_judge.report import formatting
+from edge_judge.workflows.options import SPEED_GRAMMARS, SPEED_SECONDS, BenchmarkOptions, JudgeOptions, RandomWeights
 
 if TYPE_CHECKING:
     from rich.console import RenderableType
 
-    from edge_judge.workflows.random_weights import RandomWeights
     from edge_judge.workflows.speed import MeasuredSpeed
 
 HEADING = "begin"
-
-
-@dataclass(frozen=True, slots=True)
-class StandIn:
-    """Random weights as they were asked for; shape: None for none."""
-
-    shape: str | None = None
-    vocab: Path | None = None
-    keep: Path | None = None
-
-    def weights(self) -> RandomWeights | None:
-        """Raises UsageError for what belongs to random weights where there are none."""
-        from edge_judge.workflows.random_weights import RandomWeights
-
-        if self.shape is not None:
-            return RandomWeights(self.shape, self.vocab, self.keep)
-        for option, value in (("--vocab", self.vocab), ("--keep", self.keep)):
-            if value is not None:
-                raise UsageError(f"{option} does nothing without --shape", "it belongs to random weights")
-        return None
 
 
 @click.command(
@@ -84,45 +62,44 @@ class StandIn:
     help="How long each of three measurements lasts.",
 )
 @options.as_json
-@options.collected(judge=JudgeOptions, stand_in=StandIn, benchmarks=BenchmarkOptions)
+@options.collected(judge=JudgeOptions, weights=RandomWeights, benchmarks=BenchmarkOptions)
 def speed(
     judge: JudgeOptions,
-    stand_in: StandIn,
+    weights: RandomWeights,
     benchmarks: BenchmarkOptions,
     grammars: tuple[str, ...],
     seconds: float,
     as_json: bool,
 ) -> None:
-    """Measure what this machine does with a judge, and tell how long each benchmark would take.
+    """Measure how fast a judge runs on this machine.
 
-    Of a model that is not here, random weights of its shape are written, measured and removed.
+    Tells how long each benchmark would take. Of a model that is not here, random weights of its shape are written,
+    measured and removed.
     """
     from edge_judge.workflows import speed as workflow
 
     listener = terminal.TerminalListener()
     try:
         with _signals_as_exits():
-            measured = workflow.speed(judge, stand_in.weights(), benchmarks, grammars, seconds, listener)
+            measured = workflow.speed(judge, weights, benchmarks, grammars, seconds, listener)
     except KeyboardInterrupt:
         interrupted("the same command measures anew")
     if as_json:
         click.echo(json.dumps(asdict(measured), indent=2))
         return
-    from edge_judge.report.formatting import render
-
     parts = [_rates_table(measured), *_estimates_table(measured)]
-    click.echo(render(parts, terminal.width(), terminal.color()), nl=False)
+    click.echo(formatting.render(parts, terminal.width(), terminal.color()), nl=False)
 
 
 @contextmanager
 def _signals_as_exits() -> Iterator[None]:
-    """A signal that ends the process ends it in order, as an interrupt does, so that nothing large is left behind."""
+    """SIGTERM and SIGHUP end the work as an interrupt does, so that no large file is left behind."""
 
     def leave(number: int, _: object) -> None:
         raise SystemExit(128 + number)
 
-    known = [getattr(signal, name) for name in ("SIGTERM", "SIGHUP") if hasattr(signal, name)]
-    before = {number: signal.signal(number, leave) for number in known}
+    signals = [getattr(signal, name) for name in ("SIGTERM", "SIGHUP") if hasattr(signal, name)]
+    before = {number: signal.signal(number, leave) for number in signals}
     try:
         yield
     finally:
@@ -131,8 +108,6 @@ def _signals_as_exits() -> Iterator[None]:
 
 
 def _rates_table(measured: MeasuredSpeed) -> RenderableType:
-    from edge_judge.report import formatting
-
     rates = measured.rates
     threads = f"{rates.threads} thread{'s' if rates.threads > 1 else ''}"
     title = f"{measured.model} {measured.scheme}{', random weights' if measured.random_weights else ''}, {threads}"
@@ -140,14 +115,13 @@ def _rates_table(measured: MeasuredSpeed) -> RenderableType:
         "\nfile", "reading\ntokens/s", "writing\ntokens/s", f"{rates.slots} at once\ntokens/s",
         "loads\nin", f"cache of\n{rates.cache_cells:,} tokens", "peak\nRSS",
     ]  # fmt: skip
+    loading = f"{rates.load_seconds:.1f} s" if rates.load_seconds >= 0.05 else "<0.1 s"
     figures = map(formatting.count, (rates.prompt, rates.alone, rates.together))
-    cells = [formatting.size(measured.bytes), *figures, _loading(rates.load_seconds)]
+    cells = [formatting.size(measured.bytes), *figures, loading]
     return formatting.table(title, headers, [[*cells, formatting.size(rates.cache), formatting.size(rates.peak_rss)]])
 
 
 def _estimates_table(measured: MeasuredSpeed) -> list[RenderableType]:
-    from edge_judge.report import formatting
-
     estimates = measured.estimates
     if not estimates:
         return []
@@ -178,7 +152,3 @@ def _notes(measured: MeasuredSpeed) -> Iterator[str]:
         yield "cut: verdicts on pairs too long for the model, counted as --truncate answers shortens them"
     if measured.tokens_estimated:
         yield "tokens are estimated, four characters each: --vocab counts them with a GGUF file's vocabulary"
-
-
-def _loading(seconds: float) -> str:
-    return f"{seconds:.1f} s" if seconds >= 0.05 else "<0.1 s"

@@ -18,7 +18,7 @@ Form: TypeAlias = Literal["table", "json", "csv", "markdown"]
 
 @dataclass(frozen=True, slots=True)
 class Output:
-    """The forms that were asked for."""
+    """The forms that the options name."""
 
     as_json: bool = False
     as_csv: bool = False
@@ -26,9 +26,9 @@ class Output:
 
     @property
     def form(self) -> Form:
-        """Raises UsageError where two are asked for."""
-        asked: dict[Form, bool] = {"json": self.as_json, "csv": self.as_csv, "markdown": self.as_markdown}
-        forms = [form for form, wanted in asked.items() if wanted]
+        """Raises UsageError where two are named."""
+        flags: dict[Form, bool] = {"json": self.as_json, "csv": self.as_csv, "markdown": self.as_markdown}
+        forms = [form for form, named in flags.items() if named]
         if len(forms) > 1:
             raise UsageError(f"--{forms[0]} and --{forms[1]} do not go together", "ask for one of them")
         return forms[0] if forms else "table"
