@@ -13,7 +13,6 @@ import re
 import tempfile
 import threading
 from collections.abc import Container, Iterator
-from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -22,6 +21,7 @@ from typing import Any
 from quantize import container
 from quantize.architectures.blueprint import Blueprint
 from quantize.errors import ImatrixNeededError, SchemeError, UnknownSchemeError
+from quantize.interrupts import interrupts_deferred
 
 # name -> llama_ftype of llama.cpp's llama.h; mixed-expert and vendor formats are left out
 SCHEMES = {
@@ -66,13 +66,8 @@ def plan(blueprint: Blueprint, scheme: str, *, with_imatrix: bool = False) -> Pl
     Raises UnknownSchemeError, and SchemeError where llama.cpp refuses this scheme for this model.
     """
     scheme = canonical(scheme)
-    with tempfile.TemporaryDirectory(prefix="edge-judge-") as folder:
-        stub = Path(folder) / "stub.gguf"
-        try:
-            _write_stub(stub, blueprint)
-        except OSError as problem:
-            raise SchemeError(f"cannot plan {scheme}: {problem.strerror or problem}") from problem
-        status, log = _dry_run(stub, SCHEMES[scheme], with_imatrix)
+    with interrupts_deferred():
+        status, log = _dry_run(blueprint, scheme, with_imatrix)
     types = {name: (new or old).upper() for name, old, new in _PLANNED.findall(log)}
     missing = [target.name for target in blueprint.targets if target.name not in types]
     if status != 0 or missing:
@@ -117,13 +112,20 @@ def planned_bytes(blueprint: Blueprint, planned: Plan) -> int:
     return sum(container.tensor_bytes(shapes[name], kind) for name, kind in planned.types)
 
 
-def _write_stub(path: Path, blueprint: Blueprint) -> None:
-    tensors = [(target.name, target.shape, "F32") for target in blueprint.targets]
-    # llama.cpp never reads the hole, it only checks its size
-    container.write_header(path, blueprint.architecture, blueprint.fields, tensors)
+def _dry_run(blueprint: Blueprint, scheme: str, with_imatrix: bool) -> tuple[int, str]:
+    """The status and the log of quantizing a file of the model's shape, in a temporary folder. Nothing is quantized."""
+    with tempfile.TemporaryDirectory(prefix="edge-judge-") as folder:
+        stub = Path(folder) / "stub.gguf"
+        tensors = [(target.name, target.shape, "F32") for target in blueprint.targets]
+        try:
+            # llama.cpp never reads the hole, it only checks its size
+            container.write_header(stub, blueprint.architecture, blueprint.fields, tensors)
+        except OSError as problem:
+            raise SchemeError(f"cannot plan {scheme}: {problem.strerror or problem}") from problem
+        return _quantized_dry(stub, SCHEMES[scheme], with_imatrix)
 
 
-def _dry_run(stub: Path, file_type: int, with_imatrix: bool) -> tuple[int, str]:
+def _quantized_dry(stub: Path, file_type: int, with_imatrix: bool) -> tuple[int, str]:
     import llama_cpp
 
     parameters = llama_cpp.llama_model_quantize_default_params()
@@ -134,11 +136,9 @@ def _dry_run(stub: Path, file_type: int, with_imatrix: bool) -> tuple[int, str]:
         entries = (data * 2)(data(name=b"presence", data=importance, size=1), data(name=None, data=None, size=0))
         parameters.imatrix = ctypes.cast(entries, ctypes.POINTER(data))
     out = str(stub.with_suffix(".out")).encode()
-    # In its own thread: signal handlers run in the main thread only, and an exception that one raises within the log
-    # callback would be lost.
-    with _captured_log() as lines, ThreadPoolExecutor(1) as pool:
-        status = pool.submit(llama_cpp.llama_model_quantize, str(stub).encode(), out, ctypes.byref(parameters))
-    return int(status.result()), "".join(lines)
+    with _captured_log() as lines:
+        status = llama_cpp.llama_model_quantize(str(stub).encode(), out, ctypes.byref(parameters))
+    return int(status), "".join(lines)
 
 
 @contextmanager

@@ -8,23 +8,22 @@ from __future__ import annotations
 
 import ctypes
 import re
-from collections.abc import Callable, Container, Sequence
-from concurrent.futures import ThreadPoolExecutor
+from collections.abc import Container, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
-from typing import TypeAlias, TypeVar
+from typing import TypeAlias
 
 import llama_cpp
 import llama_cpp.llama_cpp as llama
 import numpy as np
 from numpy.typing import NDArray
 
+from edge_judge.engine.interrupts import interrupts_deferred
 from edge_judge.errors import GrammarError, ModelError
 from edge_judge.inference import Tokens
 from edge_judge.records import Cache
 
-Made = TypeVar("Made")
 Logits: TypeAlias = NDArray[np.float32]
 Cell: TypeAlias = tuple[int, int, Sequence[int]]  # token, position, the sequence ids that share it
 
@@ -88,16 +87,6 @@ def last_error() -> str:
     return f" ({_errors[-1]})" if _errors else ""
 
 
-def in_own_thread(call: Callable[..., Made], *arguments: object) -> Made:
-    """Run a call that logs a lot in a thread of its own.
-
-    Python's signal handlers never run there. An exception that a handler raises inside the log callback, as Ctrl-C
-    does, would be lost.
-    """
-    with ThreadPoolExecutor(1) as thread:
-        return thread.submit(call, *arguments).result()
-
-
 # ---- weights and vocabulary -------------------------------------------------------------------------------
 
 
@@ -124,7 +113,8 @@ class LoadedModel:
         params.n_gpu_layers = 999 if supports_gpu() else 0
         modes = {None: llama.LLAMA_LOAD_MODE_AUTO, True: llama.LLAMA_LOAD_MODE_MMAP, False: llama.LLAMA_LOAD_MODE_NONE}
         params.load_mode = modes[mapped]
-        self.handle = in_own_thread(llama.llama_model_load_from_file, str(path).encode(), params)
+        with interrupts_deferred():
+            self.handle = llama.llama_model_load_from_file(str(path).encode(), params)
         if not self.handle:
             raise ModelError(
                 f"{path}: llama.cpp cannot load it{last_error()}", "expected a GGUF file of a language model"
@@ -236,7 +226,8 @@ class Context:
         if cache != "f16":  # f16 is llama.cpp's default
             params.type_k = params.type_v = CACHE_TYPES[cache]
         clear_log()
-        self._handle = in_own_thread(llama.llama_init_from_model, model.handle, params)
+        with interrupts_deferred():
+            self._handle = llama.llama_init_from_model(model.handle, params)
         if not self._handle:
             raise ModelError(f"no context of {size.cells} tokens could be made{last_error()}")
         self.cache, self.work = buffer_bytes("KV"), buffer_bytes("compute", "output")
