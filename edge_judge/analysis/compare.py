@@ -20,7 +20,7 @@ from edge_judge.metrics.intervals import Bootstrap, Codes, Flags, paired_differe
 from edge_judge.metrics.recorded import RecordedRun
 from edge_judge.metrics.scoring import baselines, human_ceiling, judged_in
 from edge_judge.metrics.trials import TRIAL, VERDICT, Frame, codes, flags, probabilities, share
-from edge_judge.records import Figure, Identity
+from edge_judge.records import Figure, Identity, Run
 from edge_judge.settings import WEIGHTS, Change, run_name, same_conditions
 
 SMALLEST_P = 1e-9  # a probability written as 0 stands for one below this; the divergence would be infinite
@@ -89,8 +89,8 @@ def compare(run: RecordedRun, baseline: RecordedRun, change: Change = WEIGHTS) -
     lost, won = was_right & ~right, right & ~was_right
     judged, orders = judged_in(run.benchmark, codes(ours, "pair"), codes(ours, "order"))
     return Comparison(
-        run=_summary(run, ours, share(right, trials)),
-        baseline=_summary(baseline, theirs, share(was_right, trials)),
+        run=summary(run.run, share(right, trials), _format_errors(ours)),
+        baseline=summary(baseline.run, share(was_right, trials), _format_errors(theirs)),
         pairs=len(judged.pairs),
         verdicts=len(ours),
         trials=len(trials),
@@ -142,16 +142,14 @@ def mcnemar(lost: int, won: int) -> float:
     return min(1.0, 2 * tail / (1 << n))
 
 
-def _summary(side: RecordedRun, verdicts: Frame, accuracy: Figure) -> RunSummary:
-    run, measured = side.run, side.run.measured
-    return RunSummary(
-        identity=run.identity,
-        accuracy=accuracy,
-        format_errors=share(flags(verdicts, "verdict") == NONE, verdicts),
-        bytes=run.bytes,
-        verdicts_per_minute=measured.verdicts_per_minute if measured else None,
-        peak_rss=measured.peak_rss if measured else None,
-    )
+def summary(run: Run, accuracy: Figure, format_errors: Figure) -> RunSummary:
+    """These figures with the run's size and cost."""
+    speed, peak = (run.measured.verdicts_per_minute, run.measured.peak_rss) if run.measured else (None, None)
+    return RunSummary(run.identity, accuracy, format_errors, run.bytes, speed, peak)
+
+
+def _format_errors(verdicts: Frame) -> Figure:
+    return share(flags(verdicts, "verdict") == NONE, verdicts)
 
 
 def negated(points: Figure) -> Figure:

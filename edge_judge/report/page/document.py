@@ -58,9 +58,9 @@ def embedded(content: object) -> str:
 
 def _drawings(every_ladder: Sequence[Ladder], chart: Chart) -> str:
     """The chart of each setting, in the page's order. The fullest is seen before a reader chooses."""
-    first = fullest(every_ladder)
+    full = fullest(every_ladder)
     return "".join(
-        element("div", {"class": "drawing", "data-setting": place, **({} if place == first else {"hidden": ""})}, *parts)
+        element("div", {"class": "drawing", "data-setting": place, **({} if place == full else {"hidden": ""})}, *parts)
         for place, parts in enumerate(_sizes(ladder, chart) for ladder in every_ladder)
     )
 
