@@ -1,6 +1,6 @@
 """A small judge first, the pairs it is unsure of to a large one: what that gains, and what it costs.
 
-Both have judged everything beforehand, so every threshold can be tried on paper. The small judge is asked about every
+Both have judged everything beforehand, so every threshold can be tried on paper. The small judge judges every
 pair, in the orders that both have judged. Where its confidence (as in `selective`) is below the threshold the pair is
 passed on, and the large judge's verdicts stand, in every order; elsewhere the small one's do.
 
@@ -62,10 +62,10 @@ class Point:
 
 @dataclass(frozen=True, slots=True)
 class ChosenThreshold:
-    """The threshold recommended, chosen on one half of the clusters and told of on the other.
+    """The recommended threshold, chosen on one half of the clusters and measured on the other.
 
     chosen: the point on the half it was chosen on. The rest is on the other half: told, the same threshold; pairs,
-    how many there are; alone, the large judge's accuracy; drop, the points of accuracy the cascade loses against it.
+    their number; alone, the large judge's accuracy; drop, the points of accuracy the cascade loses against it.
     """
 
     chosen: Point
@@ -82,7 +82,7 @@ class Cascade:
     keep: the share of the large judge's accuracy to be kept. alone: that judge's, alone. points: every threshold that
     makes a difference, from 0 (the small judge alone) to just above 1 (everything is passed on), over all pairs and
     without intervals; steps: those that pass on certain shares of the pairs, with intervals. least: of all points the
-    cheapest that keeps enough. choice: the same, chosen and told on halves. Both are None where the large judge is
+    cheapest that keeps enough. choice: the same, chosen and measured on halves. Both are None where the large judge is
     never right.
     """
 
@@ -146,8 +146,8 @@ def cascade(small: RecordedRun, large: RecordedRun, *, keep: float = 0.99, unit:
 
     keep: in [0, 1]. unit: what costs are measured in; bytes of weights stand in for time where reading memory is what
     takes it and both judges do the same work. The runs may differ in anything but the benchmark. The threshold
-    recommended is chosen and told on the halves of `selective.half`, by accuracy as estimated: what it may lose on
-    other pairs is told by the interval of `drop`.
+    recommended is chosen and measured on the halves of `selective.half`, by the estimate of accuracy. The interval of
+    `drop` says what it may lose on other pairs.
 
     Raises RunError where they have no pair and order in common, where the small one's verdicts have no probabilities
     (the large one's need none), and where there are fewer than two clusters of labelled pairs.

@@ -81,7 +81,7 @@ def jury(runs: Sequence[RecordedRun]) -> Jury:
 
     Agreement is over verdicts, whether people judged the pair or not. In its rate a missing verdict agrees with
     nothing; in both kappas it is a category of its own, as in `scoring.score`. No kappa is defined where one verdict is
-    all that is ever said.
+    all that is ever given.
 
     Raises RunError for fewer than two runs, and where they have no pair and order in common.
     """

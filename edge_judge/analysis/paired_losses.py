@@ -1,6 +1,6 @@
 """What each pair shows of two runs: the accuracy that the one lost against the other on it.
 
-It is taken in two ways that are kept apart:
+It is taken in two ways:
 
     by verdicts         right under the baseline less right under the scheme, a missing verdict being wrong
     by probabilities    the probability of the human label under the baseline less that under the scheme

@@ -169,7 +169,7 @@ def coverage_points(run: RecordedRun) -> tuple[CoveragePoint, ...]:
 def abstain(run: RecordedRun, risk: float) -> Abstention:
     """The threshold that answers most pairs with a risk surely below `risk`, a share in [0, 1].
 
-    Chosen on one half of the clusters and told on the other (`half`). After the selection with guaranteed risk of
+    Chosen on one half of the clusters and measured on the other (`half`). After the selection with guaranteed risk of
     Geifman & El-Yaniv 2017 (NeurIPS, arXiv:1705.08500): a threshold passes where the upper confidence bound of its
     risk is at most `risk`, and of those that pass the one that answers most is chosen. The bound is Clopper and
     Pearson's at the effective size of the clustered votes (Korn & Graubard 1998, Survey Methodology 24:193-201), at
@@ -196,7 +196,7 @@ def abstain(run: RecordedRun, risk: float) -> Abstention:
 
 
 def half(benchmark: Benchmark, answers: SelectivePredictions) -> Flags:
-    """Which of the pairs are in the half of the clusters to choose on; the others are there to tell on.
+    """Which of the pairs are in the half of the clusters to choose on; the others are there to measure on.
 
     Drawn by a hash of the cluster's name, so it is the same for every run and whatever the order of the file. Raises
     RunError where there are fewer than two clusters.

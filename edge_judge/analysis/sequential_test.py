@@ -162,9 +162,9 @@ def more(walk: Observations, margin: float, ends: Codes, seed: int) -> int | Non
     if n == walk.total:
         return None
     drawn = np.random.default_rng(seed).choice(walk.values, (CONTINUATIONS, walk.total - n))
-    seen = np.broadcast_to(walk.values, (CONTINUATIONS, n))
+    past = np.broadcast_to(walk.values, (CONTINUATIONS, n))
     whole = Observations(
-        np.concatenate([seen, drawn], axis=1), np.concatenate([walk.ends, ends]), walk.total, walk.bound
+        np.concatenate([past, drawn], axis=1), np.concatenate([walk.ends, ends]), walk.total, walk.bound
     )
     decided = (not_above(whole, margin) | above(whole, margin))[:, len(walk.ends) :]
     decided[:, -1] = True

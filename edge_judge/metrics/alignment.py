@@ -107,7 +107,7 @@ def _probabilities(verdict: Verdict) -> tuple[float, ...]:
 def _vote_orders(pair: Pair) -> tuple[Order, ...]:
     """The order in which each vote on the pair saw the answers."""
     orders = pair.given or ORDERS[:1] * len(pair.labels)
-    if len(orders) != len(pair.labels):  # every later vote would be held to another's order
+    if len(orders) != len(pair.labels):  # every later vote would be compared in another's order
         raise DataError(f"pair {pair.id!r}: {len(pair.labels)} votes, {len(orders)} orders in which they saw it")
     return orders
 

@@ -96,7 +96,7 @@ def paired_difference(lost: Flags, won: Flags, clusters: Codes) -> Figure:
     trial of each kind is added), at the effective size of the paired differences. Why this one: it keeps its
     coverage at small discordance, where the plain Wald and t intervals shrink to nothing, it needs no
     iteration, and with no discordant trial at all it is still as wide as +-2.8/(size + 2): two judges that
-    agreed everywhere may yet differ on what was not asked. Undefined where n = 0.
+    agreed everywhere may still differ on other pairs. Undefined where n = 0.
     """
     n = len(lost)
     if n == 0:

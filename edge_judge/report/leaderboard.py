@@ -35,7 +35,7 @@ PROFILES = {
 }
 API = "api"  # the precision of a published judge that nobody can run here
 
-FIELDS = {  # of CSV, and where each is found in a `_Place`
+FIELDS = {  # of CSV, and the path to each in a `_Place`
     "model": "row.model", "scheme": "row.scheme", "grammar": "row.grammar", "profile": "profile", "bytes": "row.bytes",
     "benchmark": "cell.benchmark", "figure": "cell.figure",
     "share": "cell.ours.value", "share_low": "cell.ours.low", "share_high": "cell.ours.high",
