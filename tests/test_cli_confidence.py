@@ -20,7 +20,7 @@ from edge_judge.metrics.recorded import RecordedRun
 from edge_judge.records import Benchmark, Identity, Run, Verdict
 from edge_judge.report.cascade import cascade_table
 from edge_judge.report.jury import jury_table
-from edge_judge.report.selective import Confident, called, confidence_table, threshold
+from edge_judge.report.selective import Confident, confidence_table, short_names, threshold
 
 POCKET = Path(__file__).parent.parent / "results/0.1.0/pocket/pocket"
 SMALL, LARGE, FREE = POCKET / "q2_k/pairwise", POCKET / "q8_0/pairwise", POCKET / "f16/none"
@@ -212,11 +212,11 @@ def test_a_recommendation_that_does_not_hold_on_the_other_half_says_so() -> None
         assert ("less than the 90 % asked for" in text) == said
 
 
-def test_judges_are_called_by_what_tells_them_apart() -> None:
+def test_judges_are_named_by_what_tells_them_apart() -> None:
     first = Identity("toy", "pocket", "q2_k", "pairwise")
-    assert called([first, replace(first, scheme="f16")]) == ["q2_k", "f16"]
-    assert called([first, replace(first, grammar="none", scheme="f16")]) == ["q2_k pairwise", "f16 none"]
-    assert called([first]) == ["pocket q2_k pairwise"]
+    assert short_names([first, replace(first, scheme="f16")]) == ["q2_k", "f16"]
+    assert short_names([first, replace(first, grammar="none", scheme="f16")]) == ["q2_k pairwise", "f16 none"]
+    assert short_names([first]) == ["pocket q2_k pairwise"]
 
 
 def test_a_threshold_below_1_is_never_shown_as_1() -> None:

@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from scipy import stats
 
-from edge_judge.metrics.intervals import Bootstrap, effective_size, mean, paired_difference, rate, student, wilson
+from edge_judge.metrics.intervals import Bootstrap, effective_size, paired_difference, rate, student, wilson
 
 
 @given(n=st.integers(1, 3000), data=st.data())
@@ -118,23 +118,20 @@ def test_clustered_intervals_cover_the_truth_where_naive_ones_do_not() -> None:
 
 def test_the_bootstrap_of_a_mean_is_about_the_t_interval() -> None:
     numbers = np.random.default_rng(3).normal(10, 2, 80)
-    columns = np.stack([numbers, np.ones(80)], axis=1)
-    figure = Bootstrap(80).figure(columns, np.arange(80), mean, (-100.0, 100.0))
+    figure = Bootstrap(np.arange(80)).mean(numbers, np.arange(80), (-100.0, 100.0))
     expected = stats.t.interval(0.95, 79, numbers.mean(), stats.sem(numbers))
     assert figure.value == pytest.approx(numbers.mean())
     assert (figure.low, figure.high) == pytest.approx(expected, abs=0.06)
 
 
 def test_the_bootstrap_is_seeded() -> None:
-    columns = np.stack([np.arange(9.0), np.ones(9)], axis=1)
-    first, second = (Bootstrap(9).figure(columns, np.arange(9), mean, (0.0, 9.0)) for _ in range(2))
+    first, second = (Bootstrap(np.arange(9)).mean(np.arange(9.0), np.arange(9), (0.0, 9.0)) for _ in range(2))
     assert first == second
 
 
 def test_a_bootstrap_without_spread_is_as_wide_as_what_was_not_met() -> None:
-    columns = np.ones((40, 2))
-    bounded = Bootstrap(40).figure(columns, np.arange(40), mean, (0.0, 1.0))
+    bounded = Bootstrap(np.arange(40)).mean(np.ones(40), np.arange(40), (0.0, 1.0))
     assert (bounded.value, bounded.high) == (1.0, 1.0)
     assert bounded.low == pytest.approx(wilson(1.0, 40)[0])
-    unbounded = Bootstrap(40).figure(columns, np.arange(40), mean, (0.0, float("inf")))
+    unbounded = Bootstrap(np.arange(40)).mean(np.ones(40), np.arange(40), (0.0, float("inf")))
     assert (unbounded.value, unbounded.low, unbounded.high) == (1.0, None, None)

@@ -14,6 +14,7 @@ from edge_judge import benchmarks
 from edge_judge.analysis import sampling
 from edge_judge.analysis.sampling import BLOCK, FEWEST, Unit
 from edge_judge.errors import DataError
+from edge_judge.metrics.scoring import majority
 from edge_judge.records import Label
 
 RECORDED = [["4"], ["8"], ["7"], ["0", "1"], ["6"], ["3"], ["2", "9"], ["5"]]
@@ -89,7 +90,7 @@ def test_two_pairs_with_one_name_are_refused() -> None:
 
 def test_a_majority_is_a_label_ahead_of_all_others() -> None:
     votes = benchmark(("a", "a", "b"), ("a", "b"), (), "tie", ("a", "b", "tie", "tie")).pairs
-    assert [sampling.majority(pair) for pair in votes] == ["a", None, None, "tie", "tie"]
+    assert [majority(Counter(pair.labels)) for pair in votes] == ["a", None, None, "tie", "tie"]
 
 
 def test_the_embedded_benchmark_has_nineteen_blocks() -> None:

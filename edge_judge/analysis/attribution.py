@@ -1,8 +1,8 @@
 """Where a judge's loss comes from: a chain of runs, each of which differs in one thing from the one before.
 
-    grammar     it writes what it likes -> it is held to a grammar, asked with the same prompt
-    protocol    it gives its verdict at once -> it judges in the way that was asked for
-    scheme      f16 -> the quantized weights that were asked for
+    grammar     free text -> text under a grammar, with the same prompt
+    protocol    an immediate verdict -> the target's protocol
+    scheme      f16 -> the target's quantized weights
 
 Knows: which runs make the chain, and what may differ between two of them.
 Does not know: files, how the runs were made, how a chain is shown.
@@ -10,7 +10,7 @@ Does not know: files, how the runs were made, how a chain is shown.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from edge_judge.analysis.compare import Comparison, compare, negated
@@ -48,14 +48,14 @@ class Attribution:
         return negated(self.comparison.drop) if self.comparison else Figure(None)
 
 
-def chain(asked: Identity) -> tuple[AttributionStep, ...]:
-    """The steps that lead from free form at f16 to the run that is asked about, without those that change nothing.
+def chain(target: Identity) -> tuple[AttributionStep, ...]:
+    """The steps from free form at f16 to the target run, without those that change nothing.
 
-    Raises RunError where there is none: the run is the beginning itself.
+    Raises RunError where there is none: the target is the first run itself.
     """
-    free, at_once, protocol = (replace(asked, scheme=WHOLE, grammar=name) for name in (FREE, AT_ONCE, asked.grammar))
-    steps = [AttributionStep("scheme", WEIGHTS, protocol, asked)]
-    if asked.grammar != FREE:  # else nothing but the scheme was added to the beginning
+    free, at_once, protocol = (replace(target, scheme=WHOLE, grammar=name) for name in (FREE, AT_ONCE, target.grammar))
+    steps = [AttributionStep("scheme", WEIGHTS, protocol, target)]
+    if target.grammar != FREE:  # else nothing but the scheme was added to the beginning
         steps = [
             AttributionStep("grammar", GRAMMAR, free, at_once),
             AttributionStep("protocol", PROTOCOL, at_once, protocol),
@@ -64,20 +64,18 @@ def chain(asked: Identity) -> tuple[AttributionStep, ...]:
     steps = [step for step in steps if step.before != step.after]
     if not steps:
         raise RunError(
-            f"{asked.model} {WHOLE} with --grammar {FREE} is where the chain begins: there is nothing to attribute",
+            f"{target.model} {WHOLE} with --grammar {FREE} is where the chain begins: there is nothing to attribute",
             "ask for another --scheme or --grammar",
         )
     return tuple(steps)
 
 
-def runs_of(steps: tuple[AttributionStep, ...]) -> tuple[Identity, ...]:
+def runs_of(steps: Sequence[AttributionStep]) -> tuple[Identity, ...]:
     """The runs that a chain needs, in its order."""
     return tuple(dict.fromkeys(identity for step in steps for identity in (step.before, step.after)))
 
 
-def attribute(
-    steps: tuple[AttributionStep, ...], runs: Mapping[Identity, RecordedRun]
-) -> tuple[Attribution, ...]:
+def attribute(steps: Sequence[AttributionStep], runs: Mapping[Identity, RecordedRun]) -> tuple[Attribution, ...]:
     """What each step changed, over the verdicts that both of its runs have; undefined where a run is missing.
 
     Raises RunError where a run judged another file than its benchmark, and where two runs differ in anything else

@@ -1,6 +1,6 @@
 """A small judge first, the pairs it is unsure of to a large one: what that gains, and what it costs.
 
-Both have judged everything beforehand, so every threshold can be tried on paper. The small judge is asked about every
+Both have judged everything beforehand, so every threshold can be tried on paper. The small judge judges every
 pair, in the orders that both have judged. Where its confidence (as in `selective`) is below the threshold the pair is
 passed on, and the large judge's verdicts stand, in every order; elsewhere the small one's do.
 
@@ -17,7 +17,7 @@ from typing import Literal, TypeAlias
 
 import numpy as np
 
-from edge_judge.analysis.compare import THEIRS, gain, shared
+from edge_judge.analysis.compare import THEIRS, gain, in_common
 from edge_judge.analysis.selective import SelectivePredictions, half, selective_predictions
 from edge_judge.metrics.intervals import Codes, Flags, Numbers, rate
 from edge_judge.metrics.recorded import RecordedRun
@@ -62,10 +62,10 @@ class Point:
 
 @dataclass(frozen=True, slots=True)
 class ChosenThreshold:
-    """The threshold recommended, chosen on one half of the clusters and told of on the other.
+    """The recommended threshold, chosen on one half of the clusters and measured on the other.
 
     chosen: the point on the half it was chosen on. The rest is on the other half: told, the same threshold; pairs,
-    how many there are; alone, the large judge's accuracy; drop, the points of accuracy the cascade loses against it.
+    their number; alone, the large judge's accuracy; drop, the points of accuracy the cascade loses against it.
     """
 
     chosen: Point
@@ -82,7 +82,7 @@ class Cascade:
     keep: the share of the large judge's accuracy to be kept. alone: that judge's, alone. points: every threshold that
     makes a difference, from 0 (the small judge alone) to just above 1 (everything is passed on), over all pairs and
     without intervals; steps: those that pass on certain shares of the pairs, with intervals. least: of all points the
-    cheapest that keeps enough. choice: the same, chosen and told on halves. Both are None where the large judge is
+    cheapest that keeps enough. choice: the same, chosen and measured on halves. Both are None where the large judge is
     never right.
     """
 
@@ -117,7 +117,7 @@ class _Trials:
     ratio: float | None
 
     def right(self, threshold: float) -> Flags:
-            return np.where(self.sureness < threshold, self.large, self.small)
+        return np.where(self.sureness < threshold, self.large, self.small)
 
     def point(self, threshold: float) -> Point:
         """What this threshold does, with an interval."""
@@ -146,22 +146,22 @@ def cascade(small: RecordedRun, large: RecordedRun, *, keep: float = 0.99, unit:
 
     keep: in [0, 1]. unit: what costs are measured in; bytes of weights stand in for time where reading memory is what
     takes it and both judges do the same work. The runs may differ in anything but the benchmark. The threshold
-    recommended is chosen and told on the halves of `selective.half`, by accuracy as estimated: what it may lose on
-    other pairs is told by the interval of `drop`.
+    recommended is chosen and measured on the halves of `selective.half`, by the estimate of accuracy. The interval of
+    `drop` says what it may lose on other pairs.
 
     Raises RunError where they have no pair and order in common, where the small one's verdicts have no probabilities
     (the large one's need none), and where there are fewer than two clusters of labelled pairs.
     """
-    verdicts, _ = shared((small, large))
+    verdicts, _ = in_common((small, large))
     answers = selective_predictions(small, verdicts)
-    mine = half(small.benchmark, answers)
+    choosing = half(small.benchmark, answers)
     cost = costs(small.run, large.run, unit)
     trials = small.trials.merge(large.trials[[*TRIAL, "right"]], on=TRIAL, suffixes=("", THEIRS))
 
     def on(pairs: Flags) -> _Trials:
         return _trials(verdicts, trials, answers, pairs, cost.ratio)
 
-    everything = on(np.ones_like(mine))
+    everything = on(np.ones_like(choosing))
     points = tuple(everything.points())
     return Cascade(
         small=small.identity,
@@ -175,27 +175,27 @@ def cascade(small: RecordedRun, large: RecordedRun, *, keep: float = 0.99, unit:
         points=points,
         steps=tuple(everything.point(threshold) for threshold in _spread(points)),
         least=_least(points, keep),
-        choice=_choice(on(mine), on(~mine), keep),
+        choice=_choice(on(choosing), on(~choosing), keep),
     )
 
 
 def costs(small: Run, large: Run, unit: Unit) -> Cost:
     """What a verdict costs each judge; no ratio where it was not measured, or not so that the two can be compared."""
+    first: float | None
+    second: float | None
     if unit == "bytes":
-        same = small.identity.grammar == large.identity.grammar
-        unknown = None if same else "different protocols do different work, which the bytes of the weights do not tell"
-        return _cost(unit, small.bytes, large.bytes, unknown)
-    first, second = _seconds(small.measured), _seconds(large.measured)
-    machines = {run.measured.machine for run in (small, large) if run.measured}
-    unknown = "the two were timed on different machines" if len(machines) > 1 else None
-    return _cost(unit, first, second, unknown)
-
-
-def _cost(unit: Unit, small: float | None, large: float | None, unknown: str | None) -> Cost:
-    if not small or not large:
-        unknown = "a run has not measured it"
-    ratio = None if unknown or not small or not large else small / large
-    return Cost(unit, small, large, ratio, unknown)
+        first, second = small.bytes, large.bytes
+        comparable = small.identity.grammar == large.identity.grammar
+        unknown = "different protocols do different work, which the bytes of the weights do not tell"
+    else:
+        first, second = _seconds(small.measured), _seconds(large.measured)
+        comparable = len({run.measured.machine for run in (small, large) if run.measured}) < 2
+        unknown = "the two were timed on different machines"
+    if not first or not second:
+        return Cost(unit, first, second, None, "a run has not measured it")
+    if not comparable:
+        return Cost(unit, first, second, None, unknown)
+    return Cost(unit, first, second, first / second, None)
 
 
 def _seconds(measured: Measured | None) -> float | None:
@@ -229,8 +229,8 @@ def _least(points: Sequence[Point], keep: float) -> Point | None:
     return min(enough, key=lambda point: point.threshold, default=None)
 
 
-def _choice(mine: _Trials, others: _Trials, keep: float) -> ChosenThreshold | None:
-    chosen = _least(tuple(mine.points()), keep)
+def _choice(choosing: _Trials, others: _Trials, keep: float) -> ChosenThreshold | None:
+    chosen = _least(tuple(choosing.points()), keep)
     if chosen is None:
         return None
     return ChosenThreshold(
@@ -244,5 +244,5 @@ def _choice(mine: _Trials, others: _Trials, keep: float) -> ChosenThreshold | No
 
 def _spread(points: Sequence[Point]) -> list[float]:
     """The thresholds of the points that pass on certain shares of the pairs, or just more; each once."""
-    found = [next(point.threshold for point in points if point.passed >= share - ROUNDING) for share in PASSED]
-    return list(dict.fromkeys(found))
+    reached = [next(point.threshold for point in points if point.passed >= share - ROUNDING) for share in PASSED]
+    return list(dict.fromkeys(reached))

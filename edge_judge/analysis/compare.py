@@ -16,11 +16,11 @@ import pandas as pd
 
 from edge_judge.errors import RunError
 from edge_judge.metrics.alignment import NONE
-from edge_judge.metrics.intervals import Bootstrap, Codes, Flags, mean, paired_difference
+from edge_judge.metrics.intervals import Bootstrap, Codes, Flags, paired_difference
 from edge_judge.metrics.recorded import RecordedRun
 from edge_judge.metrics.scoring import baselines, human_ceiling, judged_in
 from edge_judge.metrics.trials import TRIAL, VERDICT, Frame, codes, flags, probabilities, share
-from edge_judge.records import Figure, Identity
+from edge_judge.records import Figure, Identity, Run
 from edge_judge.settings import WEIGHTS, Change, run_name, same_conditions
 
 SMALLEST_P = 1e-9  # a probability written as 0 stands for one below this; the divergence would be infinite
@@ -82,19 +82,19 @@ def compare(run: RecordedRun, baseline: RecordedRun, change: Change = WEIGHTS) -
     verdict is common to both.
     """
     same_conditions(run.run, baseline.run, change)
-    ours, theirs = _paired(run, baseline)
+    ours, theirs = in_common((run, baseline))
     trials = run.trials.merge(baseline.trials[[*TRIAL, "verdict", "right"]], on=TRIAL, suffixes=("", THEIRS))
     right, was_right = flags(trials, "right"), flags(trials, f"right{THEIRS}")
     other = codes(trials, "verdict") != codes(trials, f"verdict{THEIRS}")
     lost, won = was_right & ~right, right & ~was_right
     judged, orders = judged_in(run.benchmark, codes(ours, "pair"), codes(ours, "order"))
     return Comparison(
-        run=_summary(run, ours, share(right, trials)),
-        baseline=_summary(baseline, theirs, share(was_right, trials)),
+        run=summary(run.run, share(right, trials), _format_errors(ours)),
+        baseline=summary(baseline.run, share(was_right, trials), _format_errors(theirs)),
         pairs=len(judged.pairs),
         verdicts=len(ours),
         trials=len(trials),
-        drop=in_points(paired_difference(lost, won, codes(trials, "cluster"))),
+        drop=gain(was_right, right, codes(trials, "cluster")),
         mcnemar_p=mcnemar(int(lost.sum()), int(won.sum())) if len(trials) else None,
         flips=Flips(
             right_to_wrong=int(lost.sum()),
@@ -113,11 +113,11 @@ def paper_drop(run: RecordedRun, baseline: RecordedRun) -> Figure:
     The interval is that of `compare`, and so is what it refuses. Undefined where the figure is.
     """
     same_conditions(run.run, baseline.run)
-    _paired(run, baseline)
+    in_common((run, baseline))
     ours, theirs = (side.trials[side.trials["in_paper"]] for side in (run, baseline))
     trials = ours.merge(theirs[[*TRIAL, "paper_right"]], on=TRIAL, suffixes=("", THEIRS))
     right, was_right = flags(trials, "paper_right"), flags(trials, f"paper_right{THEIRS}")
-    return in_points(paired_difference(was_right & ~right, right & ~was_right, codes(trials, "cluster")))
+    return gain(was_right, right, codes(trials, "cluster"))
 
 
 def exceeds(comparison: Comparison, points: float) -> bool:
@@ -142,23 +142,14 @@ def mcnemar(lost: int, won: int) -> float:
     return min(1.0, 2 * tail / (1 << n))
 
 
-def _summary(side: RecordedRun, verdicts: Frame, accuracy: Figure) -> RunSummary:
-    run, measured = side.run, side.run.measured
-    return RunSummary(
-        identity=run.identity,
-        accuracy=accuracy,
-        format_errors=share(flags(verdicts, "verdict") == NONE, verdicts),
-        bytes=run.bytes,
-        verdicts_per_minute=measured.verdicts_per_minute if measured else None,
-        peak_rss=measured.peak_rss if measured else None,
-    )
+def summary(run: Run, accuracy: Figure, format_errors: Figure) -> RunSummary:
+    """These figures with the run's size and cost."""
+    speed, peak = (run.measured.verdicts_per_minute, run.measured.peak_rss) if run.measured else (None, None)
+    return RunSummary(run.identity, accuracy, format_errors, run.bytes, speed, peak)
 
 
-def in_points(figure: Figure) -> Figure:
-    """A share in percentage points."""
-    if figure.value is None or figure.low is None or figure.high is None:
-        return figure
-    return Figure(100 * figure.value, 100 * figure.low, 100 * figure.high)
+def _format_errors(verdicts: Frame) -> Figure:
+    return share(flags(verdicts, "verdict") == NONE, verdicts)
 
 
 def negated(points: Figure) -> Figure:
@@ -168,30 +159,19 @@ def negated(points: Figure) -> Figure:
     return Figure(0 - points.value, 0 - points.high, 0 - points.low)  # and not -0.0
 
 
-def _paired(run: RecordedRun, baseline: RecordedRun) -> tuple[Frame, ...]:
-    """Both runs' verdicts on what both judged, row by row in the same order."""
-    frames = in_common((run, baseline))
-    if frames[0].empty:
-        raise RunError(
-            f"{run_name(run.identity)} and {run_name(baseline.identity)} have no pair and order in common",
-            hint="evaluate both on the same pairs",
-        )
-    return frames
-
-
 def _divergence(ours: Frame, theirs: Frame) -> Figure:
     both = (ours["p_a"].notna() & theirs["p_a"].notna()).to_numpy()
     p, q = probabilities(theirs)[both], np.maximum(probabilities(ours)[both], SMALLEST_P)
     terms = p * np.log(np.where(p > 0, p, 1.0) / q) * (p > 0)
-    columns = np.stack([terms.sum(axis=1), np.ones(len(p))], axis=1)
     clusters = codes(ours, "cluster")
-    return Bootstrap(int(clusters.max()) + 1).figure(columns, clusters[both], mean, (0.0, float("inf")))
+    return Bootstrap(clusters).mean(terms.sum(axis=1), clusters[both], (0.0, float("inf")))
 
 
 def in_common(runs: Sequence[RecordedRun]) -> tuple[Frame, ...]:
     """Each run's verdicts on the pairs and orders that all of them judged, row by row the same; at least one run.
 
-    Clusters are numbered anew from 0 in the order of the rows. Raises RunError where a run is on another benchmark.
+    Clusters are numbered anew from 0 in the order of the rows. Raises RunError where a run is on another benchmark, and
+    where no pair and order is common to all.
     """
     for run in runs:
         if run.identity.benchmark != runs[0].identity.benchmark:
@@ -200,19 +180,13 @@ def in_common(runs: Sequence[RecordedRun]) -> tuple[Frame, ...]:
                 "only runs on one benchmark go together",
             )
     keys = reduce(lambda keys, other: keys.merge(other, on=VERDICT), (run.verdicts[VERDICT] for run in runs))
-    frames = (keys.merge(run.verdicts, on=VERDICT) for run in runs)
-    return tuple(frame.assign(cluster=pd.factorize(frame["cluster"])[0]) for frame in frames)
-
-
-def shared(runs: Sequence[RecordedRun]) -> tuple[Frame, ...]:
-    """As `in_common`. Raises RunError where nothing is."""
-    frames = in_common(runs)
-    if frames[0].empty:
+    if keys.empty:
         raise RunError(
             f"{', '.join(run_name(run.identity) for run in runs)}: no pair and order in common",
             "evaluate all on the same pairs",
         )
-    return frames
+    frames = (keys.merge(run.verdicts, on=VERDICT) for run in runs)
+    return tuple(frame.assign(cluster=pd.factorize(frame["cluster"])[0]) for frame in frames)
 
 
 def gain(right: Flags, before: Flags, clusters: Codes) -> Figure:
@@ -220,4 +194,7 @@ def gain(right: Flags, before: Flags, clusters: Codes) -> Figure:
 
     right, before, clusters: shape (trials,). Undefined without a trial.
     """
-    return in_points(paired_difference(right & ~before, before & ~right, clusters))
+    ahead = paired_difference(right & ~before, before & ~right, clusters)
+    if ahead.value is None or ahead.low is None or ahead.high is None:
+        return ahead
+    return Figure(100 * ahead.value, 100 * ahead.low, 100 * ahead.high)

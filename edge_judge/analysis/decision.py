@@ -1,11 +1,11 @@
 """Recorded verdicts of a scheme and its baseline -> whether it stays within a margin, and what it took to know.
 
-What was lost is estimated by verdicts and by probabilities, which `differences` keeps apart. One of them is claimed and
-decides when to stop. The other is told beside it.
+What was lost is estimated by verdicts and by probabilities, which `paired_losses` keeps apart. One of them is
+claimed and decides when to stop. The other is reported too.
 
 Pairs are walked in the order of `sampling.order` as far as both runs have judged them, whole blocks at a time, and
-`sequential` decides. The answer is about the labelled pairs of these benchmarks, each counting by its votes. The 5 %
-are of each scheme: who tests a ladder from the widest scheme down and stops at the first that fails keeps them for
+`sequential_test` decides. The answer is about the labelled pairs of these benchmarks, each counting by its votes. The
+5 % are of each scheme: who tests a ladder from the widest scheme down and stops at the first that fails keeps them for
 the ladder as a whole (a fixed sequence: Maurer, Hothorn & Lehmacher 1995).
 
 Knows: two runs on the same benchmarks. Does not know: files, how runs are made, what is printed.
@@ -49,6 +49,9 @@ class Judged:
     pairs: int
     outcome: Outcome | None
 
+    def of(self, claim: Claim) -> float | None:
+        return self.by_probabilities if claim == "probabilities" else self.by_verdicts
+
 
 @dataclass(frozen=True, slots=True)
 class Decision:
@@ -76,9 +79,16 @@ class Decision:
     more: int | None
     full: Judged
 
+    def of(self, claim: Claim) -> Figure:
+        return self.by_probabilities if claim == "probabilities" else self.by_verdicts
+
     @property
     def claimed(self) -> Figure:
-        return self.by_probabilities if self.claim == "probabilities" else self.by_verdicts
+        return self.of(self.claim)
+
+    @property
+    def other_claim(self) -> Claim:
+        return "verdicts" if self.claim == "probabilities" else "probabilities"
 
 
 def decide_scheme(
@@ -99,11 +109,9 @@ def decide_scheme(
     """
     _check(parts, margin, max_pairs)
     blocks = sampling.order([part.benchmark for part in parts], seed)
-    known = {
-        Unit(part.benchmark.name, name): found for part in parts for name, found in differences(part).items()
-    }
-    used = _judged(blocks, known, max_pairs)
-    population = _Population(parts, blocks, known)
+    losses = {Unit(part.benchmark.name, pair): loss for part in parts for pair, loss in differences(part).items()}
+    used = _judged(blocks, losses, max_pairs)
+    population = _Population(parts, blocks, losses)
     outcome: Outcome = "undecided"
     more = None
     if used:
@@ -120,10 +128,10 @@ def decide_scheme(
 
 
 class _Population:
-    """All labelled pairs in their dealt order, with what is known of them."""
+    """All labelled pairs in their dealt order, with the losses on those that were judged."""
 
-    def __init__(self, parts: Sequence[Part], blocks: Sequence[Block], known: Mapping[Unit, Difference]) -> None:
-        self._parts, self._known = parts, known
+    def __init__(self, parts: Sequence[Part], blocks: Sequence[Block], losses: Mapping[Unit, Difference]) -> None:
+        self._parts, self._losses = parts, losses
         self._units = [unit for block in blocks for unit in block]
         self.ends = np.cumsum([len(block) for block in blocks])
         votes = {Unit(p.benchmark.name, pair.id): len(pair.labels) for p in parts for pair in p.benchmark.pairs}
@@ -132,10 +140,10 @@ class _Population:
     def walk(self, blocks: int, claim: Claim) -> Observations | None:
         """What the pairs of the first blocks lost, each counting by its votes; None where one is undefined."""
         ends = self.ends[:blocks]
-        found = [self._known[unit].of(claim) for unit in self._units[: ends[-1]]]
-        values = np.array([np.nan if value is None else value for value in found])
-        if np.isnan(values).any():
+        losses = [self._losses[unit].of(claim) for unit in self._units[: ends[-1]]]
+        if None in losses:
             return None
+        values = np.array(losses, np.float64)
         weights = self._votes / self._votes.mean()
         return Observations(values * weights[: len(values)], ends, len(weights), float(weights.max()))
 
@@ -169,28 +177,27 @@ class _Population:
         return Figure(100 * float(walk.values.mean()), 100 * low, 100 * high)
 
     def _full(self, margin: float, claim: Claim) -> Judged:
-        places = [place for place, unit in enumerate(self._units) if unit in self._known]
-        lost = {claim: self._mean(places, claim) for claim in CLAIMS}
-        value = lost[claim]
+        places = [place for place, unit in enumerate(self._units) if unit in self._losses]
+        means = {claim: self._mean(places, claim) for claim in CLAIMS}
+        value = means[claim]
         outcome: Outcome | None = None
         if value is not None and len(places) == len(self._units):
             outcome = "within" if value <= margin + 100 * sequential_test.ROUNDING else "worse"
-        return Judged(lost["probabilities"], lost["verdicts"], len(places), outcome)
+        return Judged(means["probabilities"], means["verdicts"], len(places), outcome)
 
     def _mean(self, places: Sequence[int], claim: Claim) -> float | None:
-        found = [(self._known[self._units[place]].of(claim), float(self._votes[place])) for place in places]
-        values = [value * votes for value, votes in found if value is not None]
-        if not values or len(values) < len(found):
-            return None
-        return 100 * sum(values) / sum(votes for _, votes in found)
+        votes = [float(self._votes[place]) for place in places]
+        losses = [self._losses[self._units[place]].of(claim) for place in places]
+        weighted = [loss * count for loss, count in zip(losses, votes, strict=True) if loss is not None]
+        return 100 * sum(weighted) / sum(votes) if weighted and None not in losses else None
 
 
-def _judged(blocks: Sequence[Block], known: Mapping[Unit, Difference], max_pairs: int | None) -> int:
+def _judged(blocks: Sequence[Block], losses: Mapping[Unit, Difference], max_pairs: int | None) -> int:
     """How many blocks from the first on are judged whole, and within the budget."""
     pairs = 0
     for count, block in enumerate(blocks):
         pairs += len(block)
-        if (max_pairs is not None and pairs > max_pairs) or not all(unit in known for unit in block):
+        if (max_pairs is not None and pairs > max_pairs) or not all(unit in losses for unit in block):
             return count
     return len(blocks)
 
@@ -207,7 +214,7 @@ def _check(parts: Sequence[Part], margin: float, max_pairs: int | None) -> None:
     if not parts:
         raise UsageError("no benchmark to decide on", "name at least one")
     for runs in ([part.run for part in parts], [part.baseline for part in parts]):
-        same = {(run.identity.model, run.identity.scheme, run.identity.grammar): run for run in runs}
-        if len(same) > 1 or len({run.run.settings.get("gguf_sha256") for run in runs}) > 1:
-            named = " and ".join(sorted(" ".join(names) for names in same))
+        judges = {f"{run.identity.model} {run.identity.scheme} {run.identity.grammar}" for run in runs}
+        if len(judges) > 1 or len({run.run.settings.get("gguf_sha256") for run in runs}) > 1:
+            named = " and ".join(sorted(judges))
             raise RunError(f"runs of several files or protocols as one: {named}", "decide for each by itself")

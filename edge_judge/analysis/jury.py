@@ -17,7 +17,7 @@ from itertools import combinations
 
 import numpy as np
 
-from edge_judge.analysis.compare import gain, shared
+from edge_judge.analysis.compare import gain, in_common
 from edge_judge.errors import RunError
 from edge_judge.metrics.alignment import NONE, TIE, most_probable
 from edge_judge.metrics.intervals import Bootstrap, Codes, Flags, Numbers, ratio
@@ -81,20 +81,21 @@ def jury(runs: Sequence[RecordedRun]) -> Jury:
 
     Agreement is over verdicts, whether people judged the pair or not. In its rate a missing verdict agrees with
     nothing; in both kappas it is a category of its own, as in `scoring.score`. No kappa is defined where one verdict is
-    all that is ever said.
+    all that is ever given.
 
     Raises RunError for fewer than two runs, and where they have no pair and order in common.
     """
     if len(runs) < 2:
         raise RunError("a jury needs two runs", "name the folders of several runs on one benchmark")
-    tables = shared(runs)
+    tables = in_common(runs)
     opinions, p = np.stack([codes(table, "verdict") for table in tables]), mean_probability(tables)
     trials = runs[0].trials.merge(tables[0][VERDICT].assign(row=np.arange(len(tables[0]))), on=VERDICT)
     right = opinions[:, codes(trials, "row")] == codes(trials, "label")
     best = int(right.sum(axis=1).argmax()) if len(trials) else None
+    all_with_p = all(table["p_a"].notna().any() for table in tables)
     combined = {
         "majority": majority(opinions, p, ties=runs[0].benchmark.ties),
-        "mean probability": _likeliest(p) if all(table["p_a"].notna().any() for table in tables) else None,
+        "mean probability": np.where(np.isnan(p[:, 0]), NONE, most_probable(p)) if all_with_p else None,
     }
     names = [run.identity for run in runs]
     return Jury(
@@ -129,18 +130,9 @@ def mean_probability(tables: Sequence[Frame]) -> Numbers:
 
     tables: frames of verdicts, row by row on the same pairs and orders.
     """
-    p = np.stack([_probabilities_given(table) for table in tables])
-    jurors = (~np.isnan(p)).sum(axis=0)
-    return ratio(np.nansum(p, axis=0), jurors)
-
-
-def _probabilities_given(table: Frame) -> Numbers:
-    """Those of valid verdicts; nan elsewhere."""
-    return np.where((codes(table, "verdict") == NONE)[:, None], np.nan, probabilities(table))
-
-
-def _likeliest(p: Numbers) -> Codes:
-    return np.where(np.isnan(p[:, 0]), NONE, most_probable(p))
+    missing = np.stack([codes(table, "verdict") == NONE for table in tables])
+    p = np.where(missing[..., None], np.nan, np.stack([probabilities(table) for table in tables]))
+    return ratio(np.nansum(p, axis=0), (~np.isnan(p)).sum(axis=0))
 
 
 def _combined(name: str, verdict: Codes | None, trials: Frame, best: Flags) -> CombinedJury:
@@ -154,7 +146,7 @@ def _juror_pair(first: tuple[Identity, Frame], second: tuple[Identity, Frame]) -
     (name, table), (other, against) = first, second
     ours, theirs, clusters = codes(table, "verdict"), codes(against, "verdict"), codes(table, "cluster")
     cells = np.eye(KINDS * KINDS)[KINDS * ours + theirs]
-    kappa = Bootstrap(int(clusters.max()) + 1).figure(cells, clusters, cohen(KINDS, KINDS), (-1.0, 1.0))
+    kappa = Bootstrap(clusters).figure(cells, clusters, cohen(KINDS, KINDS), (-1.0, 1.0))
     return JurorPair(name, other, share((ours == theirs) & (ours != NONE), table), kappa)
 
 
@@ -167,7 +159,7 @@ def fleiss(opinions: Codes, clusters: Codes) -> Figure:
     given = np.stack([(opinions == code).sum(axis=0) for code in range(KINDS)], axis=1).astype(float)
     agreeing = ((given**2).sum(axis=1) - jurors) / (jurors * (jurors - 1))
     columns = np.column_stack([agreeing, given / jurors, np.ones(len(given))])
-    return Bootstrap(int(clusters.max()) + 1).figure(columns, clusters, _beyond_chance, (-1.0, 1.0))
+    return Bootstrap(clusters).figure(columns, clusters, _beyond_chance, (-1.0, 1.0))
 
 
 def _beyond_chance(totals: Numbers) -> Numbers:

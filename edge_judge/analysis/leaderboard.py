@@ -1,8 +1,8 @@
 """Runs and published figures -> the published table with our judges in it: judges down, benchmarks across.
 
 A published row is a row; a run's row is one (judge, scheme, grammar). A judge published twice (by the user and
-by the paper) keeps both rows, and a run of it is laid beside the first that has a figure for the benchmark, as
-everywhere else; each cell names which that was. Nothing that was not run or not published becomes a number.
+by the paper) keeps both rows. A run of it is compared with the first that has a figure for the benchmark, and the cell
+names its source. What was not run or not published never becomes a number.
 
 Knows: which figure a cell holds under which profile, and what may be laid beside it.
 Does not know: files, how a table is shown.
@@ -11,8 +11,8 @@ Does not know: files, how a table is shown.
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
 from typing import Literal, TypeAlias
 
 from edge_judge.analysis.compare import compare, negated, paper_drop
@@ -20,7 +20,7 @@ from edge_judge.errors import RunError, UsageError
 from edge_judge.metrics.published import Published, against_published, find_published
 from edge_judge.metrics.recorded import RecordedRun
 from edge_judge.metrics.scoring import near_chance
-from edge_judge.records import Figure, Score
+from edge_judge.records import Figure, Identity
 
 Profile: TypeAlias = Literal["paper", "strict"]
 
@@ -81,14 +81,6 @@ class Leaderboard:
     remarks: tuple[str, ...] = ()
 
 
-@dataclass(frozen=True, slots=True)
-class _Measured:
-    """A run, and what it changed against f16."""
-
-    recorded: RecordedRun
-    from_f16: Figure
-
-
 def build(
     runs: Sequence[RecordedRun],
     published: Sequence[Published],
@@ -107,83 +99,76 @@ def build(
     """
     _only_one_each(runs)
     remarks: list[str] = []
-    wide = {_setting(one): one for one in (*baselines, *runs) if one.identity.scheme == BASELINE}
-    measured = [_Measured(one, _from_f16(one, wide.get(_setting(one)), profile, remarks)) for one in runs]
+    wide = {_setting(run): run for run in (*baselines, *runs) if run.identity.scheme == BASELINE}
+    changes = {run.identity: _from_f16(run, wide.get(_setting(run)), profile, remarks) for run in runs}
     columns = _columns(runs, published)
     models = dict.fromkeys(row.model for row in published)
-    models |= dict.fromkeys(sorted({one.identity.model for one in runs} - models.keys()))
-    rows = [row for model in models for row in _rows(model, columns, measured, published, profile)]
+    models |= dict.fromkeys(sorted({run.identity.model for run in runs} - models.keys()))
+    rows = [row for model in models for row in _rows(model, columns, runs, changes, published, profile)]
     return Leaderboard(profile, columns, tuple(rows), tuple(remarks))
-
-
-def shown(found: Score, profile: Profile) -> tuple[str, Figure]:
-    """The one figure of a run that a profile's table holds, and its name."""
-    return next(iter(found.paper.items())) if profile == "paper" else ("accuracy", found.strict["accuracy"])
 
 
 def _columns(runs: Sequence[RecordedRun], published: Sequence[Published]) -> tuple[str, ...]:
     """The published benchmarks in the table's order, then the others that were run."""
-    known = dict.fromkeys(name for row in published for name in row.figures)
-    return (*known, *sorted({one.benchmark.name for one in runs} - known.keys()))
+    names = dict.fromkeys(name for row in published for name in row.figures)
+    return (*names, *sorted({run.benchmark.name for run in runs} - names.keys()))
 
 
 def _rows(
     model: str,
     columns: tuple[str, ...],
-    measured: Sequence[_Measured],
+    runs: Sequence[RecordedRun],
+    changes: Mapping[Identity, Figure],
     published: Sequence[Published],
     profile: Profile,
 ) -> Iterator[LeaderboardRow]:
     for row in published:
         if row.model == model:
             yield LeaderboardRow(model, None, None, None, row, tuple(_published_cell(name, row) for name in columns))
-    own = [one for one in measured if one.recorded.identity.model == model]
+    own = [run for run in runs if run.identity.model == model]
     for scheme, grammar, size in _judges(own):
-        mine = {one.recorded.benchmark.name: one for one in own if _judge(one) == (scheme, grammar)}
-        cells = tuple(_cell(name, model, mine.get(name), published, profile) for name in columns)
+        judged = {run.benchmark.name: run for run in own if _judge(run) == (scheme, grammar)}
+        rows = {name: find_published(published, model, name) for name in columns}
+        cells = tuple(_cell(name, row, judged.get(name), changes, profile) for name, row in rows.items())
         yield LeaderboardRow(model, scheme, grammar, size, None, cells)
 
 
-def _judges(own: Sequence[_Measured]) -> list[tuple[str, str, int]]:
+def _judges(own: Sequence[RecordedRun]) -> list[tuple[str, str, int]]:
     """Every (scheme, grammar) with its file's size, the largest file of a grammar first."""
     sizes: dict[tuple[str, str], int] = {}
-    for one in own:
-        sizes[_judge(one)] = max(sizes.get(_judge(one), 0), one.recorded.run.bytes)
-    return sorted(
-        ((scheme, grammar, size) for (scheme, grammar), size in sizes.items()),
-        key=lambda judge: (judge[1], -judge[2], judge[0]),
-    )
+    for run in own:
+        sizes[_judge(run)] = max(sizes.get(_judge(run), 0), run.run.bytes)
+    return sorted(((*judge, size) for judge, size in sizes.items()), key=lambda judge: (judge[1], -judge[2], judge[0]))
 
 
-def _published_cell(benchmark: str, row: Published) -> Cell:
-    if benchmark not in row.figures:
+def _published_cell(benchmark: str, row: Published | None) -> Cell:
+    if row is None or benchmark not in row.figures:
         return Cell(benchmark)
     return Cell(benchmark, published=row.figures[benchmark], precision=row.precision, source=row.source)
 
 
 def _cell(
-    benchmark: str, model: str, one: _Measured | None, published: Sequence[Published], profile: Profile
+    benchmark: str,
+    row: Published | None,
+    run: RecordedRun | None,
+    changes: Mapping[Identity, Figure],
+    profile: Profile,
 ) -> Cell:
-    row = find_published(published, model, benchmark)
-    beside = Cell(benchmark) if row is None else _published_cell(benchmark, row)
-    if one is None:
-        return beside
-    found = one.recorded.score
-    name, ours = shown(found, profile)
-    accuracy = found.strict["accuracy"]
-    against = against_published(found, row) if row is not None and profile == "paper" else None
-    return Cell(
-        benchmark=benchmark,
+    cell = _published_cell(benchmark, row)
+    if run is None:
+        return cell
+    score, accuracy = run.score, run.score.strict["accuracy"]
+    name, ours = next(iter(score.paper.items())) if profile == "paper" else ("accuracy", accuracy)
+    against = against_published(score, row) if row is not None and profile == "paper" else None
+    return replace(
+        cell,
         figure=name,
         ours=ours,
-        pairs=found.pairs,
-        pairs_total=len(one.recorded.benchmark.pairs),
-        near_chance=None if accuracy.value is None else near_chance(accuracy, found.baselines),
-        human_ceiling=found.human_ceiling,
-        from_f16=one.from_f16,
-        published=beside.published,
-        precision=beside.precision,
-        source=beside.source,
+        pairs=score.pairs,
+        pairs_total=len(run.benchmark.pairs),
+        near_chance=None if accuracy.value is None else near_chance(accuracy, score.baselines),
+        human_ceiling=score.human_ceiling,
+        from_f16=changes[run.identity],
         from_published=against.difference if against else None,
         outside=against.outside if against else None,
     )
@@ -200,16 +185,15 @@ def _from_f16(run: RecordedRun, wide: RecordedRun | None, profile: Profile, rema
 
 
 def _only_one_each(runs: Sequence[RecordedRun]) -> None:
-    for identity, times in Counter(one.identity for one in runs).items():
+    for identity, times in Counter(run.identity for run in runs).items():
         if times > 1:
             who = f"{identity.model} {identity.scheme} on {identity.benchmark} with --grammar {identity.grammar}"
             raise UsageError(f"{times} runs of {who}, and one cell for them", "name only one of them")
 
 
-def _setting(one: RecordedRun) -> tuple[str, str, str]:
-    identity = one.identity
-    return identity.benchmark, identity.model, identity.grammar
+def _setting(run: RecordedRun) -> tuple[str, str, str]:
+    return run.identity.benchmark, run.identity.model, run.identity.grammar
 
 
-def _judge(one: _Measured) -> tuple[str, str]:
-    return one.recorded.identity.scheme, one.recorded.identity.grammar
+def _judge(run: RecordedRun) -> tuple[str, str]:
+    return run.identity.scheme, run.identity.grammar

@@ -1,6 +1,6 @@
 """What each pair shows of two runs: the accuracy that the one lost against the other on it.
 
-It is taken in two ways that are kept apart:
+It is taken in two ways:
 
     by verdicts         right under the baseline less right under the scheme, a missing verdict being wrong
     by probabilities    the probability of the human label under the baseline less that under the scheme
@@ -61,34 +61,34 @@ def differences(part: Part) -> dict[str, Difference]:
     Raises RunError where the runs differ in anything that decides a verdict but the weights.
     """
     same_conditions(part.run.run, part.baseline.run)
-    wanted = orders(part)
-    ours, theirs = (_by_pair(side, wanted) for side in (part.run, part.baseline))
+    judged_orders = orders(part)
+    ours, theirs = (_by_pair(side, judged_orders) for side in (part.run, part.baseline))
     places = ours.index.intersection(theirs.index)
     lost = theirs.loc[places] - ours.loc[places]
     return {
-        part.benchmark.pairs[place].id: Difference(verdicts, _defined(probable), len(wanted))
+        part.benchmark.pairs[place].id: Difference(verdicts, _defined(probable), len(judged_orders))
         for place, verdicts, probable in zip(lost.index, lost["verdicts"], lost["probabilities"], strict=True)
     }
 
 
 def orders(part: Part) -> frozenset[Order]:
     """The orders that both runs were to judge: as their settings say, else as they did."""
-    wanted = frozenset(ORDERS)
+    common = frozenset(ORDERS)
     for run in (part.run, part.baseline):
-        asked = run.run.settings.get("order")
-        if asked == "given":
-            wanted &= {ORDERS[0]}
-        elif asked != "both" and run.run.verdicts:
-            wanted &= {verdict.order for verdict in run.run.verdicts}
-    return wanted
+        setting = run.run.settings.get("order")
+        if setting == "given":
+            common &= {ORDERS[0]}
+        elif setting != "both" and run.run.verdicts:
+            common &= {verdict.order for verdict in run.run.verdicts}
+    return common
 
 
-def _by_pair(run: RecordedRun, wanted: frozenset[Order]) -> Frame:
+def _by_pair(run: RecordedRun, judged_orders: frozenset[Order]) -> Frame:
     """How right a run is on each labelled pair that it judged in all these orders, over orders and votes, by either
     claim; nan by probabilities where one is missing. The index is the pair's place.
     """
-    trials = run.trials[run.trials["order"].isin([ORDERS.index(order) for order in wanted])]
-    complete = trials.groupby("pair")["order"].nunique() == len(wanted)
+    trials = run.trials[run.trials["order"].isin([ORDERS.index(order) for order in judged_orders])]
+    complete = trials.groupby("pair")["order"].nunique() == len(judged_orders)
     place = complete.index.get_indexer(pd.Index(trials["pair"]))
     votes = np.bincount(place, minlength=len(complete)).astype(np.float64)
 

@@ -23,7 +23,8 @@ from hashlib import sha256
 from typing import TypeAlias
 
 from edge_judge.errors import DataError
-from edge_judge.records import LABELS, Benchmark, Label, Pair
+from edge_judge.metrics.scoring import majority
+from edge_judge.records import LABELS, Benchmark
 
 BLOCK = 32  # pairs: with both orders a prompt batch well filled, and a decision soon enough
 FEWEST = 8  # blocks, however few pairs there are
@@ -46,11 +47,12 @@ def order(benchmarks: Sequence[Benchmark], seed: int) -> tuple[Block, ...]:
 
     Raises DataError where two pairs have the same name or none has a label.
     """
-    places = {unit: place for place, unit in enumerate(_named(benchmarks))}
+    named = [Unit(benchmark.name, pair.id) for benchmark in benchmarks for pair in benchmark.pairs]
+    places = {unit: place for place, unit in enumerate(named)}
     units = [unit for stratum in _strata(benchmarks) for unit in _shuffled(stratum, "sort", seed)]
     if not units:
         raise DataError("no pair has a human label: nothing to be right or wrong about", "give pairs a label")
-    if len(places) != sum(len(benchmark.pairs) for benchmark in benchmarks):
+    if len(places) != len(named):
         raise DataError("two pairs have the same benchmark and id", "give every pair an id of its own")
     count = min(len(units), max(FEWEST, -(-len(units) // BLOCK)))
     blocks: list[list[Unit]] = [[] for _ in range(count)]
@@ -60,22 +62,11 @@ def order(benchmarks: Sequence[Benchmark], seed: int) -> tuple[Block, ...]:
     return tuple(tuple(sorted(block, key=places.__getitem__)) for block in blocks)
 
 
-def majority(pair: Pair) -> Label | None:
-    """The label that more votes gave than any other; None where two are ahead, or there are no votes."""
-    first = Counter(pair.labels).most_common(2)
-    if not first or (len(first) == 2 and first[0][1] == first[1][1]):
-        return None
-    return first[0][0]
-
-
-def _named(benchmarks: Sequence[Benchmark]) -> Iterator[Unit]:
-    return (Unit(benchmark.name, pair.id) for benchmark in benchmarks for pair in benchmark.pairs)
-
-
 def _strata(benchmarks: Sequence[Benchmark]) -> Iterator[list[Unit]]:
     for benchmark in sorted(benchmarks, key=lambda benchmark: benchmark.name):
         for label in (*LABELS, None):
-            yield [Unit(benchmark.name, pair.id) for pair in benchmark.pairs if pair.labels and majority(pair) == label]
+            pairs = [pair for pair in benchmark.pairs if pair.labels and majority(Counter(pair.labels)) == label]
+            yield [Unit(benchmark.name, pair.id) for pair in pairs]
 
 
 def _dealt(cell: Sequence[Unit], blocks: int, seed: int) -> Iterator[tuple[int, Unit]]:

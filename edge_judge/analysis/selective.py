@@ -5,8 +5,8 @@ probabilities (as in `debiased_accuracy`); judged in one, it is the verdict give
 of that verdict. A pair on which an order has no valid verdict has none: its confidence is 0, and it is wrong where it
 must be answered. A pair that nobody judged cannot be right or wrong, and is left out.
 
-Knows: what is gained in accuracy by leaving the least sure pairs to somebody else.
-Does not know: who that is (`cascade` does), files, how a curve is shown.
+Knows: the accuracy gained by leaving the least sure pairs to another judge.
+Does not know: which judge that is (`cascade` does), files, how a curve is shown.
 """
 
 from __future__ import annotations
@@ -142,16 +142,16 @@ def risk_coverage(run: RecordedRun) -> Curve:
     The area is that of Geifman & El-Yaniv 2017 (NeurIPS, arXiv:1705.08500): lower is better, and it rewards both
     being right and knowing when. Raises RunError as `selective_predictions` does.
     """
-    said = selective_predictions(run)
-    if not len(said.pair):
+    answers = selective_predictions(run)
+    if not len(answers.pair):
         return Curve((), (), (), None)
-    threshold, group = np.unique(-said.confidence, return_inverse=True)
+    threshold, group = np.unique(-answers.confidence, return_inverse=True)
     members = np.bincount(group)
-    votes = np.cumsum(np.bincount(group[said.place], minlength=len(members)))
-    wrong = np.cumsum(np.bincount(group[said.place], ~said.right, minlength=len(members)))
+    votes = np.cumsum(np.bincount(group[answers.place], minlength=len(members)))
+    wrong = np.cumsum(np.bincount(group[answers.place], ~answers.right, minlength=len(members)))
     risk = wrong / votes
-    coverage = np.cumsum(members) / len(said.pair)
-    aurc = fsum(risk * members) / len(said.pair)
+    coverage = np.cumsum(members) / len(answers.pair)
+    aurc = fsum(risk * members) / len(answers.pair)
     return Curve(tuple((-threshold).tolist()), tuple(coverage.tolist()), tuple(risk.tolist()), aurc)
 
 
@@ -160,16 +160,16 @@ def coverage_points(run: RecordedRun) -> tuple[CoveragePoint, ...]:
 
     The intervals take each threshold as given beforehand. Raises RunError as `selective_predictions` does.
     """
-    said = selective_predictions(run)
-    if not len(said.pair):
+    answers = selective_predictions(run)
+    if not len(answers.pair):
         return ()
-    return tuple(_step(said, wished) for wished in COVERAGES)
+    return tuple(_step(answers, wished) for wished in COVERAGES)
 
 
 def abstain(run: RecordedRun, risk: float) -> Abstention:
     """The threshold that answers most pairs with a risk surely below `risk`, a share in [0, 1].
 
-    Chosen on one half of the clusters and told on the other (`half`). After the selection with guaranteed risk of
+    Chosen on one half of the clusters and measured on the other (`half`). After the selection with guaranteed risk of
     Geifman & El-Yaniv 2017 (NeurIPS, arXiv:1705.08500): a threshold passes where the upper confidence bound of its
     risk is at most `risk`, and of those that pass the one that answers most is chosen. The bound is Clopper and
     Pearson's at the effective size of the clustered votes (Korn & Graubard 1998, Survey Methodology 24:193-201), at
@@ -179,9 +179,10 @@ def abstain(run: RecordedRun, risk: float) -> Abstention:
 
     Raises RunError as `selective_predictions` does, and where there are fewer than two clusters.
     """
-    said = selective_predictions(run)
-    mine = half(run.benchmark, said)
-    tried = [(threshold, _bound(said, mine & (said.confidence >= threshold))) for threshold in _grid(said, mine)]
+    answers = selective_predictions(run)
+    choosing = half(run.benchmark, answers)
+    grid = _grid(answers, choosing)
+    tried = [(threshold, _bound(answers, choosing & (answers.confidence >= threshold))) for threshold in grid]
     passing = [(threshold, bound) for threshold, bound in tried if bound <= risk]
     threshold, bound = min(passing) if passing else (None, None)
     return Abstention(
@@ -189,18 +190,18 @@ def abstain(run: RecordedRun, risk: float) -> Abstention:
         threshold=threshold,
         bound=bound,
         best=min(bound for _, bound in tried),
-        chosen=_answered(said, mine, threshold),
-        told=_answered(said, ~mine, threshold),
+        chosen=_answered(answers, choosing, threshold),
+        told=_answered(answers, ~choosing, threshold),
     )
 
 
-def half(benchmark: Benchmark, said: SelectivePredictions) -> Flags:
-    """Which of the pairs are in the half of the clusters to choose on; the others are there to tell on.
+def half(benchmark: Benchmark, answers: SelectivePredictions) -> Flags:
+    """Which of the pairs are in the half of the clusters to choose on; the others are there to measure on.
 
     Drawn by a hash of the cluster's name, so it is the same for every run and whatever the order of the file. Raises
     RunError where there are fewer than two clusters.
     """
-    names = [benchmark.pairs[place].cluster for place in said.pair.tolist()]
+    names = [benchmark.pairs[place].cluster for place in answers.pair.tolist()]
     drawn = sorted(set(names), key=_chance)
     if len(drawn) < 2:
         raise RunError(
@@ -227,37 +228,37 @@ def _refuse_without_probabilities(verdicts: Frame, who: Identity) -> None:
         )
 
 
-def _step(said: SelectivePredictions, wished: float) -> CoveragePoint:
-    threshold = float(np.sort(said.confidence)[::-1][ceil(wished * len(said.pair)) - 1])
-    answered = said.confidence >= threshold
-    return CoveragePoint(wished, threshold, float(answered.mean()), _rate(said, answered, right=False))
+def _step(answers: SelectivePredictions, wished: float) -> CoveragePoint:
+    threshold = float(np.sort(answers.confidence)[::-1][ceil(wished * len(answers.pair)) - 1])
+    answered = answers.confidence >= threshold
+    return CoveragePoint(wished, threshold, float(answered.mean()), _rate(answers, answered, right=False))
 
 
-def _grid(said: SelectivePredictions, mine: Flags) -> list[float]:
-    falling = np.sort(said.confidence[mine])[::-1]
+def _grid(answers: SelectivePredictions, choosing: Flags) -> list[float]:
+    falling = np.sort(answers.confidence[choosing])[::-1]
     places = {ceil(len(falling) * share / GRID) - 1 for share in range(1, GRID + 1)}
     return sorted({float(falling[place]) for place in places}, reverse=True)
 
 
-def _bound(said: SelectivePredictions, answered: Flags) -> float:
+def _bound(answers: SelectivePredictions, answered: Flags) -> float:
     """The upper confidence bound of the risk on these pairs, at least one, at one threshold's level of the grid."""
-    trials = answered[said.place]
-    wrong = ~said.right[trials]
-    size = effective_size(wrong.astype(int), said.cluster[said.place][trials])
-    seen = float(wrong.mean()) * size
-    return 1.0 if wrong.all() else float(betaincinv(seen + 1, size - seen, 1 - DELTA / GRID))
+    trials = answered[answers.place]
+    wrong = ~answers.right[trials]
+    size = effective_size(wrong.astype(int), answers.cluster[answers.place][trials])
+    errors = float(wrong.mean()) * size
+    return 1.0 if wrong.all() else float(betaincinv(errors + 1, size - errors, 1 - DELTA / GRID))
 
 
-def _answered(said: SelectivePredictions, among: Flags, threshold: float | None) -> ThresholdEffect:
-    sure = np.zeros_like(among) if threshold is None else said.confidence >= threshold
+def _answered(answers: SelectivePredictions, among: Flags, threshold: float | None) -> ThresholdEffect:
+    sure = np.zeros_like(among) if threshold is None else answers.confidence >= threshold
     return ThresholdEffect(
-        coverage=rate(sure[among], said.cluster[among]),
-        accuracy=_rate(said, among & sure, right=True),
-        risk=_rate(said, among & sure, right=False),
-        unfiltered=_rate(said, among, right=True),
+        coverage=rate(sure[among], answers.cluster[among]),
+        accuracy=_rate(answers, among & sure, right=True),
+        risk=_rate(answers, among & sure, right=False),
+        unfiltered=_rate(answers, among, right=True),
     )
 
 
-def _rate(said: SelectivePredictions, answered: Flags, *, right: bool) -> Figure:
-    trials = answered[said.place]
-    return rate(said.right[trials] == right, said.cluster[said.place][trials])
+def _rate(answers: SelectivePredictions, answered: Flags, *, right: bool) -> Figure:
+    trials = answered[answers.place]
+    return rate(answers.right[trials] == right, answers.cluster[answers.place][trials])

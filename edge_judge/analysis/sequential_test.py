@@ -110,17 +110,17 @@ def not_above(walk: Observations, mean: float, alpha: float = ALPHA) -> Flags:
     Known because "`mean` or more" is rejected, or because all units are seen. The estimate lies on the same side.
     """
     sums = walk.sums()
-    seen = (walk.ends == walk.total) & (sums <= walk.total * mean + ROUNDING * walk.bound)
-    known: Flags = seen | (log_capital(walk, mean) >= -log(alpha)) & (sums <= walk.ends * mean)
-    return known
+    counted = (walk.ends == walk.total) & (sums <= walk.total * mean + ROUNDING * walk.bound)
+    certain: Flags = counted | (log_capital(walk, mean) >= -log(alpha)) & (sums <= walk.ends * mean)
+    return certain
 
 
 def above(walk: Observations, mean: float, alpha: float = ALPHA) -> Flags:
     """After which blocks the mean over all units is known to be greater than `mean`: shape (..., blocks)."""
     sums = walk.sums()
     equal = (walk.ends == walk.total) & (abs(sums - walk.total * mean) <= ROUNDING * walk.bound)
-    known: Flags = (log_capital(walk.mirrored(), -mean) >= -log(alpha)) & (sums >= walk.ends * mean) & ~equal
-    return known
+    certain: Flags = (log_capital(walk.mirrored(), -mean) >= -log(alpha)) & (sums >= walk.ends * mean) & ~equal
+    return certain
 
 
 def first_decision(walk: Observations, margin: float) -> tuple[Outcome, int]:
@@ -142,9 +142,9 @@ def interval(walk: Observations, alpha: float = ALPHA) -> tuple[float, float]:
 
 def _end(walk: Observations, alpha: float) -> float:
     """The least mean that is rejected as too high."""
-    seen, left = float(walk.values.sum()), (walk.total - int(walk.ends[-1])) * walk.bound
-    low: float = (seen - left) / walk.total
-    high: float = (seen + left) / walk.total
+    total, left = float(walk.values.sum()), (walk.total - int(walk.ends[-1])) * walk.bound
+    low: float = (total - left) / walk.total
+    high: float = (total + left) / walk.total
     while high - low > ROUNDING * walk.bound:
         middle = (low + high) / 2
         rejected = log_capital(walk, middle)[-1] >= -log(alpha)
@@ -162,9 +162,9 @@ def more(walk: Observations, margin: float, ends: Codes, seed: int) -> int | Non
     if n == walk.total:
         return None
     drawn = np.random.default_rng(seed).choice(walk.values, (CONTINUATIONS, walk.total - n))
-    seen = np.broadcast_to(walk.values, (CONTINUATIONS, n))
+    past = np.broadcast_to(walk.values, (CONTINUATIONS, n))
     whole = Observations(
-        np.concatenate([seen, drawn], axis=1), np.concatenate([walk.ends, ends]), walk.total, walk.bound
+        np.concatenate([past, drawn], axis=1), np.concatenate([walk.ends, ends]), walk.total, walk.bound
     )
     decided = (not_above(whole, margin) | above(whole, margin))[:, len(walk.ends) :]
     decided[:, -1] = True

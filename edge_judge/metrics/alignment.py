@@ -30,7 +30,7 @@ class Alignment:
 
     benchmark: the one that was aligned with. pair (its place there), reverse, verdict, cluster, mass, truncated: shape
     (rows,); p: (rows, 3), nan in all three where there is none. reverse is 1 for the order "ba"; cluster counts from
-    0 in steps of 1; groups is the number of clusters. row, vote, label, in_order: shape (trials,): the verdict's row,
+    0 in steps of 1. row, vote, label, in_order: shape (trials,): the verdict's row,
     the vote's number among those on its pair, its label's code, and whether it saw the answers in the verdict's order.
     """
 
@@ -41,7 +41,6 @@ class Alignment:
     p: Numbers
     mass: Numbers
     cluster: Codes
-    groups: int
     truncated: Flags
     row: Codes
     vote: Codes
@@ -84,7 +83,6 @@ def align(benchmark: Benchmark, verdicts: Iterable[Verdict]) -> Alignment:
         p=np.array([_probabilities(row) for row in rows], np.float64).reshape(-1, 3),
         mass=np.array([np.nan if row.mass is None else row.mass for row in rows], np.float64),
         cluster=np.array(codes, np.int64),
-        groups=len(clusters),
         truncated=np.array([row.truncated for row in rows], np.bool_),
         row=np.array([row for row, _, _, _ in trials], np.int64),
         vote=np.array([number for _, number, _, _ in trials], np.int64),
@@ -97,8 +95,8 @@ def most_probable(p: Numbers) -> Codes:
     """The label of the greatest probability in each row, a tie where several are greatest. p: shape (n, 3)."""
     if not len(p):
         return np.empty(0, np.int64)
-    alone = (p == p.max(axis=1, keepdims=True)).sum(axis=1) == 1
-    return np.where(alone, p.argmax(axis=1), TIE)
+    single = (p == p.max(axis=1, keepdims=True)).sum(axis=1) == 1
+    return np.where(single, p.argmax(axis=1), TIE)
 
 
 def _probabilities(verdict: Verdict) -> tuple[float, ...]:
@@ -109,7 +107,7 @@ def _probabilities(verdict: Verdict) -> tuple[float, ...]:
 def _vote_orders(pair: Pair) -> tuple[Order, ...]:
     """The order in which each vote on the pair saw the answers."""
     orders = pair.given or ORDERS[:1] * len(pair.labels)
-    if len(orders) != len(pair.labels):  # every later vote would be held to another's order
+    if len(orders) != len(pair.labels):  # every later vote would be compared in another's order
         raise DataError(f"pair {pair.id!r}: {len(pair.labels)} votes, {len(orders)} orders in which they saw it")
     return orders
 
@@ -118,20 +116,13 @@ def _in_order(benchmark: Benchmark, verdicts: Iterable[Verdict]) -> list[tuple[i
     """The verdicts with their pair's place, sorted by it and by order."""
     places = {pair.id: place for place, pair in enumerate(benchmark.pairs)}
     if len(places) != len(benchmark.pairs):
-        raise DataError(
-            f"{benchmark.name}: two pairs have the same id", hint="give every pair an id of its own"
-        )
-    seen: dict[tuple[int, Order], Verdict] = {}
+        raise DataError(f"{benchmark.name}: two pairs have the same id", "give every pair an id of its own")
+    by_key: dict[tuple[int, Order], Verdict] = {}
     for verdict in verdicts:
         place = places.get(verdict.id)
         if place is None:
-            raise RunError(
-                f"{benchmark.name}: a verdict on pair {verdict.id!r}, which the benchmark does not have"
-            )
-        if (place, verdict.order) in seen:
-            raise RunError(
-                f"{benchmark.name}: two verdicts on pair {verdict.id!r} in the order {verdict.order}"
-            )
-        seen[place, verdict.order] = verdict
-    keys = sorted(seen, key=lambda key: (key[0], ORDERS.index(key[1])))
-    return [(key[0], seen[key]) for key in keys]
+            raise RunError(f"{benchmark.name}: a verdict on pair {verdict.id!r}, which the benchmark does not have")
+        if (place, verdict.order) in by_key:
+            raise RunError(f"{benchmark.name}: two verdicts on pair {verdict.id!r} in the order {verdict.order}")
+        by_key[place, verdict.order] = verdict
+    return [(place, by_key[place, order]) for place, order in sorted(by_key)]

@@ -96,7 +96,7 @@ def paired_difference(lost: Flags, won: Flags, clusters: Codes) -> Figure:
     trial of each kind is added), at the effective size of the paired differences. Why this one: it keeps its
     coverage at small discordance, where the plain Wald and t intervals shrink to nothing, it needs no
     iteration, and with no discordant trial at all it is still as wide as +-2.8/(size + 2): two judges that
-    agreed everywhere may yet differ on what was not asked. Undefined where n = 0.
+    agreed everywhere may still differ on other pairs. Undefined where n = 0.
     """
     n = len(lost)
     if n == 0:
@@ -117,9 +117,9 @@ class Bootstrap:
     matrices and no pass over the trials. That product is the same to the last bit on every processor, see `_exact`.
     """
 
-    def __init__(self, groups: int) -> None:
-        """groups: the number of clusters; those a figure does not use count as empty."""
-        self.groups = groups
+    def __init__(self, clusters: Codes) -> None:
+        """clusters: codes from 0, of all rows; a cluster that a figure does not use counts as empty."""
+        self.groups = int(clusters.max(initial=-1)) + 1
         self._weights: NDArray[np.uint8] | None = None
 
     def figure(
@@ -155,6 +155,11 @@ class Bootstrap:
             low, high = value - unseen, value + unseen
         return Figure(value, max(bounds[0], min(low, value)), min(bounds[1], max(high, value)))
 
+    def mean(self, values: Numbers, clusters: Codes, bounds: tuple[float, float]) -> Figure:
+        """The mean of the values, see `figure`."""
+        columns = np.stack([values, np.ones(len(values))], axis=1)
+        return self.figure(columns, clusters, lambda totals: ratio(totals[:, 0], totals[:, 1]), bounds)
+
     def _draws(self, sums: Numbers, statistic: Callable[[Numbers], Numbers]) -> Numbers:
         """The statistic of every resample in which it is defined."""
         if self._weights is None:
@@ -177,11 +182,6 @@ def _exact(sums: Numbers) -> Numbers:
     unit = np.ldexp(1.0, exponent - 52)
     rounded: Numbers = np.rint(sums / unit) * unit
     return rounded
-
-
-def mean(totals: Numbers) -> Numbers:
-    """The statistic of two columns, a sum and the number of its terms."""
-    return ratio(totals[:, 0], totals[:, 1])
 
 
 def ratio(above: Numbers, below: Numbers) -> Numbers:

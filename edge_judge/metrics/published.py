@@ -60,43 +60,33 @@ def read_published(path: Path) -> tuple[Published, ...]:
     columns = reader.fieldnames or []
     missing = [name for name in (*NAMED, NOTE) if name not in columns]
     if missing:
-        raise DataError(
-            f"{path}: line 1: no column {missing[0]!r}", hint=f"the columns begin {','.join(NAMED)}"
-        )
+        raise DataError(f"{path}: line 1: no column {missing[0]!r}", f"the columns begin {','.join(NAMED)}")
     return tuple(_row(path, reader.line_num, fields) for fields in reader)
 
 
-def find_published(
-    rows: Iterable[Published], model: str, benchmark: str, source: str | None = None
-) -> Published | None:
-    """The first row of that model (and source) that has a figure for the benchmark, in the file's order."""
-    for row in rows:
-        if row.model == model and benchmark in row.figures and source in (None, row.source):
-            return row
-    return None
+def find_published(rows: Iterable[Published], model: str, benchmark: str) -> Published | None:
+    """The first row of that model that has a figure for the benchmark, in the file's order."""
+    return next((row for row in rows if row.model == model and benchmark in row.figures), None)
 
 
 def against_published(score: Score, row: Published) -> PublishedComparison:
     """How far a run lies from a published figure, under the `paper` profile."""
     name, ours = next(iter(score.paper.items()))
     published = row.figures.get(score.benchmark)
-    if published is None or ours.value is None or ours.low is None or ours.high is None:
-        return PublishedComparison(row, score.benchmark, name, ours, published, None, None)
-    outside = not 100 * ours.low <= published <= 100 * ours.high
-    difference = 100 * ours.value - published
+    difference = outside = None
+    if published is not None and ours.value is not None and ours.low is not None and ours.high is not None:
+        outside = not 100 * ours.low <= published <= 100 * ours.high
+        difference = 100 * ours.value - published
     return PublishedComparison(row, score.benchmark, name, ours, published, difference, outside)
 
 
 def _row(path: Path, line: int, fields: Mapping[str | None, str | None]) -> Published:
     if None in fields or None in fields.values():
         raise DataError(f"{path}: line {line}: not as many fields as columns")
-    known = {name: value for name, value in fields.items() if name is not None and value is not None}
-    figures = {
-        name: _percent(path, line, name, value)
-        for name, value in known.items()
-        if name not in (*NAMED, NOTE) and value
-    }
-    return Published(known["model"], known["precision"], known["source"], figures, known[NOTE])
+    texts = {name: value for name, value in fields.items() if name is not None and value is not None}
+    percents = {name: value for name, value in texts.items() if name not in (*NAMED, NOTE) and value}
+    figures = {name: _percent(path, line, name, value) for name, value in percents.items()}
+    return Published(texts["model"], texts["precision"], texts["source"], figures, texts[NOTE])
 
 
 def _percent(path: Path, line: int, name: str, text: str) -> float:

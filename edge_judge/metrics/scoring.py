@@ -17,7 +17,7 @@ from dataclasses import replace
 import numpy as np
 
 from edge_judge.metrics.alignment import NONE, TIE, A, Alignment, B, most_probable
-from edge_judge.metrics.intervals import Bootstrap, Codes, Flags, Numbers, mean, rate, ratio
+from edge_judge.metrics.intervals import Bootstrap, Codes, Flags, Numbers, rate, ratio
 from edge_judge.records import ORDERS, Benchmark, Figure, Identity, Label, Order, Pair, Score, to_pair_order
 
 CALIBRATION_BINS = 10
@@ -126,12 +126,14 @@ def _clusters(pairs: Sequence[Pair]) -> Codes:
 
 def _with_the_others(pair: Pair) -> list[bool]:
     """For each vote that the others have a majority for: whether it is that majority."""
-    agreeing = []
-    for vote in pair.labels:
-        others = (Counter(pair.labels) - Counter([vote])).most_common()
-        if others and (len(others) == 1 or others[0][1] > others[1][1]):
-            agreeing.append(others[0][0] == vote)
-    return agreeing
+    others = [(vote, majority(Counter(pair.labels) - Counter([vote]))) for vote in pair.labels]
+    return [vote == label for vote, label in others if label is not None]
+
+
+def majority(votes: Counter[Label]) -> Label | None:
+    """The label that more votes gave than any other; None where two are ahead, or there are no votes."""
+    first = votes.most_common(2)
+    return first[0][0] if first and (len(first) == 1 or first[0][1] > first[1][1]) else None
 
 
 def near_chance(figure: Figure, without_model: Mapping[str, Figure]) -> bool:
@@ -147,13 +149,14 @@ def _right(aligned: Alignment, rows: Codes, verdict: Codes) -> Figure:
 
 
 def _strict(aligned: Alignment) -> dict[str, Figure]:
-    bootstrap = Bootstrap(aligned.groups)
+    bootstrap = Bootstrap(aligned.cluster)
     forward, backward = aligned.both_orders()
     first, second = aligned.verdict[forward], aligned.verdict[backward]
     same = (first == second) & (first != NONE)
+    massed = ~np.isnan(aligned.mass)
     return {
         "accuracy": _right(aligned, np.arange(len(aligned.verdict)), aligned.verdict),
-        "agreement": _right(aligned, forward, _where(same, first)),
+        "agreement": _right(aligned, forward, np.where(same, first, NONE)),
         "consistency": rate(same, aligned.cluster[forward]),
         "position_bias": _position_bias(aligned, bootstrap),
         "tie_rate": rate(aligned.verdict == TIE, aligned.cluster),
@@ -161,7 +164,7 @@ def _strict(aligned: Alignment) -> dict[str, Figure]:
         "debiased_accuracy": _debiased(aligned),
         **_over_confusions(aligned, bootstrap),
         **_calibration(aligned, bootstrap),
-        "mean_mass": _mean_mass(aligned, bootstrap),
+        "mean_mass": bootstrap.mean(aligned.mass[massed], aligned.cluster[massed], (0.0, 1.0)),
         "truncated": rate(aligned.truncated, aligned.cluster),
     }
 
@@ -179,18 +182,14 @@ def paper_trials(aligned: Alignment) -> tuple[Codes, Flags]:
     are those of the order "ab". Which trials there are depends on the pairs and orders alone, so those of two runs on
     the same are paired.
     """
-    lenient = _where(aligned.verdict != NONE, aligned.verdict, TIE)
+    lenient = np.where(aligned.verdict == NONE, TIE, aligned.verdict)
     if aligned.benchmark.name in AGREEMENT_IN_PAPER:
         forward, backward = aligned.both_orders()
-        agreed = _where(lenient[forward] == lenient[backward], lenient[forward])
+        agreed = np.where(lenient[forward] == lenient[backward], lenient[forward], NONE)
         trials, place = aligned.trials_on(forward)
         return trials, agreed[place] == aligned.label[trials]
     trials = np.flatnonzero(aligned.in_order)
     return trials, lenient[aligned.row[trials]] == aligned.label[trials]
-
-
-def _where(keep: Flags, verdict: Codes, otherwise: int = NONE) -> Codes:
-    return np.where(keep, verdict, otherwise)
 
 
 def _position_bias(aligned: Alignment, bootstrap: Bootstrap) -> Figure:
@@ -206,8 +205,7 @@ def _position_bias(aligned: Alignment, bootstrap: Bootstrap) -> Figure:
     reverse, verdict = aligned.reverse[rows], aligned.verdict[rows]
     first = verdict == np.where(reverse == 1, B, A)
     second = verdict == np.where(reverse == 1, A, B)
-    columns = np.stack([first.astype(float) - second, np.ones(len(rows))], axis=1)
-    return bootstrap.figure(columns, aligned.cluster[rows], mean, (-1.0, 1.0))
+    return bootstrap.mean(first.astype(float) - second, aligned.cluster[rows], (-1.0, 1.0))
 
 
 def _debiased(aligned: Alignment) -> Figure:
@@ -259,11 +257,7 @@ def _calibration(aligned: Alignment, bootstrap: Bootstrap) -> dict[str, Figure]:
     trials, _ = aligned.trials_on(np.flatnonzero(aligned.with_p()))
     row = aligned.row[trials]
     squares = ((aligned.p[row] - np.eye(3)[aligned.label[trials]]) ** 2).sum(axis=1)
-    columns = np.stack([squares, np.ones(len(trials))], axis=1)
-    return {
-        "brier": bootstrap.figure(columns, aligned.cluster[row], mean, (0.0, 2.0)),
-        "ece": _ece(aligned, bootstrap),
-    }
+    return {"brier": bootstrap.mean(squares, aligned.cluster[row], (0.0, 2.0)), "ece": _ece(aligned, bootstrap)}
 
 
 def _ece(aligned: Alignment, bootstrap: Bootstrap) -> Figure:
@@ -284,12 +278,6 @@ def calibration_bin(confidence: Numbers) -> Codes:
 def _mean_gap(totals: Numbers) -> Numbers:
     """From every bin's sum of confidence minus right, and the number of trials."""
     return ratio(abs(totals[:, :-1]).sum(axis=1), totals[:, -1])
-
-
-def _mean_mass(aligned: Alignment, bootstrap: Bootstrap) -> Figure:
-    rows = np.flatnonzero(~np.isnan(aligned.mass))
-    columns = np.stack([aligned.mass[rows], np.ones(len(rows))], axis=1)
-    return bootstrap.figure(columns, aligned.cluster[rows], mean, (0.0, 1.0))
 
 
 def _longer(pair: Pair, ties: bool) -> Label | None:

@@ -6,11 +6,11 @@
     p_a, p_b, p_tie    float64   the probability of each verdict, nan where it is unknown or not legal
     mass               float64   the share of all probability on legal verdicts, nan where it is unknown
     truncated          bool      whether an answer was shortened to fit
-    text               object    what the judge wrote, None where nothing was kept
+    text               object    what the judge wrote, None where there is no text
 
 Ids and texts are plain objects, because JSON can name half a character, which no string of Arrow holds.
 
-Knows: verdicts. Does not know: what people said (`trials` does), runs.
+Knows: verdicts. Does not know: human labels (`trials` does), runs.
 """
 
 from __future__ import annotations

@@ -7,35 +7,36 @@ from __future__ import annotations
 
 from dataclasses import asdict
 
+from rich.text import Text
+
 from edge_judge.analysis.cascade import ABOVE, Cascade, Cost, Point
 from edge_judge.report.formatting import UNDEFINED, interval, notes, percent, points, render, size, table
-from edge_judge.report.selective import called, threshold
+from edge_judge.report.selective import short_names, threshold
 
 HALF = 0.5  # of the large judge's cost
 
 
-def cascade_json(found: Cascade) -> dict[str, object]:
+def cascade_json(cascade: Cascade) -> dict[str, object]:
     """A cascade: `drop` in points, `passed`, `kept` and `cost` as shares, cost of the large judge's alone."""
-    return asdict(found)
+    return asdict(cascade)
 
 
-def cascade_table(found: Cascade, *, width: int = 80, color: bool = False) -> str:
+def cascade_table(cascade: Cascade, *, width: int = 80, color: bool = False) -> str:
     """The sentences, then what each share of pairs passed on gains and costs."""
-    from rich.text import Text
-
-    small, large = called([found.small, found.large])
-    lines = [_cascade_line(point, small) for point in found.steps]
-    cost = "1.00" if found.cost.ratio is not None else UNDEFINED
-    kept = UNDEFINED if found.alone.k in (None, 0) else "100.0"
-    lines.append([f"{large} alone", "", interval(found.alone, percent), kept, cost])
+    small, large = short_names([cascade.small, cascade.large])
+    lines = [_cascade_line(point, small) for point in cascade.steps]
+    cost = "1.00" if cascade.cost.ratio is not None else UNDEFINED
+    kept = "100.0" if cascade.alone.k else UNDEFINED
+    lines.append([f"{large} alone", "", interval(cascade.alone, percent), kept, cost])
     headers = ["passed on, % of pairs", "confidence\nbelow", "accuracy %\n[95 % interval]", "kept\n%"]
-    title = f"{found.small.benchmark}: {small} first, the pairs it is unsure of to {large}"
-    body = table(title, [*headers, f"{found.cost.unit}, of\nlarge alone"], lines, frozenset({2}))
-    sentences = [_over_all(found, small, large), _recommended(found, small, large)]
+    title = f"{cascade.small.benchmark}: {small} first, the pairs it is unsure of to {large}"
+    body = table(title, [*headers, f"{cascade.cost.unit}, of\nlarge alone"], lines, frozenset({2}))
+    sentences = [_over_all(cascade, small, large), _recommended(cascade, small, large)]
     explained = [
-        f"over all {found.pairs:,} pairs: {found.verdicts:,} verdicts, {found.trials:,} times held to a human vote",
+        f"over all {cascade.pairs:,} pairs: {cascade.verdicts:,} verdicts, "
+        f"{cascade.trials:,} times held to a human vote",
         f"kept: accuracy, in % of that of {large} alone",
-        _about_cost(found.cost, small, large),
+        _about_cost(cascade.cost, small, large),
     ]
     return render([*(Text(line) for line in sentences), body, notes(*explained)], width, color)
 
@@ -51,48 +52,48 @@ def _cascade_line(point: Point, small: str) -> list[str]:
     ]
 
 
-def _over_all(found: Cascade, small: str, large: str) -> str:
+def _over_all(cascade: Cascade, small: str, large: str) -> str:
     """What there is to be had, looking back on all pairs."""
-    least, unit = found.least, found.cost.unit
+    least, unit = cascade.least, cascade.cost.unit
     if least is None or least.kept is None:
         return f"{large} is never right here: there is no accuracy to keep."
     begin = f"Over all pairs, in hindsight, {_who(least, small)}"
     if least.threshold == ABOVE:
-        return f"Only {large} itself keeps {100 * found.keep:g} % of its accuracy: no pair can be left to {small}."
+        return f"Only {large} itself keeps {100 * cascade.keep:g} % of its accuracy: no pair can be left to {small}."
     kept = f"{begin} keeps {percent(least.kept)} % of {large}'s accuracy"
     if least.cost is None:
-        return f"{kept}, at a cost unknown: {found.cost.unknown}."
+        return f"{kept}, at a cost unknown: {cascade.cost.unknown}."
     if least.cost < HALF:
         return f"{kept} at {least.cost:.2f} of its {unit}, which is under half."
     if least.cost < 1:
-        return f"{kept} at {least.cost:.2f} of its {unit}; no point keeps {100 * found.keep:g} % for under half."
+        return f"{kept} at {least.cost:.2f} of its {unit}; no point keeps {100 * cascade.keep:g} % for under half."
     return f"{kept} at {least.cost:.2f} of its {unit}: nothing is saved, {large} alone is cheaper."
 
 
-def _recommended(found: Cascade, small: str, large: str) -> str:
+def _recommended(cascade: Cascade, small: str, large: str) -> str:
     """The threshold chosen on one half, by what it does on the other."""
-    choice = found.choice
+    choice = cascade.choice
     if choice is None:
         return "Nothing is recommended."
-    told = choice.told
+    effect = choice.told
     begin = "Recommended by one half of the pairs:"
     if choice.chosen.threshold == ABOVE:
         return f"{begin} {large} alone, nothing less keeps enough."
     if choice.chosen.cost is not None and choice.chosen.cost >= 1:
         return f"{begin} {large} alone, which costs less than a cascade that keeps enough."
-    passed = f"it passes on {percent(told.passed)} %, " if choice.chosen.passed else "it "
-    kept = UNDEFINED if told.kept is None else percent(told.kept)
-    cost = "" if told.cost is None else f" at {told.cost:.2f} of its {found.cost.unit}"
+    passed = f"it passes on {percent(effect.passed)} %, " if choice.chosen.passed else "it "
+    kept = UNDEFINED if effect.kept is None else percent(effect.kept)
+    cost = "" if effect.cost is None else f" at {effect.cost:.2f} of its {cascade.cost.unit}"
     return (
         f"{begin} {_who(choice.chosen, small)}. On the other {choice.pairs:,} pairs {passed}"
-        f"is right in {interval(told.accuracy, percent)} %, and keeps {kept} % of {large}'s accuracy{cost}: "
-        f"{interval(choice.drop, points)} points lost{_short(told, found.keep)}."
+        f"is right in {interval(effect.accuracy, percent)} %, and keeps {kept} % of {large}'s accuracy{cost}: "
+        f"{interval(choice.drop, points)} points lost{_short(effect, cascade.keep)}."
     )
 
 
-def _short(told: Point, keep: float) -> str:
-    """Chosen by an estimate, a threshold may keep less elsewhere: that must not pass unsaid."""
-    if told.kept is None or told.kept >= keep:
+def _short(point: Point, keep: float) -> str:
+    """Chosen by an estimate, a threshold may keep less on other pairs: a reader must know."""
+    if point.kept is None or point.kept >= keep:
         return ""
     return f"; that is less than the {100 * keep:g} % asked for, which one half of the pairs is too few to tell"
 

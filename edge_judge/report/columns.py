@@ -13,13 +13,12 @@ import re
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from io import StringIO
-from typing import TYPE_CHECKING, Generic, TypeVar
+from typing import Generic, TypeVar
+
+from rich.console import RenderableType
 
 from edge_judge.records import Figure
 from edge_judge.report.formatting import table
-
-if TYPE_CHECKING:
-    from rich.console import RenderableType
 
 Row = TypeVar("Row")
 Value = str | int | float | bool | None
@@ -46,11 +45,11 @@ class Column(Generic[Row]):
     @property
     def heading_on_page(self) -> str:
         """The heading in one line."""
-        return self.page_heading or _in_one_line(self.heading.removesuffix(INTERVAL_LINE), " ")
+        return self.page_heading or self.heading.removesuffix(INTERVAL_LINE).replace("\n", " ")
 
     def on_page(self, row: Row) -> str:
         """The cell in one line."""
-        return _in_one_line((self.page_text or self.text)(row), ", ")
+        return (self.page_text or self.text)(row).replace("\n", ", ")
 
 
 def figure_values(name: str, unit: str, read: Callable[[Row], Figure | None]) -> dict[str, Callable[[Row], Value]]:
@@ -97,7 +96,3 @@ def escaped(text: str) -> str:
 
 def _in_csv(value: Value) -> Value:
     return str(value).lower() if isinstance(value, bool) else value
-
-
-def _in_one_line(text: str, between: str) -> str:
-    return text.replace("\n", between)

@@ -10,8 +10,6 @@ from dataclasses import asdict
 from textwrap import fill
 
 from edge_judge.analysis.decision import Decision
-from edge_judge.analysis.paired_losses import Claim
-from edge_judge.records import Figure
 from edge_judge.report.formatting import UNDEFINED, notes, render, size, table
 from edge_judge.report.sentence import change, sentence, signed
 
@@ -24,7 +22,7 @@ def choice_json(decisions: Sequence[Decision], unseen: Sequence[str]) -> dict[st
     """The sentence, each decision (points lost, with their intervals), and the schemes that were not looked at."""
     return {
         "sentence": sentence(decisions),
-        "decisions": [asdict(one) for one in decisions],
+        "decisions": [asdict(decision) for decision in decisions],
         "not_looked_at": list(unseen),
     }
 
@@ -36,39 +34,33 @@ def choice_table(decisions: Sequence[Decision], unseen: Sequence[str], *, width:
     first = decisions[0]
     where = f"on {', '.join(first.benchmarks)}, within {first.margin:g} points"
     title = f"{first.run.model} against {first.baseline.scheme} {where}"
-    other: Claim = "verdicts" if first.claim == "probabilities" else "probabilities"
-    headers = ["scheme", "size", "", f"change by\n{first.claim}", f"change by\n{other}", "pairs\nused"]
+    headers = ["scheme", "size", "", f"change by\n{first.claim}", f"change by\n{first.other_claim}", "pairs\nused"]
     headers.append(f"over all\n{first.pairs_total:,} pairs")
-    rows = [_row(decision, other, wide=width >= WIDE) for decision in decisions]
-    told = [
+    rows = [_row(decision, wide=width >= WIDE) for decision in decisions]
+    lines = [
         f"change: points of accuracy, − lost; what is claimed is that by {first.claim}",
         "its 95 % interval is about the whole benchmark, and holds wherever one stops",
     ]
     if unseen:
-        told.append(f"not looked at, since a wider scheme is not shown to agree: {', '.join(unseen)}")
+        lines.append(f"not looked at, since a wider scheme is not shown to agree: {', '.join(unseen)}")
     parts = [table(title, [f"\n{text}" if "\n" not in text else text for text in headers], rows, frozenset({2, 3}))]
-    return render([*parts, notes(*told)], width, color) + "\n" + fill(sentence(decisions), width)
+    return render([*parts, notes(*lines)], width, color) + "\n" + fill(sentence(decisions), width)
 
 
-def _row(decision: Decision, other: Claim, *, wide: bool) -> list[str]:
-    beside = _figure(decision, other)
+def _row(decision: Decision, *, wide: bool) -> list[str]:
+    other = decision.of(decision.other_claim)
     return [
         decision.run.scheme,
         size(decision.run.bytes),
         OUTCOMES[decision.outcome],
         change(decision.claimed),
-        change(beside) if wide or beside.value is None else signed(-beside.value),
+        change(other) if wide or other.value is None else signed(-other.value),
         f"{decision.pairs:,} of {decision.pairs_total:,}",
         _full(decision),
     ]
 
 
-def _figure(decision: Decision, claim: Claim) -> Figure:
-    return decision.by_probabilities if claim == "probabilities" else decision.by_verdicts
-
-
 def _full(decision: Decision) -> str:
     """The claimed change where every pair is judged, which is certain."""
-    full = decision.full
-    value = full.by_probabilities if decision.claim == "probabilities" else full.by_verdicts
-    return UNDEFINED if value is None or full.pairs < decision.pairs_total else signed(-value)
+    value = decision.full.of(decision.claim)
+    return UNDEFINED if value is None or decision.full.pairs < decision.pairs_total else signed(-value)

@@ -19,16 +19,13 @@ if TYPE_CHECKING:
     from rich.console import Console, ConsoleOptions, RenderableType
 
 UNDEFINED = "-"
-HELD = "\N{NO-BREAK SPACE}"
+NO_BREAK = "\N{NO-BREAK SPACE}"
 INTERVAL = re.compile(r"\S+ \[[^\[\]a-z]*\](?: %)?")
 MINUS = "\N{MINUS SIGN}"
 
 
 def table(
-    title: str,
-    headers: Sequence[str],
-    rows: Sequence[Sequence[str]],
-    bold: frozenset[int] = frozenset(),
+    title: str, headers: Sequence[str], rows: Sequence[Sequence[str]], bold: frozenset[int] = frozenset()
 ) -> RenderableType:
     """The first column to the left, figures to the right; bold: the columns that matter most.
 
@@ -38,9 +35,8 @@ def table(
     from rich.table import Table
     from rich.text import Text
 
-    heading = Text(title) if title else None
     lines = Table(box=box.SIMPLE_HEAD, show_edge=False, padding=(0, 0, 0, 1), pad_edge=False)
-    lines.title, lines.title_justify = heading, "left"
+    lines.title, lines.title_justify = Text(title) if title else None, "left"
     lines.title_style, lines.header_style, lines.border_style = "bold", "dim", "dim"
     for place, header in enumerate(headers):
         style = "bold" if place in bold else ""
@@ -73,9 +69,9 @@ class _Notes:
         from rich.text import Text
 
         for line in self.lines:
-            held = INTERVAL.sub(lambda found: found[0].replace(" ", HELD), line)
-            for part in wrap(held, options.max_width, break_on_hyphens=False) or [""]:
-                yield Text(part.replace(HELD, " "), style="dim")
+            unbroken = INTERVAL.sub(lambda match: match[0].replace(" ", NO_BREAK), line)
+            for part in wrap(unbroken, options.max_width, break_on_hyphens=False) or [""]:
+                yield Text(part.replace(NO_BREAK, " "), style="dim")
 
 
 def render(parts: Sequence[RenderableType], width: int, color: bool) -> str:

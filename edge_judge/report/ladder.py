@@ -9,7 +9,8 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass
 from itertools import groupby
-from typing import TYPE_CHECKING
+
+from rich.console import RenderableType
 
 from edge_judge.analysis.compare import Comparison, RunSummary
 from edge_judge.metrics.scoring import near_chance
@@ -39,10 +40,7 @@ from edge_judge.report.formatting import (
     size,
     value,
 )
-from edge_judge.report.scores import BASELINES, NEAR_CHANCE, STRICT, always, ceiling_told
-
-if TYPE_CHECKING:
-    from rich.console import RenderableType
+from edge_judge.report.scores import BASELINES, NEAR_CHANCE, STRICT, always, ceiling_note
 
 
 @dataclass(frozen=True, slots=True)
@@ -224,11 +222,9 @@ def _ladders(comparisons: Sequence[Comparison]) -> list[list[Comparison]]:
 def _rungs(comparisons: Sequence[Comparison]) -> list[Rung]:
     """The baseline, then the runs that are not the baseline themselves."""
     base = comparisons[0].baseline
-    return [Rung(base, _is_weak(comparisons[0], base), base.identity)] + [
-        Rung(comparison.run, _is_weak(comparison, comparison.run), base.identity, comparison)
-        for comparison in comparisons
-        if comparison.run.identity != base.identity
-    ]
+    others = [comparison for comparison in comparisons if comparison.run.identity != base.identity]
+    first = Rung(base, _is_weak(comparisons[0], base), base.identity)
+    return [first, *(Rung(other.run, _is_weak(other, other.run), base.identity, other) for other in others)]
 
 
 def _tables(title: str, rungs: Sequence[Rung], width: int) -> list[RenderableType]:
@@ -250,7 +246,7 @@ def _below_ladder(comparisons: Sequence[Comparison]) -> list[str]:
     shown |= {name.replace("\n", " "): value(most.baselines.get(key), percent) for key, name in BASELINES.items()}
     lines = [f"without a model, %: {', '.join(f'{name} {figure}' for name, figure in shown.items())}"]
     if most.human_ceiling.value is not None:
-        lines.append(ceiling_told(most.run.identity.benchmark, most.human_ceiling))
+        lines.append(ceiling_note(most.run.identity.benchmark, most.human_ceiling))
     return lines
 
 

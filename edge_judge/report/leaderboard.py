@@ -7,23 +7,22 @@ Does not know: where figures come from; it prints nothing and opens no file.
 
 from __future__ import annotations
 
-import csv
 from collections.abc import Iterator, Sequence
 from dataclasses import asdict, dataclass
-from io import StringIO
+from itertools import groupby
+from operator import attrgetter
 from textwrap import wrap
-from typing import TYPE_CHECKING
+
+from rich.cells import cell_len
+from rich.console import RenderableType
 
 from edge_judge.analysis.leaderboard import Cell, Leaderboard, LeaderboardRow
 from edge_judge.metrics.published import Published
 from edge_judge.metrics.scoring import DEPARTURES
 from edge_judge.records import Figure
-from edge_judge.report.columns import escaped
+from edge_judge.report.columns import csv_text, escaped, markdown_text
 from edge_judge.report.formatting import UNDEFINED, interval, notes, render, signed_number, table, value
-from edge_judge.report.scores import NEAR_CHANCE, ceiling_told
-
-if TYPE_CHECKING:
-    from rich.console import RenderableType
+from edge_judge.report.scores import NEAR_CHANCE, ceiling_note
 
 OUTSIDE, PARTIAL, WEAK = "*", "~", "!"  # before a figure, so that digits stay below digits
 HEADING = 10  # columns of a heading's longest line, unless a word of it is longer
@@ -36,11 +35,16 @@ PROFILES = {
 }
 API = "api"  # the precision of a published judge that nobody can run here
 
-FIELDS = (
-    "model", "scheme", "grammar", "profile", "bytes", "benchmark", "figure", "share", "share_low", "share_high",
-    "k", "n", "pairs", "pairs_total", "near_chance", "human_ceiling_share", "from_f16_points", "from_f16_low_points",
-    "from_f16_high_points", "published_percent", "precision", "source", "from_published_points", "outside",
-)  # fmt: skip
+FIELDS = {  # of CSV, and the path to each in a `_Place`
+    "model": "row.model", "scheme": "row.scheme", "grammar": "row.grammar", "profile": "profile", "bytes": "row.bytes",
+    "benchmark": "cell.benchmark", "figure": "cell.figure",
+    "share": "cell.ours.value", "share_low": "cell.ours.low", "share_high": "cell.ours.high",
+    "k": "cell.ours.k", "n": "cell.ours.n", "pairs": "cell.pairs", "pairs_total": "cell.pairs_total",
+    "near_chance": "cell.near_chance", "human_ceiling_share": "cell.human_ceiling.value",
+    "from_f16_points": "cell.from_f16.value", "from_f16_low_points": "cell.from_f16.low",
+    "from_f16_high_points": "cell.from_f16.high", "published_percent": "cell.published", "precision": "cell.precision",
+    "source": "cell.source", "from_published_points": "cell.from_published", "outside": "cell.outside",
+}  # fmt: skip
 
 
 def judges_table(content: Leaderboard, *, width: int = 80, color: bool = False) -> str:
@@ -54,8 +58,8 @@ def judges_table(content: Leaderboard, *, width: int = 80, color: bool = False) 
         headers = ["judge", *("\n".join(_heading(content.benchmarks[place])) for place in places)]
         cells = [[line.label, *(line.texts[place] for place in places)] for line in lines if line.says(places)]
         parts.append(table("" if parts else "Judges by benchmarks, percent", headers, cells))
-    told = notes(*_notes(content), "95 % intervals of all this: --markdown, --csv, --json")
-    return render([*parts, told], width, color)
+    explained = notes(*_notes(content), "95 % intervals of all this: --markdown, --csv, --json")
+    return render([*parts, explained], width, color)
 
 
 def judges_json(content: Leaderboard) -> list[dict[str, object]]:
@@ -79,51 +83,30 @@ def judges_json(content: Leaderboard) -> list[dict[str, object]]:
 def judges_csv(content: Leaderboard) -> str:
     """A line for each row and benchmark with the numbers of `judges_json`, their units in the columns' names; empty
     where that has null."""
-    text = StringIO()
-    lines = csv.DictWriter(text, FIELDS, lineterminator="\n")
-    lines.writeheader()
-    for row in content.rows:
-        for cell in row.cells:
-            lines.writerow({"profile": content.profile, **_for_csv(row, cell)})
-    return text.getvalue()
+    places = [_Place(content.profile, row, cell) for row in content.rows for cell in row.cells]
+    return csv_text({name: attrgetter(path) for name, path in FIELDS.items()}, places)
 
 
-def _for_csv(row: LeaderboardRow, cell: Cell) -> dict[str, object]:
-    same = ("benchmark", "figure", "pairs", "pairs_total", "precision", "source")
-    return {
-        **{name: getattr(row, name) for name in ("model", "scheme", "grammar", "bytes")},
-        **{name: getattr(cell, name) for name in same},
-        "share": cell.ours.value,
-        "share_low": cell.ours.low,
-        "share_high": cell.ours.high,
-        "k": cell.ours.k,
-        "n": cell.ours.n,
-        "near_chance": _truth(cell.near_chance),
-        "human_ceiling_share": cell.human_ceiling.value,
-        "from_f16_points": cell.from_f16.value,
-        "from_f16_low_points": cell.from_f16.low,
-        "from_f16_high_points": cell.from_f16.high,
-        "published_percent": cell.published,
-        "from_published_points": cell.from_published,
-        "outside": _truth(cell.outside),
-    }
+@dataclass(frozen=True, slots=True)
+class _Place:
+    """A line of the CSV."""
 
-
-def _truth(value: bool | None) -> str | None:
-    return None if value is None else str(value).lower()
+    profile: str
+    row: LeaderboardRow
+    cell: Cell
 
 
 def judges_markdown(content: Leaderboard) -> str:
     """A GitHub table: a line for each row, our figures with intervals and the differences below them."""
-    header = ["judge", "figures", *(escaped(name) for name in content.benchmarks)]
-    lines = [header, ["---", "---", *("---:" for _ in content.benchmarks)]]
+    lines = []
     for rows in _models(content.rows):
         for row in rows:
-            lines.append([escaped(row.model), escaped(_origin(row)), *(_in_markdown(row, one) for one in row.cells)])
+            lines.append([escaped(row.model), escaped(_origin(row)), *(_in_markdown(row, cell) for cell in row.cells)])
         if _never_run(rows):
             lines.append([escaped(rows[0].model), NEVER, *(UNDEFINED for _ in content.benchmarks)])
-    told = [f"- {escaped(line)}" for line in _notes(content)]
-    return "\n".join(["\n".join(f"| {' | '.join(line)} |" for line in lines), "", *told, ""])
+    headings = ["judge", "figures", *map(escaped, content.benchmarks)]
+    explained = "".join(f"- {escaped(line)}\n" for line in _notes(content))
+    return f"{markdown_text(headings, 2, lines)}\n{explained}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -155,10 +138,7 @@ def _lines(rows: Sequence[LeaderboardRow]) -> Iterator[_Line]:
 
 
 def _models(rows: Sequence[LeaderboardRow]) -> list[list[LeaderboardRow]]:
-    by_model: dict[str, list[LeaderboardRow]] = {}
-    for row in rows:
-        by_model.setdefault(row.model, []).append(row)
-    return list(by_model.values())
+    return [list(group) for _, group in groupby(rows, key=lambda row: row.model)]
 
 
 def _never_run(rows: Sequence[LeaderboardRow]) -> bool:
@@ -219,8 +199,6 @@ def _heading(benchmark: str) -> list[str]:
 
 def _side_by_side(benchmarks: Sequence[str], lines: Sequence[_Line], width: int) -> list[list[int]]:
     """The benchmarks' places, in as few tables as the width allows and about as many in each."""
-    from rich.cells import cell_len
-
     room = width - min(LABEL, max(cell_len(line.label) for line in lines))
     wide = [
         GAP + max(map(cell_len, [*_heading(name), *(line.texts[place] for line in lines)]))
@@ -241,7 +219,7 @@ def _evenly(count: int, parts: int) -> list[list[int]]:
 def _notes(content: Leaderboard) -> Iterator[str]:
     """What must be known to read the table, a line each."""
     cells = [cell for row in content.rows for cell in row.cells]
-    beside = dict.fromkeys(cell.benchmark for cell in cells if cell.from_published is not None)
+    compared = dict.fromkeys(cell.benchmark for cell in cells if cell.from_published is not None)
     both_orders = dict.fromkeys(cell.benchmark for cell in cells if cell.figure == "agreement")
     yield "beside a judge's name: published figures, in brackets a source that is not the user"
     yield PROFILES[content.profile]
@@ -249,7 +227,7 @@ def _notes(content: Leaderboard) -> Iterator[str]:
         yield f"{', '.join(both_orders)}: agreement, right in both orders; the others: accuracy in the order given"
     if any(cell.from_f16.value is not None for cell in cells):
         yield "from f16: points, ours minus the f16 run's of the same judge, benchmark, grammar and settings, paired"
-    if beside:
+    if compared:
         yield "from published: points, ours minus the judge's first published figure"
         yield f"{OUTSIDE}: the published figure lies outside our 95 % interval"
     if any(cell.partial for cell in cells):
@@ -257,11 +235,11 @@ def _notes(content: Leaderboard) -> Iterator[str]:
     if any(cell.near_chance for cell in cells):
         yield f"{WEAK}: {NEAR_CHANCE}, under the profile strict"
     yield f"{UNDEFINED}: not run, or not published"
-    yield from (ceiling_told(name, ceiling) for name, ceiling in _ceilings(cells).items())
-    yield from (f"{name}: {DEPARTURES[name]}" for name in beside if name in DEPARTURES)
+    yield from (ceiling_note(name, ceiling) for name, ceiling in _ceilings(cells).items())
+    yield from (f"{name}: {DEPARTURES[name]}" for name in compared if name in DEPARTURES)
 
 
 def _ceilings(cells: Sequence[Cell]) -> dict[str, Figure]:
     """How far people agree on each benchmark, over the most of its pairs that any run judged."""
-    known = [cell for cell in cells if cell.human_ceiling.value is not None]
-    return {cell.benchmark: cell.human_ceiling for cell in sorted(known, key=lambda cell: cell.pairs or 0)}
+    defined = [cell for cell in cells if cell.human_ceiling.value is not None]
+    return {cell.benchmark: cell.human_ceiling for cell in sorted(defined, key=lambda cell: cell.pairs or 0)}

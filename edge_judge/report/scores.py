@@ -9,11 +9,12 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from itertools import groupby
-from typing import TYPE_CHECKING
+
+from rich.console import RenderableType
 
 from edge_judge.metrics.published import PublishedComparison
 from edge_judge.metrics.scoring import DEPARTURES, near_chance
-from edge_judge.records import Figure, Score
+from edge_judge.records import Figure, Noise, Score
 from edge_judge.report.formatting import (
     UNDEFINED,
     count,
@@ -28,11 +29,6 @@ from edge_judge.report.formatting import (
     table,
     value,
 )
-
-if TYPE_CHECKING:
-    from rich.console import RenderableType
-
-    from edge_judge.records import Noise
 
 BASELINES = {"longest": "longest\nanswer", "random": "random"}  # beside always naming the same place
 STRICT = "profile strict, a missing verdict is wrong"
@@ -73,8 +69,8 @@ def scores_table(rows: Sequence[ScoreRow], *, width: int = 80, color: bool = Fal
     for judge, group in groupby(rows, key=lambda row: _judge(row.score)):
         section = list(group)
         parts += [_accuracies(section, judge), _behaviour(section)]
-        if any(_is_beside(row) for row in section):
-            parts.append(_beside_published(section))
+        if any(_has_published(row) for row in section):
+            parts.append(_against_published(section))
         parts += [_both_orders(section), _beyond_accuracy(section)]
         if explained := [line for row in section for line in _remarks(row)]:
             parts.append(notes(*explained))
@@ -106,20 +102,21 @@ def _accuracies(rows: Sequence[ScoreRow], title: str) -> RenderableType:
 
 def always(baselines: Mapping[str, Figure]) -> str:
     """What naming always the first answer gets, and always the second where that is something else."""
-    names = ("always_first", "always_second")
-    return "/".join(dict.fromkeys(value(baselines.get(name), percent) for name in names))
+    figures = (baselines.get(name) for name in ("always_first", "always_second"))
+    return "/".join(dict.fromkeys(value(figure, percent) for figure in figures))
 
 
 def _profiles(rows: Sequence[ScoreRow]) -> list[str]:
     """Under which profile the figures were made."""
-    beside = any(_is_beside(row) for row in rows)
-    told = [
+    lines = [
         f"figures: {STRICT}",
         "agreement: right in both orders; debiased: the verdict from the mean of both orders' probabilities",
         "ECE: calibration error, how far verdicts' probabilities lie from how often they are right",
         "kappa: agreement with people beyond chance (Cohen)",
     ]
-    return [*told, *(["as published: profile paper, made as the published figures were"] * beside)]
+    if any(_has_published(row) for row in rows):
+        lines.append("as published: profile paper, made as the published figures were")
+    return lines
 
 
 def _remarks(row: ScoreRow) -> list[str]:
@@ -127,10 +124,10 @@ def _remarks(row: ScoreRow) -> list[str]:
     name, ceiling, cut = row.score.benchmark, row.score.human_ceiling, row.score.strict["truncated"]
     lines = []
     if ceiling.value is not None:
-        lines.append(ceiling_told(name, ceiling))
+        lines.append(ceiling_note(name, ceiling))
     if cut.k:
         lines.append(f"{name}: {cut.k:,} of {cut.n:,} verdicts on shortened answers")
-    if _is_beside(row) and name in DEPARTURES:
+    if _has_published(row) and name in DEPARTURES:
         lines.append(f"{name}: {DEPARTURES[name]}")
     if row.noise:
         lines.append(f"{name}: {_noise_floor(row.noise)}")
@@ -143,11 +140,11 @@ def _noise_floor(noise: Noise) -> str:
     return f"judged {times} in other batches, {noise.flips:,} of {noise.verdicts:,} verdicts changed{apart}"
 
 
-def _is_beside(row: ScoreRow) -> bool:
+def _has_published(row: ScoreRow) -> bool:
     return row.published is not None and row.published.published is not None
 
 
-def ceiling_told(benchmark: str, ceiling: Figure) -> str:
+def ceiling_note(benchmark: str, ceiling: Figure) -> str:
     """A benchmark's human ceiling as a note."""
     return f"{benchmark}: a human vote agrees with the majority of the others in {interval(ceiling, percent)} %"
 
@@ -195,17 +192,17 @@ def _beyond_accuracy(rows: Sequence[ScoreRow]) -> RenderableType:
     return table("", ["beyond accuracy", *headers], lines)
 
 
-def _beside_published(rows: Sequence[ScoreRow]) -> RenderableType:
+def _against_published(rows: Sequence[ScoreRow]) -> RenderableType:
     """The `paper` profile's figure, which is made as the published ones were."""
     lines = []
     for row in rows:
-        if row.published is None or row.published.published is None:
+        against = row.published
+        if against is None or against.published is None:
             continue
-        found = row.published
-        apart = UNDEFINED if found.difference is None else signed_number(found.difference, "+.1f")
-        verdict = {None: UNDEFINED, True: "outside", False: "inside"}[found.outside]
-        ours = interval(found.ours, percent)
-        lines.append([row.score.benchmark, found.figure, ours, f"{found.published:.1f}", apart, verdict])
+        apart = UNDEFINED if against.difference is None else signed_number(against.difference, "+.1f")
+        verdict = {None: UNDEFINED, True: "outside", False: "inside"}[against.outside]
+        ours = interval(against.ours, percent)
+        lines.append([row.score.benchmark, against.figure, ours, f"{against.published:.1f}", apart, verdict])
     headers = ["as published", "ours %\n[95 % interval]", "published\n%", "points\napart", "our\ninterval"]
     return table("", ["benchmark", *headers], lines)
 

@@ -1,7 +1,7 @@
 """Decisions about the schemes of a ladder -> the one sentence that says which file to take.
 
-Changes are signed as a reader expects: negative where accuracy was lost. Which estimate is claimed is said first,
-and the other stands behind it in brackets: neither takes the other's place unsaid.
+Changes are signed as a reader expects: negative where accuracy was lost. The claimed estimate comes first, the other
+follows in brackets.
 
 Knows: plain English for one model's decisions. Does not know: how they came about.
 """
@@ -59,54 +59,46 @@ def signed(points: float) -> str:
     return signed_number(points, "+.1f")
 
 
-def _verdict(agreeing: Sequence[Decision], any_one: Decision) -> str:
-    where = f"within {any_one.margin:g} {_points(any_one.margin)} on {_listed(any_one.benchmarks)}"
-    baseline, claim = _file(any_one.baseline), CLAIMED[any_one.claim]
+def _verdict(agreeing: Sequence[Decision], first: Decision) -> str:
+    points = "point" if first.margin == 1 else "points"
+    where = f"within {first.margin:g} {points} on {_listed(first.benchmarks)}"
+    baseline, claim = _file(first.baseline), CLAIMED[first.claim]
     if not agreeing:
         return f"no scheme is shown to agree with {baseline} {where}, {claim}"
     best, *others = agreeing
-    found = f"{_file(best.run)} agrees with {baseline} {where}, {claim}: {_found(best)}"
+    whole = best.verdicts == best.verdicts_total
+    used = f"all {best.verdicts:,}" if whole else f"{best.verdicts:,} of {best.verdicts_total:,}"
+    losses = f"{change(best.claimed)} points, {used} verdicts used{_other(best)}"
+    text = f"{_file(best.run)} agrees with {baseline} {where}, {claim}: {losses}"
     if others:
-        found += f"; so {'does' if len(others) == 1 else 'do'} {_listed([other.run.scheme for other in others])}"
-    return found
-
-
-def _found(decision: Decision) -> str:
-    whole = decision.verdicts == decision.verdicts_total
-    used = f"all {decision.verdicts:,}" if whole else f"{decision.verdicts:,} of {decision.verdicts_total:,}"
-    return f"{change(decision.claimed)} points, {used} verdicts used{_beside(decision)}"
+        text += f"; so {'does' if len(others) == 1 else 'do'} {_listed([other.run.scheme for other in others])}"
+    return text
 
 
 def _worse(decision: Decision) -> str:
-    used = f"{decision.verdicts:,} verdicts"
-    return f"{_file(decision.run)} does not: {change(decision.claimed)}, {used}{_beside(decision)}"
+    losses = f"{change(decision.claimed)}, {decision.verdicts:,} verdicts{_other(decision)}"
+    return f"{_file(decision.run)} does not: {losses}"
 
 
 def _undecided(decision: Decision) -> str:
     file = _file(decision.run)
     if not decision.verdicts:
         return f"{file} is undecided: nothing of it was judged yet"
-    found = f"{file} is undecided after {decision.verdicts:,} verdicts: {change(decision.claimed)}{_beside(decision)}"
+    text = f"{file} is undecided after {decision.verdicts:,} verdicts: {change(decision.claimed)}{_other(decision)}"
     if decision.more is None:
-        return found
-    return f"{found}, about {decision.more:,} more {'pair' if decision.more == 1 else 'pairs'} would tell"
+        return text
+    return f"{text}, about {decision.more:,} more {'pair' if decision.more == 1 else 'pairs'} would tell"
 
 
-def _beside(decision: Decision) -> str:
+def _other(decision: Decision) -> str:
     """The estimate that is not claimed."""
-    if decision.claim == "verdicts":
-        other, name = decision.by_probabilities, "by their probabilities"
-    else:
-        other, name = decision.by_verdicts, "by the verdicts as given"
+    other = decision.of(decision.other_claim)
+    name = "by their probabilities" if decision.claim == "verdicts" else "by the verdicts as given"
     return "" if other.value is None else f" ({name} {change(other)})"
 
 
 def _file(side: SchemeFile) -> str:
     return f"{side.scheme} ({size(side.bytes)})"
-
-
-def _points(margin: float) -> str:
-    return "point" if margin == 1 else "points"
 
 
 def _listed(names: Sequence[str]) -> str:

@@ -1,4 +1,4 @@
-"""Files kept aside while others take their place, and put back if these come to nothing. No kill loses any.
+"""Sets files aside while others replace them, and puts them back if these fail. No kill loses any.
 
 Knows: files of one folder; the first one named is what makes the others count. Does not know: what they hold.
 """
@@ -15,16 +15,16 @@ PLACE = ".before"  # in the folder; it appears whole, with a copy of every file,
 
 def move_aside(folder: Path, names: Sequence[str]) -> None:
     """Put the files of these names aside, those that there are."""
-    found = [name for name in names if (folder / name).exists()]
-    if not found:
+    present = [name for name in names if (folder / name).exists()]
+    if not present:
         return
     with TemporaryDirectory(prefix=".put-", dir=folder) as temporary:
         whole = Path(temporary) / "whole"
         whole.mkdir()
-        for name in found:
+        for name in present:
             shutil.copyfile(folder / name, whole / name)
         whole.rename(folder / PLACE)
-    for name in found:
+    for name in present:
         (folder / name).unlink()
 
 

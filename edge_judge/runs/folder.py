@@ -3,7 +3,7 @@
     run.json         what decides the outcome, and what was measured; written first, completed last
     verdicts.jsonl   one line per verdict, flushed as it is reached
     score.json       the figures; its presence means that the run is complete
-    .before/         the run that one begun anew is to take the place of, until that has a verdict
+    .before/         the run that a new one replaces, until that has a verdict
 
 Knows: how to lose nothing: a torn last line is dropped, everything else survives a kill at any moment.
 Does not know: models, benchmarks, statistics.
@@ -15,15 +15,17 @@ import json
 import os
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import asdict
+from dataclasses import asdict, fields
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import IO, Any, Self
 
+from filelock import FileLock, Timeout
+
 from edge_judge.errors import RunError
 from edge_judge.records import Identity, Measured, Run, Score, Verdict
 from edge_judge.runs import backup
-from edge_judge.runs.format import FORMAT, format_of, is_number, read_run_json, read_verdict, verdict_line
+from edge_judge.runs.format import ANEW, FORMAT, format_of, is_number, read_run_json, read_verdict, verdict_line
 from edge_judge.settings import differences
 
 FILES = ("run.json", "verdicts.jsonl", "score.json")
@@ -39,9 +41,7 @@ class RunFolder:
 
     @classmethod
     @contextmanager
-    def open(
-        cls, results: Path, identity: Identity, settings: Mapping[str, Any], *, fresh: bool
-    ) -> Iterator[Self]:
+    def open(cls, results: Path, identity: Identity, settings: Mapping[str, Any], *, fresh: bool) -> Iterator[Self]:
         """Begin or resume a run, alone: another process that opens the same folder is refused."""
         path = folder(results, identity)
         with _alone(path):
@@ -61,14 +61,14 @@ class RunFolder:
         backup.discard(self.path)
         if fresh:
             backup.move_aside(self.path, FILES)
-        known = _run_json(self.path)
-        if known is None:  # what else is here belongs to no run
+        content = _run_json(self.path)
+        if content is None:  # what else is here belongs to no run
             for name in FILES:
                 (self.path / name).unlink(missing_ok=True)
             begun = {"format": FORMAT, **asdict(self.identity), "settings": dict(self.settings)}
             write_json(self.path / "run.json", begun)
             return
-        differing = differences(known["settings"], self.settings)
+        differing = differences(content["settings"], self.settings)
         if differing:
             raise RunError(
                 f"{self.path} holds a run under other settings: {'; '.join(differing)}",
@@ -87,8 +87,8 @@ class RunFolder:
         if tail:
             with file.open("r+b") as lines:
                 lines.truncate(len(whole))
-        known = format_of(_run_json(self.path) or {})
-        return [read_verdict(file, number, line, known) for number, line in enumerate(whole.splitlines(), 1)]
+        version = format_of(_run_json(self.path) or {})
+        return [read_verdict(file, number, line, version) for number, line in enumerate(whole.splitlines(), 1)]
 
     def append(self, verdict: Verdict) -> None:
         first = self._lines is None
@@ -105,21 +105,19 @@ class RunFolder:
             self._lines = None
 
     def _forget_if_nothing_was_reached(self) -> None:
-        """A run that ends before its first verdict (its model cannot be loaded, say) leaves nothing behind, or the run
-        that it was to take the place of.
-        """
+        """A run that ends before its first verdict (its model cannot be loaded, say) leaves what was there before."""
         if not any((self.path / name).exists() for name in ("verdicts.jsonl", "score.json")):
             (self.path / "run.json").unlink(missing_ok=True)
             backup.restore(self.path, FILES)
 
     def measured(self) -> Measured | None:
-        found = (_run_json(self.path) or {}).get("measured")
+        content = (_run_json(self.path) or {}).get("measured")
         try:
-            measured = Measured(**found) if found else None
+            measured = Measured(**content) if content else None
         except TypeError as error:
-            raise RunError(f"{self.path / 'run.json'}: measured: {error}", "--fresh begins the run anew") from error
+            raise RunError(f"{self.path / 'run.json'}: measured: {error}", ANEW) from error
         if measured and not all(is_number(value) for name, value in asdict(measured).items() if name != "machine"):
-            raise RunError(f"{self.path / 'run.json'}: measured: expected numbers", "--fresh begins the run anew")
+            raise RunError(f"{self.path / 'run.json'}: measured: expected numbers", ANEW)
         return measured
 
     def reopen(self) -> None:
@@ -128,13 +126,15 @@ class RunFolder:
 
     def complete(self, measured: Measured, size: int, score: Mapping[str, Any]) -> None:
         """What was measured, then the score: from here on the run is complete."""
-        known = _run_json(self.path) or {}
-        write_json(self.path / "run.json", {**known, "gguf_bytes": size, "measured": asdict(measured)})
+        self._extend({"gguf_bytes": size, "measured": asdict(measured)})
         write_json(self.path / "score.json", score)
 
     def add(self, name: str, content: Mapping[str, Any]) -> None:
         """Note something more in run.json about a run, which decides nothing."""
-        write_json(self.path / "run.json", {**(_run_json(self.path) or {}), name: dict(content)})
+        self._extend({name: dict(content)})
+
+    def _extend(self, content: Mapping[str, Any]) -> None:
+        write_json(self.path / "run.json", {**(_run_json(self.path) or {}), **content})
 
 
 def folder(results: Path, identity: Identity) -> Path:
@@ -153,20 +153,19 @@ def is_complete(path: Path) -> bool:
 
 def read_run(path: Path) -> Run:
     """A complete run from its folder. Raises RunError for a folder that is none, or is not complete."""
-    known = _run_json(path)
-    if known is None:
+    content = _run_json(path)
+    if content is None:
         raise RunError(f"{path}: no run there (no run.json)", "edge-judge eval makes one")
     if not (path / "score.json").exists():
         raise RunError(f"{path}: this run is not complete", "the same edge-judge eval command resumes it")
-    names = ("benchmark", "model", "scheme", "grammar")
-    if missing := [name for name in (*names, "gguf_bytes") if name not in known]:
-        raise RunError(f"{path / 'run.json'}: no {' and no '.join(missing)}", "--fresh begins the run anew")
-    if not all(isinstance(known[name], str) for name in names) or not is_number(known["gguf_bytes"]):
-        wanted = f"{', '.join(names)} as text and gguf_bytes as a number"
-        raise RunError(f"{path / 'run.json'}: expected {wanted}", "--fresh begins the run anew")
-    identity = Identity(*(known[name] for name in names))
-    run = RunFolder(path, identity, known["settings"])
-    return Run(identity, known["settings"], run.measured(), tuple(run.verdicts()), known["gguf_bytes"])
+    names = [field.name for field in fields(Identity)]
+    if missing := [name for name in (*names, "gguf_bytes") if name not in content]:
+        raise RunError(f"{path / 'run.json'}: no {' and no '.join(missing)}", ANEW)
+    if not all(isinstance(content[name], str) for name in names) or not is_number(content["gguf_bytes"]):
+        raise RunError(f"{path / 'run.json'}: expected {', '.join(names)} as text and gguf_bytes as a number", ANEW)
+    identity = Identity(*(content[name] for name in names))
+    run = RunFolder(path, identity, content["settings"])
+    return Run(identity, run.settings, run.measured(), tuple(run.verdicts()), content["gguf_bytes"])
 
 
 def put_run(
@@ -187,8 +186,7 @@ def put_run(
                 made.append(verdict)
             made.close()
             measured = {"measured": asdict(run.measured)} if run.measured else {}
-            known = {"gguf_bytes": run.bytes, **measured, note[0]: dict(note[1])}
-            write_json(made.path / "run.json", {**(_run_json(made.path) or {}), **known})
+            made._extend({"gguf_bytes": run.bytes, **measured, note[0]: dict(note[1])})
             write_json(made.path / "score.json", score)
             for name in reversed(FILES):  # a kill from here on leaves no run that is half of each
                 (path / name).unlink(missing_ok=True)
@@ -199,8 +197,8 @@ def put_run(
 
 def noted(path: Path, name: str) -> Mapping[str, Any] | None:
     """What `add` noted about the run in this folder; None where it noted nothing of that name."""
-    found = (_run_json(path) or {}).get(name)
-    return found if isinstance(found, dict) else None
+    note = (_run_json(path) or {}).get(name)
+    return note if isinstance(note, dict) else None
 
 
 def find_runs(results: Path) -> list[Path]:
@@ -229,9 +227,7 @@ def write_whole(path: Path, content: bytes) -> None:
 @contextmanager
 def _alone(path: Path) -> Iterator[None]:
     """The folder of a run, made if it is not there, locked; it is removed again if nothing was put there."""
-    from filelock import FileLock, Timeout
-
-    made = [one for one in (path, *path.parents) if not one.exists()]
+    made = [parent for parent in (path, *path.parents) if not parent.exists()]
     path.mkdir(parents=True, exist_ok=True)
     lock = FileLock(path / ".lock")
     try:
@@ -247,10 +243,10 @@ def _alone(path: Path) -> Iterator[None]:
 
 
 def _refuse_another(path: Path, run: Run) -> None:
-    known = _run_json(path)
-    if known is None:
+    content = _run_json(path)
+    if content is None:
         return
-    if differing := differences(known["settings"], run.settings):
+    if differing := differences(content["settings"], run.settings):
         why = f"holds a run under other settings: {'; '.join(differing)}"
     elif (path / "verdicts.jsonl").exists():
         why = "holds a run with verdicts already"
@@ -266,9 +262,9 @@ def _run_json(folder: Path) -> dict[str, Any] | None:
 
 def _remove_empty(folders: Iterable[Path]) -> None:
     """Those of the folders, innermost first, that hold nothing."""
-    for one in folders:
+    for path in folders:
         try:
-            one.rmdir()
+            path.rmdir()
         except OSError:  # not empty, and so are those around it
             return
 
@@ -278,16 +274,7 @@ def score_json(score: Score) -> dict[str, object]:
 
     `human_ceiling` is there only where the benchmark has several votes on a pair.
     """
-    ceiling = {} if score.human_ceiling.value is None else {"human_ceiling": asdict(score.human_ceiling)}
-    return {
-        "benchmark": score.benchmark,
-        "model": score.model,
-        "scheme": score.scheme,
-        "grammar": score.grammar,
-        "pairs": score.pairs,
-        "verdicts": score.verdicts,
-        "strict": {name: asdict(figure) for name, figure in score.strict.items()},
-        "paper": {name: asdict(figure) for name, figure in score.paper.items()},
-        "baselines": {name: asdict(figure) for name, figure in score.baselines.items()},
-        **ceiling,
-    }
+    content = asdict(score)
+    if score.human_ceiling.value is None:
+        del content["human_ceiling"]
+    return content

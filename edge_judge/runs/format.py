@@ -5,7 +5,7 @@
 
 A run keeps the format that it was begun in; lines that are added to one of format 1 have today's names.
 
-Knows: both formats, and to believe nothing that it reads. Does not know: folders, what a verdict is worth.
+Knows: both formats, and that what it reads may be damaged. Does not know: folders, what a verdict is worth.
 """
 
 from __future__ import annotations
@@ -31,14 +31,14 @@ def read_run_json(path: Path) -> dict[str, Any]:
         raise RunError(f"{path} is not JSON: {error}", ANEW) from error
     if not isinstance(content, dict) or not isinstance(content.get("settings"), dict):
         raise RunError(f"{path}: expected a JSON object with settings", ANEW)
-    known = format_of(content)
-    if type(known) is not int or known < 1:
-        raise RunError(f"{path}: format is {str(known)[:60]!r}, expected a whole number from 1 to {FORMAT}", ANEW)
-    if known > FORMAT:
+    version = format_of(content)
+    if type(version) is not int or version < 1:
+        raise RunError(f"{path}: format is {str(version)[:60]!r}, expected a whole number from 1 to {FORMAT}", ANEW)
+    if version > FORMAT:
         raise RunError(
-            f"{path}: a run of format {known}, this edge-judge reads formats up to {FORMAT}", "update edge-judge"
+            f"{path}: a run of format {version}, this edge-judge reads formats up to {FORMAT}", "update edge-judge"
         )
-    if known == 1 and "cut" in content:
+    if version == 1 and "cut" in content:
         content[BATCHING] = content.pop("cut")
     return content
 
@@ -56,11 +56,11 @@ def verdict_line(verdict: Verdict) -> str:
     return json.dumps(fields, ensure_ascii=False)
 
 
-def read_verdict(file: Path, number: int, line: bytes, known: int) -> Verdict:
-    """The verdict in a line. known: the run's format. Raises RunError, naming file and line, where it is none."""
+def read_verdict(file: Path, number: int, line: bytes, version: int) -> Verdict:
+    """The verdict in a line. version: the run's format. Raises RunError, naming file and line, where it is none."""
     try:
         fields = json.loads(line)
-        if known == 1 and isinstance(fields, dict) and "cut" in fields:
+        if version == 1 and isinstance(fields, dict) and "cut" in fields:
             fields["truncated"] = fields.pop("cut")
         verdict = Verdict(**fields)
     except (ValueError, TypeError) as error:

@@ -3,22 +3,20 @@
 A row is a verdict. Its first columns are the run's: `benchmark`, `model`, `scheme` and `grammar`, each a category; the
 others are those of `metrics/verdict_frame.py`. Rows are in the order of the runs and, within one, of verdicts.jsonl.
 
-Knows: runs' folders. Does not know: benchmarks, so neither what was asked nor what people said.
+Knows: runs' folders. Does not know: benchmarks, so neither the questions nor the human labels.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
+from dataclasses import astuple, fields
 from pathlib import Path
 
-import numpy as np
 import pandas as pd
 
 from edge_judge.metrics.verdict_frame import verdict_frame
-from edge_judge.records import Run
+from edge_judge.records import Identity, Run
 from edge_judge.runs.folder import find_runs, read_run
-
-RUN = ("benchmark", "model", "scheme", "grammar")
 
 
 def runs_frame(results: Path | str | Iterable[Path | str] = "results") -> pd.DataFrame:
@@ -36,6 +34,5 @@ def runs_frame(results: Path | str | Iterable[Path | str] = "results") -> pd.Dat
 
 def _identities(runs: Sequence[Run]) -> pd.DataFrame:
     """The run of each verdict."""
-    sizes = [len(run.verdicts) for run in runs]
-    names = {name: np.repeat(np.array([getattr(run.identity, name) for run in runs], object), sizes) for name in RUN}
-    return pd.DataFrame(names, dtype=object).astype("category")
+    rows = [astuple(run.identity) for run in runs for _ in run.verdicts]
+    return pd.DataFrame(rows, columns=[field.name for field in fields(Identity)], dtype=object).astype("category")

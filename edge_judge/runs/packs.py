@@ -9,8 +9,8 @@
 
 Verdicts come back exactly, probabilities and masses as float32, texts not at all. A pair is its place in the
 benchmark, so a pack becomes a run only together with the very same benchmark.
-Knows: this format, and to believe nothing that it reads. Does not know: folders, how a run is shown, what may be
-compared with what (a run from a pack is a run like any other).
+Knows: this format, and that what it reads may be damaged. Does not know: folders, how a run is shown, which runs may be
+compared (a run from a pack is a run like any other).
 """
 
 from __future__ import annotations

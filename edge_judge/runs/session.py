@@ -31,7 +31,7 @@ from edge_judge.records import (
     WorkEstimate,
 )
 from edge_judge.runs.folder import RunFolder, noted
-from edge_judge.runs.format import BATCHING
+from edge_judge.runs.format import ANEW, BATCHING
 
 
 class Session:
@@ -59,8 +59,8 @@ class Session:
     def evaluate(
         self, part: Benchmark, protocol: Protocol, run: RunFolder, listener: ProgressListener = ProgressListener()
     ) -> tuple[list[Verdict], Measured]:
-        """Every verdict on a benchmark's pairs, or on some of them: those found in the run's folder and those reached
-        now; and what all of the run has cost so far, which is kept in the folder too.
+        """Every verdict on these pairs, those in the run's folder included, and the cost of the whole run so far, which
+        the folder keeps too.
 
         Pairs that are given together are evaluated as one plan. Raises DataError where there are none, ModelError
         when prompts do not fit the model's context, MemoryLimitError when the work does not fit the limits, RunError
@@ -69,24 +69,24 @@ class Session:
         if not part.pairs:
             raise DataError(f"benchmark {part.name}: no pairs to judge", "a pair has question, a and b")
         questions = [Question(pair, order) for pair in part.pairs for order in protocol.orders]
-        known = {(verdict.id, verdict.order): verdict for verdict in run.verdicts()}
+        reached = {(verdict.id, verdict.order): verdict for verdict in run.verdicts()}
         cost = run.measured()
-        if cost is None or any(question.key not in known for question in questions):
+        if cost is None or any(question.key not in reached for question in questions):
             run.reopen()
-            work = RunProgress(part.name, questions, run, known, listener)
-            if work.wanted:
+            work = RunProgress(part.name, questions, run, reached, listener)
+            if work.pending:
                 self._judge(protocol, work)
             cost = work.measured(run.measured())
             run.add("measured", asdict(cost))
-        return [known[key] for key in sorted(question.key for question in questions)], cost
+        return [reached[key] for key in sorted(question.key for question in questions)], cost
 
     def _judge(self, protocol: Protocol, work: RunProgress) -> None:
-        """Reach the verdicts that are wanted."""
+        """Reach the verdicts that are pending."""
         verdicts = judge(
             self.engine,
             protocol,
             work.questions,
-            wanted=lambda question: question.key in work.wanted,
+            wanted=lambda question: question.key in work.pending,
             listener=work,
             batching=work.batching,
             name=work.name,
@@ -97,29 +97,27 @@ class Session:
 
 
 class RunProgress(ProgressListener):
-    """What is to be done of a part of a run, what is done, and what it cost. Passes on what it hears to a listener,
-    with the verdicts counted that were there before.
-    """
+    """What a part of a run has left to do, has done and has cost. Reports it, with earlier verdicts, to a listener."""
 
     def __init__(
         self,
         name: str,
         questions: Sequence[Question],
         run: RunFolder,
-        known: dict[tuple[str, Order], Verdict],
+        verdicts: dict[tuple[str, Order], Verdict],
         listener: ProgressListener,
     ) -> None:
         self.name, self.questions = name, questions
-        self.wanted = frozenset(question.key for question in questions if question.key not in known)
+        self.pending = frozenset(question.key for question in questions if question.key not in verdicts)
         self.batching = _batching(run)
-        self._run, self._known, self._listener = run, known, listener
+        self._run, self._verdicts, self._listener = run, verdicts, listener
         self._reached = self._tokens = self._tokens_alone = 0
         self._start = time.monotonic()
         memory.forget_peak()
 
     def estimate(self, name: str, estimate: WorkEstimate) -> None:
         """Check and note how the work is divided: what was begun in one way is not ended in another."""
-        if estimate.batching != self.batching and len(self.wanted) < len(self.questions):
+        if estimate.batching != self.batching and len(self.pending) < len(self.questions):
             raise RunError(
                 f"{self._run.path}: divided into calls as it was begun, this run does not fit the memory",
                 "allow more with --max-memory, or --fresh begins the run anew",
@@ -132,14 +130,14 @@ class RunProgress(ProgressListener):
 
     def keep(self, verdict: Verdict) -> None:
         key = (verdict.id, verdict.order)
-        if key not in self._known:
+        if key not in self._verdicts:
             self._run.append(verdict)
-            self._known[key] = verdict
+            self._verdicts[key] = verdict
             self._reached += 1
 
     def progress(self, progress: Progress) -> None:
         self._tokens = progress.tokens
-        reached = len(self.questions) - len(self.wanted) + progress.verdicts
+        reached = len(self.questions) - len(self.pending) + progress.verdicts
         self._listener.progress(replace(progress, verdicts=reached, verdicts_total=len(self.questions)))
 
     def measured(self, before: Measured | None) -> Measured:
@@ -166,13 +164,11 @@ class RunProgress(ProgressListener):
 
 def _batching(run: RunFolder) -> Batching:
     """How a run's work was divided when it was begun."""
-    kept = noted(run.path, BATCHING)
-    if kept is None:
+    note = noted(run.path, BATCHING)
+    if note is None:
         return Batching()
     usual = asdict(Batching())
-    whole = kept.keys() == usual.keys() and all(type(number) is int for number in kept.values())
-    if not whole or not all(1 <= kept[name] <= most for name, most in usual.items()):
-        raise RunError(
-            f"{run.path / 'run.json'}: {BATCHING}: not a way to divide the work", "--fresh begins the run anew"
-        )
-    return Batching(**kept)
+    whole = note.keys() == usual.keys() and all(type(number) is int for number in note.values())
+    if not whole or not all(1 <= note[name] <= most for name, most in usual.items()):
+        raise RunError(f"{run.path / 'run.json'}: {BATCHING}: not a way to divide the work", ANEW)
+    return Batching(**note)

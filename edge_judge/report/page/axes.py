@@ -13,6 +13,7 @@ from dataclasses import dataclass
 STEPS = (1, 2, 5, 10)
 FEW_POWERS, MANY_POWERS = (1, 2, 3, 4, 6, 8), (1, 2, 5)  # digits of each power of ten, at a logarithmic axis
 WIDE_RATIO = 15  # from this ratio of its ends on, a logarithmic axis spans many powers
+ROUNDING = 1e-9  # percent: shares no farther apart than this are the same
 AROUND = 0.08  # room at each end of an axis, as a share of what the values span
 LOG_AROUND = 1.12  # more room at the ends of a logarithmic axis, where all values may be one
 
@@ -50,7 +51,8 @@ class Axis:
 def share_axis(shares: Sequence[float], start: float, end: float) -> Axis:
     """An axis in percent, which ends at 0 and 100 at the latest."""
     low, high = 100 * min(shares), 100 * max(shares)
-    around = AROUND * (high - low or high / 10 or 1)
+    span = high - low or high / 10
+    around = AROUND * (span if span > ROUNDING else 1)
     return Axis(max(0, low - around), min(100, high + around), start, end)
 
 

@@ -80,12 +80,9 @@ class Chart:
 
 def ladders(report: Report) -> list[Ladder]:
     """The ladders in the order of the page's settings."""
-    groups: dict[Setting, list[int]] = {}
-    for place, entry in enumerate(report.entries):
-        groups.setdefault(entry.setting, []).append(place)
     return [
         Ladder(setting, len(places), tuple(_points(report, places)), tuple(_rules(report, places)))
-        for setting, places in groups.items()
+        for setting, places in report.settings().items()
     ]
 
 
@@ -96,10 +93,9 @@ def fullest(every_ladder: Sequence[Ladder]) -> int:
 
 def _points(report: Report, places: Sequence[int]) -> Iterator[Point]:
     for place in sorted(places, key=lambda place: -report.entries[place].run.run.bytes):
-        run, right = report.entries[place].run.run, report.entries[place].run.score.strict["accuracy"]
-        if right.value is not None:
-            speed = run.measured.verdicts_per_minute if run.measured else None
-            yield Point(place, run.identity.scheme, right, run.bytes, speed)
+        run = report.entries[place].summary
+        if run.accuracy.value is not None:
+            yield Point(place, run.identity.scheme, run.accuracy, run.bytes, run.verdicts_per_minute)
 
 
 def _rules(report: Report, places: Sequence[int]) -> Iterator[Rule]:

@@ -7,10 +7,10 @@ Does not know: HTML, files. It computes no figure: each comes from metrics or an
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 from typing import TypeAlias
 
-from edge_judge.analysis.compare import Comparison, RunSummary
+from edge_judge.analysis.compare import Comparison, RunSummary, summary
 from edge_judge.analysis.leaderboard import Cell, Leaderboard, LeaderboardRow
 from edge_judge.analysis.selective import coverage_points, risk_coverage
 from edge_judge.errors import RunError
@@ -48,10 +48,15 @@ class Entry:
     def setting(self) -> Setting:
         return self.identity.benchmark, self.identity.model, self.identity.grammar
 
+    @property
+    def summary(self) -> RunSummary:
+        strict = self.run.score.strict
+        return summary(self.run.run, strict["accuracy"], strict["format_errors"])
+
 
 @dataclass(frozen=True, slots=True)
 class Report:
-    """All that the page tells. margin: points of accuracy that may be lost. alone, together: the answers in a sentence,
+    """All that the page shows. margin: points of accuracy that may be lost. alone, together: the answers in a sentence,
     on one benchmark and on all of a judge's, where there are any. remarks: what is missing from the page, and why.
     """
 
@@ -62,6 +67,13 @@ class Report:
     alone: Mapping[Setting, str] = field(default_factory=dict)
     together: Mapping[tuple[str, str], str] = field(default_factory=dict)
     remarks: tuple[str, ...] = ()
+
+    def settings(self) -> dict[Setting, list[int]]:
+        """The places of the entries of each setting."""
+        places: dict[Setting, list[int]] = {}
+        for place, entry in enumerate(self.entries):
+            places.setdefault(entry.setting, []).append(place)
+        return places
 
 
 def figures(report: Report) -> dict[str, Json]:
@@ -86,9 +98,9 @@ def headline(report: Report) -> str:
     return f"{runs} on {', '.join(names)}"
 
 
-def told(figure: Figure | None, shown: Callable[[float], str] = formatting.percent) -> str:
-    """A figure with its interval for a reader."""
-    return dash(formatting.UNDEFINED if figure is None else formatting.interval(figure, shown))
+def with_interval(figure: Figure, shown: Callable[[float], str] = formatting.percent) -> str:
+    """A figure for a reader."""
+    return dash(formatting.interval(figure, shown))
 
 
 def dash(text: str) -> str:
@@ -96,17 +108,12 @@ def dash(text: str) -> str:
 
 
 def _run(entry: Entry, margin: float) -> dict[str, Json]:
-    run, score, lost = entry.run.run, entry.run.score, entry.comparison
-    who = run.identity
-    drop = lost.drop if lost else None
+    drop = entry.comparison.drop if entry.comparison else None
     return {
-        "benchmark": who.benchmark,
-        "model": who.model,
-        "scheme": who.scheme,
-        "grammar": who.grammar,
-        "bias": _percent(score.strict["position_bias"]),
+        **asdict(entry.identity),
+        "bias": _percent(entry.run.score.strict["position_bias"]),
         "within": drop is not None and drop.high is not None and drop.high < margin,
-        "told": [[name, text] for name, text in _told(entry)],
+        "told": [[name, text] for name, text in _details(entry)],
         "ladder": _cells(ladder.columns(), _rung(entry)),
         "behaviour": _cells(BEHAVIOUR, entry),
         "bins": _bins(entry),
@@ -121,20 +128,19 @@ def _percent(figure: Figure) -> Json:
     return [None if end is None else round(100 * end, 4) for end in (figure.value, figure.low, figure.high)]
 
 
-def _told(entry: Entry) -> Iterator[tuple[str, str]]:
-    """All that is known of a run, as a reader who points at it sees it."""
-    run, score, lost = entry.run.run, entry.run.score, entry.comparison
-    right = score.strict["accuracy"]
-    yield "accuracy", f"{told(right)} %" if right.value is not None else DASH
-    yield "pairs", f"{score.pairs:,} of {len(entry.run.benchmark.pairs):,}"
+def _details(entry: Entry) -> Iterator[tuple[str, str]]:
+    """What a reader sees who points at a run."""
+    run, lost = entry.summary, entry.comparison
+    right = run.accuracy
+    yield "accuracy", f"{with_interval(right)} %" if right.value is not None else DASH
+    yield "pairs", f"{entry.run.score.pairs:,} of {len(entry.run.benchmark.pairs):,}"
     if right.n:
         yield "right", f"{right.k:,} of {right.n:,}"
     yield "size", dash(formatting.size(run.bytes))
-    measured = run.measured
-    yield "verdicts a minute", dash(formatting.count(measured.verdicts_per_minute if measured else None))
-    yield "peak RSS", dash(formatting.size(measured.peak_rss if measured else None))
+    yield "verdicts a minute", dash(formatting.count(run.verdicts_per_minute))
+    yield "peak RSS", dash(formatting.size(run.peak_rss))
     if lost and entry.identity != lost.baseline.identity:
-        yield f"drop from {lost.baseline.identity.scheme}", told(lost.drop, formatting.points)
+        yield f"drop from {lost.baseline.identity.scheme}", with_interval(lost.drop, formatting.points)
         yield "McNemar p", dash(formatting.probability(lost.mcnemar_p))
         yield "KLD, nats", dash(formatting.value(lost.kld, formatting.divergence))
     yield "without a model", _best(entry)
@@ -142,26 +148,18 @@ def _told(entry: Entry) -> Iterator[tuple[str, str]]:
 
 def _best(entry: Entry) -> str:
     """The best baseline that reads nothing, and what it gets."""
-    found = {name: figure.value for name, figure in entry.run.score.baselines.items() if figure.value is not None}
-    if not found:
+    shares = {name: figure.value for name, figure in entry.run.score.baselines.items() if figure.value is not None}
+    if not shares:
         return DASH
-    best = max(found, key=found.__getitem__)
-    return f"{formatting.percent(found[best])} % ({best.replace('_', ' ')})"
+    best = max(shares, key=shares.__getitem__)
+    return f"{formatting.percent(shares[best])} % ({best.replace('_', ' ')})"
 
 
 def _rung(entry: Entry) -> Rung:
     """The run's row in the flip table."""
-    run, score, lost = entry.run.run, entry.run.score, entry.comparison
-    right, measured = score.strict["accuracy"], run.measured
-    summary = RunSummary(
-        run.identity,
-        right,
-        score.strict["format_errors"],
-        run.bytes,
-        measured.verdicts_per_minute if measured else None,
-        measured.peak_rss if measured else None,
-    )
-    return Rung(summary, near_chance(right, score.baselines), lost.baseline.identity if lost else None, lost)
+    run, lost = entry.summary, entry.comparison
+    weak = near_chance(run.accuracy, entry.run.score.baselines)
+    return Rung(run, weak, lost.baseline.identity if lost else None, lost)
 
 
 def _strict(heading: str, name: str, shown: Callable[[float], str] = formatting.percent) -> Column[Entry]:
@@ -185,23 +183,22 @@ def _cells(columns: Sequence[Column[Row]], row: Row) -> list[Json]:
 
 
 def _bins(entry: Entry) -> Json:
-    """The reliability curve: confidence, [share right, low, high], and what a reader is told."""
+    """The reliability curve: confidence, [share right, low, high], and the text for a reader."""
     return [
         [
-            round(100 * one.confidence, 3),
-            _percent(one.right),
-            f"{formatting.percent(one.confidence)} % sure on average: {told(one.right)} % right"
-            f" ({one.right.k:,} of {one.right.n:,})",
+            round(100 * row.confidence, 3),
+            _percent(row.right),
+            f"{formatting.percent(row.confidence)} % sure on average: {with_interval(row.right)} % right"
+            f" ({row.right.k:,} of {row.right.n:,})",
         ]
-        for one in reliability(entry.run)
+        for row in reliability(entry.run)
     ]
 
 
 def _risk(entry: Entry) -> Json:
-    """The curve of risk over coverage, as points to draw and as the few that a reader is told; None without one."""
+    """The curve of risk over coverage, as points to draw and as the few with a text; None without one."""
     try:
-        curve = risk_coverage(entry.run)
-        read = coverage_points(entry.run)
+        curve, steps = risk_coverage(entry.run), coverage_points(entry.run)
     except RunError:  # verdicts without probabilities
         return None
     if curve.aurc is None:
@@ -215,12 +212,12 @@ def _risk(entry: Entry) -> Json:
                 _percent(step.risk),
                 [
                     ["answered", f"{formatting.percent(step.coverage)} % of pairs"],
-                    ["wrong among them", f"{told(step.risk)} %"],
+                    ["wrong among them", f"{with_interval(step.risk)} %"],
                     ["if at least so sure", f"{100 * step.threshold:.2f} %"],
                     ["area under the curve", f"{curve.aurc:.4f}"],
                 ],
             ]
-            for step in read
+            for step in steps
         ],
     }
 
@@ -228,28 +225,25 @@ def _risk(entry: Entry) -> Json:
 def _settings(report: Report) -> Iterator[dict[str, Json]]:
     """The schemes of one judge under one protocol on one benchmark, the largest file first, and the sentences on it."""
     entries = report.entries
-    groups: dict[Setting, list[int]] = {}
-    for place, entry in enumerate(entries):
-        groups.setdefault(entry.setting, []).append(place)
-    for setting, places in groups.items():
+    for setting, places in report.settings().items():
         benchmark, model, grammar = setting
         largest = max((entries[place].run for place in places), key=lambda run: run.score.pairs)
         sentences = (report.together.get((model, grammar)), report.alone.get(setting))
         runs: list[Json] = [*sorted(places, key=lambda place: -entries[place].run.run.bytes)]
         yield {
-            "sentences": [said for said in sentences if said is not None],
+            "sentences": [text for text in sentences if text is not None],
             "benchmark": benchmark,
             "model": model,
             "grammar": grammar,
             "runs": runs,
             "pairs": _pairs([entries[place].run for place in places]),
-            "ceiling": told(largest.score.human_ceiling),
+            "ceiling": with_interval(largest.score.human_ceiling),
         }
 
 
 def _pairs(group: Sequence[RecordedRun]) -> str:
     """How many pairs the runs judged, of how many there are."""
-    judged = sorted({one.score.pairs for one in group})
+    judged = sorted({run.score.pairs for run in group})
     number = f"{judged[0]:,}" if len(judged) == 1 else f"{judged[0]:,} to {judged[-1]:,}"
     return f"{number} of {len(group[0].benchmark.pairs):,} pairs"
 
@@ -280,8 +274,8 @@ def _notes(content: Leaderboard) -> Iterator[str]:
         yield f"{OUTSIDE} the published figure lies outside our 95 % interval"
     if any(cell.partial for cell in cells):
         yield f"{PARTIAL} over a part of the benchmark's pairs, all that was judged"
-    beside = dict.fromkeys(cell.benchmark for cell in cells if cell.from_published is not None)
-    yield from (f"{name}: {DEPARTURES[name]}" for name in beside if name in DEPARTURES)
+    compared = dict.fromkeys(cell.benchmark for cell in cells if cell.from_published is not None)
+    yield from (f"{name}: {DEPARTURES[name]}" for name in compared if name in DEPARTURES)
     yield from content.remarks
 
 

@@ -53,14 +53,14 @@ def build(report: Report) -> str:
 def embedded(content: object) -> str:
     """JSON that may stand in a script element of any page, whatever its texts are. Raises ValueError for nan."""
     text = json.dumps(content, ensure_ascii=False, separators=(",", ":"), allow_nan=False)
-    return UNSAFE.sub(lambda found: f"\\u{ord(found[0]):04x}", text)
+    return UNSAFE.sub(lambda match: f"\\u{ord(match[0]):04x}", text)
 
 
 def _drawings(every_ladder: Sequence[Ladder], chart: Chart) -> str:
     """The chart of each setting, in the page's order. The fullest is seen before a reader chooses."""
-    seen = fullest(every_ladder)
+    full = fullest(every_ladder)
     return "".join(
-        element("div", {"class": "drawing", "data-setting": place, **({} if place == seen else {"hidden": ""})}, *parts)
+        element("div", {"class": "drawing", "data-setting": place, **({} if place == full else {"hidden": ""})}, *parts)
         for place, parts in enumerate(_sizes(ladder, chart) for ladder in every_ladder)
     )
 

@@ -143,11 +143,11 @@ def fitted(text: str, room: float, size: float = SIZE) -> str:
 
 def _places(mark: Mark) -> Iterator[tuple[Label, int]]:
     """Where its label may stand: below, above and beside it, the best place first, then all of these a line farther."""
-    below, above, beside = mark.bottom + 16, mark.top - 7, (mark.top + mark.bottom) / 2 + 4
+    below, above, level = mark.bottom + 16, mark.top - 7, (mark.top + mark.bottom) / 2 + 4
     for farther in range(FARTHEST):
         away = LINE * farther
         for anchor, aside in ASIDE:
-            for y in (below + away, above - away, beside + away):
+            for y in (below + away, above - away, level + away):
                 yield Label(mark.x + aside, y, mark.name, anchor), farther
 
 

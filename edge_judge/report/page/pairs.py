@@ -1,4 +1,4 @@
-"""Benchmarks and verdicts -> the pairs to read, with what each run said in each order; compact, for 14,000 of them.
+"""Benchmarks and verdicts -> the pairs to read, with each run's verdict in each order; compact, for 14,000 of them.
 
 Knows: how a verdict is packed. Each order of a run is columns over the pairs of its benchmark:
     v     a character a pair: a, b, t (tie), - (no valid verdict), a blank where it was not judged
@@ -17,7 +17,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from edge_judge.records import LABELS, ORDERS, Order, Pair, Verdict
 from edge_judge.report.page.data import DASH, Entry, Json
 
-SAID = {"a": "a", "b": "b", "tie": "t", None: "-"}
+CODES = {"a": "a", "b": "b", "tie": "t", None: "-"}
 UNJUDGED = " "
 DIGITS = 4
 
@@ -28,16 +28,15 @@ def pairs(entries: Sequence[Entry]) -> dict[str, Json]:
     """
     sets: dict[tuple[str, str], dict[str, Pair]] = {}
     for entry in entries:
-        held = sets.setdefault(_key(entry), {})
-        held.update((pair.id, pair) for pair in entry.run.judged.pairs)
-    places = {key: place for place, key in enumerate(sets)}
-    said = [{(one.id, one.order): one for one in entry.run.run.verdicts} for entry in entries]
+        sets.setdefault(_key(entry), {}).update((pair.id, pair) for pair in entry.run.judged.pairs)
+    keys = list(sets)
+    verdicts = [{(verdict.id, verdict.order): verdict for verdict in entry.run.run.verdicts} for entry in entries]
     runs: list[Json] = []
-    for entry, own in zip(entries, said, strict=True):
-        before = said[entry.baseline] if entry.baseline is not None else {}
-        held = sets[_key(entry)]
-        runs.append({"set": places[_key(entry)], **{order: _side(order, held, own, before) for order in ORDERS}})
-    return {"sets": [{"name": key[0], "pairs": [_pair(one) for one in held.values()]} for key, held in sets.items()],
+    for entry, own in zip(entries, verdicts, strict=True):
+        before = verdicts[entry.baseline] if entry.baseline is not None else {}
+        sides: dict[str, Json] = {order: _side(order, sets[_key(entry)], own, before) for order in ORDERS}
+        runs.append({"set": keys.index(_key(entry)), **sides})
+    return {"sets": [{"name": key[0], "pairs": [*map(_pair, pairs.values())]} for key, pairs in sets.items()],
             "runs": runs}  # fmt: skip
 
 
@@ -66,17 +65,17 @@ def _pair(pair: Pair) -> list[Json]:
 
 def _side(
     order: Order,
-    held: Mapping[str, Pair],
+    pairs: Mapping[str, Pair],
     own: Mapping[tuple[str, Order], Verdict],
     before: Mapping[tuple[str, Order], Verdict],
 ) -> Json:
     """One order of a run; None where no pair was judged in it."""
-    rows = [own.get((pair, order)) for pair in held]
+    rows = [own.get((pair, order)) for pair in pairs]
     if not any(rows):
         return None
-    there = [(place, pair, row) for place, (pair, row) in enumerate(zip(held.values(), rows, strict=True)) if row]
+    there = [(place, pair, row) for place, (pair, row) in enumerate(zip(pairs.values(), rows, strict=True)) if row]
     return {
-        "v": "".join(UNJUDGED if row is None else SAID[row.verdict] for row in rows),
+        "v": "".join(UNJUDGED if row is None else CODES[row.verdict] for row in rows),
         "p": _probabilities(rows),
         "mass": _column(rows, lambda row: None if row.mass is None else float(f"{row.mass:.3g}")),
         "wrong": [place for place, pair, row in there if wrong(pair, row)],
