@@ -19,8 +19,8 @@ $(READY): pyproject.toml
 demo: setup  ## the main job on the embedded judge, offline
 	$(BIN)/edge-judge demo
 
-test: setup check  ## everything but what takes minutes
-	$(BIN)/python -m pytest -m 'not slow'
+test: setup check  ## everything but what takes minutes; JOBS=2 runs two tests side by side
+	$(BIN)/python -m pytest -m 'not slow' $(if $(JOBS),-n $(JOBS))
 
 test-slow: setup  ## what takes minutes
 	$(BIN)/python -m pytest -m slow

@@ -1,7 +1,7 @@
 """Signals that wait while llama.cpp calls back into Python.
 
-An exception that a signal handler raises inside a callback is lost, and a caller that is interrupted frees what a thread
-of llama.cpp may still use. So the handlers wait until the call is over.
+An exception that a signal handler raises inside a callback is lost, and an interrupted caller frees what llama.cpp may
+still use in another thread. So the handlers wait until the call is over.
 
 Knows: Python's signal handlers. Does not know: what is called.
 """
