@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import IO
 
 import numpy as np
+import numpy.random  # here, before anything is written: compiled modules lose an interrupt while they are imported
 from numpy.typing import NDArray
 from tokenizers.pre_tokenizers import ByteLevel
 
