@@ -14,7 +14,7 @@ from pathlib import Path
 from types import ModuleType
 from typing import TYPE_CHECKING, Any
 
-__version__ = "0.1.0"
+from edge_judge.version import __version__
 
 __all__ = [
     "__version__", "Attribution", "AttributionChain", "AttributionSettings", "Benchmark", "BenchmarkOptions",

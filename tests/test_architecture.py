@@ -13,7 +13,7 @@ ROOT = Path(__file__).parent.parent
 
 # A wing imports itself and what stands on a lower floor.
 FLOORS = [
-    {"records", "errors", "settings", "inference"},
+    {"records", "errors", "settings", "inference", "version"},
     {"protocols", "engine", "metrics"},
     {"judging", "analysis", "pocket"},
     {"benchmarks", "runs", "report"},
@@ -22,7 +22,7 @@ FLOORS = [
     {"__main__"},
 ]
 FLOOR = {wing: number for number, wings in enumerate(FLOORS) for wing in wings}
-GROUND = FLOORS[0]  # files of their own, in this order: errors < records < settings; inference
+GROUND = FLOORS[0]  # files of their own, in this order: errors < records < settings; inference; version
 
 # The only files that may import a library.
 HOMES = {

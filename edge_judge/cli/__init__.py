@@ -11,8 +11,8 @@ from __future__ import annotations
 
 import click
 
-from edge_judge import __version__
 from edge_judge.cli.group import Commands
+from edge_judge.version import __version__
 
 EPILOG = "Begin with:  edge-judge demo"
 

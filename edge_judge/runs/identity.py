@@ -7,12 +7,12 @@ from __future__ import annotations
 
 from typing import Any
 
-from edge_judge import __version__
 from edge_judge.engine import Engine, engine_for
 from edge_judge.judging.prompting import trained_prompt
 from edge_judge.protocols import prompts
 from edge_judge.protocols.protocol import Protocol
 from edge_judge.records import Benchmark, Identity, Judge, Limits
+from edge_judge.version import __version__
 
 
 def run_identity(benchmark: Benchmark, judge_: Judge, protocol: Protocol) -> Identity:

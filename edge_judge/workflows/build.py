@@ -9,9 +9,9 @@ from collections.abc import Callable
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from edge_judge import __version__
 from edge_judge.errors import ModelError, UsageError
 from edge_judge.records import BuildProgress, ProgressListener
+from edge_judge.version import __version__
 from edge_judge.workflows.model_files import SHIPPED, built_schemes, checkpoint_source, models_folder
 from edge_judge.workflows.options import QuantizeSettings
 from quantize import build, lock, ready, schemes

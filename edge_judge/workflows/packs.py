@@ -11,7 +11,7 @@ from dataclasses import asdict, dataclass, replace
 from importlib.metadata import version
 from pathlib import Path
 
-from edge_judge import __version__, benchmarks
+from edge_judge import benchmarks
 from edge_judge.errors import RunError, UsageError
 from edge_judge.metrics.recorded import RecordedRun
 from edge_judge.protocols import grammar as grammars
@@ -20,6 +20,7 @@ from edge_judge.records import Benchmark, ProgressListener, Run
 from edge_judge.runs import folder as run_folder
 from edge_judge.runs import packs
 from edge_judge.runs.packs import Pack
+from edge_judge.version import __version__
 from edge_judge.workflows.options import ImportSettings
 from edge_judge.workflows.recorded import RunReader
 

@@ -17,12 +17,12 @@ import re
 from collections.abc import Sequence
 from pathlib import Path
 
-from edge_judge import __version__
 from edge_judge.report.page.charts import BY_SIZE, BY_SPEED, Chart, Ladder, fullest, ladders
 from edge_judge.report.page.data import DASH, Report, figures, headline
 from edge_judge.report.page.drawing import HEIGHT, LARGE, SMALL, drawing
 from edge_judge.report.page.pairs import pairs
 from edge_judge.report.page.svg import element, text
+from edge_judge.version import __version__
 
 HERE = Path(__file__).parent
 STYLES = ("colors.css", "page.css", "chart.css")
