@@ -249,3 +249,8 @@ def test_the_demo_prints_the_ladder(edge: Edge) -> None:
     for scheme in ("f16", "q8_0", "q6_k", "q4_k_m", "q3_k_m", "q2_k"):
         assert scheme in done.stdout
     assert "without a model, %: always the first 39.0" in done.stdout
+
+
+def test_a_demo_whose_judging_fails_ends_in_its_one_error(edge: Edge, tmp_path: Path) -> None:
+    (tmp_path / "file").touch()
+    fails(edge("demo", "--results", "mine", EDGE_JUDGE_MODELS=str(tmp_path / "file")), 1, str(tmp_path / "file"))

@@ -5,16 +5,18 @@ Knows: the ladder. Does not know: how any of it is done.
 
 from __future__ import annotations
 
+import sys
 from pathlib import Path
+from subprocess import DEVNULL, PIPE, Popen
 
 from platformdirs import user_cache_path
 
 from edge_judge.analysis.compare import Comparison, compare
+from edge_judge.errors import RunError
 from edge_judge.records import Identity, ProgressListener
 from edge_judge.report.formatting import short_size
 from edge_judge.runs import folder as run_folder
-from edge_judge.workflows.evaluate import evaluate
-from edge_judge.workflows.options import POCKET, EvaluateSettings, JudgeOptions
+from edge_judge.workflows.options import POCKET
 from edge_judge.workflows.recorded import RunReader
 
 LADDER = ("f16", "q8_0", "q6_k", "q4_k_m", "q3_k_m", "q2_k")
@@ -28,7 +30,7 @@ def demo(results: Path | None = None, listener: ProgressListener = ProgressListe
     folder, reader = results or demo_folder(), RunReader()
     runs = []
     for scheme in LADDER:
-        evaluate(JudgeOptions(scheme=scheme), settings=EvaluateSettings(folder, fresh=True), listener=listener)
+        _evaluate(scheme, folder, listener)
         run = reader.read(run_folder.folder(folder, Identity(POCKET, POCKET, scheme, "pairwise")))
         listener.note(f"{scheme:7} {short_size(run.run.bytes):>8}, {len(run.run.verdicts)} verdicts")
         runs.append(run)
@@ -38,3 +40,18 @@ def demo(results: Path | None = None, listener: ProgressListener = ProgressListe
 def demo_folder() -> Path:
     """Where the demo keeps its runs unless told otherwise."""
     return user_cache_path("edge-judge") / "demo"
+
+
+def _evaluate(scheme: str, results: Path, listener: ProgressListener) -> None:
+    """`edge-judge eval` in a process of its own: its peak of memory is that of one run. What it notes is passed on."""
+    command = [sys.executable, "-m", "edge_judge", "eval", "--scheme", scheme, "--results", str(results), "--fresh"]
+    errors: dict[str, str] = {}
+    with Popen(command, stdin=DEVNULL, stdout=DEVNULL, stderr=PIPE, encoding="utf-8", errors="replace") as process:
+        for line in process.stderr or ():
+            kind, _, text = line.rstrip().partition(": ")
+            if kind in ("error", "hint"):
+                errors[kind] = text
+            else:
+                listener.note(line.rstrip())
+    if process.returncode:
+        raise RunError(errors.get("error", f"edge-judge eval ended with {process.returncode}"), errors.get("hint"))
