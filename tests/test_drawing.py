@@ -171,6 +171,7 @@ def test_the_fullest_ladder_is_seen_first_and_each_setting_has_one() -> None:
 @given(st.floats(1e-6, 1e12), st.floats(1.0, 1e6), st.integers(3, 8))
 @example(2.0, 1.0, 3)
 @example(1.0, 14.9, 8)
+@example(1.5, 1.0000000000000002, 3)
 def test_round_numbers_are_written_inside_an_axis_in_their_order(low: float, ratio: float, most: int) -> None:
     for axis in (axes.log_axis([low, low * ratio], 0, 100), axes.linear_axis([low, low * ratio], 0, 100)):
         ticks = axis.ticks(most)

@@ -77,7 +77,7 @@ def test_an_unknown_model_is_refused_with_the_nearest_names():
         (('"mit"', '"mit"\nlicense = "mit"'), "not valid TOML"),
         (('"mit"', "1979-13-40"), "not valid TOML"),
         (('"mit"', "[" * 3000), "not valid TOML"),
-        (('"mit"', "9" * 5000), "not valid TOML"),
+        (('"mit"', "9" * 5000), "not valid TOML|'license' is inf, expected a str"),  # by the version of tomlkit
         (('"mit"', '"\\ud800"'), "not valid TOML"),
         (('"mit"', "[" + "3, " * 5000 + "]"), r"'license' is \[3, 3, 3, 3, 3, 3, 3, 3, \.\.\.\], expected a str"),
     ],

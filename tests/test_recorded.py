@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 from conftest import Edge
+from figures import same
 
 from edge_judge import __version__, benchmarks
 from edge_judge.metrics.recorded import RecordedRun
@@ -36,7 +37,7 @@ def test_a_recorded_score_follows_from_the_recorded_verdicts(path: Path) -> None
     assert judged <= {pair.id for pair in benchmark.pairs}
     score = score_json(RecordedRun(run, benchmark).score)
     recorded = json.loads((path / "score.json").read_text())
-    assert json.loads(json.dumps(score)) == recorded
+    assert same(json.loads(json.dumps(score)), recorded)
 
 
 def test_the_readme_shows_the_recorded_ladder_as_compare_prints_it(edge: Edge) -> None:

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 STEPS = (1, 2, 5, 10)
 FEW_POWERS, MANY_POWERS = (1, 2, 3, 4, 6, 8), (1, 2, 5)  # digits of each power of ten, at a logarithmic axis
 WIDE_RATIO = 15  # from this ratio of its ends on, a logarithmic axis spans many powers
-ROUNDING = 1e-9  # percent: shares no farther apart than this are the same
+ROUNDING = 1e-9  # values no farther apart than this are the same: shares in percent, others relative to the largest
 AROUND = 0.08  # room at each end of an axis, as a share of what the values span
 LOG_AROUND = 1.12  # more room at the ends of a logarithmic axis, where all values may be one
 
@@ -59,7 +59,8 @@ def share_axis(shares: Sequence[float], start: float, end: float) -> Axis:
 def linear_axis(values: Sequence[float], start: float, end: float) -> Axis:
     """An axis of values that are above 0."""
     low, high = min(values), max(values)
-    around = 1.5 * AROUND * (high - low or high / 10)
+    span = high - low
+    around = 1.5 * AROUND * (span if span > ROUNDING * high else high / 10)
     return Axis(max(0, low - around), high + around, start, end)
 
 
