@@ -45,13 +45,14 @@ def demo_folder() -> Path:
 def _evaluate(scheme: str, results: Path, listener: ProgressListener) -> None:
     """`edge-judge eval` in a process of its own: its peak of memory is that of one run. What it notes is passed on."""
     command = [sys.executable, "-m", "edge_judge", "eval", "--scheme", scheme, "--results", str(results), "--fresh"]
-    errors: dict[str, str] = {}
     with Popen(command, stdin=DEVNULL, stdout=DEVNULL, stderr=PIPE, encoding="utf-8", errors="replace") as process:
-        for line in process.stderr or ():
-            kind, _, text = line.rstrip().partition(": ")
-            if kind in ("error", "hint"):
-                errors[kind] = text
-            else:
-                listener.note(line.rstrip())
+        _, talk = process.communicate()
+    errors: dict[str, str] = {}
+    for line in talk.splitlines():
+        kind, _, text = line.partition(": ")
+        if kind in ("error", "hint"):
+            errors[kind] = text
+        else:
+            listener.note(line)
     if process.returncode:
         raise RunError(errors.get("error", f"edge-judge eval ended with {process.returncode}"), errors.get("hint"))
