@@ -131,3 +131,16 @@ def test_the_example_of_the_readme_runs(environment: dict[str, str], tmp_path: P
 
 def test_the_readme_can_be_read_in_one_sitting() -> None:
     assert len((ROOT / "README.md").read_text(encoding="utf-8").splitlines()) <= 200
+
+
+def test_what_a_path_is_asked_for_may_be_given_as_text(tmp_path: Path) -> None:
+    recorded = Path(edge_judge.__file__).parent.parent / "results" / "0.1.0"
+    ladder = recorded / "pocket" / "pocket"
+    f16, q2_k = (str(ladder / scheme / "pairwise") for scheme in ("f16", "q2_k"))
+    assert edge_judge.RunsOptions([f16], str(recorded)) == edge_judge.RunsOptions((Path(f16),), recorded)
+    assert edge_judge.BenchmarkOptions("pairs.csv").names == ("pairs.csv",)
+    assert [lost.verdicts for lost in edge_judge.compare(edge_judge.RunsOptions([q2_k]))] == [1200]
+    assert edge_judge.jury([f16, q2_k]).verdicts == edge_judge.cascade(q2_k, f16).verdicts == 1200
+    exported = edge_judge.export_pack(f16, str(tmp_path / "f16.ejpack"))
+    imported = edge_judge.import_pack(str(exported.path), edge_judge.ImportSettings(results=str(tmp_path)))
+    assert len(edge_judge.runs_frame([str(imported)])) == 1200

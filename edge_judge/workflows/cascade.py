@@ -12,7 +12,9 @@ from edge_judge.analysis.cascade import Cascade, Unit
 from edge_judge.workflows.recorded import read_same_benchmark
 
 
-def cascade(small: Path, large: Path, keep: float = 0.99, cost: Unit = "time", data: Path | None = None) -> Cascade:
+def cascade(
+    small: Path | str, large: Path | str, keep: float = 0.99, cost: Unit = "time", data: Path | str | None = None
+) -> Cascade:
     """What each threshold would have gained and cost; nothing is judged anew.
 
     small, large: the folders of two runs on one benchmark; keep: the share of the large judge's accuracy that is to

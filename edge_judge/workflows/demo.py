@@ -22,12 +22,12 @@ from edge_judge.workflows.recorded import RunReader
 LADDER = ("f16", "q8_0", "q6_k", "q4_k_m", "q3_k_m", "q2_k")
 
 
-def demo(results: Path | None = None, listener: ProgressListener = ProgressListener()) -> list[Comparison]:
+def demo(results: Path | str | None = None, listener: ProgressListener = ProgressListener()) -> list[Comparison]:
     """Quantize the embedded judge to six schemes, judge its benchmark anew with each, and compare with f16.
 
     results: where the runs are kept, None for `demo_folder()`.
     """
-    folder, reader = results or demo_folder(), RunReader()
+    folder, reader = Path(results or demo_folder()), RunReader()
     runs = []
     for scheme in LADDER:
         _evaluate(scheme, folder, listener)

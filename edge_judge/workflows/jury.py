@@ -14,7 +14,7 @@ from edge_judge.errors import UsageError
 from edge_judge.workflows.recorded import read_same_benchmark
 
 
-def jury(paths: Sequence[Path], data: Path | None = None) -> Jury:
+def jury(paths: Sequence[Path | str], data: Path | str | None = None) -> Jury:
     """The verdicts of at least two runs on one benchmark, by majority and by mean probability.
 
     paths: the runs' folders; data: the folder of the benchmarks' files.

@@ -6,7 +6,7 @@ Knows: names and defaults. Does not know: whether a model, a file or a scheme ex
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from pathlib import Path
 from typing import Literal
 
@@ -16,8 +16,23 @@ SPEED_GRAMMARS = ("pairwise", "pairwise-cot", "pointwise")
 SPEED_SECONDS = 4.0
 
 
+class Options:
+    """A path may be given as text, and several in a list."""
+
+    __slots__ = ()
+
+    def __post_init__(self) -> None:
+        for field in fields(self):  # type: ignore[arg-type]
+            value = getattr(self, field.name)
+            if "tuple" in field.type:
+                several = (value,) if isinstance(value, str | Path) else value
+                object.__setattr__(self, field.name, tuple(map(Path, several) if "Path" in field.type else several))
+            elif "Path" in field.type and isinstance(value, str):
+                object.__setattr__(self, field.name, Path(value))
+
+
 @dataclass(frozen=True, slots=True)
-class JudgeOptions:
+class JudgeOptions(Options):
     """Which model judges.
 
     model: one that is built here, None for the embedded one; scheme: of its weights, None for f16; gguf: a file to
@@ -33,7 +48,7 @@ class JudgeOptions:
 
 
 @dataclass(frozen=True, slots=True)
-class LadderOptions:
+class LadderOptions(Options):
     """Which schemes of a model are in question. schemes: none for all that are built here; baseline: the scheme that
     the others must agree with; threads, chat_template: as in `JudgeOptions`.
     """
@@ -46,7 +61,7 @@ class LadderOptions:
 
 
 @dataclass(frozen=True, slots=True)
-class ProtocolOptions:
+class ProtocolOptions(Options):
     """How a judge is asked.
 
     grammar: None for `pairwise`, or what the model was trained on; rubric: a file of criteria; reasoning: tokens of
@@ -61,7 +76,7 @@ class ProtocolOptions:
 
 
 @dataclass(frozen=True, slots=True)
-class BenchmarkOptions:
+class BenchmarkOptions(Options):
     """What is judged. names: of known benchmarks, files of one's own, or `all`; data: the folder of the known ones'
     files, None for EDGE_JUDGE_DATA or the cache.
     """
@@ -71,7 +86,7 @@ class BenchmarkOptions:
 
 
 @dataclass(frozen=True, slots=True)
-class RunsOptions:
+class RunsOptions(Options):
     """Which recorded runs. paths: their folders, none for all complete ones below `results`; data: as in
     `BenchmarkOptions`.
     """
@@ -82,7 +97,7 @@ class RunsOptions:
 
 
 @dataclass(frozen=True, slots=True)
-class EvaluateSettings:
+class EvaluateSettings(Options):
     """How much is judged, and where runs are kept.
 
     order: both orders of the answers, or only the given one; ties: `auto` allows one where the benchmark has ties;
@@ -99,7 +114,7 @@ class EvaluateSettings:
 
 
 @dataclass(frozen=True, slots=True)
-class ChooseSettings:
+class ChooseSettings(Options):
     """What decides, and what it may cost. margin: points; claim: by what it is decided; seed: of the order of the
     pairs; budget: seconds of judging, None for as long as it takes; max_pairs: of each scheme, None for all.
     """
@@ -113,7 +128,7 @@ class ChooseSettings:
 
 
 @dataclass(frozen=True, slots=True)
-class ReportSettings:
+class ReportSettings(Options):
     """out: the page's file; baseline: the scheme that the others are compared with; margin: points of accuracy that may
     be lost; chart: an .svg or .png file of accuracy against size, None for none.
     """
@@ -125,7 +140,7 @@ class ReportSettings:
 
 
 @dataclass(frozen=True, slots=True)
-class AttributionSettings:
+class AttributionSettings(Options):
     """Which run is to be explained, and where runs are searched. benchmark: a known one, or a file of one's own; data:
     the folder of the known ones' files.
     """
@@ -139,7 +154,7 @@ class AttributionSettings:
 
 
 @dataclass(frozen=True, slots=True)
-class QuantizeSettings:
+class QuantizeSettings(Options):
     """out: the file to write, None for one in the models folder, which alone is recorded; imatrix: a file of
     importances; keep_source: downloaded weights stay in the Hub's cache; gguf_file: take this ready-made GGUF of a Hub
     repository instead of building one.
@@ -152,7 +167,7 @@ class QuantizeSettings:
 
 
 @dataclass(frozen=True, slots=True)
-class ImportSettings:
+class ImportSettings(Options):
     """benchmark: where the benchmark lies, if it is a file of one's own; fresh: replace a run that is there already;
     data: the folder of the known benchmarks' files; results: where the run goes.
     """
@@ -164,7 +179,7 @@ class ImportSettings:
 
 
 @dataclass(frozen=True, slots=True)
-class RandomWeights:
+class RandomWeights(Options):
     """Random weights to measure. shape: the known model whose shape they have, None for no random weights; vocab: a
     GGUF file whose vocabulary they take, None for one that is made up; keep: the file in which they stay, None for
     nowhere.

@@ -34,30 +34,32 @@ class ExportedPack:
     bytes: int
 
 
-def export_pack(path: Path, output: Path | None = None, data: Path | None = None) -> ExportedPack:
+def export_pack(path: Path | str, output: Path | str | None = None, data: Path | str | None = None) -> ExportedPack:
     """Write the pack of a complete run: verdicts, probabilities and settings, without any text.
 
     path: the run's folder; output: the file, None for BENCHMARK-MODEL-SCHEME-GRAMMAR.ejpack.
     """
+    path = Path(path)
     recorded = RunReader(data).read(path)
     run, benchmark = recorded.run, recorded.benchmark
     if benchmark.name not in benchmarks.REGISTRY:  # the path of a user's own file stays private
         run = replace(run, settings={**run.settings, "benchmark_source": Path(benchmark.source).name})
     with _naming(path):
         content = packs.write(benchmark, run)
-    target = output or Path("-".join(asdict(run.identity).values()) + packs.ENDING)
+    target = Path(output or "-".join(asdict(run.identity).values()) + packs.ENDING)
     target.parent.mkdir(parents=True, exist_ok=True)
     run_folder.write_whole(target, content)
     return ExportedPack(target, len(run.verdicts), len(content))
 
 
 def import_pack(
-    file: Path, settings: ImportSettings = ImportSettings(), listener: ProgressListener = ProgressListener()
+    file: Path | str, settings: ImportSettings = ImportSettings(), listener: ProgressListener = ProgressListener()
 ) -> Path:
     """Make a run's folder of a pack; the run is then one like any other.
 
     Raises RunError where no run that is made here could be compared with it.
     """
+    file = Path(file)
     pack = read_pack(file)
     benchmark = _benchmark(file, pack, settings)
     with _naming(file):
@@ -73,9 +75,9 @@ def import_pack(
     return path
 
 
-def read_pack(file: Path) -> Pack:
+def read_pack(file: Path | str) -> Pack:
     """The pack in a file. Raises RunError, naming the file, for one that is none or not whole."""
-    with _naming(file), file.open("rb") as content:
+    with _naming(file), Path(file).open("rb") as content:
         return packs.read(content.read(packs.MOST_BYTES + 1))
 
 
@@ -87,7 +89,7 @@ def run_of_pack(file: Path, benchmark: Benchmark) -> Run:
 
 
 @contextmanager
-def _naming(path: Path) -> Iterator[None]:
+def _naming(path: Path | str) -> Iterator[None]:
     """What is wrong with a pack names its file, which the functions on its bytes do not know."""
     try:
         yield

@@ -22,8 +22,8 @@ Refused = Callable[[Path, EdgeJudgeError], None]
 class RunReader:
     """Reads runs together with their benchmarks, and keeps both."""
 
-    def __init__(self, data: Path | None = None) -> None:
-        self._data = data
+    def __init__(self, data: Path | str | None = None) -> None:
+        self._data = None if data is None else Path(data)
         self._benchmarks: dict[str, Benchmark] = {}
         self._runs: dict[Path, Run] = {}
         self._recorded: dict[tuple[Path, str], RecordedRun] = {}
@@ -104,11 +104,12 @@ def read_siblings(
     return siblings
 
 
-def read_same_benchmark(paths: Sequence[Path], data: Path | None) -> list[RecordedRun]:
+def read_same_benchmark(folders: Sequence[Path | str], data: Path | str | None) -> list[RecordedRun]:
     """The runs in these folders, at least one, all on one benchmark.
 
     Raises UsageError where one is named twice, RunError where they are on several benchmarks or a file has changed.
     """
+    paths = [Path(folder) for folder in folders]
     if len({path.resolve() for path in paths}) < len(paths):
         raise UsageError("the same run is named twice", "name another one: a run has nothing to add to itself")
     reader = RunReader(data)
