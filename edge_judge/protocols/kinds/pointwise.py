@@ -17,6 +17,7 @@ from edge_judge.protocols.kinds.kind import GrammarFile, Kind, ShownVerdict
 from edge_judge.records import Label
 
 TIE_GAP = 0.5  # expected scores closer than this round to the same score as often as not
+ROUNDING = 1e-9  # by which the difference of two expected scores may come out smaller than it is
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,7 +52,7 @@ class Pointwise(Kind[Distribution[int]]):
 
 def expected(p: Mapping[int, float]) -> float:
     """The probability-weighted score (Liu et al. 2023, G-Eval, arXiv:2303.16634)."""
-    return sum(score * share for score, share in p.items())
+    return fsum(score * share for score, share in p.items())  # from Python 3.12 on its own sum adds in another way
 
 
 def verdict_from_scores(
@@ -77,6 +78,6 @@ def verdict_from_scores(
 
 def _winner(lead: float, least: float = 0.0) -> Label:
     """The winner by the lead of a over b; a tie if the lead is 0 or less than `least`."""
-    if lead == 0 or abs(lead) < least:
+    if lead == 0 or abs(lead) < least - ROUNDING:
         return "tie"
     return "a" if lead > 0 else "b"
