@@ -38,10 +38,16 @@ class Reading(Generic[Outcome]):
 
 @dataclass(frozen=True, slots=True)
 class Distribution(Generic[Outcome]):
-    """p: the probability of each outcome, in sum 1. mass: the share of all probability that is on any of them."""
+    """p: the probability of each outcome, in sum 1. mass: the share of all probability that is on any of them.
+
+    respelled: the share of `mass` on other tokens for the same texts than the likeliest; it is part of `p`. unread: the
+    probability, at most, of legal texts on tokens that were not read, so that they are missing in `mass`.
+    """
 
     p: Mapping[Outcome, float]
     mass: float
+    respelled: float = 0.0
+    unread: float = 0.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,6 +100,16 @@ class Written(Generic[Outcome]):
 
     text: str
     distribution: Distribution[Outcome] | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class TextHandling:
+    """How an engine's tokenizer treats texts. normalizer: what it does to them first: NFC, none, unknown …; doubts:
+    clauses that say why it may read other tokens than the model was trained on.
+    """
+
+    normalizer: str
+    doubts: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

@@ -69,7 +69,8 @@ class Verdict:
 
     verdict: None means that no valid verdict was given; it is never a tie. p: the probability of each legal verdict, in
     sum 1. mass: the share of all probability that is on legal verdicts. text: what the judge wrote, or the text of a
-    verdict that was read from probabilities. truncated: whether an answer was shortened to fit.
+    verdict that was read from probabilities. truncated: whether an answer was shortened to fit. respelled: the share of
+    `mass` on other tokens for the same texts than the likeliest, which is part of `p`; None if it is not worth noting.
     """
 
     id: str
@@ -79,6 +80,7 @@ class Verdict:
     text: str | None = None
     mass: float | None = None
     truncated: bool = False
+    respelled: float | None = None
 
 
 DIGITS = 12  # of a figure: what follows is rounding, in which the logarithms and quantiles of two machines differ

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+import math
+from collections.abc import Hashable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 
 import llama_cpp.llama_cpp as llama
@@ -48,3 +49,35 @@ def log_chance(model: Model, handle: object, begun: Sequence[int], path: Sequenc
     """The log-probability that a model which has read `begun` goes on with `path`."""
     rows = alone(model, handle, [*begun, *path])[len(begun) - 1 :]
     return float(sum(log_softmax(row)[token] for row, token in zip(rows, path, strict=False)))
+
+
+def spelled_out(
+    model: Model, handle: object, begun: Sequence[int], texts: Mapping[bytes, Hashable]
+) -> tuple[dict[Hashable, float], float]:
+    """(p, mass) of some texts after `begun`: every token of the vocabulary that continues one of them, tried by itself
+    until all texts that begin alike have the same outcome. A text that others go on from has what they leave it.
+    """
+    pieces = {token: model.piece(token) for token in range(model.vocabulary)}
+    share: dict[Hashable, float] = dict.fromkeys(texts.values(), 0.0)
+
+    def follow(path: tuple[int, ...], text: bytes, log: float) -> float:
+        logs, counted = log_softmax(alone(model, handle, [*begun, *path])[-1]), 0.0
+        for token, piece in pieces.items():
+            longer = text + piece
+            rivals = {outcome for other, outcome in texts.items() if other.startswith(longer)}
+            if not piece or not rivals:
+                continue
+            chance = math.exp(log + logs[token])
+            counted += chance
+            if len(rivals) == 1:
+                share[rivals.pop()] += chance
+                continue
+            deeper = follow((*path, token), longer, log + logs[token])
+            if longer in texts:
+                share[texts[longer]] += chance - deeper
+            else:
+                counted += deeper - chance
+        return counted
+
+    mass = follow((), b"", 0.0)
+    return {outcome: value / mass for outcome, value in share.items()}, mass

@@ -28,7 +28,7 @@ def formatted(template):
 
 
 def test_chatml_puts_the_message_between_its_turns():
-    expected = ChatFormat("<|im_start|>user\n", "<|im_end|>\n<|im_start|>assistant\n")
+    expected = ChatFormat("<|im_start|>user\n", "<|im_end|>\n<|im_start|>assistant\n")  # and nothing before an answer
     assert formatted(CHATML.replace("assistant\n", "{{ 'assistant\\n' }}")) == expected
 
 
@@ -48,8 +48,46 @@ def test_a_template_may_have_a_system_line_of_its_own_and_ask_for_the_answer():
     assert found.after.endswith("<|im_start|>assistant\n")
 
 
-def test_a_llama_2_template_knows_the_models_first_token_and_strips_only_space():
-    assert formatted(LLAMA_2) == ChatFormat("<s>[INST] ", " [/INST]")
+def test_a_llama_2_template_knows_the_models_first_token_trims_a_message_and_leads_in_an_answer_with_a_space():
+    found = formatted(LLAMA_2)
+    assert found == ChatFormat("<s>[INST] ", " [/INST]", trims_left=True, trims_right=True, lead=" ")
+    assert found.trimmed(" \n a b\t") == "a b"
+
+
+@pytest.mark.parametrize(("shown", "left", "right"), [("rstrip()", False, True), ("lstrip()", True, False)])
+def test_a_template_may_trim_one_side_of_a_message(shown, left, right):
+    found = formatted(f"U: {{{{ messages[0].content.{shown} }}}}\nA:")
+    assert (found.trims_left, found.trims_right) == (left, right)
+    assert found.trimmed(" x ") == " x "[left : 3 - right]
+
+
+@pytest.mark.parametrize("shown", ["content[1:]", "content[:-1]", "content | replace('\n', ' ')", "content + ' '"])
+def test_a_template_that_changes_the_white_space_of_a_message_otherwise_is_refused_or_known(shown):
+    template = f"U: {{{{ messages[0].{shown} }}}}"
+    if "+" in shown:
+        assert formatted(template) == ChatFormat("U: ", " ")
+    else:
+        with pytest.raises(ModelError, match="times, expected once|changes the user's message"):
+            formatted(template)
+
+
+@pytest.mark.parametrize(
+    ("answer", "lead"),
+    [
+        ("Assistant: {{ m.content }}", " "),
+        ("Assistant:{{ m.content }}", ""),
+        ("Assistant:\n {{ m.content }}<end>", "\n "),
+        ("Assistant:<think></think>{{ m.content }}", ""),
+        ("Bot: {{ m.content }}", ""),
+        ("{{ raise_exception('no answers') }}", ""),
+    ],
+)
+def test_the_white_space_before_an_answer_is_what_the_template_writes_there(answer, lead):
+    template = (
+        "{% for m in messages %}{% if m.role == 'user' %}User: {{ m.content }}\n{% else %}" + answer + "{% endif %}"
+        "{% endfor %}{% if add_generation_prompt %}Assistant:{% endif %}"
+    )
+    assert formatted(template) == ChatFormat("User: ", "\nAssistant:", lead=lead)
 
 
 def test_block_lines_leave_no_trace_as_in_the_library_templates_are_written_for():

@@ -46,13 +46,18 @@ ARGUED = {
     "tokenizer.ggml.eom_token_id": "ours names chatglm's second end of turn",
     "tokenizer.chat_template": "ours supplies chatglm's, where its files have none",
 }
-# chatglm's tokens 1 and 2, and internlm2's NUL, for which the converter puts a stand-in that takes a character away
-TEXTS_ARGUED = {("<s>", "<bos>"), ("</s>", "<eos>"), ("\x00", "🐉")}
+# internlm2's NUL, for which the converter puts a stand-in that takes a character away
+TEXTS_ARGUED = {("\x00", "🐉")}
 
 ENDS = {"bos_token_id": 1, "eos_token_id": 2}
 CASES = {
     "llama-gqa": llama_config(num_hidden_layers=2),
     "llama-mha-bias": llama_config(num_hidden_layers=2, num_key_value_heads=8, attention_bias=True, rope_theta=None),
+    "llama-3.1": llama_config(
+        num_hidden_layers=1, num_attention_heads=4, rope_theta=5e5,
+        rope_scaling={"rope_type": "llama3", "factor": 8.0, "low_freq_factor": 1.0, "high_freq_factor": 4.0,
+                      "original_max_position_embeddings": 8192},
+    ),
     "llama-spm": llama_config(num_hidden_layers=2, vocab_size=480, **ENDS),
     "nanbeige": llama_config(num_hidden_layers=1, architectures=["NanbeigeForCausalLM"], model_type="nanbeige"),
     "qwen2": qwen2_config(num_hidden_layers=2, intermediate_size=352),
@@ -60,6 +65,7 @@ CASES = {
     "internlm2": internlm2_config(**ENDS),
     "chatglm": chatglm_config(),
 }
+LLAMA_3 = ("llama-gqa", "llama-3.1")  # with its splitting of words
 VARIANTS = [("bf16", 1, False), ("f16", 2, False), ("f16", 2, True)]
 
 
@@ -89,12 +95,12 @@ def make(folder, case, dtype, shards, binary):
 
 
 def regex_of(case):
-    return LLAMA3_REGEX if case == "llama-gqa" else QWEN2_REGEX
+    return LLAMA3_REGEX if case in LLAMA_3 else QWEN2_REGEX
 
 
 def convert(model, out, kind, case):
     script = Path(__file__).with_name("converter_run.py")
-    pre = "llama-bpe" if case == "llama-gqa" else "qwen2"
+    pre = "llama-bpe" if case in LLAMA_3 else "qwen2"
     done = subprocess.run(
         [sys.executable, str(script), str(llama_source()), str(model), str(out), kind, pre],
         capture_output=True,

@@ -13,9 +13,9 @@ import pytest
 from checkpoints import make_checkpoint, qwen2_config
 from effort import cpu_limit
 from gguf import GGUFReader, TokenType
-from plain import context, log_chance
+from plain import context, spelled_out
 
-from edge_judge.engine import LocalEngine, Model, chat
+from edge_judge.engine import LocalEngine, Model, chat, spelling
 from edge_judge.errors import ModelError
 from edge_judge.judging import noise, prompting
 from edge_judge.judging.judge import judge
@@ -114,28 +114,23 @@ def by_hand(models, asked, question):
     return [models[None].prompt(prompts.fill(shape.prompt, question.pair.question, *one, **more)) for one in shown]
 
 
+@pytest.fixture
+def every_spelling(monkeypatch):
+    """No spelling of a legal text is left unread, however many tokens that takes."""
+    monkeypatch.setattr(spelling, "FURTHER", 99)
+
+
 def tried_out(model, handle, prompt, legal):
-    """(p, mass): each legal text by itself, cut where no other choice is possible. One that others go on from has
-    only what is left when they have theirs.
+    """(p, mass): every way to spell a legal text, with the white space that the chat format puts before it or without,
+    tried by itself.
     """
-    paths = {}
-    for text, choice in legal.items():
-        tokens = model.tokens(text, control=False)
-        rivals = {other: model.tokens(other, control=False) for other in legal if legal[other] != choice}
-        cut = (n for n in range(1, len(tokens)) if not any(path[:n] == tokens[:n] for path in rivals.values()))
-        paths[tokens[: next(cut, len(tokens))]] = choice
-    chance = {path: math.exp(log_chance(model, handle, prompt, path)) for path in paths}
-    share = dict.fromkeys(legal.values(), 0.0)
-    for path, choice in paths.items():
-        share[choice] += chance[path] - sum(
-            chance[other] for other in paths if other != path and other[: len(path)] == path
-        )
-    mass = sum(share.values())
-    return {choice: value / mass for choice, value in share.items()}, mass
+    leads = {model.chat.lead, ""}
+    texts = {(lead + text).encode(): choice for text, choice in legal.items() for lead in leads}
+    return spelled_out(model, handle, prompt, texts)
 
 
 @pytest.mark.parametrize("name", READ)
-def test_probabilities_are_those_of_each_legal_text_tried_by_itself(models, exact, name):
+def test_probabilities_are_those_of_each_legal_text_tried_by_itself(models, exact, every_spelling, name):
     asked = protocol(name)
     model = models[name if asked.grammar.trained_in else None]
     found = judged(models, asked)
@@ -149,7 +144,7 @@ def test_probabilities_are_those_of_each_legal_text_tried_by_itself(models, exac
 
 
 @pytest.mark.parametrize("ties", [True, False])
-def test_two_answers_rated_one_by_one_are_compared_by_the_scores_of_each(models, exact, ties):
+def test_two_answers_rated_one_by_one_are_compared_by_the_scores_of_each(models, exact, every_spelling, ties):
     asked = protocol("pointwise", ties=ties)
     found = judged(models, asked)
     ten = models[None].tokens("10", control=False)

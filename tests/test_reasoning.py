@@ -13,11 +13,12 @@ import numpy as np
 import pytest
 from checkpoints import make_checkpoint, qwen2_config
 from llama_grammar import byte_symbols
-from plain import context, log_chance, log_softmax
+from plain import context, log_softmax, spelled_out
 
-from edge_judge.engine import Model, free_form, plan, reasoning
+from edge_judge.engine import Model, free_form, plan, reasoning, spelling
 from edge_judge.engine.fitting import evaluator_for_writing
 from edge_judge.engine.plan import Query
+from edge_judge.engine.tokenizer import TAIL
 from edge_judge.protocols import gbnf_matcher, grammar
 from edge_judge.protocols.kinds import Reasoned
 from edge_judge.protocols.marks import would_quote
@@ -277,7 +278,7 @@ def test_over_published_vocabularies_no_bound_cuts_the_verdict_off_and_its_text_
         pytest.skip(f"no published vocabulary at {path}")
     with Model(path, threads=1, vocab_only=True) as model:
         for name in REASONED:
-            shape, script = grammar.load(name), list(model.tokens_mid_text(SAID))
+            shape, script = grammar.load(name), list(model.tokenizer.inside(SAID))
             setup = reasoning.reasoning_setup(model, shape.kind.request(LABELS, len(script) + 1))
             for limit in range(1, len(script) + 2):
                 judge = Judge(model, shape, script, at=replace(setup, rule=replace(setup.rule, limit=limit))).write()
@@ -348,24 +349,18 @@ def brute_force(model, handle, prompt, kept, shape, labels):
     count = max(count for count, text in enumerate(own) if reasons.startswith(text))
     begun, rest = [*prompt, *kept.cache[:count]], kept.author.reasons.removeprefix(own[count])
     endings = {text: label for text, label in shape.kind.endings.items() if label in labels}
-    paths = {text: model.tokens_mid_text(rest + text) for text in endings}
+    end = shape.kind.opening + reasons
+    paths = {text: model.tokenizer.continuation(end[-TAIL:], rest + text) for text in endings}
     same = next(n for n in range(99) if len({path[: n + 1] for path in paths.values()}) > 1)
-    forced = log_chance(model, handle, begun, next(iter(paths.values()))[:same])
-    chances = {}
-    for text, path in paths.items():
-        needed = next(  # the shortest beginning of a path that no ending with another verdict has
-            n for n in range(1, len(path) + 1)
-            if {endings[other] for other in paths if paths[other][:n] == path[:n]} == {endings[text]}
-        )  # fmt: skip
-        chances[path[:needed]] = endings[text], math.exp(log_chance(model, handle, begun, path[:needed]) - forced)
-    mass = sum(chance for _, chance in chances.values())
-    p = {label: sum(chance for other, chance in chances.values() if other == label) / mass for label in labels}
-    return p, mass
+    forced = next(iter(paths.values()))[:same]
+    texts = {b"".join(map(model.piece, path[same:])): endings[text] for text, path in paths.items()}
+    return spelled_out(model, handle, [*begun, *forced], texts)
 
 
 @pytest.mark.parametrize("name", [*REASONED, "forked"])
 @pytest.mark.parametrize("labels", [LABELS, ("a", "b")])
-def test_probabilities_are_those_of_every_ending_tried_by_itself(model, exact, name, labels):
+def test_probabilities_are_those_of_every_ending_tried_by_itself(model, exact, monkeypatch, name, labels):
+    monkeypatch.setattr(spelling, "FURTHER", 99)
     shape = FORKED if name == "forked" else grammar.load(name)
     contents = [f"Compare {n} with {n * n}." for n in range(5)]
     with context(model) as handle:

@@ -82,6 +82,16 @@ def test_roles_template_and_normalizer_end_up_in_the_file(built):
     assert values.get("edge_judge.tokenizer.normalizer") == ("NFC" if name == "qwen2" else None)
 
 
+@pytest.mark.parametrize("kept", ["Lowercase", "NFKC", "Strip"])
+def test_any_normalizer_is_recorded_as_its_tokenizer_names_it(tmp_path, kept):
+    section = {"type": "Sequence", "normalizers": [{"type": "NFC"}, {"type": kept}]}
+    if kept == "Strip":
+        section["normalizers"][1] |= {"strip_left": True, "strip_right": False}
+    write_bytelevel_tokenizer(tmp_path)
+    edit(tmp_path / "tokenizer.json", lambda d: d.update(normalizer=section))
+    assert json.loads(read_vocabulary(tmp_path, 320).normalizer) == section
+
+
 def test_the_template_may_lie_in_a_file_of_its_own(tmp_path):
     write_bytelevel_tokenizer(tmp_path)
     edit(tmp_path / "tokenizer_config.json", lambda d: d.pop("chat_template"))
@@ -143,7 +153,8 @@ def test_the_letters_of_deepseek_are_recognised():
         (lambda d: d.update(pre_tokenizer={"type": "Whitespace"}), "unknown way"),
         (lambda d: d.update(pre_tokenizer=None), "no pre_tokenizer"),
         (lambda d: d.update(pre_tokenizer={"type": "Nonsense"}), "cannot be read"),
-        (lambda d: d.update(normalizer={"type": "Lowercase"}), "'Lowercase'"),
+        (lambda d: d.update(normalizer={"type": "Lowercasing"}), "normalizer 'Lowercasing' cannot be read"),
+        (lambda d: d.update(normalizer=5), "normalizer 5 cannot be read"),
         (lambda d: d["model"].update(type="WordPiece"), "not a BPE tokenizer"),
         (lambda d: d["model"].update(merges=["a b c"]), "'a b c'"),
         (lambda d: d["added_tokens"].append({"id": 320, "content": "x"}), "only 320 rows"),

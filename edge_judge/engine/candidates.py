@@ -3,14 +3,18 @@
 Each text is cut after the token that decides its outcome. A few token paths remain. One evaluation of the prompt and
 of the tokens that the paths share gives the probability of each path, and so of each outcome. It also gives the share
 of all probability that lies on any of the paths.
+
+Other tokens can spell the same text: `[`, `[` for `[[`. The probability of a text is the sum over its spellings. Those
+that need few tokens more are read; for the rest, a bound is known.
 Knows: tokens as integers, the arithmetic of probabilities. Does not know: models, plans, files.
 """
 
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping, Sequence, Set
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Generic
 
 from edge_judge.engine.evaluator import NextTokens, log_probabilities
@@ -19,14 +23,16 @@ from edge_judge.engine.plan import Query
 from edge_judge.inference import Distribution, Outcome, Tokens
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Candidates(Generic[Outcome]):
     """paths: the shortest token paths that decide an outcome, with that outcome. continuations: the tokens to evaluate
-    after a prompt so that every step of every path can be read.
+    after a prompt so that every step of every path can be read. unread: beginnings of further spellings that are not
+    evaluated any further.
     """
 
     paths: Mapping[Tokens, Outcome]
     continuations: tuple[Tokens, ...]
+    unread: frozenset[Tokens] = frozenset()
 
     def queries(self, prompt: Tokens) -> list[Query]:
         """One query for each continuation, read at the prompt's last token and after each token that follows."""
@@ -41,39 +47,59 @@ class Candidates(Generic[Outcome]):
         """How many reads a query has at most."""
         return max(map(len, self.continuations)) + 1
 
-    @property
+    @cached_property
     def size(self) -> int:
         """How many log-probabilities `probabilities` needs."""
-        return len({(path[:step], token) for path in self.paths for step, token in enumerate(path)})
+        return sum(map(len, self._needed.values()))
+
+    @cached_property
+    def _all(self) -> tuple[Tokens, ...]:
+        return (*self.paths, *self.unread)
+
+    @cached_property
+    def _needed(self) -> dict[Tokens, list[int]]:
+        """The tokens whose probabilities are needed after each beginning."""
+        needed: dict[Tokens, set[int]] = {}
+        for path in self._all:
+            for step, token in enumerate(path):
+                needed.setdefault(path[:step], set()).add(token)
+        return {beginning: sorted(tokens) for beginning, tokens in needed.items()}
 
     def tokens_at(self, continuation: int, read: int) -> list[int]:
         """The tokens whose probabilities are needed at a read of a continuation."""
-        prefix = self.continuations[continuation][:read]
-        return sorted({path[read] for path in self.paths if len(path) > read and path[:read] == prefix})
+        return self._needed[self.continuations[continuation][:read]]
 
     def probabilities(self, log_p: Mapping[tuple[Tokens, int], float]) -> Distribution[Outcome]:
         """The distribution, from the log-probability of each (tokens so far, next token)."""
-        logs = {path: sum(log_p[path[:step], token] for step, token in enumerate(path)) for path in self.paths}
-        top = max(logs.values())
+        logs = {path: sum(log_p[path[:step], token] for step, token in enumerate(path)) for path in self._all}
+        top = max(logs[path] for path in self.paths)
+        unread = math.fsum(math.exp(logs[path]) for path in self.unread)
         if top == -math.inf:  # every legal text is impossible
             outcomes = dict.fromkeys(self.paths.values(), 0.0)
-            return Distribution(dict.fromkeys(outcomes, 1 / len(outcomes)), 0.0)
-        relative = {path: math.exp(value - top) for path, value in logs.items()}  # to the likeliest path
+            return Distribution(dict.fromkeys(outcomes, 1 / len(outcomes)), 0.0, unread=unread)
+        relative = {path: math.exp(logs[path] - top) for path in self.paths}  # to the likeliest path
         share: dict[Outcome, float] = {}
+        largest: dict[tuple[Outcome, Tokens], float] = {}  # of an outcome, by the tokens before the deciding one
         for path, outcome in self.paths.items():
-            longer = math.fsum(relative[extension] for extension in self._extensions(path))
-            share[outcome] = share.get(outcome, 0.0) + max(relative[path] - longer, 0.0)
+            longer = math.fsum(relative[extension] for extension in self._extensions[path])
+            own = max(relative[path] - longer, 0.0)
+            share[outcome] = share.get(outcome, 0.0) + own
+            largest[outcome, path[:-1]] = largest.get((outcome, path[:-1]), 0.0) + own
         total = math.fsum(share.values())
-        return Distribution({outcome: value / total for outcome, value in share.items()}, math.exp(top) * total)
+        most = math.fsum(max(p for (of, _), p in largest.items() if of == outcome) for outcome in share)
+        p = {outcome: value / total for outcome, value in share.items()}
+        return Distribution(p, math.exp(top) * total, max(0.0, 1 - most / total), unread)
 
-    def _extensions(self, path: Tokens) -> list[Tokens]:
-        """The next longer paths that begin with this path: a model that writes "10" has not given "1"."""
-        longer = [other for other in self.paths if len(other) > len(path) and other[: len(path)] == path]
-        return [
-            nearest
-            for nearest in longer
-            if not any(len(other) < len(nearest) and nearest[: len(other)] == other for other in longer)
-        ]
+    @cached_property
+    def _extensions(self) -> dict[Tokens, list[Tokens]]:
+        """The next longer paths that begin with each path: a model that writes "10" has not given "1"."""
+        found: dict[Tokens, list[Tokens]] = {path: [] for path in self.paths}
+        for path in self.paths:
+            beginnings = (path[:length] for length in range(len(path) - 1, 0, -1))
+            nearest = next((beginning for beginning in beginnings if beginning in found), None)
+            if nearest is not None:
+                found[nearest].append(path)
+        return found
 
 
 def candidates(texts: Sequence[tuple[Tokens, Outcome]]) -> Candidates[Outcome]:
@@ -85,9 +111,12 @@ def candidates(texts: Sequence[tuple[Tokens, Outcome]]) -> Candidates[Outcome]:
             if all(rival_outcome == outcome for rival, rival_outcome in texts if rival[:length] == prefix):
                 break
         paths[prefix] = outcome
-    needed = {path[:-1] for path in paths}
-    continuations = [path for path in needed if not any(other[: len(path)] == path for other in needed - {path})]
-    return Candidates(paths, tuple(sorted(continuations)))
+    return Candidates(paths, continuations({path[:-1] for path in paths}))
+
+
+def continuations(needed: Set[Tokens]) -> tuple[Tokens, ...]:
+    """The longest of some beginnings of texts, which contain all others."""
+    return tuple(sorted(one for one in needed if not any(other[: len(one)] == one for other in needed - {one})))
 
 
 def common_start(paths: Sequence[Tokens]) -> Tokens:

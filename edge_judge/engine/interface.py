@@ -6,10 +6,19 @@ Knows: requests and answers. Does not know: how an answer is computed.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Generator, Mapping, Sequence
+from collections.abc import Callable, Generator, Iterable, Mapping, Sequence
 from typing import Any, Protocol, TypeVar
 
-from edge_judge.inference import Distribution, EncodedPrompt, Footprint, Outcome, Reading, Writing, Written
+from edge_judge.inference import (
+    Distribution,
+    EncodedPrompt,
+    Footprint,
+    Outcome,
+    Reading,
+    TextHandling,
+    Writing,
+    Written,
+)
 from edge_judge.records import Batching
 
 Answer_co = TypeVar("Answer_co", covariant=True)
@@ -67,6 +76,9 @@ class Engine(Protocol):
 
     def encode(self, content: str) -> EncodedPrompt:
         """A user message in the model's chat format, with its length in tokens."""
+
+    def text_handling(self, texts: Iterable[str]) -> TextHandling:
+        """How the tokenizer treats these texts, and what may be wrong with that."""
 
     def reserve(self, request: Reading[Any] | Writing) -> int:
         """How many tokens of the context to keep free for an answer to this request."""

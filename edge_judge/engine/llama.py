@@ -10,7 +10,7 @@ import ctypes
 import re
 from collections.abc import Container, Sequence
 from dataclasses import dataclass
-from functools import lru_cache
+from functools import cached_property, lru_cache
 from pathlib import Path
 from typing import TypeAlias
 
@@ -171,8 +171,29 @@ class LoadedModel:
     @property
     def user_defined(self) -> list[int]:
         """The tokens that llama.cpp recognizes in any text, even if control tokens are off."""
-        kind = llama.LLAMA_TOKEN_ATTR_USER_DEFINED
-        return [token for token in range(self.vocabulary) if llama.llama_vocab_get_attr(self.vocab, token) & kind]
+        return self._with(llama.LLAMA_TOKEN_ATTR_USER_DEFINED)
+
+    @property
+    def control(self) -> list[int]:
+        """The tokens that llama.cpp recognizes only if control tokens are on."""
+        return self._with(llama.LLAMA_TOKEN_ATTR_CONTROL | llama.LLAMA_TOKEN_ATTR_UNKNOWN)
+
+    @property
+    def strips_after(self) -> list[int]:
+        """The tokens that take the white space after them away."""
+        return self._with(llama.LLAMA_TOKEN_ATTR_RSTRIP)
+
+    @property
+    def strips_before(self) -> list[int]:
+        """The tokens that take the white space before them away."""
+        return self._with(llama.LLAMA_TOKEN_ATTR_LSTRIP)
+
+    def _with(self, attributes: int) -> list[int]:
+        return [token for token, held in enumerate(self._attributes) if held & attributes]
+
+    @cached_property
+    def _attributes(self) -> list[int]:
+        return [int(llama.llama_vocab_get_attr(self.vocab, token)) for token in range(self.vocabulary)]
 
     @property
     def bos(self) -> int:

@@ -7,20 +7,21 @@ Knows: models, plans, evaluators. Does not know: pairs, verdicts, what a continu
 
 from __future__ import annotations
 
-from collections.abc import Callable, Generator, Mapping, Sequence
+from collections.abc import Callable, Generator, Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from functools import partial
+from functools import cache, partial
 from pathlib import Path
 from typing import Any, Generic, Self
 
 from edge_judge.engine import llama, plan
-from edge_judge.engine.candidates import Candidates, candidates, read_logits
+from edge_judge.engine.candidates import Candidates, read_logits
 from edge_judge.engine.fitting import evaluator_for_reading, evaluator_for_writing
 from edge_judge.engine.free_form import FreeFormWriter
 from edge_judge.engine.interface import Copied, Evaluated, Started, Wanted
 from edge_judge.engine.model import Model
 from edge_judge.engine.plan import Plan, Query
 from edge_judge.engine.reasoning import ReasoningWriter, reasoning_setup
+from edge_judge.engine.spelling import candidates_after
 from edge_judge.errors import ModelError
 from edge_judge.inference import (
     Distribution,
@@ -28,6 +29,7 @@ from edge_judge.inference import (
     GuidedWriting,
     Outcome,
     Reading,
+    TextHandling,
     Tokens,
     Writing,
     Written,
@@ -95,6 +97,13 @@ class LocalEngine:
         tokens = self.model.prompt(content)
         return EncodedPrompt(content, len(tokens), tokens)
 
+    def text_handling(self, texts: Iterable[str]) -> TextHandling:
+        model = self.model
+        doubts = list(model.faults())
+        if changed := sum(map(model.normalizer.may_differ, texts)):
+            doubts.append(f"it does not say how it normalizes Unicode, which may change {changed} of these texts")
+        return TextHandling(model.normalizer.name, tuple(doubts))
+
     def reserve(self, request: Reading[Any] | Writing) -> int:
         match request:
             case GuidedWriting():
@@ -107,20 +116,24 @@ class LocalEngine:
     def probabilities(
         self, prompts: Sequence[EncodedPrompt], reading: Reading[Outcome], wanted: Wanted, batching: Batching
     ) -> LocalReading[Outcome]:
-        texts = candidates(
-            [(self.model.tokens(text, control=False), outcome) for text, outcome in reading.continuations.items()]
-        )
-        each = len(texts.continuations)
-        plans = plan.blocks([query for prompt in prompts for query in texts.queries(prompt.tokens)], BLOCK)
-        blocks = _blocks_with(plans, lambda query: wanted(query // each))
-        return LocalReading(self.model, blocks, batching, self._limits, texts)
+        tokenizer, chat = self.model.tokenizer, self.model.prompts
+
+        @cache
+        def after(end: str) -> Candidates[Outcome]:
+            return candidates_after(tokenizer, end, chat.lead, reading.continuations)
+
+        texts = [after(chat.end(prompt.text)) for prompt in prompts]
+        places = [(index, place) for index, one in enumerate(texts) for place in range(len(one.continuations))]
+        queries = [query for prompt, one in zip(prompts, texts, strict=True) for query in one.queries(prompt.tokens)]
+        blocks = _blocks_with(plan.blocks(queries, BLOCK), lambda query: wanted(places[query][0]))
+        return LocalReading(self.model, blocks, batching, self._limits, texts, places)
 
     def write(
         self, prompts: Sequence[EncodedPrompt], writing: Writing, copied: Copied, wanted: Wanted, batching: Batching
     ) -> LocalWriting:
         model = self.model
-        opening = model.tokens(writing.opening, control=False) if isinstance(writing, GuidedWriting) else ()
-        texts = [prompt.tokens + opening for prompt in prompts]
+        opening = writing.opening if isinstance(writing, GuidedWriting) else ""
+        texts = [prompt.tokens + _opened(model, prompt.text, opening) for prompt in prompts]
         plans = plan.blocks([Query(tokens, (len(tokens) - 1,)) for tokens in texts], BLOCK)
         writer = partial(_writer_maker, model, writing, copied)
         return LocalWriting(model, _blocks_with(plans, wanted), batching, self._limits, writer, self.reserve(writing))
@@ -133,10 +146,16 @@ def engine_for(judge: Judge, *, threads: int | None = None, limits: Limits = Lim
     return LocalEngine(judge.gguf, chat=judge.chat, threads=threads, limits=limits)
 
 
+def _opened(model: Model, content: str, opening: str) -> Tokens:
+    """The tokens of an opening after a prompt, with the white space that the chat format puts before an answer."""
+    chat = model.prompts
+    return model.tokenizer.continuation(chat.end(content), chat.lead + opening) if opening else ()
+
+
 def _forced_tokens(model: Model, writing: GuidedWriting[Outcome]) -> int:
     """The most tokens that a rule forces after a prompt, in addition to the reasons."""
     forced = [writing.opening, writing.bridge, max(writing.endings, key=lambda text: len(text.encode()))]
-    return max(SPARE, sum(len(model.tokens_mid_text(text)) for text in forced) + SPARE // 2)
+    return max(SPARE, sum(len(model.tokenizer.inside(text)) for text in forced) + SPARE // 2)
 
 
 def _writer_maker(model: Model, writing: Writing, copied: Copied) -> Callable[[int], LocalWriter]:
@@ -176,21 +195,24 @@ class _LocalWork:
 
 @dataclass(frozen=True, slots=True)
 class LocalReading(_LocalWork, Generic[Outcome]):
-    """The work of reading probabilities."""
+    """The work of reading probabilities. texts: the candidates of each prompt; places: the prompt and the continuation
+    of each query.
+    """
 
-    texts: Candidates[Outcome]
+    texts: Sequence[Candidates[Outcome]]
+    places: Sequence[tuple[int, int]]
 
     def answers(
         self, started: Started, evaluated: Evaluated
     ) -> Generator[tuple[int, Distribution[Outcome]], None, None]:
-        texts, each = self.texts, len(self.texts.continuations)
         partial_reads: dict[int, dict[tuple[Tokens, int], float]] = {}  # a prompt's continuations can be in two blocks
-        with evaluator_for_reading(self.model, self.plans, texts.reads, self.batching, self.limits) as evaluator:
+        reads = max((texts.reads for texts in self.texts), default=1)
+        with evaluator_for_reading(self.model, self.plans, reads, self.batching, self.limits) as evaluator:
             started(evaluator.footprint, evaluator.batching)
             for block in self.plans:
                 for query, read, logits in evaluator.read(block, evaluated):
-                    index, continuation = divmod(query, each)
-                    log_p = partial_reads.setdefault(index, {})
+                    index, continuation = self.places[query]
+                    texts, log_p = self.texts[index], partial_reads.setdefault(index, {})
                     log_p |= read_logits(texts, continuation, read, logits)
                     if len(log_p) == texts.size:
                         yield index, texts.probabilities(partial_reads.pop(index))

@@ -10,26 +10,32 @@ Does not know: tokens, models.
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 
 _FRAMED = re.compile(r"[^\w\s].*\w.*[^\w\s]", re.DOTALL)  # <|user|>, [INST], </s>
 
 
-def markers(texts: Iterable[str], template: str) -> re.Pattern[str] | None:
-    """An expression that matches where a marker begins; None if there are no markers.
+def markers(texts: Iterable[str], template: str) -> list[str]:
+    """The markers among the texts of user-defined tokens. template: the chat template's own words.
 
-    texts: of the user-defined tokens; template: the chat template's own words. A marker is one of the texts that
-    occurs in the template or is a word between signs. Plain words and white space are never markers, and neither is a
-    single character, which cannot be cut.
+    A marker is one of the texts that occurs in the template or is a word between signs. Plain words and white space are
+    never markers, and neither is a single character, which cannot be cut.
     """
-    marks = sorted(text for text in set(texts) if not _is_plain(text) and (text in template or _is_framed(text)))
-    return re.compile(f"(?={'|'.join(map(re.escape, marks))})") if marks else None
+    return sorted(text for text in set(texts) if not _is_plain(text) and (text in template or _is_framed(text)))
 
 
-def split_at_markers(markers: re.Pattern[str] | None, text: str) -> Iterator[str]:
-    """The text in as few parts as possible, none of which holds a marker: each is cut after its first character."""
+def beginnings(texts: Sequence[str]) -> re.Pattern[str] | None:
+    """An expression that matches where one of the texts begins; None if there are none."""
+    return re.compile(f"(?={'|'.join(map(re.escape, texts))})") if texts else None
+
+
+def split_at(starts: re.Pattern[str] | None, text: str) -> Iterator[str]:
+    """The text in as few parts as possible, so that none holds a whole marker. starts: matches where one begins.
+
+    Each marker is cut after its first character.
+    """
     start = 0
-    for match in markers.finditer(text) if markers else ():
+    for match in starts.finditer(text) if starts else ():
         yield text[start : match.start() + 1]
         start = match.start() + 1
     yield text[start:]

@@ -1,14 +1,12 @@
-"""A loaded GGUF: text to tokens and back, its chat format, its metadata.
+"""A loaded GGUF: its weights, its tokenizer, its chat format, its metadata.
 
-Knows: that control tokens come from the chat template's own words, and from nothing else.
-Does not know: evaluation, grammars.
+Knows: how a file is loaded, and which chat template counts. Does not know: evaluation, grammars.
 """
 
 from __future__ import annotations
 
 import os
-import re
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from functools import cached_property
 from pathlib import Path
 from types import TracebackType
@@ -16,8 +14,12 @@ from typing import Self
 
 import psutil
 
-from edge_judge.engine import llama, markers, memory
+from edge_judge.engine import llama, memory
 from edge_judge.engine.chat import ChatFormat, chat_format
+from edge_judge.engine.chat_prompts import ChatPrompts
+from edge_judge.engine.normalizer import Normalizer, normalizer_of
+from edge_judge.engine.tokenizer import Tokenizer
+from edge_judge.engine.tokenizer_faults import faults
 from edge_judge.errors import MemoryLimitError, ModelError
 from edge_judge.inference import Tokens
 
@@ -77,40 +79,43 @@ class Model:
 
     # ---- text and tokens ----------------------------------------------------------------------------------
 
-    def tokens(self, text: str, *, control: bool) -> Tokens:
-        """Token ids of a text. control: whether control tokens and markers are recognized."""
-        first, *more = self._parts(text, control)
-        return sum(map(self._mid_text, more), self._whole(first, control))
-
-    def tokens_mid_text(self, text: str, *, control: bool = False) -> Tokens:
-        """Token ids of a text inside another: SentencePiece must not put a space before it."""
-        return sum((self._mid_text(part, control) for part in self._parts(text, control)), ())
-
-    def _parts(self, text: str, control: bool) -> list[str]:
-        text = text.encode(errors="replace").decode()  # half a surrogate pair has no UTF-8
-        return [text] if control else list(markers.split_at_markers(self._markers, text))
+    @cached_property
+    def tokenizer(self) -> Tokenizer:
+        try:
+            words = self.chat.before + self.chat.after
+        except ModelError:  # without a working template there are no prompts, whose markers a text could imitate
+            words = ""
+        first_only = self.metadata("edge_judge.tokenizer.first_space_only") == "true"
+        return Tokenizer(self.loaded, self.normalizer, words, str(self.path), first_space_only=first_only)
 
     @cached_property
-    def _markers(self) -> re.Pattern[str] | None:
-        """The markers that llama.cpp would recognize inside a text."""
-        try:
-            template = self._chat.before + self._chat.after
-        except ModelError:  # without a working template there are no prompts either
-            template = ""
-        return markers.markers(map(self.loaded.symbol, self.loaded.user_defined), template)
+    def normalizer(self) -> Normalizer:
+        return normalizer_of(self.metadata)
 
-    def _whole(self, text: str, control: bool) -> Tokens:
-        tokens = self.loaded.tokenize(text, control=control)
-        if tokens is None:
-            raise ModelError(f"{self.path}: a text of {len(text.encode())} bytes could not be tokenized")
-        return tokens
+    @cached_property
+    def prompts(self) -> ChatPrompts:
+        """What makes prompts. Raises ModelError if the file has no chat format that works."""
+        return ChatPrompts(self.loaded, self.tokenizer, self.chat)
 
-    def _mid_text(self, text: str, control: bool = False) -> Tokens:
-        if not self.loaded.sentencepiece:
-            return self._whole(text, control)
-        lead = self._whole("\n", control=False)
-        whole = self._whole("\n" + text, control)
-        return whole[len(lead) :] if whole[: len(lead)] == lead else self._whole(text, control)
+    @cached_property
+    def chat(self) -> ChatFormat:
+        """The chat format. Raises ModelError if the file has none that works."""
+        loaded = self.loaded
+        template = self._template if self._template is not None else loaded.chat_template
+        if template is None:
+            raise ModelError(
+                f"{self.path}: the file has no chat template, which a prompt needs",
+                "name one with --chat-template: chatml, llama-2, plain, or a file with a Jinja template",
+            )
+        return chat_format(template, bos=loaded.symbol(loaded.bos), eos=loaded.symbol(loaded.eos))
+
+    def tokens(self, text: str, *, control: bool) -> Tokens:
+        """Token ids of a text. control: whether control tokens and markers are recognized."""
+        return self.tokenizer.whole(text, control=True) if control else self.tokenizer.ordinary(text)
+
+    def prompt(self, content: str) -> Tokens:
+        """A user message in the model's chat format. Nothing in `content` can become a control token."""
+        return self.prompts.prompt(content)
 
     def text(self, tokens: Sequence[int]) -> str:
         """The text of tokens, without control tokens. Broken UTF-8 becomes the replacement character."""
@@ -120,23 +125,10 @@ class Model:
         """The bytes of a token; none for a control token."""
         return self.loaded.piece(token)
 
-    def prompt(self, content: str) -> Tokens:
-        """A user message in the model's chat format. Nothing in `content` can become a control token."""
-        before = self.tokens(self._chat.before, control=True)
-        if self.loaded.adds_bos and before[:1] != (self.loaded.bos,):
-            before = (self.loaded.bos, *before)
-        return before + self.tokens_mid_text(content) + self.tokens_mid_text(self._chat.after, control=True)
-
-    @cached_property
-    def _chat(self) -> ChatFormat:
-        loaded = self.loaded
-        template = self._template if self._template is not None else loaded.chat_template
-        if template is None:
-            raise ModelError(
-                f"{self.path}: the file has no chat template, which a prompt needs",
-                "name one with --chat-template: chatml, llama-2, plain, or a file with a Jinja template",
-            )
-        return chat_format(template, bos=loaded.symbol(loaded.bos), eos=loaded.symbol(loaded.eos))
+    def faults(self) -> Iterator[str]:
+        """Clauses that say what in the file's tokenizer data cannot be trusted."""
+        begins_with_bos = self.prompt("")[:1] == (self.loaded.bos,)
+        return faults(self.metadata, tokens=self.vocabulary, begins_with_bos=begins_with_bos)
 
     def ends(self, token: int) -> bool:
         """Whether a token ends the model's turn."""

@@ -19,11 +19,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from edge_judge.engine import json_guide
-from edge_judge.engine.candidates import CandidateReader, candidates, common_start
+from edge_judge.engine.candidates import CandidateReader, common_start
 from edge_judge.engine.evaluator import NextTokens
 from edge_judge.engine.gbnf_guide import GrammarGuide, Guide
 from edge_judge.engine.llama import Logits
 from edge_judge.engine.model import Model
+from edge_judge.engine.spelling import spelled
+from edge_judge.engine.tokenizer import TAIL
 from edge_judge.inference import Distribution, GuidedWriting, Outcome, TextReader, Tokens, Written
 
 TRIES = 256  # how many tokens are tried, the likeliest first, before reasons are ended
@@ -56,7 +58,7 @@ def _schema_guide(
 ) -> Callable[[], Guide]:
     end = next((token for token in range(model.vocabulary) if model.ends(token)), model.vocabulary)
     index = json_guide.Index(json_guide.schema_expression(schema), pieces, end)
-    opening = model.tokens_mid_text(rule.opening)
+    opening = model.tokenizer.inside(rule.opening)
 
     def after_opening() -> Guide:
         guide = index.guide()
@@ -185,9 +187,12 @@ class ReasoningWriter(Generic[Outcome]):
             for ending, outcome in self._rule.endings.items()
             if outcome in self._rule.outcomes
         }
-        paths = [(self._setup.model.tokens_mid_text(text), outcome) for text, outcome in texts.items()]
+        tokenizer = self._setup.model.tokenizer
+        end = (self._rule.opening + self.reasons.removesuffix(more) + written)[-TAIL:]
+        paths = [(tokenizer.continuation(end, text), outcome) for text, outcome in texts.items()]
         forced = common_start([path for path, _ in paths])
-        rest = candidates([(path[len(forced) :], outcome) for path, outcome in paths])
+        own = [(path[len(forced) :], outcome) for path, outcome in paths]
+        rest = spelled(own, tokenizer.piece, tokenizer.single)
         self._endings = CandidateReader(rest, 0 if forced else back)
         return NextTokens(first + forced, back)
 

@@ -5,13 +5,22 @@ Knows: the texts of prompts, and their answers. Does not know: models, tokens, w
 
 from __future__ import annotations
 
-from collections.abc import Generator, Mapping, Sequence
+from collections.abc import Generator, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Generic, TypeVar
 
 from edge_judge.engine.interface import Copied, Evaluated, Started, Wanted
 from edge_judge.errors import ModelError
-from edge_judge.inference import Distribution, EncodedPrompt, Footprint, Outcome, Reading, Writing, Written
+from edge_judge.inference import (
+    Distribution,
+    EncodedPrompt,
+    Footprint,
+    Outcome,
+    Reading,
+    TextHandling,
+    Writing,
+    Written,
+)
 from edge_judge.records import Batching
 
 Answer = TypeVar("Answer")
@@ -32,6 +41,9 @@ class RecordedEngine:
 
     def encode(self, content: str) -> EncodedPrompt:
         return EncodedPrompt(content, -(-len(content) // CHARACTERS))
+
+    def text_handling(self, texts: Iterable[str]) -> TextHandling:
+        return TextHandling("none")
 
     def reserve(self, request: Reading[Any] | Writing) -> int:
         return request.limit if isinstance(request, Writing) else 0

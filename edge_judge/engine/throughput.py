@@ -61,6 +61,10 @@ class Rough(Model):
         cuts = range(0, len(text), self.CHARACTERS)
         return tuple(zlib.crc32(text[start : start + self.CHARACTERS].encode(errors="replace")) for start in cuts)
 
+    def prompt(self, content: str) -> Tokens:
+        chat = self.chat
+        return self.tokens(chat.before + content + chat.after, control=True)
+
 
 # ---- estimates --------------------------------------------------------------------------------------------
 

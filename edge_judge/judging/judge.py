@@ -34,6 +34,8 @@ from edge_judge.records import (
 
 Wanted = Callable[[Question], bool]
 
+NOTEWORTHY = 0.001  # least share of a verdict's probability on a second spelling that is kept
+
 
 @dataclass(frozen=True, slots=True)
 class JudgingJob:
@@ -169,4 +171,5 @@ def _in_pair_order(question: Question, shown: ShownVerdict, truncated: bool) -> 
     if shown.scores is not None:
         a, b = shown.scores if order == "ab" else shown.scores[::-1]
         text = f"a {a:.2f}, b {b:.2f}"
-    return Verdict(*question.key, verdict, p, text, shown.mass, truncated)
+    respelled = round(shown.respelled, 4) if shown.respelled >= NOTEWORTHY else None
+    return Verdict(*question.key, verdict, p, text, shown.mass, truncated, respelled)

@@ -53,6 +53,8 @@ def verdict_line(verdict: Verdict) -> str:
     fields = {name: getattr(verdict, name) for name in ("id", "order", "verdict", "p", "text", "mass")}
     if verdict.truncated:
         fields["truncated"] = True
+    if verdict.respelled is not None:
+        fields["respelled"] = verdict.respelled
     return json.dumps(fields, ensure_ascii=False)
 
 
@@ -81,6 +83,7 @@ def _is_whole(verdict: Verdict) -> bool:
         and (verdict.text is None or isinstance(verdict.text, str))
         and (verdict.mass is None or is_number(verdict.mass))
         and isinstance(verdict.truncated, bool)
+        and (verdict.respelled is None or is_number(verdict.respelled))
     )
 
 

@@ -33,6 +33,8 @@ from edge_judge.records import (
 from edge_judge.runs.folder import RunFolder, noted
 from edge_judge.runs.format import ANEW, BATCHING
 
+RESPELLED = 0.01  # share of a verdict's probability on a second spelling that a person should know of
+
 
 class Session:
     """A judge and its engine, which loads what it needs when a verdict first needs it, once, and keeps it. Use as a
@@ -75,10 +77,19 @@ class Session:
             run.reopen()
             work = RunProgress(part.name, questions, run, reached, listener)
             if work.pending:
+                self._note_text_handling(part, run, listener)
                 self._judge(protocol, work)
+                work.note_respelled()
             cost = work.measured(run.measured())
             run.add("measured", asdict(cost))
         return [reached[key] for key in sorted(question.key for question in questions)], cost
+
+    def _note_text_handling(self, part: Benchmark, run: RunFolder, listener: ProgressListener) -> None:
+        """Keep how the engine treats texts, and tell what may be wrong with it."""
+        handling = self.engine.text_handling(text for pair in part.pairs for text in (pair.question, pair.a, pair.b))
+        for doubt in handling.doubts:
+            listener.note(f"{self.engine.name}: {doubt}")
+        run.add("text_handling", asdict(handling))
 
     def _judge(self, protocol: Protocol, work: RunProgress) -> None:
         """Reach the verdicts that are pending."""
@@ -134,6 +145,15 @@ class RunProgress(ProgressListener):
             self._run.append(verdict)
             self._verdicts[key] = verdict
             self._reached += 1
+
+    def note_respelled(self) -> None:
+        """Tell how many verdicts the judge may give in two spellings."""
+        shares = [verdict.respelled or 0.0 for verdict in self._verdicts.values()]
+        if count := sum(share >= RESPELLED for share in shares):
+            self._listener.note(
+                f"{self.name}: in {count} of {len(shares)} verdicts at least {RESPELLED:.0%} of the probability is on "
+                f"other tokens for the same text (largest share {max(shares):.0%}); it is counted"
+            )
 
     def progress(self, progress: Progress) -> None:
         self._tokens = progress.tokens

@@ -50,7 +50,9 @@ def llama3_factors(config: Config, head_dim: int) -> tuple[Target, ...]:
     """The rope_freqs tensor (head_dim / 2,) of Llama 3.1's scaling; empty for another kind.
 
     Each frequency is divided by its value: 1 for short wavelengths, `factor` for long ones, in between a linear blend
-    in 1 / wavelength ("The Llama 3 Herd of Models", and the rope_scaling fields of its config.json).
+    in 1 / wavelength ("The Llama 3 Herd of Models", and the rope_scaling fields of its config.json). Every step is
+    rounded to float32, as in the authors' code, so that the bits are those of torch. Only the power is computed in
+    float64 first: torch's own differs from the rounded true value in no element for the base of Llama 3, 500000.
     """
     scaling = config.part("rope_parameters", "rope_scaling")
     if scaling is None or rope_kind(config) != "llama3":
@@ -60,8 +62,12 @@ def llama3_factors(config: Config, head_dim: int) -> tuple[Target, ...]:
     low, high = scaling.number("low_freq_factor"), scaling.number("high_freq_factor")
     if low >= high:
         raise ConfigError(f"{config.origin}: 'low_freq_factor' is {low} and 'high_freq_factor' {high}, expected less")
-    frequencies = 1.0 / theta ** (np.arange(0, head_dim, 2, dtype=np.float32) / np.float32(head_dim))
-    turns = length * frequencies.astype(np.float64) / (2 * math.pi)
-    blend = np.clip((turns - low) / (high - low), 0.0, 1.0)
-    factors = (1.0 / ((1.0 - blend) / factor + blend)).astype(np.float32)
+    one = np.float32(1.0)
+    exponents = np.arange(0, head_dim, 2, dtype=np.float32) / np.float32(head_dim)
+    frequencies = one / np.power(theta, exponents, dtype=np.float64).astype(np.float32)
+    wavelengths = np.float32(2 * math.pi) / frequencies
+    blend = (np.float32(length) / wavelengths - np.float32(low)) / np.float32(high - low)
+    blended = one / ((one - blend) / np.float32(factor) + blend)
+    long = np.where(wavelengths > length / low, np.float32(factor), blended)
+    factors = np.where(wavelengths < length / high, one, long).astype(np.float32)
     return (Target("rope_freqs.weight", factors.shape, "", (), constant=factors),)

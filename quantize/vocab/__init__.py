@@ -12,12 +12,13 @@ from quantize.errors import ConfigError, VocabularyError
 from quantize.json_file import optional_object
 from quantize.vocab import spm
 from quantize.vocab.bytelevel import read_bytelevel
+from quantize.vocab.original import OriginalTokenizer
 from quantize.vocab.records import SpecialTokens, TokenType, Vocabulary
 from quantize.vocab.special import chatglm_special, read_special
 from quantize.vocab.spm_file import read_model
 from quantize.vocab.tokenizer_json import read_tokenizer
 
-__all__ = ["SpecialTokens", "TokenType", "Vocabulary", "read_vocabulary"]
+__all__ = ["OriginalTokenizer", "SpecialTokens", "TokenType", "Vocabulary", "read_vocabulary"]
 
 
 def read_vocabulary(folder: Path, rows: int) -> Vocabulary:
@@ -62,7 +63,10 @@ def _sentencepiece(folder: Path, document: dict[str, Any], rows: int) -> Vocabul
         special = chatglm_special(special, ids)
     elif family == "internlm2" and "<|im_end|>" in ids:
         special = special.with_role("eos", ids["<|im_end|>"])
-    return spm.from_model(model, added, rows, str(path), special, "chatglm-spm" if family == "chatglm" else "default")
+    settings = optional_object(folder / "tokenizer_config.json", ConfigError)
+    first_only = family != "chatglm" and spm.first_space_only(settings, document)
+    pre = "chatglm-spm" if family == "chatglm" else "default"
+    return spm.from_model(model, added, rows, str(path), special, pre, first_only)
 
 
 def _from_merges(folder: Path, document: dict[str, Any], model: dict[str, Any], rows: int) -> Vocabulary:

@@ -14,6 +14,7 @@ from tokenizers import Regex, Tokenizer
 from tokenizers.pre_tokenizers import ByteLevel, Digits, PreTokenizer, Sequence, Split
 
 from quantize.errors import VocabularyError, short_repr
+from quantize.vocab import normalizers
 from quantize.vocab.records import SpecialTokens, TokenType, Vocabulary
 from quantize.vocab.tokenizer_json import merge_parts
 
@@ -54,7 +55,7 @@ def read_bytelevel(document: Mapping[str, Any], origin: str, rows: int, special:
         types=types,
         special=special,
         merges=tuple(_merge(merge, origin) for merge in model.get("merges") or ()),
-        normalizer=_normalizer(document.get("normalizer"), origin),
+        normalizer=normalizers.from_section(document.get("normalizer"), origin),
     ).check(rows, origin)
 
 
@@ -134,17 +135,3 @@ def _merge(merge: object, origin: str) -> str:
     if len(parts) != 2 or not all(part and " " not in part for part in parts):
         raise VocabularyError(f"{origin}: merge {short_repr(merge)} is not a pair of byte-level pieces")
     return " ".join(parts)
-
-
-def _normalizer(section: object, origin: str) -> str | None:
-    """NFC or None. llama.cpp normalizes nothing, so a normalizer that changes text more than NFC is refused."""
-    if section is None:
-        return None
-    kind = section.get("type") if isinstance(section, dict) else None
-    parts = section.get("normalizers") or [] if isinstance(section, dict) else None
-    if kind == "Sequence" and isinstance(parts, list):
-        inner = [_normalizer(part, origin) for part in parts]
-        return next((name for name in inner if name), None)
-    if kind == "NFC":
-        return "NFC"
-    raise VocabularyError(f"{origin}: normalizer {short_repr(kind)} is not supported, expected none or NFC")

@@ -43,7 +43,9 @@ class SpecialTokens:
 class Vocabulary:
     """Every token by id. model: gpt2 (byte-level BPE, with merges) or llama (SentencePiece, with scores).
 
-    normalizer: what the original tokenizer does to a text first and llama.cpp does not (NFC), or None.
+    normalizer: what the original tokenizer does to a text first and llama.cpp does not, as normalizers.py records it;
+    None for nothing. first_space_only: SentencePiece's space stands at the beginning of a prompt only, where llama.cpp
+    also puts one after each control token.
     """
 
     model: str
@@ -55,6 +57,7 @@ class Vocabulary:
     scores: tuple[float, ...] = ()
     add_space_prefix: bool | None = None
     normalizer: str | None = None
+    first_space_only: bool = False
 
     def check(self, rows: int, origin: str) -> Vocabulary:
         """Raise VocabularyError where llama.cpp would refuse or abort: the number of tokens is not `rows`, two tokens
@@ -96,6 +99,8 @@ class Vocabulary:
             fields.append(Field("tokenizer.chat_template", "string", self.special.chat_template))
         if self.normalizer:
             fields.append(Field("edge_judge.tokenizer.normalizer", "string", self.normalizer))
+        if self.first_space_only:
+            fields.append(Field("edge_judge.tokenizer.first_space_only", "bool", True))
         return tuple(fields)
 
 

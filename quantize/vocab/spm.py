@@ -15,6 +15,7 @@ from typing import Any
 
 from quantize.errors import ConfigError, VocabularyError, short_repr
 from quantize.json_file import optional_object
+from quantize.vocab import normalizers
 from quantize.vocab.bytelevel import looks_special
 from quantize.vocab.records import SpecialTokens, TokenType, Vocabulary
 from quantize.vocab.spm_file import SentencePieceModel
@@ -44,9 +45,10 @@ def from_model(
     origin: str,
     special: SpecialTokens,
     pre: str,
+    first_space_only: bool = False,
 ) -> Vocabulary:
-    """The vocabulary of a tokenizer.model, padded to `rows` with unused tokens. Raises VocabularyError where it has
-    more pieces.
+    """The vocabulary of a tokenizer.model, padded to `rows` with unused tokens. first_space_only: as in `Vocabulary`.
+    Raises VocabularyError where it has more pieces.
     """
     if len(model.pieces) > rows:
         raise VocabularyError(f"{origin} has {len(model.pieces)} pieces, the model's embedding has {rows} rows")
@@ -56,8 +58,10 @@ def from_model(
     for i, kind in enumerate(types):
         if kind == TokenType.USER_DEFINED:  # llama.cpp matches these before it replaces spaces
             tokens[i] = tokens[i].replace(SPACE.encode(), b" ")
-    prefix = model.add_dummy_prefix
-    draft = Vocabulary("llama", pre, tuple(tokens), tuple(types), special, (), tuple(scores), prefix, model.normalizer)
+    draft = Vocabulary(
+        "llama", pre, tuple(tokens), tuple(types), special, (), tuple(scores),
+        model.add_dummy_prefix, model.normalizer, first_space_only,
+    )  # fmt: skip
     return _padded(draft, added, rows, origin)
 
 
@@ -80,9 +84,22 @@ def from_tokenizer_json(
     types = [_text_type(text, unknown) for text in texts]
     scores = [-float(ranks.get(text, len(merges))) for text in texts]
     tokens = [text.encode() for text in texts]
-    prefix = _dummy_prefix(document, origin)
-    draft = Vocabulary("llama", "default", tuple(tokens), tuple(types), special, (), tuple(scores), prefix)
+    scheme, normalizer = _spaces(document, origin)
+    draft = Vocabulary(
+        "llama", "default", tuple(tokens), tuple(types), special, (), tuple(scores),
+        add_space_prefix=scheme != "never", normalizer=normalizer, first_space_only=scheme == "first",
+    )  # fmt: skip
     return _padded(draft, added, rows, origin)
+
+
+def first_space_only(settings: Mapping[str, Any], document: Mapping[str, Any]) -> bool:
+    """Whether a space is put before a text only at its beginning, not after a special token as well: by
+    tokenizer.json, and without one by the setting `legacy` of tokenizer_config.json.
+    """
+    splitter = document.get("pre_tokenizer")
+    if isinstance(splitter, dict) and splitter.get("type") == "Metaspace":
+        return splitter.get("prepend_scheme") == "first"
+    return not document and settings.get("legacy") is False
 
 
 def added_tokens(folder: Path, rows: int) -> tuple[Added, ...]:
@@ -105,10 +122,13 @@ def added_tokens(folder: Path, rows: int) -> tuple[Added, ...]:
 
 
 def chatglm_added(pieces: int, rows: int, origin: str) -> tuple[Added, ...]:
-    """The nine special tokens that ChatGLM3's tokenizer appends to its pieces, in its order."""
+    """The nine special tokens that ChatGLM3's tokenizer appends to its pieces, in its order, and the names that
+    llama.cpp gives to the first two: no text of a conversation spells them.
+    """
     if pieces + len(CHATGLM_SPECIALS) > rows:
         raise VocabularyError(f"{origin} has {pieces} pieces and ChatGLM adds 9, the model's embedding has {rows} rows")
-    return tuple(Added(pieces + i, text, True) for i, text in enumerate(CHATGLM_SPECIALS))
+    named = ((1, "<bos>"), (2, "<eos>"), *enumerate(CHATGLM_SPECIALS, pieces))
+    return tuple(Added(i, text, True) for i, text in named)
 
 
 def _padded(draft: Vocabulary, added: tuple[Added, ...], rows: int, origin: str) -> Vocabulary:
@@ -138,28 +158,22 @@ def _text_type(text: str, unknown: object) -> int:
     return TokenType.BYTE if BYTE.fullmatch(text) else TokenType.NORMAL
 
 
-def _dummy_prefix(document: Mapping[str, Any], origin: str) -> bool:
-    """Whether a space is put before a text, by the normalizer or pre-tokenizer that imitates SentencePiece."""
-    steps = _steps(document.get("normalizer"), "normalizers")
+def _spaces(document: Mapping[str, Any], origin: str) -> tuple[str, str | None]:
+    """How a space is put before a text (always, first, never), by the normalizer or pre-tokenizer that imitates
+    SentencePiece, and what else the normalizer does, as in `Vocabulary`.
+    """
+    steps = normalizers.steps(document.get("normalizer"))
     splitter = document.get("pre_tokenizer")
-    kinds = [step.get("type") for step in steps]
-    if isinstance(splitter, dict) and splitter.get("type") == "Metaspace" and not steps:
+    if isinstance(splitter, dict) and splitter.get("type") == "Metaspace":
         if splitter.get("replacement", SPACE) == SPACE and not splitter.get("split", True):
-            scheme: object = splitter.get("prepend_scheme", "always")
-            return scheme != "never"
-    elif splitter is None and kinds in (["Prepend", "Replace"], ["Replace"]):
-        replace_step = steps[-1]
-        if replace_step.get("content") == SPACE and replace_step.get("pattern") == {"String": " "}:
-            return len(kinds) == 2
+            return str(splitter.get("prepend_scheme", "always")), normalizers.from_steps(steps, origin)
+    elif splitter is None and steps and steps[-1].get("type") == "Replace":
+        *before, last = steps
+        prefix = bool(before) and before[-1].get("type") == "Prepend"
+        kept = before[:-1] if prefix else before
+        if last.get("content") == SPACE and last.get("pattern") == {"String": " "}:
+            return "always" if prefix else "never", normalizers.from_steps(kept, origin)
     raise VocabularyError(f"{origin} does not handle spaces as SentencePiece does", "use a ready GGUF")
-
-
-def _steps(section: object, inner: str) -> list[Mapping[str, Any]]:
-    """The steps of a section: its parts where it is a sequence. A malformed step becomes an empty one."""
-    if not isinstance(section, dict):
-        return []
-    steps = section.get(inner) or [] if section.get("type") == "Sequence" else [section]
-    return [step if isinstance(step, dict) else {} for step in steps] if isinstance(steps, list) else [{}]
 
 
 def _put(added: dict[int, Added], i: object, text: object, special: bool, rows: int, path: Path) -> None:

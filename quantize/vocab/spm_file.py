@@ -1,8 +1,8 @@
 """tokenizer.model, the file of SentencePiece: its pieces, and how it handles spaces.
 
 The file is a protocol buffer (sentencepiece_model.proto): field 1 repeats the pieces (1 text, 2 score, 3 type), field 3
-is the normalizer (1 name, 3 add_dummy_prefix). The wire format is read here, with every length checked. Knows nothing
-about what a model family adds to the vocabulary.
+is the normalizer (2 compiled table of replacements, 3 add_dummy_prefix, 4 remove_extra_whitespaces). The wire format is
+read here, with every length checked. Knows nothing about what a model family adds to the vocabulary.
 """
 
 from __future__ import annotations
@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from quantize.errors import VocabularyError
+from quantize.vocab.normalizers import from_sentencepiece
 
 MAX_BYTES = 100_000_000
 Value = int | bytes
@@ -29,7 +30,7 @@ class Piece:
 
 @dataclass(frozen=True, slots=True)
 class SentencePieceModel:
-    """The pieces by id. add_dummy_prefix: a space is put before a text; normalizer: None where it does nothing."""
+    """The pieces by id. add_dummy_prefix: a space is put before a text; normalizer: as in `Vocabulary`."""
 
     pieces: tuple[Piece, ...]
     add_dummy_prefix: bool
@@ -45,19 +46,19 @@ def read_model(path: Path) -> SentencePieceModel:
     except OSError as problem:
         raise VocabularyError(f"cannot read {path}: {problem.strerror or problem}") from problem
     try:
-        pieces, prefix, name = [], True, ""
+        pieces, prefix, charsmap, collapses = [], True, b"", True
         for number, value in _fields(data):
             if number == 1 and isinstance(value, bytes):
                 pieces.append(_piece(value))
             elif number == 3 and isinstance(value, bytes):
                 normalizer = dict(_fields(value))
                 prefix = bool(normalizer.get(3, 1))
-                name = _bytes(normalizer.get(1, b"")).decode()
+                charsmap, collapses = _bytes(normalizer.get(2, b"")), bool(normalizer.get(4, 1))
         if not pieces:
             raise ValueError("it holds no pieces")
     except (ValueError, struct.error) as problem:
         raise VocabularyError(f"{path} is not a SentencePiece model: {problem}") from problem
-    return SentencePieceModel(tuple(pieces), prefix, None if name in ("", "identity") else name)
+    return SentencePieceModel(tuple(pieces), prefix, from_sentencepiece(charsmap, collapses, str(path)))
 
 
 def _piece(data: bytes) -> Piece:

@@ -62,7 +62,7 @@ class GrammarFile:
 class ShownVerdict:
     """A verdict on the answers in the order shown. scores: of both answers, if each was rated by itself.
 
-    verdict, p, text and mass are as in Verdict.
+    verdict, p, text and mass are as in Verdict, respelled as in Distribution.
     """
 
     verdict: Label | None
@@ -70,6 +70,7 @@ class ShownVerdict:
     text: str | None = None
     mass: float | None = None
     scores: tuple[float, float] | None = None
+    respelled: float = 0.0
 
 
 class Kind(ABC, Generic[Answer]):

@@ -36,7 +36,7 @@ class Pairwise(Kind[Distribution[Label]]):
         self, answers: Sequence[Distribution[Label]], labels: tuple[Label, ...], texts: tuple[str, ...]
     ) -> ShownVerdict:
         (answer,) = answers
-        return ShownVerdict(likeliest(answer.p), answer.p, mass=answer.mass)
+        return ShownVerdict(likeliest(answer.p), answer.p, mass=answer.mass, respelled=answer.respelled)
 
     def verdict(self, text: str, texts: tuple[str, ...]) -> Label | None:
         return self.verdicts.get(text)

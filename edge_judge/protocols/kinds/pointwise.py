@@ -43,7 +43,8 @@ class Pointwise(Kind[Distribution[int]]):
         first, second = answers
         verdict, p = verdict_from_scores(first.p, second.p, labels)
         mass = (first.mass + second.mass) / 2
-        return ShownVerdict(verdict, p, mass=mass, scores=(expected(first.p), expected(second.p)))
+        scores, respelled = (expected(first.p), expected(second.p)), max(first.respelled, second.respelled)
+        return ShownVerdict(verdict, p, mass=mass, scores=scores, respelled=respelled)
 
     def verdict(self, text: str, texts: tuple[str, ...]) -> Label | None:
         """A score alone is no verdict."""

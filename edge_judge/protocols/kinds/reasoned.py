@@ -77,8 +77,8 @@ class Reasoned(Kind[Written[Label]]):
         (written,) = answers
         if written.distribution is None or self.verdict(written.text, texts) not in labels:
             return ShownVerdict(None, text=written.text)
-        p = written.distribution.p
-        return ShownVerdict(likeliest(p), p, written.text, written.distribution.mass)
+        read = written.distribution
+        return ShownVerdict(likeliest(read.p), read.p, written.text, read.mass, respelled=read.respelled)
 
     def verdict(self, text: str, texts: tuple[str, ...]) -> Label | None:
         if not gbnf_matcher.matches(self.rules, text):

@@ -1,0 +1,75 @@
+"""What a judge's tokenizer does to a text before it splits it, which llama.cpp does not do: Unicode normalization.
+
+`edge-judge quantize` stores it in the GGUF, as the name NFC or as the `normalizer` section of tokenizer.json. Of other
+files only the pre-tokenizer is known, and some pre-tokenizers are used with one normalizer.
+Knows: the metadata of a GGUF, the tokenizers library. Does not know: tokens, prompts.
+"""
+
+from __future__ import annotations
+
+import json
+import unicodedata
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import cached_property
+
+from edge_judge.errors import ModelError
+
+KEY = "edge_judge.tokenizer.normalizer"
+OURS = "edge_judge.scheme"  # a metadata key that every file built by edge-judge has
+# Of each pre-tokenizer that is used with one normalizer only: its name in a GGUF -> the normalizer, "" for none.
+BY_PRE_TOKENIZER = {"qwen2": "NFC", "llama-bpe": "", "smaug-bpe": "", "deepseek-llm": "", "gpt-2": ""}
+
+
+@dataclass(frozen=True)
+class Normalizer:
+    """recorded: "NFC", a section of tokenizer.json, or "" for none. known: whether that is known, or only assumed.
+
+    Raises ModelError, when it is first used, for a section that the tokenizers library cannot read.
+    """
+
+    recorded: str = ""
+    known: bool = True
+
+    def __call__(self, text: str) -> str:
+        """The text as the tokenizer sees it."""
+        return self._function(text)
+
+    @property
+    def name(self) -> str:
+        """What messages and run.json call it."""
+        if not self.recorded.startswith("{"):
+            return self.recorded or ("none" if self.known else "unknown")
+        section = json.loads(self.recorded)
+        return "+".join(str(step.get("type")) for step in section.get("normalizers", [section]))
+
+    def may_differ(self, text: str) -> bool:
+        """Whether the tokenizer, if its normalizer is not known, may see another text."""
+        return not self.known and not unicodedata.is_normalized("NFKC", text)
+
+    @cached_property
+    def _function(self) -> Callable[[str], str]:
+        if not self.recorded:
+            return str
+        # Imported here: few judges need it, and it takes a moment.
+        from tokenizers import Tokenizer, normalizers
+
+        if self.recorded == "NFC":
+            nfc: Callable[[str], str] = normalizers.NFC().normalize_str
+            return nfc
+        shell = {"version": "1.0", "added_tokens": [], "model": {"type": "BPE", "vocab": {}, "merges": []}}
+        try:
+            section = Tokenizer.from_str(json.dumps(shell | {"normalizer": json.loads(self.recorded)})).normalizer
+            function: Callable[[str], str] = section.normalize_str
+        except Exception as error:  # the library raises nothing narrower
+            raise ModelError(f"the file's {KEY} cannot be read: {error}") from error
+        return function
+
+
+def normalizer_of(metadata: Callable[[str], str | None]) -> Normalizer:
+    """The normalizer of a GGUF. metadata: the value of a key, None if the file does not have it."""
+    recorded = metadata(KEY)
+    if recorded is not None or metadata(OURS) is not None:
+        return Normalizer(recorded or "")
+    pre = metadata("tokenizer.ggml.pre") if metadata("tokenizer.ggml.model") == "gpt2" else None
+    return Normalizer(BY_PRE_TOKENIZER.get(pre or "", ""), known=pre in BY_PRE_TOKENIZER)

@@ -1,0 +1,71 @@
+"""How a tokenizer changes a text before it splits it, as one text for the GGUF.
+
+llama.cpp changes nothing of a text, so the judge applies this itself: "NFC", or the `normalizer` section of
+tokenizer.json, which the tokenizers library reads. Knows: tokenizer.json and SentencePiece's normalizer. Does not know:
+tokens, how a text is split.
+"""
+
+from __future__ import annotations
+
+import base64
+import json
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from tokenizers import Tokenizer
+
+from quantize.errors import VocabularyError, short_repr
+
+_SHELL = {"version": "1.0", "added_tokens": [], "model": {"type": "BPE", "vocab": {}, "merges": []}}
+
+
+def from_section(section: object, origin: str) -> str | None:
+    """The text for a `normalizer` section; None for one that changes nothing. Raises VocabularyError for a section that
+    the tokenizers library cannot read.
+    """
+    return _recorded(steps(section), section, origin)
+
+
+def from_steps(kept: Sequence[Mapping[str, Any]], origin: str) -> str | None:
+    """The same for some steps of a section."""
+    return _recorded(kept, {"type": "Sequence", "normalizers": list(kept)}, origin)
+
+
+def from_sentencepiece(charsmap: bytes, collapses_spaces: bool, origin: str) -> str | None:
+    """The text for the normalizer of a tokenizer.model. charsmap: its compiled table of replacements, empty for none;
+    collapses_spaces: whether outer spaces are dropped, and inner ones become one.
+    """
+    kept: list[dict[str, Any]] = []
+    if charsmap:
+        kept.append({"type": "Precompiled", "precompiled_charsmap": base64.b64encode(charsmap).decode()})
+    if collapses_spaces:
+        kept += [
+            {"type": "Replace", "pattern": {"Regex": pattern}, "content": content}
+            for pattern, content in (("^ +| +$", ""), (" {2,}", " "))
+        ]
+    return from_steps(kept, origin)
+
+
+def steps(section: object) -> list[Mapping[str, Any]]:
+    """The steps of a section: its parts if it is a sequence. A malformed step becomes an empty one."""
+    if section is None:
+        return []
+    if not isinstance(section, dict):
+        return [{}]
+    found = section.get("normalizers") if section.get("type") == "Sequence" else [section]
+    return [step if isinstance(step, dict) else {} for step in found] if isinstance(found, list) else [{}]
+
+
+def _recorded(kept: Sequence[Mapping[str, Any]], section: object, origin: str) -> str | None:
+    if not kept:
+        return None
+    if all(step.get("type") == "NFC" for step in kept):
+        return "NFC"
+    try:
+        Tokenizer.from_str(json.dumps(_SHELL | {"normalizer": section}))
+    except BaseException as problem:  # the library raises nothing narrower, and its panic is no Exception
+        if isinstance(problem, KeyboardInterrupt | SystemExit):
+            raise
+        kind = section.get("type") if isinstance(section, dict) else section
+        raise VocabularyError(f"{origin}: normalizer {short_repr(kind)} cannot be read: {problem}") from problem
+    return json.dumps(section, ensure_ascii=False, sort_keys=True)

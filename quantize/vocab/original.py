@@ -1,0 +1,95 @@
+"""A checkpoint's own tokenizer, run by the libraries that its makers wrote it for: the tokens of a GGUF must equal its.
+
+The tokenizers library runs tokenizer.json; sentencepiece, which is needed for nothing else, runs tokenizer.model. None
+of a checkpoint's own code is run. Knows: how these libraries are called, and which texts are special tokens. Does not
+know: GGUF, prompts.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Mapping
+from pathlib import Path
+
+from tokenizers import Tokenizer
+
+from quantize.errors import ConfigError, VocabularyError
+from quantize.json_file import optional_object
+from quantize.vocab import spm
+from quantize.vocab.records import SpecialTokens
+from quantize.vocab.special import read_special
+from quantize.vocab.tokenizer_json import read_tokenizer
+
+Encode = Callable[[str], list[int]]
+
+
+class OriginalTokenizer:
+    """The tokenizer of a checkpoint folder whose embedding has `rows` rows.
+
+    special: roles, chat template, and whether bos is put first. Raises VocabularyError where the folder has no
+    tokenizer file, a library cannot read it, or sentencepiece is needed and not installed.
+    """
+
+    def __init__(self, folder: Path, rows: int) -> None:
+        document = read_tokenizer(folder / "tokenizer.json")
+        self.family = optional_object(folder / "config.json", ConfigError).get("model_type")
+        if document and self.family != "chatglm":
+            self._encode, ids = _by_tokenizers(folder / "tokenizer.json")
+        elif (folder / "tokenizer.model").is_file():
+            self._encode, ids = _by_sentencepiece(folder, rows, self.family)
+        else:
+            raise VocabularyError(f"{folder} has neither tokenizer.json nor tokenizer.model")
+        self._ids = ids
+        self.special: SpecialTokens = read_special(folder, ids, document.get("post_processor"), rows)
+
+    def encode(self, text: str) -> list[int]:
+        """Tokens of a text. The names of special tokens in it become these tokens; nothing is put around it."""
+        return self._encode(text)
+
+    def id_of(self, text: str) -> int | None:
+        """The token with this text."""
+        return self._ids.get(text)
+
+    def role(self, name: str) -> int | None:
+        """The token with a role: bos, eos, …"""
+        return dict(self.special.ids).get(name)
+
+
+def _by_tokenizers(path: Path) -> tuple[Encode, Mapping[str, int]]:
+    try:
+        tokenizer = Tokenizer.from_file(str(path))
+    except BaseException as problem:  # the library raises nothing narrower, and its panic is no Exception
+        if isinstance(problem, KeyboardInterrupt | SystemExit):
+            raise
+        raise VocabularyError(f"{path} cannot be read: {problem}") from problem
+    return lambda text: list(tokenizer.encode(text, add_special_tokens=False).ids), tokenizer.get_vocab()
+
+
+def _by_sentencepiece(folder: Path, rows: int, family: object) -> tuple[Encode, Mapping[str, int]]:
+    """As the makers' Python tokenizers do it: a text is parted at special tokens, and each part encoded by itself."""
+    try:
+        from sentencepiece import SentencePieceProcessor
+    except ImportError:
+        raise VocabularyError(
+            f"{folder / 'tokenizer.model'} is read with sentencepiece", "pip install sentencepiece"
+        ) from None
+    try:
+        model = SentencePieceProcessor(model_file=str(folder / "tokenizer.model"))
+    except (OSError, RuntimeError) as problem:
+        raise VocabularyError(f"{folder / 'tokenizer.model'} cannot be read: {problem}") from problem
+    pieces = model.vocab_size()
+    added = {token.text: token.id for token in spm.added_tokens(folder, rows)}
+    if family == "chatglm":
+        added = dict(zip(spm.CHATGLM_SPECIALS, range(pieces, rows), strict=False))
+    else:
+        added |= {model.id_to_piece(token): token for token in range(pieces) if model.is_control(token)}
+    names = sorted(added, key=len, reverse=True)
+    special = re.compile(f"({'|'.join(map(re.escape, names))})") if names else None
+
+    def encode(text: str) -> list[int]:
+        tokens: list[int] = []
+        for part in special.split(text) if special else [text]:
+            tokens += [added[part]] if part in added else model.encode(part)
+        return tokens
+
+    return encode, {model.id_to_piece(token): token for token in range(pieces)} | added
