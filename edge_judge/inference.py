@@ -41,7 +41,7 @@ class Distribution(Generic[Outcome]):
     """p: the probability of each outcome, in sum 1. mass: the share of all probability that is on any of them.
 
     respelled: the share of `mass` on other tokens for the same texts than the likeliest; it is part of `p`. unread: the
-    probability, at most, of legal texts on tokens that were not read, so that they are missing in `mass`.
+    probability, at most, of legal texts on tokens that were not read, which is missing or counted for a shorter text.
     """
 
     p: Mapping[Outcome, float]

@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import date
+from functools import partial
 from pathlib import Path
 
 from jinja2 import TemplateError
@@ -61,24 +62,36 @@ def named(name: str) -> str:
         raise UsageError(f"no chat template '{name}'", hint) from None
 
 
+def render(template: str, content: str, *answers: str, bos: str, eos: str) -> str:
+    """The text of a conversation: a user message and the answers to it, without any the place where one begins.
+
+    A judge that can think first is told not to: its protocol says where it may write reasons. Raises ModelError for a
+    template that is broken or refuses these messages.
+    """
+    messages = [{"role": "user", "content": content}, *({"role": "assistant", "content": a} for a in answers)]
+    try:
+        return (
+            _environment()
+            .from_string(template)
+            .render(
+                messages=messages,
+                add_generation_prompt=not answers,
+                enable_thinking=False,
+                bos_token=bos,
+                eos_token=eos,
+            )
+        )
+    except Exception as error:  # a foreign program can fail in any way
+        raise ModelError(f"the model's chat template cannot be rendered: {error}") from error
+
+
 def chat_format(template: str, *, bos: str, eos: str) -> ChatFormat:
     """Render a template around one user message.
 
     Raises ModelError for a template that is broken, refuses a single user message, or does not show it exactly once,
     unchanged or trimmed.
     """
-    try:
-        program = _environment().from_string(template)
-    except Exception as error:  # a foreign program can fail in any way
-        raise ModelError(f"the model's chat template cannot be rendered: {error}") from error
-
-    def rendered(content: str, *answers: str) -> str:
-        messages = [{"role": "user", "content": content}, *({"role": "assistant", "content": a} for a in answers)]
-        try:
-            return program.render(messages=messages, add_generation_prompt=not answers, bos_token=bos, eos_token=eos)
-        except Exception as error:
-            raise ModelError(f"the model's chat template cannot be rendered: {error}") from error
-
+    rendered = partial(render, template, bos=bos, eos=eos)
     before, after = _around(rendered(_CONTENT))
     blank_before, blank_after = _around(rendered(_LEFT + _CONTENT + _RIGHT))
     trims_left, trims_right = blank_before == before, blank_after == after

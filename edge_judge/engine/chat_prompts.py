@@ -40,10 +40,12 @@ class _Frame:
 
 
 class ChatPrompts:
-    """Makes the prompts of a loaded GGUF in a chat format."""
+    """Makes the prompts of a loaded GGUF in a chat format. adds_bos: whether a prompt begins with the token `bos` even
+    if the format does not write it.
+    """
 
-    def __init__(self, loaded: LoadedModel, tokenizer: Tokenizer, chat: ChatFormat) -> None:
-        self._loaded, self._tokenizer, self._chat = loaded, tokenizer, chat
+    def __init__(self, loaded: LoadedModel, tokenizer: Tokenizer, chat: ChatFormat, *, adds_bos: bool) -> None:
+        self._loaded, self._tokenizer, self._chat, self._adds_bos = loaded, tokenizer, chat, adds_bos
 
     def prompt(self, content: str) -> Tokens:
         """A user message. Nothing in `content` can become a control token."""
@@ -72,7 +74,7 @@ class ChatPrompts:
         after = right.pop(0) if right and isinstance(right[0], str) else ""
         end = right[-1] if right and isinstance(right[-1], str) else ""
         head, tail = self._tokens(left), self._tokens(right)
-        if self._loaded.adds_bos and head[:1] != (self._loaded.bos,):
+        if self._adds_bos and head[:1] != (self._loaded.bos,):
             head = (self._loaded.bos, *head)
         strips_left = bool(left) and left[-1] in self._loaded.strips_after
         strips_right = bool(right) and right[0] in self._loaded.strips_before

@@ -17,7 +17,7 @@ import psutil
 from edge_judge.engine import llama, memory
 from edge_judge.engine.chat import ChatFormat, chat_format
 from edge_judge.engine.chat_prompts import ChatPrompts
-from edge_judge.engine.normalizer import Normalizer, normalizer_of
+from edge_judge.engine.normalizer import OURS, Normalizer, normalizer_of
 from edge_judge.engine.tokenizer import Tokenizer
 from edge_judge.engine.tokenizer_faults import faults
 from edge_judge.errors import MemoryLimitError, ModelError
@@ -95,7 +95,11 @@ class Model:
     @cached_property
     def prompts(self) -> ChatPrompts:
         """What makes prompts. Raises ModelError if the file has no chat format that works."""
-        return ChatPrompts(self.loaded, self.tokenizer, self.chat)
+        # A checkpoint's own template writes `bos` where its makers want it. But the templates of some files from
+        # elsewhere leave it out because llama.cpp adds it, and a named format is only text.
+        own = self._template is None and self.metadata(OURS) is not None
+        adds_bos = self.loaded.adds_bos and not own
+        return ChatPrompts(self.loaded, self.tokenizer, self.chat, adds_bos=adds_bos)
 
     @cached_property
     def chat(self) -> ChatFormat:

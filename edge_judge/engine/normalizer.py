@@ -1,18 +1,22 @@
 """What a judge's tokenizer does to a text before it splits it, which llama.cpp does not do: Unicode normalization.
 
-`edge-judge quantize` stores it in the GGUF, as the name NFC or as the `normalizer` section of tokenizer.json. Of other
-files only the pre-tokenizer is known, and some pre-tokenizers are used with one normalizer.
+`edge-judge quantize` stores it in the GGUF: the name NFC, the `normalizer` section of tokenizer.json, or an object of
+type SentencePiece. Of other files only the pre-tokenizer is known, and some of these go with one normalizer.
 Knows: the metadata of a GGUF, the tokenizers library. Does not know: tokens, prompts.
 """
 
 from __future__ import annotations
 
+import base64
 import json
+import re
 import unicodedata
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from functools import cached_property
+from typing import Any
 
+from edge_judge.engine.charsmap import Charsmap
 from edge_judge.errors import ModelError
 
 KEY = "edge_judge.tokenizer.normalizer"
@@ -23,7 +27,7 @@ BY_PRE_TOKENIZER = {"qwen2": "NFC", "llama-bpe": "", "smaug-bpe": "", "deepseek-
 
 @dataclass(frozen=True)
 class Normalizer:
-    """recorded: "NFC", a section of tokenizer.json, or "" for none. known: whether that is known, or only assumed.
+    """recorded: as in the GGUF, or "" for none. known: whether that is known, or only assumed.
 
     Raises ModelError, when it is first used, for a section that the tokenizers library cannot read.
     """
@@ -33,7 +37,10 @@ class Normalizer:
 
     def __call__(self, text: str) -> str:
         """The text as the tokenizer sees it."""
-        return self._function(text)
+        try:
+            return self._function(text)
+        except (IndexError, ValueError) as error:
+            raise ModelError(f"the file's {KEY} cannot be applied: {error}") from error
 
     @property
     def name(self) -> str:
@@ -51,19 +58,29 @@ class Normalizer:
     def _function(self) -> Callable[[str], str]:
         if not self.recorded:
             return str
-        # Imported here: few judges need it, and it takes a moment.
-        from tokenizers import Tokenizer, normalizers
-
-        if self.recorded == "NFC":
-            nfc: Callable[[str], str] = normalizers.NFC().normalize_str
-            return nfc
-        shell = {"version": "1.0", "added_tokens": [], "model": {"type": "BPE", "vocab": {}, "merges": []}}
         try:
-            section = Tokenizer.from_str(json.dumps(shell | {"normalizer": json.loads(self.recorded)})).normalizer
-            function: Callable[[str], str] = section.normalize_str
-        except Exception as error:  # the library raises nothing narrower
+            section = {"type": "NFC"} if self.recorded == "NFC" else json.loads(self.recorded)
+            return _sentencepiece(section) if section["type"] == "SentencePiece" else _by_tokenizers(section)
+        except Exception as error:  # the tokenizers library raises nothing narrower
             raise ModelError(f"the file's {KEY} cannot be read: {error}") from error
-        return function
+
+
+def _by_tokenizers(section: Mapping[str, Any]) -> Callable[[str], str]:
+    # Imported here: few judges need it, and it takes a moment.
+    from tokenizers import Tokenizer
+
+    shell = {"version": "1.0", "added_tokens": [], "model": {"type": "BPE", "vocab": {}, "merges": []}}
+    normalizer = Tokenizer.from_str(json.dumps(shell | {"normalizer": section})).normalizer
+    function: Callable[[str], str] = normalizer.normalize_str
+    return function
+
+
+def _sentencepiece(section: Mapping[str, Any]) -> Callable[[str], str]:
+    table = base64.b64decode(section["charsmap"])
+    replaced: Callable[[str], str] = Charsmap(table) if table else str
+    if not section["collapses_spaces"]:
+        return replaced
+    return lambda text: re.sub(" {2,}", " ", replaced(text)).strip(" ")
 
 
 def normalizer_of(metadata: Callable[[str], str | None]) -> Normalizer:

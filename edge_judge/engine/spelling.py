@@ -55,11 +55,10 @@ def spelled(
     unread: set[Tokens] = set()
     for node in evaluated:
         for token, text in tree.children(node).items():
-            path = (*node, token)
-            outcome = tree.outcome(text)
+            path, outcome = (*node, token), tree.outcome(text)
             if outcome is not None:
                 paths[path] = outcome
-            elif path not in evaluated:
+            if path not in evaluated and tree.open(text):
                 unread.add(path)
     return Candidates(paths, continuations(evaluated), frozenset(unread))
 
@@ -76,7 +75,7 @@ class _Tree(Generic[Outcome]):
         self._piece, self._single = piece, lru_cache(maxsize=None)(single)
         self._texts = [(self._spell(tokens), tokens, outcome) for tokens, outcome in texts]
         beginnings = {tokens[:length] for _, tokens, _ in self._texts for length in range(1, len(tokens))}
-        self.own = {()} | {node for node in beginnings if not self._decided(self._spell(node))}
+        self.own = {()} | {node for node in beginnings if self.open(self._spell(node))}
 
     def _spell(self, tokens: Tokens) -> bytes:
         return b"".join(map(self._piece, tokens))
@@ -84,8 +83,10 @@ class _Tree(Generic[Outcome]):
     def _outcomes(self, text: bytes) -> set[Outcome]:
         return {outcome for whole, _, outcome in self._texts if whole.startswith(text)}
 
-    def _decided(self, text: bytes) -> bool:
-        return len(self._outcomes(text)) == 1
+    def open(self, text: bytes) -> bool:
+        """Whether texts with different outcomes begin so, one of which goes on."""
+        longer = any(len(whole) > len(text) and whole.startswith(text) for whole, _, _ in self._texts)
+        return longer and len(self._outcomes(text)) > 1
 
     def outcome(self, text: bytes) -> Outcome | None:
         """The outcome of a beginning that is decided, or is itself one of the texts; None for any other."""
@@ -122,12 +123,5 @@ class _Tree(Generic[Outcome]):
                 open_branches += [[*branch, (*branch[-1], token)] for token in self._undecided(branch[-1])]
 
     def _undecided(self, node: Tokens) -> list[int]:
-        children = self.children(node)
-        return [
-            token
-            for token, text in children.items()
-            if (*node, token) not in self.own and not self._decided(text) and self._goes_on(text)
-        ]
-
-    def _goes_on(self, text: bytes) -> bool:
-        return any(len(whole) > len(text) and whole.startswith(text) for whole, _, _ in self._texts)
+        children = self.children(node).items()
+        return [token for token, text in children if (*node, token) not in self.own and self.open(text)]

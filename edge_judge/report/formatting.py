@@ -25,11 +25,17 @@ MINUS = "\N{MINUS SIGN}"
 
 
 def table(
-    title: str, headers: Sequence[str], rows: Sequence[Sequence[str]], bold: frozenset[int] = frozenset()
+    title: str,
+    headers: Sequence[str],
+    rows: Sequence[Sequence[str]],
+    bold: frozenset[int] = frozenset(),
+    *,
+    words: int = 1,
 ) -> RenderableType:
-    """The first column to the left, figures to the right; bold: the columns that matter most.
+    """Columns of words to the left, figures to the right. bold: the columns that matter most; words: how many columns
+    of words there are, which come first.
 
-    Where the width is short only the first column is folded: a figure is never cut.
+    Where the width is short only the columns of words are folded: a figure is never cut.
     """
     from rich import box
     from rich.table import Table
@@ -40,7 +46,7 @@ def table(
     lines.title_style, lines.header_style, lines.border_style = "bold", "dim", "dim"
     for place, header in enumerate(headers):
         style = "bold" if place in bold else ""
-        if place:
+        if place >= words:
             lines.add_column(Text(header), justify="right", no_wrap=True, style=style)
         else:
             lines.add_column(Text(header), overflow="fold", style=style)

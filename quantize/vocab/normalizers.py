@@ -1,8 +1,8 @@
 """How a tokenizer changes a text before it splits it, as one text for the GGUF.
 
-llama.cpp changes nothing of a text, so the judge applies this itself: "NFC", or the `normalizer` section of
-tokenizer.json, which the tokenizers library reads. Knows: tokenizer.json and SentencePiece's normalizer. Does not know:
-tokens, how a text is split.
+llama.cpp changes nothing of a text, so the judge applies this itself: "NFC", the `normalizer` section of a
+tokenizer.json, which the tokenizers library reads, or an object of type SentencePiece. Knows: tokenizer.json, and the
+normalizer of SentencePiece. Does not know: tokens, how a text is split.
 """
 
 from __future__ import annotations
@@ -31,19 +31,14 @@ def from_steps(kept: Sequence[Mapping[str, Any]], origin: str) -> str | None:
     return _recorded(kept, {"type": "Sequence", "normalizers": list(kept)}, origin)
 
 
-def from_sentencepiece(charsmap: bytes, collapses_spaces: bool, origin: str) -> str | None:
+def from_sentencepiece(charsmap: bytes, collapses_spaces: bool) -> str | None:
     """The text for the normalizer of a tokenizer.model. charsmap: its compiled table of replacements, empty for none;
     collapses_spaces: whether outer spaces are dropped, and inner ones become one.
     """
-    kept: list[dict[str, Any]] = []
-    if charsmap:
-        kept.append({"type": "Precompiled", "precompiled_charsmap": base64.b64encode(charsmap).decode()})
-    if collapses_spaces:
-        kept += [
-            {"type": "Replace", "pattern": {"Regex": pattern}, "content": content}
-            for pattern, content in (("^ +| +$", ""), (" {2,}", " "))
-        ]
-    return from_steps(kept, origin)
+    if not charsmap and not collapses_spaces:
+        return None
+    table = base64.b64encode(charsmap).decode()
+    return json.dumps({"type": "SentencePiece", "charsmap": table, "collapses_spaces": collapses_spaces})
 
 
 def steps(section: object) -> list[Mapping[str, Any]]:

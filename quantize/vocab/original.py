@@ -33,13 +33,16 @@ class OriginalTokenizer:
     def __init__(self, folder: Path, rows: int) -> None:
         document = read_tokenizer(folder / "tokenizer.json")
         self.family = optional_object(folder / "config.json", ConfigError).get("model_type")
-        if document and self.family != "chatglm":
+        self._by_pieces = not (document and self.family != "chatglm")
+        if not self._by_pieces:
             self._encode, ids = _by_tokenizers(folder / "tokenizer.json")
         elif (folder / "tokenizer.model").is_file():
             self._encode, ids = _by_sentencepiece(folder, rows, self.family)
         else:
             raise VocabularyError(f"{folder} has neither tokenizer.json nor tokenizer.model")
         self._ids = ids
+        settings = optional_object(folder / "tokenizer_config.json", ConfigError)
+        self._llama_class = str(settings.get("tokenizer_class")).startswith("LlamaTokenizer")
         self.special: SpecialTokens = read_special(folder, ids, document.get("post_processor"), rows)
 
     def encode(self, text: str) -> list[int]:
@@ -49,6 +52,13 @@ class OriginalTokenizer:
     def id_of(self, text: str) -> int | None:
         """The token with this text."""
         return self._ids.get(text)
+
+    @property
+    def adds_bos(self) -> bool:
+        """Whether a text that is no conversation begins with the bos token, as its makers' tokenizers do by default."""
+        if self.special.add_bos is not None:
+            return self.special.add_bos
+        return self._by_pieces and self.family != "chatglm" or self._llama_class
 
     def role(self, name: str) -> int | None:
         """The token with a role: bos, eos, …"""

@@ -58,7 +58,7 @@ def read_model(path: Path) -> SentencePieceModel:
             raise ValueError("it holds no pieces")
     except (ValueError, struct.error) as problem:
         raise VocabularyError(f"{path} is not a SentencePiece model: {problem}") from problem
-    return SentencePieceModel(tuple(pieces), prefix, from_sentencepiece(charsmap, collapses, str(path)))
+    return SentencePieceModel(tuple(pieces), prefix, from_sentencepiece(charsmap, collapses))
 
 
 def _piece(data: bytes) -> Piece:

@@ -1,22 +1,64 @@
-"""edge-judge models: what is known, how large it would be, whether it fits here, and what is built."""
+"""edge-judge models: what is known, how large it would be, whether it fits here, what is built, and whether a file asks
+its judge with the tokens that its makers meant.
+"""
 
 from __future__ import annotations
 
 import json
 from dataclasses import asdict
+from pathlib import Path
 
 import click
 
 from edge_judge.cli import options, terminal
+from edge_judge.errors import UsageError
 from edge_judge.report.formatting import notes, render, short_size, size, table
 
 HEADING = "begin"
 
 
-@click.command(epilog=options.example("edge-judge models", "edge-judge models --json"))
+EXAMPLES = ("edge-judge models", "edge-judge models --check qwen1.5-7b ~/checkpoints/Qwen1.5-7B-Chat")
+
+
+@click.command(epilog=options.example(*EXAMPLES))
+@click.option(
+    "--check", "checked", metavar="MODEL", help="Check the tokens of a model that is built here, or a GGUF file."
+)
+@click.argument("checkpoint", required=False, type=options.FOLDER)
+@options.chat_template
 @options.as_json
-def models(as_json: bool) -> None:
-    """List the known models: sizes, what fits here, what is built."""
+def models(checked: str | None, checkpoint: Path | None, chat_template: str | None, as_json: bool) -> None:
+    """List the known models: sizes, what fits here, what is built.
+
+    With --check, compare the chat template, the first 50 prompts of a benchmark, the verdicts' marks and the ends of a
+    turn with the tokenizer files in the folder CHECKPOINT. Without a folder, show what the file says of itself.
+    """
+    if checked is not None:
+        _check(checked, checkpoint, chat_template, as_json)
+    elif checkpoint is not None or chat_template is not None:
+        raise UsageError(
+            "a checkpoint and a chat template are for --check", "edge-judge models --check MODEL CHECKPOINT"
+        )
+    else:
+        _list(as_json)
+
+
+def _check(model: str, checkpoint: Path | None, chat_template: str | None, as_json: bool) -> None:
+    from edge_judge.workflows import model_check
+
+    checks = model_check.check_model(
+        model, checkpoint, chat_template=chat_template, listener=terminal.TerminalListener()
+    )
+    if as_json:
+        click.echo(json.dumps([asdict(check) for check in checks], indent=2))
+    else:
+        rows = [[check.what, check.state, check.detail] for check in checks]
+        lines = table(f"Tokens of {model}", ["checked", "state", "detail"], rows, words=3)
+        click.echo(render([lines], terminal.width(), terminal.color()), nl=False)
+    model_check.raise_if_wrong(checks, model)
+
+
+def _list(as_json: bool) -> None:
     from edge_judge.workflows import models as workflow
 
     listed = workflow.models()
