@@ -70,6 +70,11 @@ def interruptible() -> Iterator[None]:
 @pytest.fixture
 def exact(monkeypatch: pytest.MonkeyPatch) -> None:
     """Contexts that compute in 32 bits: otherwise llama.cpp's own results hang on how many tokens a call has."""
+    compute_in_32_bits(monkeypatch)
+
+
+def compute_in_32_bits(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The same, for what is no test."""
     import llama_cpp.llama_cpp as llama
 
     default = llama.llama_context_default_params

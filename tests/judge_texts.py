@@ -18,27 +18,36 @@ from edge_judge.records import Pair
 DATA = Path(__file__).resolve().parents[2] / "shared" / "data"
 NAMES = ("auto-j", "pandalm", "llmbar-natural", "llmbar-neighbor", "llmbar-gptinst", "llmbar-manual")
 FRAGMENTS = (
-    "我想在apple工作。", "答案一更好，答案二更差！", "「引用」", "안녕하세요", "кириллица", "हिन्दी", "ภาษาไทย", "שלום", "مرحبا",
-    "👩‍👩‍👧", "🏳️‍🌈", "🚀🦙", "👍🏽", "e\u0301", "n\u0303o", "q\u0323\u0307", "Å", "A\u030a", "ﬁ", "①½²", "ｆｕｌｌ　ｗｉｄｔｈ", "\u0301",
-    "\r\n", "\r", "\n", "\n\n", "\n\n\n", "\t", "\t\t", " ", "  ", "   ", "        ", " " * 17, " " * 40, "\u00a0", "\u3000", "\u200b",
-    "\u200d", "\ufeff", "\u2028", "\x85", "\x0b", "\x0c", "\x1c", "\x07", "\x00", "a\x00b", "\u2581", "\u2581\u2581the", "x\u2581y", "\ue000",
-    "\U000f0000", "\uffff", "\ufffd", "Ġ", "Ċ", "<0x0A>", "[PAD", "[UNUSED", "ø", "ö", "Àù÷þ",
-    "def f(x):\n    return [[x**2 for _ in range(10)]]  # ok??\n", "if (a[i] != b[[j]]) { return 1; }", "`x`", "```py\n", "</div>",
-    "<b>bold</b>", "{{ m.content }}", "{% raw %}", "$\\frac{1}{2}$", "http://a.example/b?c=1&d=2", "#", "### ", "---", "***", "...",
-    "0", "7", "42", "123", "1234567", "3.14159", "1,000,000.00", "2024-01-01", "４２", "-1e-5", "I'm", "WE'LL", "it's", "’s",
-    "[[A]]", "[[B]]", "[[C]]", " [[A]]", "[[", "]]", "[", "]", "Tie", "1", "2", "A", "B", "User:", "Assistant:", "user\n", "### Answer A",
-    "the quick brown fox", "Name the capital of Norway", "Oslo", "Bergen is better", "and", " or ", "a", "I", "x",
-    "supercalifragilisticexpialidocious", "aaaaaaaaaaaaaaaaaaaa", "ABCDEFGHIJ", "?!", "(", ")", "“quoted”", "—", "~", "\\", "\\n",
-    "people", "philosophy",
+    "我想在apple工作。", "答案一更好，答案二更差！", "「引用」", "안녕하세요", "кириллица", "हिन्दी",
+    "ภาษาไทย", "שלום", "مرحبا", "👩‍👩‍👧",
+    "🏳️‍🌈", "🚀🦙", "👍🏽", "e\u0301", "n\u0303o", "q\u0323\u0307", "Å", "A\u030a", "ﬁ", "①½²",
+    "ｆｕｌｌ　ｗｉｄｔｈ", "\u0301",
+    "\r\n", "\r", "\n", "\n\n", "\n\n\n", "\t", "\t\t", " ", "  ", "   ", "        ", " " * 17, " " * 40, "\u00a0",
+    "\u3000", "\u200b", "\u200d", "\ufeff", "\u2028", "\x85", "\x0b", "\x0c", "\x1c", "\x07", "\x00", "a\x00b",
+    "\u2581", "\u2581\u2581the", "x\u2581y", "\ue000", "\U000f0000", "\uffff", "\ufffd", "Ġ", "Ċ", "<0x0A>", "[PAD",
+    "[UNUSED", "ø", "ö", "Àù÷þ", "def f(x):\n    return [[x**2 for _ in range(10)]]  # ok??\n",
+    "if (a[i] != b[[j]]) { return 1; }", "`x`", "```py\n", "</div>", "<b>bold</b>", "{{ m.content }}", "{% raw %}",
+    "$\\frac{1}{2}$", "http://a.example/b?c=1&d=2", "#", "### ", "---", "***", "...", "0", "7", "42", "123",
+    "1234567", "3.14159", "1,000,000.00", "2024-01-01", "４２", "-1e-5", "I'm", "WE'LL", "it's", "’s", "[[A]]",
+    "[[B]]", "[[C]]", " [[A]]", "[[", "]]", "[", "]", "Tie", "1", "2", "A", "B", "User:", "Assistant:", "user\n",
+    "### Answer A", "the quick brown fox", "Name the capital of Norway", "Oslo", "Bergen is better", "and", " or ",
+    "a", "I", "x", "supercalifragilisticexpialidocious", "aaaaaaaaaaaaaaaaaaaa", "ABCDEFGHIJ", "?!", "(", ")",
+    "“quoted”", "—", "~", "\\", "\\n", "people", "philosophy",
 )  # fmt: skip
-HEADINGS = ("### Instruction", "### Answer A", "### Answer B", "### Verdict", "User: ", "\n\nAssistant:", "[/INST]", "system")
+HEADINGS = (
+    "### Instruction", "### Answer A", "### Answer B", "### Verdict", "User: ", "\n\nAssistant:", "[/INST]",
+    "system",
+)  # fmt: skip
 INVISIBLE = ("\u200b", "\u200d", "\u2060", "\ufeff", "\u00ad", "\x00", "\u202e", "\u034f")
-WORDS = ("philosophy", "people", "the answer", "I'm sure", "我想", "Oslo", "\n", " ", "\n\n", "  ", "1", "[[A]]", "end", "s", "<", ">")
+WORDS = (
+    "philosophy", "people", "the answer", "I'm sure", "我想", "Oslo", "\n", " ", "\n\n", "  ", "1", "[[A]]", "end",
+    "s", "<", ">",
+)  # fmt: skip
 
 
 def real_prompts(count: int = 200) -> tuple[list[str], str]:
-    """Prompts of pairs of published benchmarks, and where they are from; of the pocket benchmark if those are absent."""
-    names = [name for name in NAMES if benchmarks.locate(benchmarks.find(name), DATA).is_file()] or ["pocket"]
+    """Prompts of pairs of published benchmarks, and their names. If those are absent, of the pocket benchmark."""
+    names = [name for name in NAMES if benchmarks.home(benchmarks.find(name), DATA).is_file()] or ["pocket"]
     each = -(-count // len(names))
     pairs = [pair for name in names for pair in _spread(benchmarks.load(name, DATA).pairs, each)]
     protocol = Protocol(grammar.load("pairwise"))

@@ -12,13 +12,14 @@ import numpy as np
 
 
 def decoder_logits(config: dict[str, Any], tensors: dict[str, np.ndarray], tokens: list[int]) -> np.ndarray:
-    """Logits (tokens, vocabulary) of a llama- or qwen2-shaped model in float64."""
+    """Logits (tokens, vocabulary) of a llama-, qwen2- or qwen3-shaped model in float64."""
     import torch
 
     t = {n: torch.from_numpy(a.astype(np.float64)) for n, a in tensors.items()}
     heads, eps = config["num_attention_heads"], config["rms_norm_eps"]
     groups = config.get("num_key_value_heads", heads)
     dim = config.get("head_dim", config["hidden_size"] // heads)
+    frequencies = rope_frequencies(config, dim)
     x = t["model.embed_tokens.weight"][tokens]
     for i in range(config["num_hidden_layers"]):
         at = f"model.layers.{i}."
@@ -27,9 +28,13 @@ def decoder_logits(config: dict[str, Any], tensors: dict[str, np.ndarray], token
             out = y @ t[at + name + ".weight"].T
             return out + t[at + name + ".bias"] if at + name + ".bias" in t else out
 
+        def rotated(letter: str, y: Any, count: int, at: str = at) -> Any:
+            out = project(f"self_attn.{letter}_proj", y).view(len(tokens), count, dim)
+            norm = t.get(f"{at}self_attn.{letter}_norm.weight")
+            return rotate(out if norm is None else rms_norm(out, norm, eps), frequencies)
+
         y = rms_norm(x, t[at + "input_layernorm.weight"], eps)
-        q = rotate(project("self_attn.q_proj", y).view(len(tokens), heads, dim), config["rope_theta"])
-        k = rotate(project("self_attn.k_proj", y).view(len(tokens), groups, dim), config["rope_theta"])
+        q, k = rotated("q", y, heads), rotated("k", y, groups)
         v = project("self_attn.v_proj", y).view(len(tokens), groups, dim)
         x = x + project("self_attn.o_proj", attend(q, k, v).reshape(len(tokens), heads * dim))
         y = rms_norm(x, t[at + "post_attention_layernorm.weight"], eps)
@@ -44,14 +49,28 @@ def rms_norm(x: Any, weight: Any, eps: float) -> Any:
     return x / (x.pow(2).mean(-1, keepdim=True) + eps).sqrt() * weight
 
 
-def rotate(x: Any, theta: float) -> Any:
-    """RoPE over halves: x has shape (positions, heads, dim)."""
+def rope_frequencies(config: dict[str, Any], dim: int) -> Any:
+    """Radians per position (dim / 2,), with Llama 3.1's scaling: waves that are longer than the length trained on are
+    slowed down by the factor, short ones are not, and between the two 1 / wavelength decides.
+    """
+    import torch
+
+    frequencies = config["rope_theta"] ** (-torch.arange(dim // 2, dtype=torch.float64) / (dim // 2))
+    scaling = config.get("rope_scaling") or {}
+    if scaling.get("rope_type") != "llama3":
+        return frequencies
+    low, high = scaling["low_freq_factor"], scaling["high_freq_factor"]
+    waves = scaling["original_max_position_embeddings"] * frequencies / (2 * torch.pi)  # in the length trained on
+    kept = ((waves - low) / (high - low)).clamp(0, 1)
+    return frequencies * (kept + (1 - kept) / scaling["factor"])
+
+
+def rotate(x: Any, frequencies: Any) -> Any:
+    """RoPE over halves: x has shape (positions, heads, dim), frequencies (dim / 2,)."""
     import torch
 
     half = x.shape[-1] // 2
-    angle = torch.arange(len(x), dtype=x.dtype)[:, None] * theta ** (
-        -torch.arange(half, dtype=x.dtype) / half
-    )
+    angle = torch.arange(len(x), dtype=x.dtype)[:, None] * frequencies
     cos, sin = angle.cos()[:, None], angle.sin()[:, None]
     return torch.cat(
         [x[..., :half] * cos - x[..., half:] * sin, x[..., half:] * cos + x[..., :half] * sin], -1

@@ -5,11 +5,13 @@ from dataclasses import replace
 import pytest
 from checkpoints import make_checkpoint, qwen2_config
 
-from edge_judge.engine import evaluator, local
+from edge_judge.engine import RecordedEngine, evaluator, local
 from edge_judge.engine import model as models
 from edge_judge.errors import DataError, MemoryLimitError
+from edge_judge.inference import Distribution, TextHandling
+from edge_judge.judging.prompting import prompt_texts
 from edge_judge.protocols import grammar
-from edge_judge.protocols.protocol import Protocol
+from edge_judge.protocols.protocol import Protocol, Question
 from edge_judge.records import Benchmark, Judge, Limits, Pair, ProgressListener
 from edge_judge.runs import folder as run_folder
 from edge_judge.runs import session as sessions
@@ -162,3 +164,48 @@ def noting(close, name, order):
 
 def full(verdict):
     raise OSError("no room")
+
+
+class Telling(ProgressListener):
+    """Keeps the notes that it hears."""
+
+    def __init__(self):
+        self.notes = []
+
+    def note(self, text):
+        self.notes.append(text)
+
+
+def test_how_texts_are_treated_is_kept_with_the_run_and_what_may_be_wrong_with_it_is_told_once(
+    judge, tmp_path, monkeypatch
+):
+    doubtful = TextHandling("unknown", ("it does not name its pre-tokenizer",))
+    monkeypatch.setattr(local.LocalEngine, "text_handling", lambda self, texts: doubtful)
+    listener = Telling()
+    with sessions.Session(judge, threads=1) as session, opened(judge, tmp_path) as folder:
+        session.evaluate(SIX, PAIRWISE, folder, listener)
+        assert listener.notes[0] == f"{judge.gguf}: it does not name its pre-tokenizer"
+        told = len(listener.notes)
+        session.evaluate(SIX, PAIRWISE, folder, listener)  # read back: nothing is judged
+        assert len(listener.notes) == told
+    kept = run_folder.noted(folder.path, "text_handling")
+    assert kept == {"normalizer": "unknown", "doubts": ["it does not name its pre-tokenizer"]}
+
+
+def test_verdicts_that_a_judge_may_spell_in_two_ways_are_kept_and_counted_in_a_note(judge, tmp_path):
+    shares = [0.2, 0.02, 0.005, *[0.0] * 9]
+    questions = [Question(pair, order) for pair in PAIRS for order in PAIRWISE.orders]
+    engine = RecordedEngine({
+        prompt: Distribution({"a": 0.5, "b": 0.3, "tie": 0.2}, 0.9, respelled=share)
+        for share, question in zip(shares, questions, strict=True)
+        for prompt in prompt_texts(PAIRWISE, question)
+    })  # fmt: skip
+    listener = Telling()
+    with sessions.Session(judge, engine=engine) as session, opened(judge, tmp_path) as folder:
+        session.evaluate(SIX, PAIRWISE, folder, listener)
+        kept = [verdict.respelled for verdict in folder.verdicts()]
+    assert kept == [0.2, 0.02, 0.005, *[None] * 9]
+    assert listener.notes == [
+        "six: in 2 of 12 verdicts at least 1% of the probability is on other tokens for the same text "
+        "(largest share 20%); it is counted"
+    ]

@@ -38,6 +38,7 @@ from edge_judge.records import Batching, Judge, Limits
 
 BLOCK = 16_384  # least tokens of a block; an interrupted run resumes at the start of a block
 PROMPT_KEY = "edge_judge.prompt"  # the metadata key of the prompt that the model was trained to judge with
+TOKENIZATION = "2"  # another number whenever the same message becomes other tokens; 1 until 0.1.0, without a name
 SPARE = 32  # tokens reserved for what a rule forces, at least
 
 LocalWriter = FreeFormWriter | ReasoningWriter[Any]
@@ -76,7 +77,7 @@ class LocalEngine:
 
     @property
     def versions(self) -> Mapping[str, str]:
-        return {"llama_cpp": llama.version()}
+        return {"llama_cpp": llama.version(), "tokenization": TOKENIZATION}
 
     @property
     def name(self) -> str:
@@ -126,7 +127,10 @@ class LocalEngine:
         places = [(index, place) for index, one in enumerate(texts) for place in range(len(one.continuations))]
         queries = [query for prompt, one in zip(prompts, texts, strict=True) for query in one.queries(prompt.tokens)]
         blocks = _blocks_with(plan.blocks(queries, BLOCK), lambda query: wanted(places[query][0]))
-        return LocalReading(self.model, blocks, batching, self._limits, texts, places)
+        included = {places[query][0] for block in blocks for query in block.queries}
+        distinct = len({prompts[index].tokens for index in included})
+        alone = sum(prompts[index].size + texts[index].reads - 1 for index in included)
+        return LocalReading(self.model, blocks, batching, self._limits, texts, places, distinct, alone)
 
     def write(
         self, prompts: Sequence[EncodedPrompt], writing: Writing, copied: Copied, wanted: Wanted, batching: Batching
@@ -181,26 +185,20 @@ class _LocalWork:
     limits: Limits
 
     @property
-    def prompts(self) -> int:
-        return sum(len(block.sequences) for block in self.plans)
-
-    @property
     def tokens(self) -> int:
         return sum(block.tokens for block in self.plans)
-
-    @property
-    def tokens_alone(self) -> int:
-        return sum(block.tokens_alone for block in self.plans)
 
 
 @dataclass(frozen=True, slots=True)
 class LocalReading(_LocalWork, Generic[Outcome]):
     """The work of reading probabilities. texts: the candidates of each prompt; places: the prompt and the continuation
-    of each query.
+    of each query; prompts, tokens_alone: as in `Work`.
     """
 
     texts: Sequence[Candidates[Outcome]]
     places: Sequence[tuple[int, int]]
+    prompts: int
+    tokens_alone: int
 
     def answers(
         self, started: Started, evaluated: Evaluated
@@ -226,6 +224,14 @@ class LocalWriting(_LocalWork):
 
     set_up: Callable[[], Callable[[int], LocalWriter]]
     reserve: int
+
+    @property
+    def prompts(self) -> int:
+        return sum(len(block.sequences) for block in self.plans)
+
+    @property
+    def tokens_alone(self) -> int:
+        return sum(block.tokens_alone for block in self.plans)
 
     def answers(self, started: Started, evaluated: Evaluated) -> Generator[tuple[int, Written[Any]], None, None]:
         writer = self.set_up()

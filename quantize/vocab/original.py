@@ -21,6 +21,7 @@ from quantize.vocab.special import read_special
 from quantize.vocab.tokenizer_json import read_tokenizer
 
 Encode = Callable[[str], list[int]]
+_NO_PREFIX = b"\x1a\x02\x18\x00"  # normalizer_spec { add_dummy_prefix: false }, which replaces what stands before it
 
 
 class OriginalTokenizer:
@@ -93,13 +94,29 @@ def _by_sentencepiece(folder: Path, rows: int, family: object) -> tuple[Encode, 
         added = dict(zip(spm.CHATGLM_SPECIALS, range(pieces, rows), strict=False))
     else:
         added |= {model.id_to_piece(token): token for token in range(pieces) if model.is_control(token)}
-    names = sorted(added, key=len, reverse=True)
-    special = re.compile(f"({'|'.join(map(re.escape, names))})") if names else None
+    special = _special(added, family)
+    settings = optional_object(folder / "tokenizer_config.json", ConfigError)
+    first_only = family != "chatglm" and spm.first_space_only(settings, {})
+    later = SentencePieceProcessor(model_proto=model.serialized_model_proto() + _NO_PREFIX) if first_only else model
 
     def encode(text: str) -> list[int]:
         tokens: list[int] = []
-        for part in special.split(text) if special else [text]:
-            tokens += [added[part]] if part in added else model.encode(part)
+        for place, part in enumerate(special.split(text) if special else [text]):
+            if place % 2:  # what the expression matches
+                tokens.append(added[part])
+            else:
+                tokens += (later if place else model).encode(part)
         return tokens
 
     return encode, {model.id_to_piece(token): token for token in range(pieces)} | added
+
+
+def _special(added: Mapping[str, int], family: object) -> re.Pattern[str] | None:
+    """An expression that matches special tokens. ChatGLM's `sop` is one where a prompt begins, its `eop` nowhere: in a
+    message both are parts of words.
+    """
+    names = sorted(added, key=len, reverse=True)
+    expressions = [re.escape(name) for name in names if family != "chatglm" or not name.isalpha()]
+    if family == "chatglm":
+        expressions.append(r"(?<=\A\[gMASK\])sop")
+    return re.compile(f"({'|'.join(expressions)})") if expressions else None
