@@ -210,7 +210,7 @@ def _save(
     path = ROOT / "results" / "speed" / "profile" / f"{name}.json"
     path.parent.mkdir(parents=True, exist_ok=True)
     path.write_text(json.dumps(profile, indent=1) + "\n")
-    print(path.read_text(), end="")
+    print(path.read_text("utf-8"), end="")
 
 
 def _by_part(values: NDArray[np.float64]) -> dict[str, float]:

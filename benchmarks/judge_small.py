@@ -56,7 +56,7 @@ def _run_eval(results: Path, *more: str) -> None:
 def _verdicts_per_second(results: Path) -> float:
     """As the run records it, from before the model is loaded to the last verdict."""
     _run_eval(results)
-    measured = json.loads(next(results.rglob("run.json")).read_text())["measured"]
+    measured = json.loads(next(results.rglob("run.json")).read_text("utf-8"))["measured"]
     return float(measured["verdicts"] / measured["wall_seconds"])
 
 

@@ -146,7 +146,7 @@ class Watch(threading.Thread):
 
     def run(self) -> None:
         while not self.stopped.wait(0.05):
-            status = dict(line.split(":", 1) for line in Path("/proc/self/status").read_text().splitlines())
+            status = dict(line.split(":", 1) for line in Path("/proc/self/status").read_text("utf-8").splitlines())
             self.anonymous = max(self.anonymous, int(status["RssAnon"].split()[0]) * 1024)
             self.mapped = max(self.mapped, int(status["RssFile"].split()[0]) * 1024)
             self.disk = max(self.disk, sum(self.size(p) for p in self.folder.rglob("*") if p.name != self.output))

@@ -98,7 +98,7 @@ def main(llama_cpp: str, model: str, out: str, kind: str, pre: str) -> None:
     from conversion.base import TextModel  # type: ignore[import-not-found]
 
     TextModel.get_vocab_base_pre = lambda *_: pre
-    config = json.loads((Path(model) / "config.json").read_text())
+    config = json.loads((Path(model) / "config.json").read_text("utf-8"))
     if config["architectures"] == ["NanbeigeForCausalLM"]:  # there under a name of its own, here plain llama
         (Path(model) / "config.json").write_text(json.dumps(config | {"architectures": ["LlamaForCausalLM"]}))
     sys.argv = ["convert", model, "--outfile", out, "--outtype", kind]

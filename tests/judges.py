@@ -1,4 +1,4 @@
-"""Small checkpoint folders of twelve judges: each with the tokenizer files, the settings and the chat format of its kind.
+"""Small checkpoint folders of twelve judges, each with the tokenizer files, settings and chat format of its kind.
 
 The tokenizers are trained here on a few lines in which verdicts are frequent, so that a border in the wrong place costs
 a token. Where a published vocabulary lies beside the project, a folder can have that instead. The chat templates are
@@ -11,7 +11,6 @@ from __future__ import annotations
 
 import io
 import json
-import sys
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from functools import cache
@@ -38,7 +37,8 @@ CORPUS = [
     "User: which answer is better?\n\nAssistant: [[B]] the assistant says to the user",
     "I'm sure it's 12345 or 3.14, and we'll see",
     "我想在apple工作1314151天。答案一更好，[[A]]。",
-    "aesop and esop said to the people that philosophy pays",
+    "the people",
+    "ABCDEFGHIJKLMNOPQRSTUVWXYZ abcdefghijklmnopqrstuvwxyz 0123456789 !#$%&'()*+,-./:;<=>?@[]^_`{|}~",
     "def f(x):\n    return [[x**2 for _ in range(10)]]  # ok\n",
     "    four  two\tone\n\n\n      six        eight",
     "naïve café, ÄÖÜß, кириллица",
@@ -79,8 +79,12 @@ _DATED = (
 )
 _THINKING = (
     "{% for m in messages %}{% if m.role == 'assistant' and loop.last %}"
-    "{{ '<|im_start|>assistant\n<think>\n\n</think>\n\n' + m.content + '<|im_end|>\n' }}{% else %}" + _TURN + "{% endif %}"
-    "{% endfor %}" + _ASK + "{% if add_generation_prompt and enable_thinking is defined and not enable_thinking %}"
+    "{{ '<|im_start|>assistant\n<think>\n\n</think>\n\n' + m.content + '<|im_end|>\n' }}"
+    "{% else %}"
+    + _TURN
+    + "{% endif %}{% endfor %}"
+    + _ASK
+    + "{% if add_generation_prompt and enable_thinking is defined and not enable_thinking %}"
     "{{ '<think>\n\n</think>\n\n' }}{% endif %}"
 )
 _DEEPSEEK = (
@@ -168,12 +172,8 @@ def _published_bytelevel(kind: ByteLevel) -> Document:
     named = {text: i for i, text in enumerate(tokens) if types[i] != 1 and not text.startswith("[PAD")}
     for text in (*kind.special, *kind.added):
         named.setdefault(text, max(*vocab.values(), *named.values()) + 1)
-    added = [
-        {"id": i, "content": text, "special": text not in kind.added and types[min(i, len(types) - 1)] == 3, **_PLAIN}
-        for text, i in named.items()
-    ]
-    for token in added:
-        token["special"] |= token["content"] in kind.special
+    control = {tokens[i] for i, held in enumerate(types) if held == 3}.union(kind.special)
+    added = [{"id": i, "content": text, "special": text in control, **_PLAIN} for text, i in named.items()]
     return _shell(kind, vocab, [merge.split(" ") for merge in values["tokenizer.ggml.merges"]], added)
 
 
@@ -204,11 +204,13 @@ def _texts(value: Any) -> Any:
 
 @dataclass(frozen=True)
 class SentencePiece:
-    """Files made from a SentencePiece model. published: the name of its vocabulary, "" for none; prefix: whether a space
-    is put before a text; control, symbols: pieces of these types; added: texts that the settings add after the pieces
-    (special) or give to a piece; renamed: such a piece and its new text; json: "" for no tokenizer.json, "always" or
-    "first" for one that puts the space before every text or only before the first; model: whether there is a
-    tokenizer.model; roles: what special_tokens_map.json says; settings: of tokenizer_config.json.
+    """Files made from a SentencePiece model.
+
+    published: the name of its vocabulary, "" for none; prefix: whether a space is put before a text; control, symbols:
+    pieces of these types; added: texts that follow the pieces; renamed: a piece and the text that the settings give it;
+    json: "" for no tokenizer.json, "always" or "first" for one that puts the space before every text or before the
+    first; model: whether there is a tokenizer.model; roles: what special_tokens_map.json says; settings: what
+    tokenizer_config.json says.
     """
 
     published: str = ""
@@ -254,7 +256,7 @@ def _trained_spm(prefix: bool, control: tuple[str, ...], symbols: tuple[str, ...
 
     out = io.BytesIO()
     sentencepiece.SentencePieceTrainer.train(
-        sentence_iterator=iter(CORPUS),
+        sentence_iterator=iter("\n".join(CORPUS).split("\n")),  # a line end is in no piece, as in Llama's
         model_writer=out,
         vocab_size=470,
         model_type="bpe",
@@ -306,8 +308,9 @@ class Family:
 
     config, tensors: of its checkpoint. template: its chat template, None where the published checkpoint has none.
     chat: the format that the judge is told to use then. rendered_by: a template that renders the same prompt, if the
-    checkpoint has none. bos: the text of the token that its tokenizer puts before a prompt, "" for none. lead: what
-    stands between a prompt and an answer.
+    checkpoint has none. bos: the text of the token that a prompt begins with, "" for none: where a checkpoint has a
+    template, only that writes one, whatever its tokenizer puts before other texts. lead: what stands between a prompt
+    and an answer.
     """
 
     name: str
@@ -342,7 +345,7 @@ class Family:
 
     def rows(self, folder: Path) -> int:
         """The rows of a written checkpoint's embedding."""
-        rows: int = json.loads((folder / "config.json").read_text())[self._rows_key]
+        rows: int = json.loads((folder / "config.json").read_text("utf-8"))[self._rows_key]
         return rows
 
     @property
@@ -389,7 +392,7 @@ FAMILIES = {
         ),
         Family(
             "nanbeige2", _LLAMA | {"architectures": ["NanbeigeForCausalLM"], "model_type": "nanbeige"},
-            SentencePiece(added=("<|im_start|>", "<|im_end|>"), settings={"add_bos_token": True}), "<s>", "",
+            SentencePiece(added=("<|im_start|>", "<|im_end|>"), settings={"add_bos_token": True}), "", "",
             _system("你是一个诚实的助手。") + _chatml(""),
         ),
         Family("chatglm3", _CHATGLM3, SentencePiece(), "", "\n ", rendered_by=_CHATGLM, tensors=chatglm_tensors),
@@ -445,15 +448,26 @@ def write_vocabulary(family: Family, folder: Path, out: Path) -> Path:
 
 
 def main() -> None:
-    """Print a Markdown table of how far the judge agrees with each checkpoint."""
+    """Print a Markdown table of how far the judge agrees with each checkpoint.
+
+    Probabilities are computed in 32 bits from small random weights. There are none for a published vocabulary.
+    """
+    import pytest
+    from conftest import compute_in_32_bits
     from judge_oracle import agreement
 
-    print("family | tokenizer used | real pairs equal | fuzzed texts equal | largest \\|Δp\\|\n---|---|---|---|---")
-    for family in FAMILIES.values():
-        for published in [True, False][not family.published :]:
-            row = agreement(family, published=published)
-            print(" | ".join((family.name, "published" if published else "small", *row)), flush=True)
+    columns = (
+        "family", "tokenizer used", "real pairs equal", "fuzzed texts equal", "largest \\|Δp\\|",
+        "largest \\|Δp\\| over the spellings read",
+    )  # fmt: skip
+    print(" | ".join(columns), " | ".join(["---"] * len(columns)), sep="\n")
+    with pytest.MonkeyPatch.context() as patch:
+        compute_in_32_bits(patch)
+        for family in FAMILIES.values():
+            for published in (False, True)[: 1 + family.published]:
+                row = agreement(family, published=published)
+                print(" | ".join((family.name, "published" if published else "small", *row)), flush=True)
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    main()

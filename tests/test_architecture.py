@@ -1,6 +1,7 @@
 """Who may import whom: data flows one way, and heavy libraries are met in few places."""
 
 import ast
+import re
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -104,6 +105,12 @@ def test_one_file_of_the_engine_alone_touches_llama_cpp_however_it_is_named():
         if path.is_relative_to(ROOT / "edge_judge") and "import llama_cpp" in path.read_text(encoding="utf-8")
     }
     assert named == {"edge_judge/engine/llama.py"}
+
+
+def test_no_file_is_read_in_the_encoding_of_the_machine():
+    reading = re.compile(r"\.read_text\(\)")
+    files = [*FILES, *(ROOT / "tests").glob("*.py"), *(ROOT / "benchmarks").glob("*.py")]
+    assert [path.name for path in files if reading.search(path.read_text(encoding="utf-8"))] == []
 
 
 def loaded_by(program: str) -> set[str]:

@@ -90,6 +90,18 @@ def test_the_white_space_before_an_answer_is_what_the_template_writes_there(answ
     assert formatted(template) == ChatFormat("User: ", "\nAssistant:", lead=lead)
 
 
+def test_a_judge_that_can_think_first_is_told_not_to_as_its_own_template_says_it():
+    template = (
+        "{% for m in messages %}{% if m.role == 'user' %}<|im_start|>user\n{{ m.content }}<|im_end|>\n{% else %}"
+        "<|im_start|>assistant\n<think>\n\n</think>\n\n{{ m.content }}<|im_end|>\n{% endif %}{% endfor %}"
+        "{% if add_generation_prompt %}{{ '<|im_start|>assistant\n' }}"
+        "{% if enable_thinking is defined and not enable_thinking %}{{ '<think>\n\n</think>\n\n' }}{% endif %}"
+        "{% endif %}"
+    )
+    after = "<|im_end|>\n<|im_start|>assistant\n<think>\n\n</think>\n\n"
+    assert formatted(template) == ChatFormat("<|im_start|>user\n", after)  # and so nothing more stands before an answer
+
+
 def test_block_lines_leave_no_trace_as_in_the_library_templates_are_written_for():
     template = (
         "{% for m in messages %}\n    {% if m.role == 'user' %}\nU: {{ m.content }}\n    {% endif %}\n{% endfor %}\nA:"

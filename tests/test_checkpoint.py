@@ -154,7 +154,7 @@ def test_a_missing_shard_is_named(tmp_path):
 def test_an_index_that_promises_a_tensor_its_file_lacks_is_refused(tmp_path):
     write_weights(tmp_path, random_tensors(), shards=2)
     index = tmp_path / "model.safetensors.index.json"
-    document = json.loads(index.read_text())
+    document = json.loads(index.read_text("utf-8"))
     document["weight_map"]["extra"] = "model-00001-of-00002.safetensors"
     index.write_text(json.dumps(document))
     with pytest.raises(CheckpointError, match="'extra'"):

@@ -188,7 +188,7 @@ def test_runs_under_other_prompts_are_not_compared(edge: Edge, tmp_path: Path) -
     for scheme in ("f16", "q8_0"):
         edge("eval", "--limit", 3, "--scheme", scheme)
     path = tmp_path / "results/pocket/pocket/q8_0/pairwise/run.json"
-    path.write_text(path.read_text().replace('"prompt_sha256": "', '"prompt_sha256": "0'))
+    path.write_text(path.read_text("utf-8").replace('"prompt_sha256": "', '"prompt_sha256": "0'))
     fails(edge("compare"), 1, "prompt_sha256")
 
 

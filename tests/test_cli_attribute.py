@@ -28,7 +28,7 @@ def test_the_recorded_runs_give_the_whole_chain(edge: Edge) -> None:
     for step in steps:
         for side in ("before", "after"):
             path = RECORDED / "pocket" / "pocket" / step[side]["scheme"] / step[side]["grammar"] / "score.json"
-            strict = json.loads(path.read_text())["strict"]
+            strict = json.loads(path.read_text("utf-8"))["strict"]
             assert same(step[side]["accuracy"], strict["accuracy"])
             assert same(step[side]["format_errors"], strict["format_errors"])
         change = 100 * (step["after"]["accuracy"]["value"] - step["before"]["accuracy"]["value"])
@@ -81,7 +81,7 @@ def test_where_no_step_can_be_computed_it_is_an_error_that_says_what_to_run(edge
 def test_runs_that_differ_in_more_are_refused_by_name(edge: Edge, tmp_path: Path) -> None:
     recorded(tmp_path, "f16/none", "f16/pairwise")
     path = tmp_path / "results/pocket/pocket/f16/none/run.json"
-    path.write_text(path.read_text().replace('"seed": null', '"seed": 7'))
+    path.write_text(path.read_text("utf-8").replace('"seed": null', '"seed": 7'))
     fails(edge("attribute"), 1, "more than the grammar", "settings.seed")
 
 
@@ -96,5 +96,5 @@ def test_mistyped_names_are_answered_with_the_nearest(edge: Edge) -> None:
 def test_a_broken_noise_floor_is_told(edge: Edge, tmp_path: Path) -> None:
     recorded(tmp_path, "f16/none", "f16/pairwise")
     path = tmp_path / "results/pocket/pocket/f16/pairwise/run.json"
-    path.write_text(path.read_text().replace('"repeats"', '"rehearsals"'))
+    path.write_text(path.read_text("utf-8").replace('"repeats"', '"rehearsals"'))
     fails(edge("attribute"), 1, "run.json: noise", "--repeat")

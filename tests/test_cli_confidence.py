@@ -45,14 +45,14 @@ def runs(count: int, model: str = "a-model-with-a-name-that-goes-on-7b") -> tupl
 
 def recorded(path: Path) -> dict[str, Any]:
     """What the run's own score says of its strict accuracy."""
-    found: dict[str, Any] = json.loads((path / "score.json").read_text())["strict"]["accuracy"]
+    found: dict[str, Any] = json.loads((path / "score.json").read_text("utf-8"))["strict"]["accuracy"]
     return found
 
 
 def slowed(path: Path, to: Path, seconds: float) -> Path:
     """A copy of a run that took so long."""
     shutil.copytree(path, to)
-    told = json.loads((to / "run.json").read_text())
+    told = json.loads((to / "run.json").read_text("utf-8"))
     (to / "run.json").write_text(json.dumps({**told, "measured": {**told["measured"], "wall_seconds": seconds}}))
     return to
 
@@ -144,14 +144,14 @@ def test_what_cannot_be_done_is_refused_in_a_line(edge: Edge, said: list[object]
 
 def test_runs_on_two_benchmarks_are_refused_by_name(edge: Edge, tmp_path: Path) -> None:
     shutil.copytree(SMALL, tmp_path / "other")
-    settings = json.loads((tmp_path / "other/run.json").read_text())
+    settings = json.loads((tmp_path / "other/run.json").read_text("utf-8"))
     (tmp_path / "other/run.json").write_text(json.dumps({**settings, "benchmark": "mine"}))
     fails(edge("jury", SMALL, tmp_path / "other"), 1, "the runs are on pocket and mine")
 
 
 def test_a_benchmark_that_has_changed_since_is_refused(edge: Edge, tmp_path: Path) -> None:
     shutil.copytree(LARGE, tmp_path / "other")
-    settings = json.loads((tmp_path / "other/run.json").read_text())
+    settings = json.loads((tmp_path / "other/run.json").read_text("utf-8"))
     settings["settings"]["benchmark_sha256"] = "0" * 64
     (tmp_path / "other/run.json").write_text(json.dumps(settings))
     fails(edge("cascade", SMALL, tmp_path / "other"), 1, "another one than the run judged")

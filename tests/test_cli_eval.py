@@ -81,7 +81,7 @@ def test_json_holds_every_figure_with_its_interval(edge: Edge) -> None:
 
 def test_a_verdict_line_has_the_documented_fields_and_probabilities_that_sum_to_one(edge: Edge, tmp_path: Path) -> None:
     edge("eval", "--limit", 10)
-    for line in (tmp_path / RUN / "verdicts.jsonl").read_text().splitlines():
+    for line in (tmp_path / RUN / "verdicts.jsonl").read_text("utf-8").splitlines():
         verdict = json.loads(line)
         assert set(verdict) == {"id", "order", "verdict", "p", "text", "mass"}
         assert sum(verdict["p"].values()) == pytest.approx(1)
@@ -110,8 +110,8 @@ def test_a_run_that_was_killed_and_resumed_scores_as_one_that_never_was(
     again = edge("eval", "--results", "killed")
     assert again.returncode == 0, again.stderr
     assert lines_of(kept / "verdicts.jsonl") == 1200
-    expected = (tmp_path / "whole" / RUN.relative_to("results") / "score.json").read_text()
-    assert (kept / "score.json").read_text() == expected
+    expected = (tmp_path / "whole" / RUN.relative_to("results") / "score.json").read_text("utf-8")
+    assert (kept / "score.json").read_text("utf-8") == expected
 
 
 @pytest.mark.skipif(os.name != "posix", reason="signals")
@@ -138,7 +138,7 @@ def test_a_larger_limit_goes_on_and_a_smaller_one_takes_nothing_away(edge: Edge,
     assert lines_of(tmp_path / RUN / "verdicts.jsonl") == 20
     (few,) = json.loads(edge("eval", "--limit", 5, "--json").stdout)
     assert few["verdicts"] == 10
-    assert json.loads((tmp_path / RUN / "score.json").read_text())["verdicts"] == 20
+    assert json.loads((tmp_path / RUN / "score.json").read_text("utf-8"))["verdicts"] == 20
 
 
 def test_a_run_begun_under_other_settings_is_refused_with_the_difference_named(edge: Edge) -> None:

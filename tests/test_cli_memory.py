@@ -80,7 +80,7 @@ def told(stderr: str) -> float:
 
 
 def kept(folder: Path) -> dict[str, object]:
-    found: dict[str, object] = json.loads((folder / "run.json").read_text())
+    found: dict[str, object] = json.loads((folder / "run.json").read_text("utf-8"))
     return found
 
 

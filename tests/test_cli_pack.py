@@ -62,12 +62,12 @@ def test_an_imported_run_is_a_run_like_any_other_that_says_where_it_comes_from(
     edge: Edge, pack: Path, tmp_path: Path
 ) -> None:
     edge("pack", "import", pack)
-    known, recorded = (json.loads((path / "run.json").read_text()) for path in (tmp_path / HERE, F16))
+    known, recorded = (json.loads((path / "run.json").read_text("utf-8")) for path in (tmp_path / HERE, F16))
     assert known["imported"] == {"pack_sha256": packs.read(pack.read_bytes()).sha256, "edge_judge": __version__}
     assert {name: known[name] for name in ("settings", "measured", "gguf_bytes")} == {
         name: recorded[name] for name in ("settings", "measured", "gguf_bytes")
     }
-    score, wanted = (json.loads((path / "score.json").read_text()) for path in (tmp_path / HERE, F16))
+    score, wanted = (json.loads((path / "score.json").read_text("utf-8")) for path in (tmp_path / HERE, F16))
     assert score["strict"]["accuracy"] == wanted["strict"]["accuracy"]
     assert sorted(path.name for path in (tmp_path / HERE).iterdir()) == sorted(run_folder.FILES)
     done = edge("compare")
@@ -90,14 +90,14 @@ def test_show_tells_what_a_pack_is(edge: Edge, pack: Path) -> None:
     assert max(map(len, said.splitlines())) <= 80
     found = json.loads(edge("pack", "show", pack, "--json").stdout)
     assert (found["scheme"], found["pairs"], found["verdicts"]) == ("f16", 600, 1200)
-    assert found["settings"] == json.loads((F16 / "run.json").read_text())["settings"]
+    assert found["settings"] == json.loads((F16 / "run.json").read_text("utf-8"))["settings"]
 
 
 @pytest.mark.parametrize("name", ["prompt_sha256", "grammar_sha256"])
 def test_a_pack_under_other_conditions_is_refused_with_the_difference_named(
     edge: Edge, pack: Path, tmp_path: Path, name: str
 ) -> None:
-    here = json.loads((F16 / "run.json").read_text())["settings"][name]
+    here = json.loads((F16 / "run.json").read_text("utf-8"))["settings"][name]
     altered(pack, {name: "5" * 64})
     fails(edge("pack", "import", pack), 1, name, "5" * 64, here, "hint: ")
     fails(edge("compare", *LADDER, "--baseline", pack), 1, f"settings.{name}", "5" * 64, here)
@@ -125,7 +125,7 @@ def test_a_run_that_is_there_already_is_replaced_only_when_asked(edge: Edge, pac
     fails(edge("pack", "import", pack), 1, "decoding was probabilities, is by lot", "--fresh")
     assert (tmp_path / HERE / "run.json").read_bytes() == before
     assert edge("pack", "import", pack, "--fresh").returncode == 0
-    assert "by lot" in (tmp_path / HERE / "run.json").read_text()
+    assert "by lot" in (tmp_path / HERE / "run.json").read_text("utf-8")
 
 
 def test_a_broken_pack_changes_nothing(edge: Edge, pack: Path, tmp_path: Path) -> None:
@@ -156,7 +156,7 @@ def test_a_benchmark_of_ones_own_is_carried_without_its_path(edge: Edge, tmp_pat
     done = edge("pack", "import", "own.ejpack", "--results", there, "--benchmark", moved)
     assert done.returncode == 0, done.stderr
     assert edge("compare", "--results", there).returncode == 0
-    moved.write_text(moved.read_text().replace("Name", "Call"))
+    moved.write_text(moved.read_text("utf-8").replace("Name", "Call"))
     again = edge("pack", "import", "own.ejpack", "--results", "third", "--benchmark", moved)
     fails(again, 1, "another file than this mine", "here ")
     assert not (tmp_path / "third").exists()

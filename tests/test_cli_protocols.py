@@ -102,6 +102,6 @@ def test_a_repeated_run_tells_its_noise_floor_and_keeps_it(edge, tmp_path):
     score = scored(edge, "--repeat", 2)
     assert (score["noise"]["repeats"], score["noise"]["verdicts"]) == (1, 8)
     assert 0 <= score["noise"]["mean"] <= score["noise"]["largest"] < 0.05
-    kept = json.loads((tmp_path / "results/pocket/pocket/f16/pairwise/run.json").read_text())
+    kept = json.loads((tmp_path / "results/pocket/pocket/f16/pairwise/run.json").read_text("utf-8"))
     assert kept["noise"] == score["noise"]
     assert "judged once more in other batches" in edge("eval", "--limit", 4, "--repeat", 2).stdout.replace("\n", " ")

@@ -41,7 +41,7 @@ def make(folder: Path, text: str) -> Path:
 
 
 def embedded(page: Path, name: str) -> Any:
-    _, _, rest = page.read_text().partition(f'id="{name}">')
+    _, _, rest = page.read_text("utf-8").partition(f'id="{name}">')
     return json.loads(rest.partition("</script>")[0])
 
 
@@ -58,7 +58,7 @@ def test_a_run_named_alone_brings_its_baseline(edge: Edge, runs: Path, tmp_path:
     done = edge("report", runs / "q4_k_m" / "pairwise", "-o", "one.html", "--margin", "1.5")
     assert done.returncode == 0 and done.stdout == "one.html\n"
     found = embedded(tmp_path / "one.html", "figures")
-    assert "1.5 points below f16" in (tmp_path / "one.html").read_text() and len(found["runs"]) == 2
+    assert "1.5 points below f16" in (tmp_path / "one.html").read_text("utf-8") and len(found["runs"]) == 2
 
 
 @pytest.mark.parametrize(("name", "begins"), [("c.svg", b"<svg"), ("c.PNG", b"\x89PNG")])
@@ -92,7 +92,7 @@ def test_without_labels_there_is_a_page_and_no_chart(edge: Edge, tmp_path: Path)
 
 def test_a_missing_or_changed_baseline_is_told_on_the_page(edge: Edge, runs: Path, tmp_path: Path) -> None:
     path = runs / "f16" / "pairwise" / "run.json"
-    path.write_text(path.read_text().replace('"benchmark_sha256": "', '"benchmark_sha256": "0'))
+    path.write_text(path.read_text("utf-8").replace('"benchmark_sha256": "', '"benchmark_sha256": "0'))
     for told in ("no comparison with f16", "no f16 run of pocket"):
         done = edge("report", runs / "q4_k_m" / "pairwise")
         assert done.returncode == 0 and told in done.stderr
@@ -103,7 +103,7 @@ def test_a_missing_or_changed_baseline_is_told_on_the_page(edge: Edge, runs: Pat
 
 def test_runs_under_other_settings_are_not_compared(edge: Edge, runs: Path, tmp_path: Path) -> None:
     path = runs / "q4_k_m" / "pairwise" / "run.json"
-    path.write_text(path.read_text().replace('"settings": {', '"settings": {"seed": 7, '))
+    path.write_text(path.read_text("utf-8").replace('"settings": {', '"settings": {"seed": 7, '))
     done = edge("report")
     assert done.returncode == 0 and "not compared" in done.stderr and "seed" in done.stderr
     assert embedded(tmp_path / "report.html", "figures")["runs"][1]["ladder"][3] == "–"

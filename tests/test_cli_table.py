@@ -79,7 +79,7 @@ def test_a_run_named_alone_is_still_compared_with_the_f16_run_beside_it(edge: Ed
 def spoil(run: Path) -> None:
     """Let it have judged another file than the one that is there."""
     path = run / "run.json"
-    path.write_text(path.read_text().replace('"benchmark_sha256": "', '"benchmark_sha256": "0'))
+    path.write_text(path.read_text("utf-8").replace('"benchmark_sha256": "', '"benchmark_sha256": "0'))
 
 
 @pytest.mark.parametrize("command", ["table", "compare"])

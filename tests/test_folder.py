@@ -62,19 +62,19 @@ def test_a_verdict_on_a_shortened_answer_comes_back_also_under_the_name_it_had_b
 
 def as_of_format_1(folder, **also):
     """Rewrite a run's run.json as it was before it had a number."""
-    known = json.loads((folder / "run.json").read_text())
+    known = json.loads((folder / "run.json").read_text("utf-8"))
     assert known.pop("format") == 2
     (folder / "run.json").write_text(json.dumps({**known, **also}))
 
 
 def test_a_run_says_in_which_format_it_is_first_of_all(tmp_path):
     folder = filled(tmp_path)
-    assert (folder / "run.json").read_text().splitlines()[1] == '  "format": 2,'
+    assert (folder / "run.json").read_text("utf-8").splitlines()[1] == '  "format": 2,'
     with begin(tmp_path) as run:
         run.complete(COST, 7, {})
-    assert json.loads((folder / "run.json").read_text())["format"] == 2
+    assert json.loads((folder / "run.json").read_text("utf-8"))["format"] == 2
     path = run_folder.put_run(tmp_path / "other", run_folder.read_run(folder), {}, ("imported", {}), fresh=False)
-    assert json.loads((path / "run.json").read_text())["format"] == 2
+    assert json.loads((path / "run.json").read_text("utf-8"))["format"] == 2
 
 
 def test_a_run_without_a_format_is_resumed_in_its_own_and_its_batching_is_found_under_the_name_it_had(tmp_path):
@@ -87,7 +87,7 @@ def test_a_run_without_a_format_is_resumed_in_its_own_and_its_batching_is_found_
         assert run_folder.noted(run.path, "batching") == {"cells": 1}
         run.append(more)
         run.complete(COST, 7, {})
-    known = json.loads((folder / "run.json").read_text())
+    known = json.loads((folder / "run.json").read_text("utf-8"))
     assert "format" not in known and known["batching"] == {"cells": 1} and "cut" not in known
     assert run_folder.read_run(folder).verdicts == (replace(VERDICTS[0], truncated=True), *VERDICTS[1:], more)
 
@@ -111,7 +111,7 @@ def test_an_old_name_in_a_run_of_todays_format_is_no_verdict(tmp_path):
 )
 def test_a_run_of_a_format_that_is_not_known_here_is_refused_and_stays_as_it_is(tmp_path, number, words):
     folder = filled(tmp_path)
-    known = json.loads((folder / "run.json").read_text())
+    known = json.loads((folder / "run.json").read_text("utf-8"))
     (folder / "run.json").write_text(json.dumps({**known, "format": number}))
     (folder / "score.json").write_text("{}")
     before = {file.name: file.read_bytes() for file in folder.iterdir()}
@@ -191,7 +191,7 @@ def test_fresh_begins_anew_under_other_settings(tmp_path):
         assert run.measured() is None
         run.append(VERDICTS[1])
     assert sorted(file.name for file in folder.iterdir()) == ["run.json", "verdicts.jsonl"]
-    assert json.loads((folder / "run.json").read_text())["settings"] == {"order": "given"}
+    assert json.loads((folder / "run.json").read_text("utf-8"))["settings"] == {"order": "given"}
     with begin(tmp_path, {"order": "given"}) as run:
         assert run.verdicts() == [VERDICTS[1]]
 
@@ -316,7 +316,7 @@ def test_a_json_file_is_replaced_whole_or_not_at_all(tmp_path):
         assert json.load(reader) == {"value": 0}, "who is reading it goes on reading the old one"
     with pytest.raises(TypeError):
         run_folder.write_json(path, {"value": 2, "broken": object()})
-    assert json.loads(path.read_text()) == {"value": 1}
+    assert json.loads(path.read_text("utf-8")) == {"value": 1}
     assert [file.name for file in tmp_path.iterdir()] == ["score.json"]
 
 
@@ -343,7 +343,7 @@ def test_a_complete_run_without_its_fields_is_an_error_that_names_them(tmp_path)
     folder = filled(tmp_path)
     with begin(tmp_path) as run:
         run.complete(COST, 1, {})
-    known = json.loads((folder / "run.json").read_text())
+    known = json.loads((folder / "run.json").read_text("utf-8"))
     del known["scheme"], known["gguf_bytes"]
     (folder / "run.json").write_text(json.dumps(known))
     with pytest.raises(RunError, match=r"run\.json: no scheme and no gguf_bytes"):
@@ -381,7 +381,7 @@ def test_a_run_whose_facts_are_of_another_kind_is_refused(tmp_path, change):
         run.append(VERDICTS[0])
         run.complete(COST, 1, {})
     file = run_folder.folder(tmp_path, WHO) / "run.json"
-    file.write_text(json.dumps({**json.loads(file.read_text()), **change}))
+    file.write_text(json.dumps({**json.loads(file.read_text("utf-8")), **change}))
     with pytest.raises(RunError, match="run.json"):
         run_folder.read_run(file.parent)
 

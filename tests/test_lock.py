@@ -111,7 +111,7 @@ def test_a_built_file_is_recorded_found_and_replaced(tmp_path):
 def test_recording_keeps_what_else_the_file_says(tmp_path):
     write(tmp_path, "# a note by hand\n" + ENTRY)
     lock.record_built(tmp_path, lock.BuiltFile("tiny", "q8_0", "tiny-q8_0.gguf", "a" * 64, 10))
-    assert "# a note by hand" in (tmp_path / "models.lock").read_text()
+    assert "# a note by hand" in (tmp_path / "models.lock").read_text("utf-8")
     assert [m.name for m in lock.read(tmp_path / "models.lock").models] == ["tiny"]
 
 
@@ -124,5 +124,5 @@ def test_a_write_that_fails_leaves_the_old_text_and_nothing_else(tmp_path, monke
     monkeypatch.setattr("os.replace", refuse)
     with pytest.raises(OSError, match="disk full"):
         lock.replace_text(path, "new")
-    assert path.read_text() == ENTRY
+    assert path.read_text("utf-8") == ENTRY
     assert [p.name for p in tmp_path.iterdir()] == ["models.lock"]

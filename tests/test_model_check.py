@@ -56,7 +56,7 @@ def test_without_a_checkpoint_the_file_is_shown_and_nothing_is_called_equal(gguf
 
 def test_a_file_of_another_template_and_another_end_differs(gguf, checkpoint, tmp_path):
     other = make_checkpoint(tmp_path / "other", qwen2_config(**TINY), regex=QWEN2_REGEX)
-    settings = json.loads((other / "tokenizer_config.json").read_text())
+    settings = json.loads((other / "tokenizer_config.json").read_text("utf-8"))
     settings |= {"chat_template": CHATML.replace("user", "human").replace("m.role", "'human'"), "eos_token": "<plain>"}
     (other / "tokenizer_config.json").write_text(json.dumps(settings))
     checks = check_model(str(gguf), other)

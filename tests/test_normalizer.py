@@ -49,9 +49,9 @@ def test_a_prompts_text_is_normalized_as_the_checkpoints_tokenizer_does_it(folde
 def test_whatever_tokenizer_json_names_is_applied(folder, tmp_path, section):
     from tokenizers import Tokenizer
 
-    document = json.loads((folder / "tokenizer.json").read_text()) | {"normalizer": section}
+    document = json.loads((folder / "tokenizer.json").read_text("utf-8")) | {"normalizer": section}
     (tmp_path / "tokenizer.json").write_text(json.dumps(document))
-    (tmp_path / "tokenizer_config.json").write_text((folder / "tokenizer_config.json").read_text())
+    (tmp_path / "tokenizer_config.json").write_text((folder / "tokenizer_config.json").read_text("utf-8"))
     container.write_header(tmp_path / "o.gguf", "qwen2", read_vocabulary(tmp_path, 320).fields(), [])
     original = Tokenizer.from_file(str(tmp_path / "tokenizer.json"))
     with Model(tmp_path / "o.gguf", vocab_only=True, threads=1) as model:

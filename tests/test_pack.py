@@ -117,7 +117,7 @@ def test_the_pocket_judges_logits_are_those_of_its_checkpoint(tmp_path):
 
     from quantize import checkpoint
 
-    config = json.loads((POCKET / "config.json").read_text())
+    config = json.loads((POCKET / "config.json").read_text("utf-8"))
     config = {"tie_word_embeddings": False, "rope_theta": 10000.0} | config
     mapped = checkpoint.open_folder(POCKET).tensors
     tensors = {n: t.map().float32(slice(0, t.shape[0])).reshape(t.shape) for n, t in mapped.items()}

@@ -46,8 +46,8 @@ def test_torch_is_never_a_dependency_of_the_product(wheel: zipfile.ZipFile) -> N
 def test_every_dependency_is_bounded_and_named_in_the_readme_with_its_reason() -> None:
     import tomllib
 
-    project = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
-    readme = (ROOT / "README.md").read_text()
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text("utf-8"))["project"]
+    readme = (ROOT / "README.md").read_text("utf-8")
     for requirement in project["dependencies"]:
         name = requirement.split(">")[0]
         assert ">=" in requirement and "<" in requirement, requirement

@@ -36,7 +36,7 @@ def test_a_recorded_score_follows_from_the_recorded_verdicts(path: Path) -> None
     assert run.settings["benchmark_sha256"] == benchmark.sha256
     assert judged <= {pair.id for pair in benchmark.pairs}
     score = score_json(RecordedRun(run, benchmark).score)
-    recorded = json.loads((path / "score.json").read_text())
+    recorded = json.loads((path / "score.json").read_text("utf-8"))
     assert same(json.loads(json.dumps(score)), recorded)
 
 
@@ -61,7 +61,7 @@ PROTOCOLS = sorted(path.name for path in RUNS if path.parent.name == "f16")
 @pytest.mark.parametrize("name", PROTOCOLS)
 def test_every_recorded_protocol_is_on_the_results_page_with_its_figures(name: str) -> None:
     wide, narrow = (RECORDED / "pocket" / "pocket" / scheme / name for scheme in ("f16", "q4_k_m"))
-    score, other = (json.loads((path / "score.json").read_text())["strict"] for path in (wide, narrow))
+    score, other = (json.loads((path / "score.json").read_text("utf-8"))["strict"] for path in (wide, narrow))
     measured = run_folder.read_run(wide).measured
     assert measured is not None and measured.verdicts_per_minute is not None
     cells = [

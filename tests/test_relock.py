@@ -46,7 +46,7 @@ def test_missing_hashes_and_sizes_are_filled_in_and_the_rest_stays(desk):
     for file in lock.read(path).model("tiny").files:
         data = (folder / file.name).read_bytes()
         assert (file.sha256, file.bytes) == (hashlib.sha256(data).hexdigest(), len(data))
-    assert path.read_text().startswith("# a note by hand")
+    assert path.read_text("utf-8").startswith("# a note by hand")
     before = path.stat().st_mtime_ns
     assert relock.fill(hub, path) == () and path.stat().st_mtime_ns == before
 
@@ -54,11 +54,11 @@ def test_missing_hashes_and_sizes_are_filled_in_and_the_rest_stays(desk):
 def test_a_pin_is_never_moved_silently(desk):
     path, hub, _, folder = desk
     relock.fill(hub, path)
-    before = path.read_text()
+    before = path.read_text("utf-8")
     (folder / "model-00002-of-00002.safetensors").write_bytes(b"other")
     with pytest.raises(LockError, match="models.lock pins"):
         relock.fill(hub, path)
-    assert path.read_text() == before
+    assert path.read_text("utf-8") == before
 
 
 def test_a_check_tells_what_is_as_pinned_changed_missing_or_moved(desk):

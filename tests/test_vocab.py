@@ -31,7 +31,7 @@ def built(request, tmp_path_factory):
 
 
 def edit(path, change):
-    document = json.loads(path.read_text())
+    document = json.loads(path.read_text("utf-8"))
     change(document)
     path.write_text(json.dumps(document))
 
@@ -77,7 +77,7 @@ def test_roles_template_and_normalizer_end_up_in_the_file(built):
     assert tokens[values["tokenizer.ggml.eos_token_id"]] == "<|im_end|>"
     assert tokens[values["tokenizer.ggml.padding_token_id"]] == "<|endoftext|>"
     assert values["tokenizer.ggml.add_bos_token"] is False
-    template = json.loads((folder / "tokenizer_config.json").read_text())["chat_template"]
+    template = json.loads((folder / "tokenizer_config.json").read_text("utf-8"))["chat_template"]
     assert values["tokenizer.chat_template"] == template
     assert values.get("edge_judge.tokenizer.normalizer") == ("NFC" if name == "qwen2" else None)
 
@@ -226,6 +226,6 @@ def test_the_probe_text_tells_the_known_cuts_apart(name):
 
 def test_merges_keep_their_order(built):
     _, folder, path = built
-    merges = json.loads((folder / "tokenizer.json").read_text())["model"]["merges"]
+    merges = json.loads((folder / "tokenizer.json").read_text("utf-8"))["model"]["merges"]
     assert gguf_values(path)["tokenizer.ggml.merges"] == [" ".join(m) for m in merges]
     assert np.all(np.array(gguf_values(path)["tokenizer.ggml.token_type"]) > 0)

@@ -36,7 +36,7 @@ def available() -> int:
 def peak() -> int:
     """The largest resident set since the peak was last reset, in bytes, with the pages of mapped files."""
     with contextlib.suppress(OSError):
-        for line in Path("/proc/self/status").read_text().splitlines():
+        for line in Path("/proc/self/status").read_text("utf-8").splitlines():
             if line.startswith("VmHWM:"):
                 return int(line.split()[1]) * 1024
     import resource  # not on Windows

@@ -15,7 +15,7 @@ from edge_judge.engine.normalizer import Normalizer
 from edge_judge.errors import ModelError
 from edge_judge.inference import Tokens
 
-TAIL = 64  # characters: no token of a text depends on what stands further before it
+TAIL = 64  # characters of a text that are looked at to continue it: tokens merge across far fewer
 
 
 class Tokenizer:

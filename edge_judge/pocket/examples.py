@@ -28,7 +28,7 @@ PLACEHOLDER = "\x00"
 PROTOCOLS = {  # the share of each in training
     "pairwise": 0.36, "pairwise-cot": 0.16, "pairwise-json": 0.12, "pointwise": 0.14, "rubric": 0.11, "reference": 0.11,
 }  # fmt: skip
-CRITERIA = tuple((prompts.FOLDER / "rubric.csv").read_text().splitlines()[1:])
+CRITERIA = tuple((prompts.FOLDER / "rubric.csv").read_text("utf-8").splitlines()[1:])
 GOOD, BAD = "9", "2"  # the scores of a right and a wrong answer
 
 

@@ -17,7 +17,7 @@ from quantize.errors import ConfigError, VocabularyError
 from quantize.json_file import optional_object
 from quantize.vocab import spm
 from quantize.vocab.records import SpecialTokens
-from quantize.vocab.special import read_special
+from quantize.vocab.special import chatglm_special, read_special
 from quantize.vocab.tokenizer_json import read_tokenizer
 
 Encode = Callable[[str], list[int]]
@@ -44,7 +44,8 @@ class OriginalTokenizer:
         self._ids = ids
         settings = optional_object(folder / "tokenizer_config.json", ConfigError)
         self._llama_class = str(settings.get("tokenizer_class")).startswith("LlamaTokenizer")
-        self.special: SpecialTokens = read_special(folder, ids, document.get("post_processor"), rows)
+        special = read_special(folder, ids, document.get("post_processor"), rows)
+        self.special: SpecialTokens = chatglm_special(special, ids) if self.family == "chatglm" else special
 
     def encode(self, text: str) -> list[int]:
         """Tokens of a text. The names of special tokens in it become these tokens; nothing is put around it."""
