@@ -6,7 +6,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 READY := $(VENV)/.ready
 
-.PHONY: setup demo test test-slow test-matrix fuzz bench bench-quantize bench-choose bench-memory bench-page check fix train pairs clean
+.PHONY: setup demo test test-slow test-matrix fuzz validate bench bench-quantize bench-choose bench-memory bench-page check fix train pairs clean
 
 setup: $(READY)
 
@@ -42,6 +42,9 @@ bench: setup  ## judging, beside llama-cpp-python and llama-server: hours; takes
 bench-choose: setup  ## errors and savings of the sequential test, simulated: minutes
 	$(BIN)/python -m pip install --quiet altair
 	$(BIN)/python benchmarks/sequential.py
+
+validate: setup  ## do the statements hold: promised and found errors of every one, simulated: minutes
+	$(BIN)/python benchmarks/validate.py
 
 bench-memory: setup  ## the memory told before a run beside what it takes: minutes
 	$(BIN)/python benchmarks/memory.py
