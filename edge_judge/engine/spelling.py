@@ -53,7 +53,7 @@ def spelled(
     evaluated = tree.own | further
     paths: dict[Tokens, Outcome] = {}
     unread: set[Tokens] = set()
-    for node in evaluated:
+    for node in sorted(evaluated):
         for token, text in tree.children(node).items():
             path, outcome = (*node, token), tree.outcome(text)
             if outcome is not None:
