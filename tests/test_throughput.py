@@ -11,6 +11,7 @@ from edge_judge.engine.throughput import Rates, Rough
 from edge_judge.errors import ModelError
 from edge_judge.judging import workload
 from edge_judge.judging.judge import judge
+from edge_judge.judging.prompting import make_prompts
 from edge_judge.judging.workload import Load
 from edge_judge.protocols import grammar
 from edge_judge.protocols.protocol import Protocol, Question
@@ -96,12 +97,14 @@ def test_what_a_run_reads_is_counted_as_the_run_itself_plans_it(model, name):
     engine = Planning.of(model)
     assert len(list(judge(engine, protocol, questions))) == len(questions)
     planned = engine.planned
+    sequences = [sequence for part in planned for sequence in part.sequences]
     found = workload.load(LocalEngine.of(model), protocol, PAIRS)
+    prompts = [prompt.encoded.tokens for prompt in make_prompts(LocalEngine.of(model), protocol, questions)]
     assert found == Load(
         verdicts=10,
-        prompts=sum(len(part.sequences) for part in planned),
+        prompts=len(set(prompts)),
         tokens=sum(part.tokens for part in planned),
-        tokens_alone=sum(part.tokens_alone for part in planned),
+        tokens_alone=sum(max(map(len, (s for s in sequences if s[: len(one)] == one))) for one in prompts),
         each=protocol.limit,
         shortened=0,
     )
