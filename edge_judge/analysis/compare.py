@@ -18,7 +18,7 @@ from edge_judge.errors import RunError
 from edge_judge.metrics.alignment import NONE
 from edge_judge.metrics.intervals import Bootstrap, Codes, Flags, paired_difference
 from edge_judge.metrics.recorded import RecordedRun
-from edge_judge.metrics.scoring import baselines, human_ceiling, judged_in
+from edge_judge.metrics.scoring import attainable, baselines, human_agreement, judged_in
 from edge_judge.metrics.trials import TRIAL, VERDICT, Frame, codes, flags, probabilities, share
 from edge_judge.records import Figure, Identity, Run
 from edge_judge.settings import WEIGHTS, Change, run_name, same_conditions
@@ -54,8 +54,8 @@ class Comparison:
 
     pairs, verdicts: those judged by both; trials: the votes on them. drop: percentage points of strict
     accuracy lost, positive where the run is worse. mcnemar_p: two-sided and exact. kld: mean divergence in
-    nats. None or a figure without a value where there is nothing to compute it from. baselines, human_ceiling: as
-    in `Score`, over the same pairs and orders.
+    nats. None or a figure without a value where there is nothing to compute it from. baselines,
+    human_agreement, attainable: as in `Score`, over the same pairs and orders.
     """
 
     run: RunSummary
@@ -68,7 +68,8 @@ class Comparison:
     flips: Flips
     kld: Figure
     baselines: Mapping[str, Figure] = field(default_factory=dict)
-    human_ceiling: Figure = Figure(None)
+    human_agreement: Figure = Figure(None)
+    attainable: Figure = Figure(None)
 
 
 def compare(run: RecordedRun, baseline: RecordedRun, change: Change = WEIGHTS) -> Comparison:
@@ -103,7 +104,8 @@ def compare(run: RecordedRun, baseline: RecordedRun, change: Change = WEIGHTS) -
         ),
         kld=_divergence(ours, theirs),
         baselines=baselines(judged, orders),
-        human_ceiling=human_ceiling(judged),
+        human_agreement=human_agreement(judged),
+        attainable=attainable(judged),
     )
 
 
