@@ -35,8 +35,8 @@ class Cell:
     figure: "accuracy" or "agreement", None where nothing was run; ours: a share with its interval; pairs,
     pairs_total: judged, and in the benchmark. near_chance: whether its strict accuracy is, whatever the profile;
     human_agreement, attainable: as in `Score`. from_f16: points, ours minus the f16 run's over the verdicts that both
-    have, with the interval of a paired difference. published: percent, with its precision and source; from_published: points,
-    ours minus published; outside: whether the published figure lies outside our interval.
+    have, with the interval of a paired difference. published: percent, with its precision and source; from_published:
+    points, ours minus published; outside: whether the published figure lies outside our interval.
     """
 
     benchmark: str
