@@ -31,7 +31,8 @@ class Pair:
 
     labels: the human verdicts to score against: one in most benchmarks, none without labels, several where each vote
     counts (MT-Bench). given: the order in which each of these votes saw the answers, empty if it is always "ab".
-    group: pairs with the same group are one cluster when intervals are computed.
+    group: pairs with the same group are one cluster when intervals are computed. votes: what each person said, where
+    the label to score against is made of several votes (PandaLM); empty where the labels are the votes.
     """
 
     id: str
@@ -42,6 +43,12 @@ class Pair:
     group: str = ""
     reference: str | None = None
     given: tuple[Order, ...] = ()
+    votes: tuple[Label, ...] = ()
+
+    @property
+    def people(self) -> tuple[Label, ...]:
+        """What each person said of the pair."""
+        return self.votes or self.labels
 
     @property
     def cluster(self) -> str:
@@ -213,8 +220,8 @@ class Measured:
 class Score:
     """The figures of one run. strict: a missing verdict is wrong. paper: computed as in the published table.
 
-    baselines: of judges that do not read, on the same pairs and orders. human_ceiling: how far people agree with each
-    other on these pairs.
+    baselines: of judges that do not read, on the same pairs and orders. human_agreement: how far people agree with each
+    other on these pairs; attainable: the most of their votes that any judge can agree with.
     """
 
     benchmark: str
@@ -226,7 +233,8 @@ class Score:
     strict: Mapping[str, Figure]
     paper: Mapping[str, Figure]
     baselines: Mapping[str, Figure] = field(default_factory=dict)
-    human_ceiling: Figure = Figure(None)
+    human_agreement: Figure = Figure(None)
+    attainable: Figure = Figure(None)
 
 
 @dataclass(frozen=True, slots=True)

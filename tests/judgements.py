@@ -72,9 +72,7 @@ def random_benchmark(
     if not given:
         return made
     orders = [tuple(chance.choice(ORDERS) for _ in range(votes)) for _ in range(pairs)]
-    return replace(
-        made, pairs=tuple(replace(pair, given=seen) for pair, seen in zip(made.pairs, orders, strict=True))
-    )
+    return replace(made, pairs=tuple(replace(pair, given=seen) for pair, seen in zip(made.pairs, orders, strict=True)))
 
 
 def known(name: str) -> Benchmark:
@@ -92,10 +90,7 @@ def known(name: str) -> Benchmark:
 def _votes(chance: random.Random) -> Iterator[dict[str, object]]:
     """Up to four votes, each in an order of its own, on both turns of three models' answers to 20 questions."""
     for question, turn, models in (
-        (question, turn, models)
-        for question in range(20)
-        for turn in (1, 2)
-        for models in combinations("xyz", 2)
+        (question, turn, models) for question in range(20) for turn in (1, 2) for models in combinations("xyz", 2)
     ):
         for vote in range(chance.randrange(5)):
             first, second = chance.sample(models, 2)
@@ -113,9 +108,7 @@ def _votes(chance: random.Random) -> Iterator[dict[str, object]]:
 
 def _conversation(question: int, model: str) -> list[dict[str, str]]:
     said = [f"Question {question}?", f"{model} says {question}.", "And then?", f"{model * question}."]
-    return [
-        {"role": role, "content": text} for role, text in zip(["user", "assistant"] * 2, said, strict=True)
-    ]
+    return [{"role": role, "content": text} for role, text in zip(["user", "assistant"] * 2, said, strict=True)]
 
 
 def random_verdicts(seed: int, judged: Benchmark, *, missing: float = 0.1) -> list[Verdict]:
@@ -144,7 +137,8 @@ def _mirrored_pair(pair: Pair, same_paper: bool) -> Pair:
     labels, given = tuple(MIRROR[label] for label in pair.labels), pair.given
     if same_paper:
         given = tuple(TURNED[order] for order in given or ORDERS[:1] * len(labels))
-    return replace(pair, a=pair.b, b=pair.a, labels=labels, given=given)
+    votes = tuple(MIRROR[vote] for vote in pair.votes)
+    return replace(pair, a=pair.b, b=pair.a, labels=labels, given=given, votes=votes)
 
 
 def mirrored_verdict(verdict: Verdict, *, same_paper: bool) -> Verdict:
@@ -155,9 +149,7 @@ def mirrored_verdict(verdict: Verdict, *, same_paper: bool) -> Verdict:
     return replace(verdict, order=order, verdict=said, p=p)
 
 
-def run(
-    judged: Sequence[Verdict], scheme: str = "q4_k_m", *, size: int = 4_000_000, **settings: object
-) -> Run:
+def run(judged: Sequence[Verdict], scheme: str = "q4_k_m", *, size: int = 4_000_000, **settings: object) -> Run:
     """A run on the toy benchmark that took a minute."""
     identity = Identity("toy", "pocket", scheme, "pairwise")
     deciding = {"gguf_sha256": f"of {scheme}", "prompt_sha256": "1" * 64, "seed": None, **settings}

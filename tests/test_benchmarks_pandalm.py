@@ -13,6 +13,7 @@ from edge_judge import benchmarks
 from edge_judge.benchmarks import pandalm
 from edge_judge.benchmarks.rows import File, json_items
 from edge_judge.errors import DataError
+from edge_judge.metrics.scoring import attainable, human_agreement
 
 
 def altered(**changes: object) -> File:
@@ -24,6 +25,11 @@ def altered(**changes: object) -> File:
 def test_the_label_is_what_two_of_three_annotators_said() -> None:
     pairs = list(pandalm.read(File.open(DATA / "pandalm.json")))
     assert [pair.labels for pair in pairs] == [("a",), ("b",), ("tie",), ("a",), ("b",)]
+
+
+def test_what_each_annotator_said_is_kept_beside_the_majority() -> None:
+    (pair,) = pandalm.read(altered(annotator1=1, annotator2=0, annotator3=1))
+    assert (pair.labels, pair.votes) == (("a",), ("a", "tie", "a"))
 
 
 @pytest.mark.parametrize("votes", [(1, 2, 1), (2, 1, 1), (1, 1, 2)])
@@ -66,6 +72,10 @@ def test_the_published_file_gives_the_published_counts() -> None:
     assert len({pair.id for pair in benchmark.pairs}) == 999
     assert len({pair.cluster for pair in benchmark.pairs}) == 170
     assert benchmark.ties
+    # what the best judge agrees with, counted by hand: 879 pairs with three of three votes, 120 with two of three
+    assert (attainable(benchmark).k, attainable(benchmark).n) == (879 * 3 + 120 * 2, 999 * 3)
+    # of 120 pairs the one that is outvoted disagrees with the two; each of the two sees a split, and does not count
+    assert (human_agreement(benchmark).k, human_agreement(benchmark).n) == (879 * 3, 879 * 3 + 120)
 
 
 @needs(pandalm.SOURCE.path)
@@ -74,15 +84,9 @@ def test_the_published_file_has_120_split_votes_and_six_truth_values() -> None:
     votes = [{row.values[f"annotator{number}"] for number in (1, 2, 3)} for row in rows]
     assert Counter(map(len, votes)) == {1: 879, 2: 120}
     # where UnlimitedJudge's labels are a random annotator's, as the docstring of the reader says
-    drawn = [
-        row
-        for row in rows
-        if row.values["annotator1"] == row.values["annotator3"] != row.values["annotator2"]
-    ]
+    drawn = [row for row in rows if row.values["annotator1"] == row.values["annotator3"] != row.values["annotator2"]]
     assert len(drawn) == 49
     answers = [row.values[column] for row in rows for column in ("response1", "response2")]
     assert sum(isinstance(answer, bool) for answer in answers) == 6
-    shown = [
-        text for pair in pandalm.read(File.open(FOLDER / pandalm.SOURCE.path)) for text in (pair.a, pair.b)
-    ]
+    shown = [text for pair in pandalm.read(File.open(FOLDER / pandalm.SOURCE.path)) for text in (pair.a, pair.b)]
     assert [text for text, answer in zip(shown, answers, strict=True) if answer is True] == ["True"] * 6

@@ -1,16 +1,18 @@
-"""Cascades: by hand, at their two ends, and told of only where they were not chosen."""
+"""Cascades: by hand, at their two ends, and recommended only where they are shown to keep enough."""
 
 from __future__ import annotations
 
+import math
 from dataclasses import replace
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from judgements import benchmark, compared, mirrored, mirrored_verdict, random_benchmark, random_verdicts, run, verdicts
+from scipy import stats
 
 from edge_judge.analysis.cascade import ABOVE, Cascade, Unit, cascade
-from edge_judge.analysis.selective import half, selective_predictions
+from edge_judge.analysis.selective import DELTA, selective_predictions
 from edge_judge.errors import RunError
 from edge_judge.metrics.recorded import RecordedRun
 from edge_judge.records import Benchmark, Figure, Identity, Label, Measured, Run, Verdict
@@ -69,7 +71,7 @@ def test_a_cascade_may_need_to_pass_everything_on() -> None:
     right = run([Verdict("0", "ab", "a"), Verdict("1", "ab", "a")], "f16")
     found = tried(benchmark("a", "a"), wrong, right)
     assert found.least is not None and found.least.threshold == ABOVE
-    assert found.choice is not None and found.choice.told.threshold == ABOVE
+    assert (found.choice, found.wanted) == (None, None)
 
 
 def test_what_is_never_right_has_no_accuracy_to_keep() -> None:
@@ -117,32 +119,54 @@ def test_swapping_a_and_b_changes_nothing(seed: int, same_paper: bool) -> None:
     assert (after.points, after.least, after.alone.k) == (before.points, before.least, before.alone.k)
     for there, here in zip(after.steps, before.steps, strict=True):  # sums in another order: the last digit may differ
         assert interval(there.accuracy) == pytest.approx(interval(here.accuracy))
-    assert after.choice is not None and before.choice is not None
-    assert after.choice.chosen == before.choice.chosen
-    assert interval(after.choice.drop) == pytest.approx(interval(before.choice.drop))
+    assert (after.choice is None, after.wanted) == (before.choice is None, before.wanted)
 
 
-def test_what_is_told_is_not_what_was_chosen_on() -> None:
-    judged, small, large = random_runs(3)
-    mine = half(judged, selective_predictions(RecordedRun(small, judged)))
-    chosen_on = {pair.id for pair, own in zip(judged.pairs, mine, strict=True) if own}
-    found = tried(judged, small, large, keep=0.9).choice
-    ours, theirs = (
-        replace(one, verdicts=tuple(verdict for verdict in one.verdicts if verdict.id not in chosen_on))
-        for one in (small, large)
+def steady(pairs: int, lost: list[int]) -> tuple[Benchmark, Run, Run]:
+    """A large judge that is always right, a small one that is less and less sure, and wrong on these; no costs."""
+    judged = benchmark(*["a"] * pairs)
+    small = [sure(place, "b" if place in lost else "a", 0.99 - place / (3 * pairs)) for place in range(pairs)]
+    return (
+        judged,
+        replace(run(small, "q2_k"), measured=None),
+        run([Verdict(str(place), "ab", "a") for place in range(pairs)], "f16"),
     )
-    assert found is not None and found.pairs == len(judged.pairs) - len(chosen_on)
-    others = tried(judged, ours, theirs, keep=0.9)
-    assert found.alone == others.alone
-    at = [point.accuracy.k for point in others.points if point.threshold <= found.chosen.threshold]
-    following = [point.accuracy.k for point in others.points if point.threshold >= found.chosen.threshold]
-    assert found.told.accuracy.k in (at[-1], following[0])
-    drop = 100 * (found.alone.value - found.told.accuracy.value)  # type: ignore[operator]
-    assert found.drop.value == pytest.approx(drop)
-    # spoiling the half it is told on leaves the choice as it was
-    spoiled = tuple(v if v.id in chosen_on else replace(v, verdict=None) for v in small.verdicts)
-    again = tried(judged, replace(small, verdicts=spoiled), large, keep=0.9).choice
-    assert again is not None and again.chosen == found.chosen
+
+
+@pytest.mark.parametrize(("pairs", "lost", "keep"), [(400, [399], 0.99), (400, [], 0.99), (200, [40, 150, 199], 0.95)])
+def test_what_is_recommended_is_the_last_of_a_plain_loop(pairs: int, lost: list[int], keep: float) -> None:
+    """Each pair is a cluster; a loss is as likely as the binomial distribution says."""
+    kept = None
+    for share in range(1, 101):
+        left = -(-pairs * share // 100)  # to the small judge
+        losses = sum(place < left for place in lost)
+        if stats.binom.cdf(losses, pairs, 1 - keep) > DELTA:
+            break
+        kept = left
+    found = tried(*steady(pairs, lost), keep=keep)
+    assert kept is not None and found.choice is not None and found.wanted is None
+    assert found.choice.point.passed == pytest.approx(1 - kept / pairs)
+    assert found.choice.point.kept is not None and found.choice.point.kept >= keep
+    assert found.choice.drop.value == pytest.approx(100 * (1 - found.choice.point.kept))
+
+
+def test_too_few_pairs_recommend_nothing_and_the_number_that_would_is_told() -> None:
+    found = tried(*steady(100, []), keep=0.99)
+    assert found.choice is None and found.least is not None
+    # without a loss in sight it takes as many pairs as make 0.99^n at most 5 %
+    assert found.wanted == pytest.approx(math.log(DELTA) / math.log(0.99), rel=0.02)
+    assert tried(*steady(found.wanted, []), keep=0.99).choice is not None
+    judged, small, large = steady(100, [])
+    equally_dear = tried(judged, timed(small, 1.0), timed(large, 1.0), keep=0.99)
+    assert (equally_dear.choice, equally_dear.wanted) == (None, None)  # what saves nothing is not worth the pairs
+    everywhere = tried(*steady(100, list(range(100))), keep=0.99)
+    assert (everywhere.choice, everywhere.wanted) == (None, None)
+
+
+def test_no_pair_with_a_label_is_refused() -> None:
+    with pytest.raises(RunError, match="no pair with a human label was judged by both") as caught:
+        tried(benchmark((), (), (), ()), SMALL, LARGE)
+    assert caught.value.hint
 
 
 def test_time_is_seconds_for_each_verdict_whatever_the_runs_length() -> None:

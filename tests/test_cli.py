@@ -165,6 +165,10 @@ def test_compare_says_what_quantization_cost_and_max_drop_decides_the_exit_code(
     for points in (0.0, abs(drop) + 1):
         expected = 3 if drop > points else 0
         assert edge("compare", "--max-drop", points).returncode == expected
+    high = rows["q2_k"]["drop"]["high"]
+    refused = edge("compare", "--max-drop", high - 0.1, "--gate", "bound")
+    assert refused.returncode == 3 and "points: q2_k" in refused.stderr and "not shown to lose" in refused.stderr
+    assert edge("compare", "--max-drop", high + 0.1, "--gate", "bound").returncode == 0
 
 
 def test_compare_without_runs_or_with_a_strange_baseline_says_what_to_do(edge: Edge, tmp_path: Path) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 import shutil
 from collections.abc import Sequence
 from dataclasses import replace
@@ -19,6 +20,7 @@ from edge_judge.analysis.selective import abstain, coverage_points, risk_coverag
 from edge_judge.metrics.recorded import RecordedRun
 from edge_judge.records import Benchmark, Identity, Run, Verdict
 from edge_judge.report.cascade import cascade_table
+from edge_judge.report.formatting import interval, percent
 from edge_judge.report.jury import jury_table
 from edge_judge.report.selective import Confident, confidence_table, short_names, threshold
 
@@ -65,7 +67,9 @@ def test_the_ends_of_a_recorded_cascade_are_the_runs_own_scores(edge: Edge) -> N
     assert found["steps"][-1]["accuracy"] == found["alone"] == recorded(LARGE)
     assert found["cost"]["ratio"] == pytest.approx(1_663_840 / 4_134_176)
     assert found["least"]["kept"] >= 0.99 and found["least"]["cost"] < 0.5
-    assert found["choice"]["told"]["threshold"] == found["choice"]["chosen"]["threshold"]
+    assert found["choice"] is None and found["wanted"] > 600  # too few pairs for 99 %
+    enough = json.loads(edge("cascade", SMALL, LARGE, "--cost", "bytes", "--keep", "97", "--json").stdout)
+    assert enough["choice"]["point"]["kept"] >= 0.97 and enough["wanted"] is None
     assert found["small"]["scheme"] == "q2_k" and found["large"]["scheme"] == "q8_0"
 
 
@@ -73,16 +77,16 @@ def test_the_ends_of_a_recorded_cascade_are_the_runs_own_scores(edge: Edge) -> N
     ("seconds", "said"),
     [
         (3.0, "at 0.30 of its time, which is under half"),
-        (8.0, "at 0.80 of its time; no point keeps 99 % for under half"),
+        (8.0, "at 0.80 of its time; no point keeps 97 % for under half"),
         (20.0, "at 2.00 of its time: nothing is saved, q8_0 alone is cheaper"),
     ],
 )
 def test_a_cascade_says_in_a_sentence_whether_it_saves(edge: Edge, tmp_path: Path, seconds: float, said: str) -> None:
     small, large = slowed(SMALL, tmp_path / "small", seconds), slowed(LARGE, tmp_path / "large", 10.0)
-    text = flat(edge("cascade", small, large).stdout)
+    text = flat(edge("cascade", small, large, "--keep", "97").stdout)
     assert "in hindsight, q2_k alone keeps 99." in text and said in text
-    recommended = "q8_0 alone, which costs less" if seconds > 10 else "q2_k alone. On the other"
-    assert f"Recommended by one half of the pairs: {recommended}" in text
+    recommended = "q8_0 alone, which costs less" if seconds > 10 else "q2_k alone, which is shown to keep at least 97 %"
+    assert f"Recommended: {recommended}" in text
 
 
 def flat(text: str) -> str:
@@ -103,12 +107,12 @@ def flattened(one: dict[str, object]) -> dict[str, object]:
     return {**one, **one["curve"]}  # type: ignore[dict-item]
 
 
-def test_abstaining_is_shown_with_what_it_does_on_the_other_half(edge: Edge) -> None:
+def test_abstaining_is_shown_with_what_it_does_here_and_the_least_that_could_be_asked_for(edge: Edge) -> None:
     text = edge("confidence", SMALL, POCKET / "f16/pairwise-json", "--abstain", "3.2").stdout
-    assert "At most 3.2 % wrong" in text and "no cluster is in both" in flat(text)
+    assert "At most 3.2 % wrong" in text and "of new pairs like these" in flat(text)
     found = json.loads(edge("confidence", SMALL, "--abstain", "5", "--json").stdout)[0]["abstention"]
-    assert found["bound"] <= found["wished"] == 0.05
-    assert found["chosen"]["coverage"]["n"] + found["told"]["coverage"]["n"] == 600
+    assert found["wished"] == 0.05 and found["effect"]["coverage"]["n"] == 600
+    assert (found["threshold"] is None) == (found["best"] > 0.05) == (found["wanted"] is not None)
 
 
 def test_jurors_of_other_schemes_and_protocols_sit_together(edge: Edge) -> None:
@@ -198,18 +202,31 @@ def test_none_of_the_thresholds_holding_is_said_with_the_least_that_could_be_ask
     asked = confident(judged, made[0], 0.01)
     assert asked.abstention is not None
     text = confidence_table([asked])
-    assert "none" in text and f"{100 * asked.abstention.best:.1f}" in text
+    assert "none" in text and f"{math.ceil(1000 * asked.abstention.best) / 10:.1f}" in text
+    assert "more pairs like these would not show one" in flat(text)  # its verdicts are drawn at random
+    counted = replace(asked, abstention=replace(asked.abstention, wanted=1234))
+    assert "about 1,234 pairs like these would show one" in flat(confidence_table([counted]))
+    second = replace(asked, abstention=replace(asked.abstention, wanted=99), identity=other())
+    assert "about 99 to 1,234 pairs like these" in flat(confidence_table([counted, second]))
 
 
-def test_a_recommendation_that_does_not_hold_on_the_other_half_says_so() -> None:
+def test_what_is_recommended_is_shown_to_keep_enough_and_says_what_it_loses_here() -> None:
     judged, made = runs(2)
-    found = cascade(*with_benchmark(judged, made), keep=0.9)
+    found = cascade(*with_benchmark(judged, made), keep=0.5)
     assert found.choice is not None
-    for kept, said in ((0.89, True), (0.9, False), (1.1, False), (None, False)):
-        told = replace(found.choice, told=replace(found.choice.told, kept=kept, cost=None))
-        chosen = replace(told, chosen=replace(told.chosen, threshold=0.5, cost=None))
-        text = flat(cascade_table(replace(found, choice=chosen)))
-        assert ("less than the 90 % asked for" in text) == said
+    found = replace(found, choice=replace(found.choice, point=replace(found.choice.point, cost=None)))
+    text = flat(cascade_table(found))
+    assert found.choice is not None and "which is shown to keep at least 50 % on new pairs like these" in text
+    assert f"{interval(found.choice.point.accuracy, percent)} % here" in text
+    dear = replace(found.choice, point=replace(found.choice.point, cost=1.0))
+    assert "which costs less than a cascade that is shown to keep 50 %" in flat(
+        cascade_table(replace(found, choice=dear))
+    )
+    for wanted, said in ((1234, "about 1,234 pairs like these would show one"), (None, "would not show one")):
+        none = replace(found, choice=None, wanted=wanted)
+        assert f"{said}." in flat(cascade_table(none)) and "No threshold is shown to keep 50 %" in flat(
+            cascade_table(none)
+        )
 
 
 def test_judges_are_named_by_what_tells_them_apart() -> None:

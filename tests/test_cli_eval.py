@@ -16,6 +16,7 @@ from pathlib import Path
 import pytest
 from conftest import Edge, fails
 
+from edge_judge import benchmarks
 from edge_judge.cli import main
 from edge_judge.records import Verdict
 from edge_judge.runs.folder import RunFolder
@@ -42,9 +43,7 @@ def halt_at(reached: int) -> None:
 
 
 @contextmanager
-def halted(
-    environment: dict[str, str], folder: Path, reached: int, *arguments: str
-) -> Iterator[subprocess.Popen[str]]:
+def halted(environment: dict[str, str], folder: Path, reached: int, *arguments: str) -> Iterator[subprocess.Popen[str]]:
     """An eval that has written so many verdicts of its 1200 and writes no more, however busy the machine is."""
     command = [sys.executable, "-c", HALTING, os.path.dirname(__file__), str(reached), "eval", *arguments]
     pipe = subprocess.PIPE
@@ -139,6 +138,35 @@ def test_a_larger_limit_goes_on_and_a_smaller_one_takes_nothing_away(edge: Edge,
     (few,) = json.loads(edge("eval", "--limit", 5, "--json").stdout)
     assert few["verdicts"] == 10
     assert json.loads((tmp_path / RUN / "score.json").read_text("utf-8"))["verdicts"] == 20
+    assert sample(tmp_path) == {"way": "spread", "pairs": 10, "seed": 0}
+
+
+def sample(tmp_path: Path) -> object:
+    return json.loads((tmp_path / RUN / "run.json").read_text("utf-8"))["sample"]
+
+
+def test_a_limit_takes_pairs_from_all_of_the_file_and_head_its_first(edge: Edge, tmp_path: Path) -> None:
+    first = [pair.id for pair in benchmarks.load("pocket").pairs[:12]]
+    edge("eval", "--limit", 12)
+    assert not judged_ids(tmp_path) <= set(first)
+    edge("eval", "--limit", 12, "--head", "--fresh")
+    assert judged_ids(tmp_path) == set(first) and sample(tmp_path) == {"way": "head", "pairs": 12}
+
+
+def judged_ids(tmp_path: Path) -> set[str]:
+    return {json.loads(line)["id"] for line in (tmp_path / RUN / "verdicts.jsonl").read_text("utf-8").splitlines()}
+
+
+def test_a_run_begun_on_the_head_goes_on_with_a_sample_and_keeps_its_verdicts(edge: Edge, tmp_path: Path) -> None:
+    edge("eval", "--limit", 8, "--head")
+    told = json.loads((tmp_path / RUN / "run.json").read_text("utf-8"))
+    del told["sample"]  # as runs of earlier versions have it
+    (tmp_path / RUN / "run.json").write_text(json.dumps(told), encoding="utf-8")
+    before = judged_ids(tmp_path)
+    (score,) = json.loads(edge("eval", "--limit", 20, "--json").stdout)
+    assert score["pairs"] == 20 and lines_of(tmp_path / RUN / "verdicts.jsonl") == 40
+    assert before < judged_ids(tmp_path) and sample(tmp_path) == {"way": "mixed", "pairs": 20, "seed": 0}
+    assert (tmp_path / RUN / "score.json").exists()
 
 
 def test_a_run_begun_under_other_settings_is_refused_with_the_difference_named(edge: Edge) -> None:

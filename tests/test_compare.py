@@ -101,12 +101,8 @@ def test_runs_that_differ_in_weights_or_in_how_much_was_asked_are_compared() -> 
         ({"versions": {"llama_cpp": "0.3"}}, "settings.versions.llama_cpp is '0.3' and None"),
     ],
 )
-def test_runs_that_differ_in_more_than_the_weights_are_refused_by_name(
-    settings: dict[str, object], told: str
-) -> None:
-    with pytest.raises(
-        RunError, match="toy/pocket/q4_k_m/pairwise and toy/pocket/f16/pairwise differ"
-    ) as caught:
+def test_runs_that_differ_in_more_than_the_weights_are_refused_by_name(settings: dict[str, object], told: str) -> None:
+    with pytest.raises(RunError, match="toy/pocket/q4_k_m/pairwise and toy/pocket/f16/pairwise differ") as caught:
         compared(HAND, run(AFTER.verdicts, **settings), BEFORE)  # type: ignore[arg-type]
     assert told in str(caught.value)
     assert caught.value.hint
@@ -143,6 +139,13 @@ def test_a_drop_exceeds_a_limit_by_its_point_estimate() -> None:
     found = compared(HAND, AFTER, BEFORE)
     assert exceeds(found, 24.9)
     assert not exceeds(found, 25.0)
+
+
+def test_by_the_bound_a_limit_is_held_against_the_upper_end_of_the_interval() -> None:
+    found = compared(HAND, AFTER, BEFORE)
+    assert found.drop.high is not None and found.drop.high > 25.0
+    assert exceeds(found, found.drop.high - 0.01, "bound") and not exceeds(found, found.drop.high, "bound")
+    assert not exceeds(compared(HAND, BEFORE, BEFORE), 0.0, "bound")  # the baseline loses nothing against itself
 
 
 def test_runs_may_differ_in_another_one_thing_and_then_in_nothing_else() -> None:

@@ -17,6 +17,7 @@ from edge_judge.metrics.alignment import NONE, TIE, A, B, align
 from edge_judge.metrics.recorded import RecordedRun
 from edge_judge.metrics.trials import aligned_verdicts
 from edge_judge.records import Benchmark, Label, Run, Verdict
+from edge_judge.report.jury import jury_table
 
 SEEDS = st.integers(0, 10_000)
 
@@ -79,10 +80,34 @@ def test_without_probabilities_there_is_a_majority_only() -> None:
     assert (by_p.accuracy.value, by_p.gain.value) == (None, None)
 
 
-def test_two_that_differ_where_ties_are_illegal_and_nobody_has_probabilities_give_no_right_verdict() -> None:
+def test_two_that_differ_where_ties_are_illegal_and_nobody_has_probabilities_are_undecided_and_not_wrong() -> None:
+    judged = benchmark("a", "a", "b", ties=False)
+    said = (("a", "a"), ("a", "b"), ("a", "a")), (("b", "b"), ("a", "a"), ("a", "a"))
+    found = seated(judged, [run(verdicts(*one), name) for one, name in zip(said, ("q2_k", "f16"), strict=True)])
+    by_count = found.together[0]
+    assert (by_count.undecided.k, by_count.undecided.n) == (3, 6)
+    assert (by_count.accuracy.k, by_count.accuracy.n) == (1, 3)  # where both say a: right once of three times
+    assert by_count.gain.value == 0
+    assert "majority: undecided in 50.0 % of verdicts" in " ".join(jury_table(found).split())
+
+
+def test_equal_probabilities_where_ties_are_illegal_are_undecided_too() -> None:
     judged = benchmark("a", ties=False)
-    found = seated(judged, [run(verdicts(("a", "a")), "q2_k"), run(verdicts(("b", "b")), "f16")])
-    assert found.together[0].accuracy.k == 0
+    p: list[dict[Label, float]] = [{"a": 0.75, "b": 0.25}, {"a": 0.25, "b": 0.75}]
+    runs = [run([Verdict("0", "ab", max(q, key=q.__getitem__), q)], name) for q, name in zip(p, "xy", strict=True)]
+    assert [way.undecided.k for way in seated(judged, runs).together] == [1, 1]
+    assert seated(replace(judged, ties=True), runs).together[0].undecided.k == 0
+
+
+@given(SEEDS, st.integers(2, 5))
+def test_an_undecided_jury_is_one_whose_votes_and_probabilities_are_even(seed: int, count: int) -> None:
+    judged = random_benchmark(seed, 12, ties=False)
+    runs = [
+        replace(one, verdicts=tuple(replace(v, p=None) for v in one.verdicts)) for one in jurors(seed, judged, count)
+    ]
+    given_ = [[v.verdict for v in row] for row in zip(*(one.verdicts for one in runs), strict=True)]
+    even = sum(row.count("a") == row.count("b") > 0 for row in given_)
+    assert seated(judged, runs).together[0].undecided.k == even
 
 
 def test_a_juror_without_a_verdict_has_no_say_in_the_mean() -> None:

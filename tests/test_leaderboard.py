@@ -195,9 +195,7 @@ def test_an_f16_run_under_other_settings_is_no_baseline_and_that_is_said() -> No
 def test_a_judge_published_twice_keeps_both_rows_and_a_run_is_laid_beside_the_first_with_a_figure() -> None:
     table = several()
     assert [
-        (one.published.source if one.published else None, one.scheme)
-        for one in table.rows
-        if one.model == "autoj-13b"
+        (one.published.source if one.published else None, one.scheme) for one in table.rows if one.model == "autoj-13b"
     ] == [("user", None), ("paper", None), (None, "q4_k_m")]
     mine, theirs = cell(table, "auto-j", "autoj-13b", "q4_k_m"), cell(table, "pandalm", "pandalm-7b", "q8_0")
     assert (mine.source, mine.published, mine.figure) == ("user", 59.99, "agreement")
@@ -295,7 +293,7 @@ def test_how_far_people_agree_is_said_once_for_a_benchmark_over_the_most_pairs()
         for judged, size, scheme in ((whole, 40, "f16"), (part, 10, "q4_k_m"))
     ]
     text = judges_table(build(runs, PUBLISHED), width=120)
-    ceiling = runs[0].score.human_ceiling
+    ceiling = runs[0].score.human_agreement
     assert text.count("a human vote agrees") == 1
     assert f"mt-bench: a human vote agrees with the majority of the others in {interval(ceiling, percent)} %" in text
 
@@ -333,7 +331,8 @@ def test_csv_read_back_holds_the_numbers_of_the_json(profile: str) -> None:
             assert number(found[name]) == expected["ours"][key]
         for name, end in (("from_f16", "value"), ("from_f16_low", "low"), ("from_f16_high", "high")):
             assert number(found[f"{name}_points"]) == expected["from_f16"][end]
-        assert number(found["human_ceiling_share"]) == expected["human_ceiling"]["value"]
+        assert number(found["human_agreement_share"]) == expected["human_agreement"]["value"]
+        assert number(found["attainable_share"]) == expected["attainable"]["value"]
         assert number(found["published_percent"]) == expected["published"]
         assert number(found["from_published_points"]) == expected["from_published"]
         for name in ("pairs", "pairs_total"):
@@ -348,7 +347,7 @@ def number(text: str) -> float | None:
 
 def test_csv_of_nothing_run_holds_no_zero() -> None:
     lines = list(csv.DictReader(StringIO(judges_csv(build([], PUBLISHED)))))
-    empty = ("share", "k", "n", "near_chance", "human_ceiling_share", "from_f16_points", "from_published_points")
+    empty = ("share", "k", "n", "near_chance", "human_agreement_share", "from_f16_points", "from_published_points")
     assert {line[name] for line in lines for name in empty} == {""}
 
 

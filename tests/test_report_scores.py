@@ -93,9 +93,7 @@ def test_a_row_of_scores_holds_accuracy_baselines_and_behaviour() -> None:
 
 
 def test_a_judge_no_better_than_a_baseline_is_called_near_chance_in_words() -> None:
-    assert (
-        scores_table([judge("toy", right=False)]).count("near chance") == 2
-    )  # in the row, and what it means
+    assert scores_table([judge("toy", right=False)]).count("near chance") == 2  # in the row, and what it means
     assert "near chance" not in scores_table([judge("toy", right=True)])
 
 
@@ -133,12 +131,22 @@ def test_over_one_order_both_places_to_name_have_a_figure() -> None:
 
 def test_how_far_people_agree_is_said_where_several_voted() -> None:
     voted = scored(benchmark(*[("a", "a")] * 30), verdicts(*[("a", "a")] * 30), WHO)
-    told = f"toy: a human vote agrees with the majority of the others in {interval(voted.human_ceiling, percent)} %"
+    told = f"toy: a human vote agrees with the majority of the others in {interval(voted.human_agreement, percent)} %"
     assert told in scores_table([ScoreRow(voted)], width=120)
     alone = scored(benchmark(*["a"] * 30), verdicts(*[("a", "a")] * 30), WHO)
     assert "human vote" not in scores_table([ScoreRow(alone)])
-    assert score_json(voted)["human_ceiling"] == asdict(voted.human_ceiling)
-    assert "human_ceiling" not in score_json(alone)
+    assert "; the best possible judge agrees with 100.0 % of the votes" in scores_table([ScoreRow(voted)], width=200)
+    for name in ("human_agreement", "attainable"):
+        assert score_json(voted)[name] == asdict(getattr(voted, name))
+        assert name not in score_json(alone)
+
+
+def test_where_verdicts_are_held_to_a_majority_it_is_said_that_all_can_be_right() -> None:
+    made = replace(benchmark(*[("a", "a", "b")] * 5), name="pandalm")
+    told = scores_table(
+        [ScoreRow(scored(made, verdicts(*[("a", "a")] * 5), replace(WHO, benchmark="pandalm")))], width=250
+    )
+    assert "agrees with 66.7 % of the votes, and with all majorities, to which verdicts are held here" in told
 
 
 def test_verdicts_on_shortened_answers_are_never_silent() -> None:
@@ -152,7 +160,7 @@ def test_verdicts_on_shortened_answers_are_never_silent() -> None:
 def test_no_note_breaks_an_interval_or_tears_it_from_its_figure(width: int) -> None:
     voted = scored(benchmark(*[("a", "a", "b")] * 30, ("b", "b")), verdicts(*[("a", "a")] * 31), WHO)
     text = scores_table([ScoreRow(voted)], width=width)
-    assert f"{interval(voted.human_ceiling, percent)} %" in text
+    assert f"{interval(voted.human_agreement, percent)} %" in text
     assert max(map(len, text.split("toy: a human")[1].splitlines())) <= width
 
 
@@ -175,12 +183,12 @@ def test_a_ladder_marks_rungs_near_chance_and_tells_what_needs_no_model() -> Non
     base, poor = run(perfect, "f16"), run(random_verdicts(2, judged), "q2_k")
     found = [compared(judged, base, base), compared(judged, poor, base)]
     alone = scored(judged, poor.verdicts, WHO)
-    assert (found[1].baselines, found[1].human_ceiling) == (alone.baselines, alone.human_ceiling)
+    assert (found[1].baselines, found[1].human_agreement) == (alone.baselines, alone.human_agreement)
     for width in (80, 120):
         text = ladder_table(found, width=width)
         assert text.count("near chance") == 2  # in the row of q2_k, and what it means
         assert "without a model, %: always the first" in text
-        assert f"{interval(alone.human_ceiling, percent)} %" in text
+        assert f"{interval(alone.human_agreement, percent)} %" in text
     assert "near chance" not in ladder_table(found[:1]) and "human vote" not in ladder_table(ladder())
 
 
@@ -240,9 +248,7 @@ def test_a_score_for_a_program_has_the_agreed_keys() -> None:
     ]
     parsed = json.loads(json.dumps(content, allow_nan=False))
     assert all(
-        set(figure) == FIGURE
-        for profile in ("strict", "paper", "baselines")
-        for figure in parsed[profile].values()
+        set(figure) == FIGURE for profile in ("strict", "paper", "baselines") for figure in parsed[profile].values()
     )
     assert (parsed["strict"]["accuracy"]["k"], parsed["strict"]["accuracy"]["n"]) == (3, 4)
     assert parsed["strict"]["brier"]["value"] is None

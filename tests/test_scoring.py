@@ -7,6 +7,7 @@ import random
 import subprocess
 import sys
 from dataclasses import replace
+from itertools import product
 from statistics import fmean
 
 import pytest
@@ -27,7 +28,7 @@ from judgements import (
 
 from edge_judge import benchmarks
 from edge_judge.errors import DataError, RunError
-from edge_judge.metrics.scoring import DEPARTURES, baselines, human_ceiling, near_chance
+from edge_judge.metrics.scoring import DEPARTURES, attainable, baselines, human_agreement, near_chance
 from edge_judge.records import LABELS, ORDERS, Benchmark, Figure, Label, Pair, Verdict
 
 HAND = benchmark("a", "a", "b", "tie", "b")
@@ -179,11 +180,7 @@ def test_every_interval_holds_its_value_and_has_width() -> None:
 
 def test_a_perfect_judge_is_not_certain() -> None:
     judged = benchmark(*LABELS * 10)
-    right = [
-        Verdict(p.id, o, p.labels[0], {p.labels[0]: 1.0}, mass=1.0)
-        for p in judged.pairs
-        for o in ("ab", "ba")
-    ]
+    right = [Verdict(p.id, o, p.labels[0], {p.labels[0]: 1.0}, mass=1.0) for p in judged.pairs for o in ("ab", "ba")]
     best = dict.fromkeys(("position_bias", "format_errors", "brier", "ece", "truncated"), 0.0)
     best["tie_rate"] = 1 / 3
     for name, figure in strict(judged, right).items():
@@ -193,9 +190,7 @@ def test_a_perfect_judge_is_not_certain() -> None:
 
 @settings(max_examples=25, deadline=None)
 @given(seed=st.integers(0, 10**6), pairs=st.integers(1, 25), votes=st.integers(1, 3), ties=st.booleans())
-def test_swapping_a_and_b_everywhere_changes_no_strict_figure(
-    seed: int, pairs: int, votes: int, ties: bool
-) -> None:
+def test_swapping_a_and_b_everywhere_changes_no_strict_figure(seed: int, pairs: int, votes: int, ties: bool) -> None:
     judged = random_benchmark(seed, pairs, ties=ties, votes=votes, groups=5, given=True)
     given = random_verdicts(seed, judged)
     before = strict(judged, given)
@@ -210,9 +205,7 @@ def test_swapping_a_and_b_everywhere_changes_no_strict_figure(
             else:
                 assert after[name].value == pytest.approx(sign * figure.value, abs=1e-12), name
                 if sign == 1:
-                    assert (after[name].low, after[name].high) == pytest.approx((figure.low, figure.high)), (
-                        name
-                    )
+                    assert (after[name].low, after[name].high) == pytest.approx((figure.low, figure.high)), name
 
 
 @KNOWN
@@ -222,7 +215,7 @@ def test_the_name_of_an_answer_does_not_matter_to_any_benchmark(name: str, same_
     given = random_verdicts(7, judged)
     swapped = [mirrored_verdict(verdict, same_paper=same_paper) for verdict in given]
     before, after = scored(judged, given, WHO), scored(mirrored(judged, same_paper=same_paper), swapped, WHO)
-    assert (after.baselines, after.human_ceiling) == (before.baselines, before.human_ceiling)
+    assert (after.baselines, after.human_agreement) == (before.baselines, before.human_agreement)
     assert after.paper == before.paper
     for figure in set(STRICT) - {"position_bias"}:
         assert after.strict[figure].value == pytest.approx(before.strict[figure].value), figure
@@ -364,18 +357,18 @@ def test_how_far_the_labels_can_depart_from_the_published_ones_is_said_in_number
     assert f"{49 / 999:.1%}".replace("%", " %") in DEPARTURES["pandalm"]
 
 
-def test_the_human_ceiling_is_how_often_a_vote_is_with_the_majority_of_the_others() -> None:
-    three = human_ceiling(benchmark(("a", "a", "b")))
+def test_the_human_agreement_is_how_often_a_vote_is_with_the_majority_of_the_others() -> None:
+    three = human_agreement(benchmark(("a", "a", "b")))
     assert (three.k, three.n) == (0, 1)  # only the b has others of one mind: for each a they are split
-    four = human_ceiling(benchmark(("a", "a", "a", "b"), ("tie", "tie")))
+    four = human_agreement(benchmark(("a", "a", "a", "b"), ("tie", "tie")))
     assert (four.k, four.n) == (5, 6)
-    assert human_ceiling(benchmark("a", (), ("b",))) == Figure(None)
+    assert human_agreement(benchmark("a", (), ("b",))) == Figure(None)
 
 
-def test_the_human_ceiling_knows_the_clusters() -> None:
+def test_the_human_agreement_knows_the_clusters() -> None:
     votes = [("a", "a") if place % 2 else ("a", "b") for place in range(40)]
-    apart = human_ceiling(benchmark(*votes))
-    of_a_kind = human_ceiling(benchmark(*votes, groups=[f"{place % 2} {place // 10}" for place in range(40)]))
+    apart = human_agreement(benchmark(*votes))
+    of_a_kind = human_agreement(benchmark(*votes, groups=[f"{place % 2} {place // 10}" for place in range(40)]))
     assert apart.value == of_a_kind.value == 0.5
     assert of_a_kind.high - of_a_kind.low > apart.high - apart.low  # type: ignore[operator]
 
@@ -384,14 +377,44 @@ def test_a_score_carries_what_people_and_what_judges_that_do_not_read_get_on_the
     judged = benchmark(("a", "a"), ("b", "tie"), "b")
     result = scored(judged, verdicts(("a", "b"), ("b", "b"))[:3], WHO)
     cut = replace(judged, pairs=judged.pairs[:2])
-    assert (result.baselines, result.human_ceiling) == (baselines(cut), human_ceiling(cut))
+    assert (result.baselines, result.human_agreement) == (baselines(cut), human_agreement(cut))
     forward = scored(judged, [Verdict("0", "ab", "a")], WHO)
     assert forward.baselines == baselines(replace(judged, pairs=judged.pairs[:1]), ["ab"])
 
 
+def test_no_judge_agrees_with_more_votes_than_is_attainable_and_one_does() -> None:
+    """Every judge there is, tried on three pairs: the most right verdicts of any is what is said to be attainable."""
+    votes: list[tuple[Label, ...]] = [("a", "a", "b"), ("tie", "tie", "b", "b", "tie"), ("b",)]
+    for ties, legal in ((True, LABELS), (False, LABELS[:2])):
+        judged = benchmark(*votes, ties=ties)
+        tried = [
+            sum(said == vote for said, pair in zip(judge, votes, strict=True) for vote in pair)
+            for judge in product(legal, repeat=3)
+        ]
+        found = attainable(judged)
+        assert (found.k, found.n) == (max(tried), 9)
+    assert attainable(benchmark("a", (), ("b",))) == Figure(None)
+
+
+def test_a_perfect_judge_reaches_what_is_attainable_and_beats_human_agreement() -> None:
+    judged = random_benchmark(3, 40, votes=3)
+    best = [max(LABELS, key=pair.labels.count) for pair in judged.pairs]
+    accuracy = scored(judged, verdicts(*[(label, label) for label in best]), WHO).strict["accuracy"]
+    assert accuracy.value == attainable(judged).value > human_agreement(judged).value  # type: ignore[operator]
+
+
+def test_votes_beside_a_label_tell_how_people_agree_and_decide_no_accuracy() -> None:
+    voted = benchmark(("a", "a", "b"), ("b", "b", "b"))
+    held = replace(voted, pairs=tuple(replace(p, labels=(p.labels[0],), votes=p.labels) for p in voted.pairs))
+    assert (human_agreement(held), attainable(held)) == (human_agreement(voted), attainable(voted))
+    assert scored(held, verdicts(("a", "a"), ("b", "b")), WHO).strict["accuracy"].value == 1
+
+
 @KNOWN
-def test_only_mt_bench_has_people_to_compare_people_with(name: str) -> None:
-    assert (human_ceiling(known(name)).value is not None) == (name == "mt-bench")
+def test_only_mt_bench_and_pandalm_have_people_to_compare_people_with(name: str) -> None:
+    people = {"mt-bench", "pandalm"}
+    assert (human_agreement(known(name)).value is not None) == (name in people)
+    assert (attainable(known(name)).value is not None) == (name in people)
 
 
 def test_over_one_order_always_the_first_and_always_the_second_differ() -> None:
@@ -460,6 +483,5 @@ def test_importing_the_room_loads_no_numbers() -> None:
         "print(sorted({'numpy', 'scipy', 'pandas', 'rich'} & {name.split('.')[0] for name in sys.modules}))"
     )
     assert (
-        subprocess.run([sys.executable, "-c", code], capture_output=True, encoding="utf-8", check=True).stdout
-        == "[]\n"
+        subprocess.run([sys.executable, "-c", code], capture_output=True, encoding="utf-8", check=True).stdout == "[]\n"
     )

@@ -1,4 +1,4 @@
-"""Confidence: the curve counted by hand and by brute force, thresholds chosen on one half and told on the other."""
+"""Confidence: the curve counted by hand and by brute force, thresholds by a plain loop with scipy."""
 
 from __future__ import annotations
 
@@ -14,9 +14,9 @@ from scipy import stats
 from edge_judge.analysis.selective import (
     DELTA,
     GRID,
+    STARTS,
     abstain,
     coverage_points,
-    half,
     risk_coverage,
     selective_predictions,
 )
@@ -123,7 +123,7 @@ def test_swapping_a_and_b_changes_nothing(seed: int, same_paper: bool) -> None:
     swapped = mirrored(judged, same_paper=same_paper)
     assert risk_coverage(recorded(swapped, turned)) == risk_coverage(recorded(judged, run(given_)))
     before, after = abstain(recorded(judged, run(given_)), 0.7), abstain(recorded(swapped, turned), 0.7)
-    assert (after.threshold, after.told.accuracy.k) == (before.threshold, before.told.accuracy.k)
+    assert (after.threshold, after.effect.accuracy.k) == (before.threshold, before.effect.accuracy.k)
     assert after.best == pytest.approx(before.best)
 
 
@@ -136,52 +136,70 @@ def test_a_curve_is_read_at_the_wished_coverage_or_just_above() -> None:
     assert (found[-1].risk.k, found[-1].risk.n) == (0, 6)
 
 
-def test_the_halves_share_no_cluster_and_do_not_hang_on_the_order_of_the_file() -> None:
-    judged, given_ = graded(60, groups=11)
-    said = selective_predictions(recorded(judged, run(given_)))
-    mine = half(judged, said)
-    assert {*said.cluster[mine]} & {*said.cluster[~mine]} == set()
-    assert len({*said.cluster[mine]}) == 5
-    backwards = replace(judged, pairs=judged.pairs[::-1])
-    assert half(backwards, selective_predictions(recorded(backwards, run(given_)))).tolist() == mine.tolist()[::-1]
-
-
-def test_a_threshold_is_chosen_on_one_half_and_told_on_the_other() -> None:
+def test_a_threshold_holds_here_and_what_it_does_is_counted_on_all_pairs() -> None:
     judged, given_ = graded(800)
     found = abstain(recorded(judged, run(given_)), 0.05)
-    assert found.threshold is not None and found.bound is not None and found.bound <= 0.05
-    chosen, told = found.chosen, found.told
-    assert (chosen.coverage.n, told.coverage.n) == (400, 400)
-    assert told.coverage.k == told.accuracy.n and 0.4 < told.coverage.value < 0.8  # type: ignore[operator]
-    assert told.accuracy.value > 0.95 > told.unfiltered.value  # type: ignore[operator]
-    # what lies in the other half cannot change what was chosen
-    mine = half(judged, selective_predictions(recorded(judged, run(given_))))
-    spoiled = [
-        verdict if mine[place] else replace(verdict, verdict="b", p={"b": 1.0}) for place, verdict in enumerate(given_)
-    ]
-    again = abstain(recorded(judged, run(spoiled)), 0.05)
-    assert (again.threshold, again.bound, again.chosen) == (found.threshold, found.bound, found.chosen)
-    assert again.told.accuracy.value == 0
+    said = selective_predictions(recorded(judged, run(given_)))
+    assert found.threshold is not None
+    answered = said.confidence >= found.threshold
+    assert (found.effect.coverage.k, found.effect.coverage.n) == (answered.sum(), 800)
+    assert found.effect.risk.k == (~said.right[answered]).sum()
+    assert 0.4 < answered.mean() < 0.8
+    assert found.effect.risk.value < 0.05 < 1 - found.effect.unfiltered.value  # type: ignore[operator]
 
 
-def test_the_bound_is_clopper_and_pearsons_where_nothing_is_clustered() -> None:
-    judged, given_ = graded(400)
-    found = abstain(recorded(judged, run(given_)), 0.2)
-    wrong, n = found.chosen.risk.k, found.chosen.risk.n
-    assert wrong is not None and n is not None and wrong > 0
-    exact = stats.binomtest(wrong, n, alternative="less").proportion_ci(1 - DELTA / GRID, "exact").high
-    assert found.bound == pytest.approx(exact, rel=1e-6)
+def sequence_by_hand(said: list[bool], risk: float) -> int | None:
+    """How many of the surest pairs are answered, each a cluster of its own: by scipy's binomial distribution."""
+    level, answered = 0.0, None
+    for share in range(1, GRID + 1):
+        n = -(-len(said) * share // GRID)
+        level += DELTA / STARTS if share in (5, 10, 15, 20) else 0
+        if level and stats.binom.cdf(said[:n].count(False), n, risk) <= level:
+            answered = n
+        else:
+            level = 0.0
+    return answered
 
 
-def test_where_no_threshold_can_be_shown_to_hold_nothing_is_answered() -> None:
+@given(SEEDS, st.sampled_from([40, 100, 300]), st.sampled_from([0.05, 0.1, 0.2, 0.4]))
+def test_the_sequence_is_that_of_a_plain_loop_where_nothing_is_clustered(seed: int, pairs: int, risk: float) -> None:
+    chance = np.random.default_rng(seed)
+    right = (chance.random(pairs) > chance.choice([0.0, 0.02, 0.1]) + 0.3 * (np.arange(pairs) / pairs) ** 3).tolist()
+    given_ = [sure(place, "a" if right[place] else "b", 0.99 - place / (2 * pairs)) for place in range(pairs)]
+    found = abstain(recorded(benchmark(*["a"] * pairs), run(given_)), risk)
+    assert (found.effect.coverage.k or None) == sequence_by_hand(right, risk)
+
+
+@given(SEEDS)
+def test_from_the_least_risk_on_some_threshold_is_shown_and_below_none(seed: int) -> None:
+    judged = random_benchmark(seed, 60, groups=20 if seed % 2 else 0)
+    made = recorded(judged, run(random_verdicts(seed, judged, missing=0)))
+    best = abstain(made, 0.5).best
+    assert best > 0.9999 or abstain(made, best + 1e-6).threshold is not None
+    assert abstain(made, best - 1e-6).threshold is None
+
+
+def test_pairs_of_one_cluster_show_less_than_as_many_apart() -> None:
+    apart, together = (graded(200, groups=groups) for groups in (0, 20))
+    assert (
+        abstain(recorded(apart[0], run(apart[1])), 0.1).best
+        < abstain(recorded(together[0], run(together[1])), 0.1).best
+    )
+
+
+def test_where_no_threshold_can_be_shown_nothing_is_answered_and_the_pairs_it_takes_are_told() -> None:
     judged, given_ = graded(20)
     found = abstain(recorded(judged, run(given_)), 0.01)
-    assert (found.threshold, found.bound) == (None, None)
-    assert found.best > 0.01
-    assert (found.told.coverage.k, found.told.accuracy.value) == (0, None)
+    assert found.threshold is None and found.best > 0.01
+    assert (found.effect.coverage.k, found.effect.accuracy.value) == (0, None)
+    assert found.wanted is not None and found.wanted > 20
+    enough, more = graded(found.wanted + 20)
+    assert abstain(recorded(enough, run(more)), 0.01).threshold is not None
+    hopeless = [replace(verdict, verdict="b", p={"b": 1.0}) for verdict in given_]
+    assert abstain(recorded(judged, run(hopeless)), 0.5).wanted is None
 
 
-def test_a_threshold_that_does_not_hold_is_chosen_in_at_most_one_case_of_twenty() -> None:
+def test_the_wrong_are_never_answered_more_often_than_promised() -> None:
     """A judge whose confidence says nothing and whose risk is 0.1, asked for less: every choice is wrong."""
     chance = np.random.default_rng(7)
     chosen = 0
@@ -204,6 +222,10 @@ def test_a_run_on_another_benchmark_is_refused() -> None:
         risk_coverage(recorded(benchmark("a", name="elsewhere"), run([sure(0, "a", 0.9)])))
 
 
-def test_one_cluster_cannot_be_halved() -> None:
-    with pytest.raises(RunError, match="too few pairs with a human label"):
-        abstain(recorded(benchmark("a", "a", groups=["one", "one"]), run([sure(0, "a", 0.9), sure(1, "a", 0.8)])), 0.1)
+def test_one_cluster_shows_nothing_and_no_pair_is_refused() -> None:
+    single = benchmark("a", "a", groups=["one", "one"])
+    found = abstain(recorded(single, run([sure(0, "a", 0.9), sure(1, "a", 0.8)])), 0.1)
+    assert (found.threshold, found.best, found.wanted) == (None, 1.0, None)
+    with pytest.raises(RunError, match="no pair with a human label") as caught:
+        abstain(recorded(benchmark(()), run([sure(0, "a", 0.9)])), 0.1)
+    assert caught.value.hint

@@ -12,13 +12,15 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from math import nextafter
+from math import ceil, nextafter
 from typing import Literal, TypeAlias
 
 import numpy as np
 
 from edge_judge.analysis.compare import THEIRS, gain, in_common
-from edge_judge.analysis.selective import SelectivePredictions, half, selective_predictions
+from edge_judge.analysis.selective import DELTA, SelectivePredictions, selective_predictions
+from edge_judge.errors import RunError
+from edge_judge.metrics.bounded_mean import copies_needed, surely_below_zero, unseen_size
 from edge_judge.metrics.intervals import Codes, Flags, Numbers, rate
 from edge_judge.metrics.recorded import RecordedRun
 from edge_judge.metrics.trials import TRIAL, Frame, codes, flags
@@ -28,6 +30,7 @@ Unit: TypeAlias = Literal["time", "bytes"]
 
 ABOVE = nextafter(1.0, 2.0)  # the least threshold that no pair is sure enough for
 PASSED = (0.0, 0.01, 0.02, 0.05, 0.1, 0.2, 0.3, 0.5, 0.75, 1.0)  # shares of pairs at which the curve is shown
+GRID = 100  # thresholds that are tested: those that leave the small judge 1 %, 2 %, ... of the pairs
 ROUNDING = 1e-12  # what a product of shares may be off by
 
 
@@ -62,16 +65,9 @@ class Point:
 
 @dataclass(frozen=True, slots=True)
 class ChosenThreshold:
-    """The recommended threshold, chosen on one half of the clusters and measured on the other.
+    """The recommended threshold, on all pairs. drop: the points of accuracy it loses against the large judge."""
 
-    chosen: the point on the half it was chosen on. The rest is on the other half: told, the same threshold; pairs,
-    their number; alone, the large judge's accuracy; drop, the points of accuracy the cascade loses against it.
-    """
-
-    chosen: Point
-    told: Point
-    pairs: int
-    alone: Figure
+    point: Point
     drop: Figure
 
 
@@ -82,8 +78,9 @@ class Cascade:
     keep: the share of the large judge's accuracy to be kept. alone: that judge's, alone. points: every threshold that
     makes a difference, from 0 (the small judge alone) to just above 1 (everything is passed on), over all pairs and
     without intervals; steps: those that pass on certain shares of the pairs, with intervals. least: of all points the
-    cheapest that keeps enough. choice: the same, chosen and measured on halves. Both are None where the large judge is
-    never right.
+    cheapest that keeps enough of these pairs' accuracy, None where the large judge is never right. choice: the cheapest
+    that is shown to keep enough of new pairs' too, None where none is. wanted: then, about how many pairs like these
+    would show one that costs less than the large judge; None where none is likely to be shown by any number.
     """
 
     small: Identity
@@ -98,10 +95,11 @@ class Cascade:
     steps: tuple[Point, ...]
     least: Point | None
     choice: ChosenThreshold | None
+    wanted: int | None
 
 
 @dataclass(frozen=True, slots=True)
-class _Trials:
+class Trials:
     """Both judges on the same trials.
 
     sureness, small, large, cluster: shape (trials,), the small judge's confidence on the trial's pair, and whether
@@ -126,9 +124,27 @@ class _Trials:
     def points(self) -> Iterator[Point]:
         """Every threshold that makes a difference, without intervals."""
         n = len(self.sureness)
-        for threshold in (0.0, *sorted({*self.pairs.tolist()})[1:], ABOVE):
+        for threshold in (*self.distinct(), ABOVE):
             k = int(self.right(threshold).sum())
             yield self._point(threshold, Figure(k / n, k=k, n=n))
+
+    def distinct(self) -> list[float]:
+        """The thresholds, rising, that each leave other pairs to the small judge; 0 leaves it all."""
+        return [0.0, *sorted({*self.pairs.tolist()})[1:]]
+
+    def sequence(self) -> list[float]:
+        """Those that leave it 1 %, 2 %, ... and all of the pairs, from the most sure; or just more."""
+        rising, least = np.sort(self.pairs), float(self.pairs.min())
+        places = [ceil(len(rising) * share / GRID) for share in range(1, GRID + 1)]
+        return list(dict.fromkeys(0.0 if (at := float(rising[-place])) == least else at for place in places))
+
+    def shortfall(self, threshold: float, keep: float) -> tuple[Numbers, float]:
+        """For each cluster how many more trials should be right, for `keep` to be kept; and in one of the worst."""
+        trials = np.bincount(self.cluster)
+        wanted = np.bincount(self.cluster, self.large, len(trials))
+        right = np.bincount(self.cluster, self.right(threshold), len(trials))
+        missing = np.asarray(keep * wanted - right, np.float64)
+        return missing[trials > 0], keep * unseen_size(trials[trials > 0])
 
     def _point(self, threshold: float, accuracy: Figure) -> Point:
         best, passed = int(self.large.sum()), float((self.verdicts < threshold).mean())
@@ -145,24 +161,28 @@ def cascade(small: RecordedRun, large: RecordedRun, *, keep: float = 0.99, unit:
     """Every threshold between two runs, the cheapest that keeps a share of the large one's accuracy, and if it holds.
 
     keep: in [0, 1]. unit: what costs are measured in; bytes of weights stand in for time where reading memory is what
-    takes it and both judges do the same work. The runs may differ in anything but the benchmark. The threshold
-    recommended is chosen and measured on the halves of `selective.half`, by the estimate of accuracy. The interval of
-    `drop` says what it may lose on other pairs.
+    takes it and both judges do the same work. The runs may differ in anything but the benchmark.
+
+    A threshold is recommended only where it is shown to keep enough of new pairs like these: one that does not is
+    recommended in at most 5 % of cases. Thresholds are tested in a fixed sequence (Bauer 1991, Statistics in Medicine
+    10:871-890), from leaving the small judge next to nothing to leaving it everything, up to the first that fails. Each
+    test is `bounded_mean.surely_below_zero`, on clusters.
 
     Raises RunError where they have no pair and order in common, where the small one's verdicts have no probabilities
-    (the large one's need none), and where there are fewer than two clusters of labelled pairs.
+    (the large one's need none), and where no pair has a human label.
     """
     verdicts, _ = in_common((small, large))
     answers = selective_predictions(small, verdicts)
-    choosing = half(small.benchmark, answers)
+    if not len(answers.pair):
+        raise RunError(
+            f"{small.benchmark.name}: no pair with a human label was judged by both",
+            "judge more pairs: edge-judge eval with a larger --limit",
+        )
     cost = costs(small.run, large.run, unit)
     trials = small.trials.merge(large.trials[[*TRIAL, "right"]], on=TRIAL, suffixes=("", THEIRS))
-
-    def on(pairs: Flags) -> _Trials:
-        return _trials(verdicts, trials, answers, pairs, cost.ratio)
-
-    everything = on(np.ones_like(choosing))
+    everything = _trials(verdicts, trials, answers, cost.ratio)
     points = tuple(everything.points())
+    chosen = furthest(everything, keep)
     return Cascade(
         small=small.identity,
         large=large.identity,
@@ -175,7 +195,8 @@ def cascade(small: RecordedRun, large: RecordedRun, *, keep: float = 0.99, unit:
         points=points,
         steps=tuple(everything.point(threshold) for threshold in _spread(points)),
         least=_least(points, keep),
-        choice=_choice(on(choosing), on(~choosing), keep),
+        choice=None if chosen is None else _choice(everything, chosen),
+        wanted=_pairs_wanted(everything, keep) if chosen is None else None,
     )
 
 
@@ -203,21 +224,19 @@ def _seconds(measured: Measured | None) -> float | None:
     return 60 / speed if speed else None
 
 
-def _trials(
-    verdicts: Frame, trials: Frame, answers: SelectivePredictions, pairs: Flags, ratio: float | None
-) -> _Trials:
-    """What both runs judged, on some of the pairs that were answered."""
+def _trials(verdicts: Frame, trials: Frame, answers: SelectivePredictions, ratio: float | None) -> Trials:
+    """What both runs judged, on the pairs that were answered."""
 
     def sureness(frame: Frame) -> Numbers:
         return answers.confidence[np.searchsorted(answers.pair, codes(frame, "pair"))]
 
-    verdicts, trials = (frame[frame["pair"].isin(answers.pair[pairs])] for frame in (verdicts, trials))
-    return _Trials(
+    verdicts = verdicts[verdicts["pair"].isin(answers.pair)]
+    return Trials(
         sureness=sureness(trials),
         small=flags(trials, "right"),
         large=flags(trials, f"right{THEIRS}"),
         cluster=codes(trials, "cluster"),
-        pairs=answers.confidence[pairs],
+        pairs=answers.confidence,
         verdicts=sureness(verdicts),
         ratio=ratio,
     )
@@ -229,17 +248,27 @@ def _least(points: Sequence[Point], keep: float) -> Point | None:
     return min(enough, key=lambda point: point.threshold, default=None)
 
 
-def _choice(choosing: _Trials, others: _Trials, keep: float) -> ChosenThreshold | None:
-    chosen = _least(tuple(choosing.points()), keep)
-    if chosen is None:
-        return None
+def furthest(trials: Trials, keep: float) -> float | None:
+    """The threshold that leaves the small judge most and is shown to keep enough, see `cascade`."""
+    passed = None
+    for threshold in trials.sequence():
+        if surely_below_zero(*trials.shortfall(threshold, keep)) > DELTA:
+            break
+        passed = threshold
+    return passed
+
+
+def _choice(trials: Trials, threshold: float) -> ChosenThreshold:
     return ChosenThreshold(
-        chosen=chosen,
-        told=others.point(chosen.threshold),
-        pairs=len(others.pairs),
-        alone=rate(others.large, others.cluster),
-        drop=gain(others.large, others.right(chosen.threshold), others.cluster),
+        point=trials.point(threshold), drop=gain(trials.large, trials.right(threshold), trials.cluster)
     )
+
+
+def _pairs_wanted(trials: Trials, keep: float) -> int | None:
+    """About how many pairs like these would show some threshold to keep enough and to save something."""
+    saving = [at for at in trials.sequence() if (cost := trials.point(at).cost) is None or cost < 1]
+    times = [copies_needed(*trials.shortfall(threshold, keep), DELTA) for threshold in saving]
+    return min((ceil(copies * len(trials.pairs)) for copies in times if copies is not None), default=None)
 
 
 def _spread(points: Sequence[Point]) -> list[float]:

@@ -10,6 +10,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import reduce
 from math import comb
+from typing import Literal, TypeAlias
 
 import numpy as np
 import pandas as pd
@@ -18,10 +19,12 @@ from edge_judge.errors import RunError
 from edge_judge.metrics.alignment import NONE
 from edge_judge.metrics.intervals import Bootstrap, Codes, Flags, paired_difference
 from edge_judge.metrics.recorded import RecordedRun
-from edge_judge.metrics.scoring import baselines, human_ceiling, judged_in
+from edge_judge.metrics.scoring import attainable, baselines, human_agreement, judged_in
 from edge_judge.metrics.trials import TRIAL, VERDICT, Frame, codes, flags, probabilities, share
 from edge_judge.records import Figure, Identity, Run
 from edge_judge.settings import WEIGHTS, Change, run_name, same_conditions
+
+Gate: TypeAlias = Literal["point", "bound"]  # of the drop, what a limit is held against
 
 SMALLEST_P = 1e-9  # a probability written as 0 stands for one below this; the divergence would be infinite
 THEIRS = "_theirs"  # ends the names of the baseline's columns in a frame of both runs
@@ -54,8 +57,8 @@ class Comparison:
 
     pairs, verdicts: those judged by both; trials: the votes on them. drop: percentage points of strict
     accuracy lost, positive where the run is worse. mcnemar_p: two-sided and exact. kld: mean divergence in
-    nats. None or a figure without a value where there is nothing to compute it from. baselines, human_ceiling: as
-    in `Score`, over the same pairs and orders.
+    nats. None or a figure without a value where there is nothing to compute it from. baselines,
+    human_agreement, attainable: as in `Score`, over the same pairs and orders.
     """
 
     run: RunSummary
@@ -68,7 +71,8 @@ class Comparison:
     flips: Flips
     kld: Figure
     baselines: Mapping[str, Figure] = field(default_factory=dict)
-    human_ceiling: Figure = Figure(None)
+    human_agreement: Figure = Figure(None)
+    attainable: Figure = Figure(None)
 
 
 def compare(run: RecordedRun, baseline: RecordedRun, change: Change = WEIGHTS) -> Comparison:
@@ -103,7 +107,8 @@ def compare(run: RecordedRun, baseline: RecordedRun, change: Change = WEIGHTS) -
         ),
         kld=_divergence(ours, theirs),
         baselines=baselines(judged, orders),
-        human_ceiling=human_ceiling(judged),
+        human_agreement=human_agreement(judged),
+        attainable=attainable(judged),
     )
 
 
@@ -120,13 +125,16 @@ def paper_drop(run: RecordedRun, baseline: RecordedRun) -> Figure:
     return gain(was_right, right, codes(trials, "cluster"))
 
 
-def exceeds(comparison: Comparison, points: float) -> bool:
-    """Whether the drop is greater than `points`, by its point estimate; False where it is undefined.
+def exceeds(comparison: Comparison, points: float, gate: Gate = "point") -> bool:
+    """Whether the drop is too great for a limit of `points`.
 
-    The estimate decides and not the interval: a limit on the lower end would pass any loss measured on few
-    enough pairs, a limit on the upper end would fail a judge that lost nothing. The interval is shown beside
-    it.
+    By the point, if the estimate is greater; False where it is undefined. A judge that lost nothing passes, and so does
+    one that loses more on other pairs half of the time. By the bound, if the upper end of the 95 % interval is greater,
+    and where there is none: what passes is shown to lose no more, which takes enough pairs. A run against itself loses
+    nothing.
     """
+    if gate == "bound" and comparison.run.identity != comparison.baseline.identity:
+        return comparison.drop.high is None or comparison.drop.high > points
     return comparison.drop.value is not None and comparison.drop.value > points
 
 

@@ -2,8 +2,11 @@
 
 Two juries. *Majority*: the verdict that most jurors gave, on each pair and order. Where several are given equally often
 it is a tie, if ties are legal; if not, the one of them with the greatest mean probability. *Mean probability*: the
-most probable verdict by the mean of the jurors' probabilities, a tie where several are greatest. A juror without a
-valid verdict has no say; where nobody has one, neither has the jury.
+most probable verdict by the mean of the jurors' probabilities, a tie where several are greatest and ties are legal. A
+juror without a valid verdict has no say; where nobody has one, neither has the jury, which is then wrong.
+
+Where ties are not legal a jury may be *undecided*: votes are even and no probability tells, as an even number of jurors
+without probabilities often is. That is no verdict of anybody, right or wrong: it is counted on its own.
 
 Knows: accuracy as `compare` counts it, every verdict against every human vote on its pair.
 Does not know: files, where the jurors' differences come from, how a jury is shown.
@@ -27,6 +30,7 @@ from edge_judge.metrics.trials import VERDICT, Frame, codes, probabilities, shar
 from edge_judge.records import LABELS, Figure, Identity
 
 KINDS = len(LABELS) + 1  # of verdict, none being one
+UNDECIDED = KINDS  # the code of a jury's verdict where it has none though jurors have
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,12 +44,15 @@ class Juror:
 
 @dataclass(frozen=True, slots=True)
 class CombinedJury:
-    """One way to combine the jurors. gain: points of accuracy over the best juror, whose choice is on the same trials
-    and so flatters the juror, not the jury. Without a value where a juror has no probabilities to be combined."""
+    """One way to combine the jurors. accuracy: where the jury is decided; undecided: the share of verdicts where it is
+    not. gain: points of accuracy over the best juror on the trials that were decided. That juror was chosen on the same
+    trials, which flatters the juror, not the jury. Without a value where a juror has no probabilities to be combined.
+    """
 
     name: str
     accuracy: Figure
     gain: Figure
+    undecided: Figure = Figure(None)
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,9 +100,10 @@ def jury(runs: Sequence[RecordedRun]) -> Jury:
     right = opinions[:, codes(trials, "row")] == codes(trials, "label")
     best = int(right.sum(axis=1).argmax()) if len(trials) else None
     all_with_p = all(table["p_a"].notna().any() for table in tables)
+    ties, everything = runs[0].benchmark.ties, np.ones(p.shape, np.bool_)
     combined = {
-        "majority": majority(opinions, p, ties=runs[0].benchmark.ties),
-        "mean probability": np.where(np.isnan(p[:, 0]), NONE, most_probable(p)) if all_with_p else None,
+        "majority": majority(opinions, p, ties=ties),
+        "mean probability": np.where(np.isnan(p[:, 0]), NONE, _greatest(p, everything, ties)) if all_with_p else None,
     }
     names = [run.identity for run in runs]
     return Jury(
@@ -107,22 +115,34 @@ def jury(runs: Sequence[RecordedRun]) -> Jury:
             for name, hits, table in zip(names, right, tables, strict=True)
         ),
         best=best,
-        together=tuple(_combined(name, verdict, trials, right[best or 0]) for name, verdict in combined.items()),
+        together=tuple(
+            _combined(name, verdict, tables[0], trials, right[best or 0]) for name, verdict in combined.items()
+        ),
         twos=tuple(_juror_pair(*two) for two in combinations(zip(names, tables, strict=True), 2)),
         fleiss=fleiss(opinions, codes(tables[0], "cluster")),
     )
 
 
 def majority(opinions: Codes, p: Numbers, *, ties: bool) -> Codes:
-    """The verdict that most jurors gave on each row.
+    """The verdict that most jurors gave on each row, `UNDECIDED` where nothing tells.
 
     opinions: codes of verdicts, shape (jurors, rows); p: the mean of their probabilities, shape (rows, 3).
     """
     given = np.stack([(opinions == code).sum(axis=0) for code in range(len(LABELS))], axis=1)
     ahead = (given == given.max(axis=1, keepdims=True)) & (given > 0)
-    several = np.full(len(p), TIE) if ties else most_probable(np.where(ahead, p, -1.0))
+    several = np.full(len(p), TIE) if ties else _greatest(p, ahead, ties)
     verdict = np.where(ahead.sum(axis=1) == 1, ahead.argmax(axis=1), several)
     return np.where(ahead.any(axis=1), verdict, NONE)
+
+
+def _greatest(p: Numbers, among: Flags, ties: bool) -> Codes:
+    """The most probable of some verdicts on each row. p, among: shape (rows, 3)."""
+    open_to_all = np.where(among, p, -1.0)
+    greatest = most_probable(open_to_all)
+    if ties:
+        return greatest
+    several = (open_to_all == open_to_all.max(axis=1, keepdims=True)).sum(axis=1) > 1
+    return np.where(several | np.isnan(open_to_all).any(axis=1), UNDECIDED, greatest)
 
 
 def mean_probability(tables: Sequence[Frame]) -> Numbers:
@@ -135,11 +155,15 @@ def mean_probability(tables: Sequence[Frame]) -> Numbers:
     return ratio(np.nansum(p, axis=0), (~np.isnan(p)).sum(axis=0))
 
 
-def _combined(name: str, verdict: Codes | None, trials: Frame, best: Flags) -> CombinedJury:
+def _combined(name: str, verdict: Codes | None, table: Frame, trials: Frame, best: Flags) -> CombinedJury:
     if verdict is None:
         return CombinedJury(name, Figure(None), Figure(None))
+    undecided = verdict == UNDECIDED
+    decided = ~undecided[codes(trials, "row")]
+    trials, best = trials[decided], best[decided]
     right = verdict[codes(trials, "row")] == codes(trials, "label")
-    return CombinedJury(name, share(right, trials), gain(right, best, codes(trials, "cluster")))
+    ahead = gain(right, best, codes(trials, "cluster"))
+    return CombinedJury(name, share(right, trials), ahead, share(undecided, table))
 
 
 def _juror_pair(first: tuple[Identity, Frame], second: tuple[Identity, Frame]) -> JurorPair:

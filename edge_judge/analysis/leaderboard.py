@@ -34,9 +34,9 @@ class Cell:
 
     figure: "accuracy" or "agreement", None where nothing was run; ours: a share with its interval; pairs,
     pairs_total: judged, and in the benchmark. near_chance: whether its strict accuracy is, whatever the profile;
-    human_ceiling: as in `Score`. from_f16: points, ours minus the f16 run's over the verdicts that both have, with
-    the interval of a paired difference. published: percent, with its precision and source; from_published: points,
-    ours minus published; outside: whether the published figure lies outside our interval.
+    human_agreement, attainable: as in `Score`. from_f16: points, ours minus the f16 run's over the verdicts that both
+    have, with the interval of a paired difference. published: percent, with its precision and source; from_published:
+    points, ours minus published; outside: whether the published figure lies outside our interval.
     """
 
     benchmark: str
@@ -45,7 +45,8 @@ class Cell:
     pairs: int | None = None
     pairs_total: int | None = None
     near_chance: bool | None = None
-    human_ceiling: Figure = NOTHING
+    human_agreement: Figure = NOTHING
+    attainable: Figure = NOTHING
     from_f16: Figure = NOTHING
     published: float | None = None
     precision: str | None = None
@@ -167,7 +168,8 @@ def _cell(
         pairs=score.pairs,
         pairs_total=len(run.benchmark.pairs),
         near_chance=None if accuracy.value is None else near_chance(accuracy, score.baselines),
-        human_ceiling=score.human_ceiling,
+        human_agreement=score.human_agreement,
+        attainable=score.attainable,
         from_f16=changes[run.identity],
         from_published=against.difference if against else None,
         outside=against.outside if against else None,

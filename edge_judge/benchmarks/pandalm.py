@@ -3,7 +3,8 @@
 Source: github.com/WeOpenML/PandaLM at 3871806e72b4832f815ecafd24d3503c73403f48, data/testset-v1.json.
 Licence: Apache-2.0.
 Rows: 999, one label each, the annotators' majority: 105 tie, 422 first, 472 second; 879 are unanimous, the
-other 120 have two of three, and all have a majority.
+other 120 have two of three, and all have a majority. Verdicts are scored against the majority; the three votes are kept
+beside it, to tell how far people agree.
 A row: {"idx": 0, "motivation_app": "Maps", "cmp_key": "model-x_model-y", "instruction": "Name the capital.",
         "input": "Norway", "response1": "Oslo", "response2": "Bergen",
         "annotator1": 1, "annotator2": 1, "annotator3": 0}; 0 tie, 1 first, 2 second; `input` is often empty,
@@ -42,13 +43,18 @@ def read(file: File) -> Iterator[Pair]:
             b=_response(row, "response2"),
             labels=(majority(row),),
             group=question,
+            votes=votes(row),
         )
+
+
+def votes(row: FileRow) -> tuple[Label, ...]:
+    """What each of the three annotators said."""
+    return tuple(row.label(annotator, _LABELS) for annotator in _ANNOTATORS)
 
 
 def majority(row: FileRow) -> Label:
     """The label that at least two of the three annotators gave."""
-    votes = Counter(row.label(annotator, _LABELS) for annotator in _ANNOTATORS)
-    label, count = votes.most_common(1)[0]
+    label, count = Counter(votes(row)).most_common(1)[0]
     if count < 2:
         raise DataError(f"{row.place}: the three annotators disagree, expected a majority")
     return label

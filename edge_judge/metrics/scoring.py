@@ -18,9 +18,10 @@ import numpy as np
 
 from edge_judge.metrics.alignment import NONE, TIE, A, Alignment, B, most_probable
 from edge_judge.metrics.intervals import Bootstrap, Codes, Flags, Numbers, rate, ratio
-from edge_judge.records import ORDERS, Benchmark, Figure, Identity, Label, Order, Pair, Score, to_pair_order
+from edge_judge.records import LABELS, ORDERS, Benchmark, Figure, Identity, Label, Order, Pair, Score, to_pair_order
 
 CALIBRATION_BINS = 10
+AGAINST_MAJORITY = frozenset({"pandalm"})  # several people voted, and verdicts are held to what most of them said
 AGREEMENT_IN_PAPER = frozenset({"auto-j"})  # every other published figure is an accuracy in the given order
 DEPARTURES = {
     "pandalm": (
@@ -60,7 +61,7 @@ def score(aligned: Alignment, identity: Identity) -> Score:
     MT-Bench and a run in one order. One thing is not as in the published table: PandaLM's labels, where a
     random draw is replaced by the majority (`DEPARTURES`).
 
-    Baselines and the human ceiling are over the same pairs as the verdicts, and the same orders.
+    Baselines, human agreement and what is attainable are over the same pairs as the verdicts, and the same orders.
     """
     judged, orders = judged_in(aligned.benchmark, aligned.pair, aligned.reverse)
     return Score(
@@ -73,7 +74,8 @@ def score(aligned: Alignment, identity: Identity) -> Score:
         strict=_strict(aligned),
         paper=_paper(aligned),
         baselines=baselines(judged, orders),
-        human_ceiling=human_ceiling(judged),
+        human_agreement=human_agreement(judged),
+        attainable=attainable(judged),
     )
 
 
@@ -108,15 +110,36 @@ def baselines(benchmark: Benchmark, orders: Sequence[Order] = ORDERS) -> Mapping
     }
 
 
-def human_ceiling(benchmark: Benchmark) -> Figure:
-    """How often a vote agrees with the majority of the other votes on its pair: what a judge can be asked for.
+def human_agreement(benchmark: Benchmark) -> Figure:
+    """How often a vote agrees with the majority of the other votes on its pair.
 
+    That is not the most a judge can reach: a vote is held to the others alone, a judge to all (see `attainable`).
     Over votes whose pair's other votes have a single most frequent label; where they have none (because there
     are no others, or two labels are equally frequent) there is nothing to agree with and the vote is not
     counted. Clustered as everything else. Undefined where no pair has several votes.
     """
     votes = [(agrees, pair) for pair in benchmark.pairs for agrees in _with_the_others(pair)]
     return rate(np.array([agrees for agrees, _ in votes], np.bool_), _clusters([pair for _, pair in votes]))
+
+
+def attainable(benchmark: Benchmark) -> Figure:
+    """The share of votes that the best possible judge agrees with: always what most votes on the pair say.
+
+    That judge knows the votes; one that knows only what people tend to say gets less. It says a tie only where ties are
+    legal. Over every vote on every pair, as accuracy is, but for the benchmarks `AGAINST_MAJORITY`, where an accuracy
+    of 1 can be reached. Undefined where no pair has several votes.
+    """
+    votes = [
+        (place < _most(pair, benchmark.ties), pair) for pair in benchmark.pairs for place in range(len(pair.people))
+    ]
+    if all(len(pair.people) < 2 for pair in benchmark.pairs):
+        return Figure(None)
+    return rate(np.array([agrees for agrees, _ in votes], np.bool_), _clusters([pair for _, pair in votes]))
+
+
+def _most(pair: Pair, ties: bool) -> int:
+    """How many votes agree with the legal verdict that most of them give."""
+    return max(pair.people.count(label) for label in LABELS if ties or label != "tie")
 
 
 def _clusters(pairs: Sequence[Pair]) -> Codes:
@@ -126,7 +149,7 @@ def _clusters(pairs: Sequence[Pair]) -> Codes:
 
 def _with_the_others(pair: Pair) -> list[bool]:
     """For each vote that the others have a majority for: whether it is that majority."""
-    others = [(vote, majority(Counter(pair.labels) - Counter([vote]))) for vote in pair.labels]
+    others = [(vote, majority(Counter(pair.people) - Counter([vote]))) for vote in pair.people]
     return [vote == label for vote, label in others if label is not None]
 
 

@@ -36,6 +36,7 @@ def cascade_table(cascade: Cascade, *, width: int = 80, color: bool = False) -> 
         f"over all {cascade.pairs:,} pairs: {cascade.verdicts:,} verdicts, "
         f"{cascade.trials:,} times held to a human vote",
         f"kept: accuracy, in % of that of {large} alone",
+        "shown: a threshold that keeps less of new pairs is recommended in at most 5 % of cases",
         _about_cost(cascade.cost, small, large),
     ]
     return render([*(Text(line) for line in sentences), body, notes(*explained)], width, color)
@@ -71,31 +72,26 @@ def _over_all(cascade: Cascade, small: str, large: str) -> str:
 
 
 def _recommended(cascade: Cascade, small: str, large: str) -> str:
-    """The threshold chosen on one half, by what it does on the other."""
-    choice = cascade.choice
-    if choice is None:
+    """The threshold that is shown to keep enough, with what it does on these pairs; or that there is none."""
+    choice, keep = cascade.choice, f"{100 * cascade.keep:g} %"
+    if cascade.least is None:
         return "Nothing is recommended."
-    effect = choice.told
-    begin = "Recommended by one half of the pairs:"
-    if choice.chosen.threshold == ABOVE:
-        return f"{begin} {large} alone, nothing less keeps enough."
-    if choice.chosen.cost is not None and choice.chosen.cost >= 1:
-        return f"{begin} {large} alone, which costs less than a cascade that keeps enough."
-    passed = f"it passes on {percent(effect.passed)} %, " if choice.chosen.passed else "it "
-    kept = UNDEFINED if effect.kept is None else percent(effect.kept)
-    cost = "" if effect.cost is None else f" at {effect.cost:.2f} of its {cascade.cost.unit}"
+    if choice is None:
+        begin = (
+            f"Recommended: {large} alone. No threshold is shown to keep {keep} of its accuracy on new pairs like these"
+        )
+        if cascade.wanted is None:
+            return f"{begin}, and more pairs like these would not show one."
+        return f"{begin}; about {cascade.wanted:,} pairs like these would show one."
+    point = choice.point
+    if point.cost is not None and point.cost >= 1:
+        return f"Recommended: {large} alone, which costs less than a cascade that is shown to keep {keep}."
+    passed = f"It passes on {percent(point.passed)} %, " if point.passed else "It "
+    cost = "" if point.cost is None else f" at {point.cost:.2f} of its {cascade.cost.unit}"
     return (
-        f"{begin} {_who(choice.chosen, small)}. On the other {choice.pairs:,} pairs {passed}"
-        f"is right in {interval(effect.accuracy, percent)} %, and keeps {kept} % of {large}'s accuracy{cost}: "
-        f"{interval(choice.drop, points)} points lost{_short(effect, cascade.keep)}."
+        f"Recommended: {_who(point, small)}, which is shown to keep at least {keep} on new pairs like these. {passed}"
+        f"is right in {interval(point.accuracy, percent)} % here{cost}: {interval(choice.drop, points)} points lost."
     )
-
-
-def _short(point: Point, keep: float) -> str:
-    """Chosen by an estimate, a threshold may keep less on other pairs: a reader must know."""
-    if point.kept is None or point.kept >= keep:
-        return ""
-    return f"; that is less than the {100 * keep:g} % asked for, which one half of the pairs is too few to tell"
 
 
 def _who(point: Point, small: str) -> str:

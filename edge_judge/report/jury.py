@@ -44,7 +44,12 @@ def _about_jury(jury: Jury, names: dict[Identity, str]) -> list[str]:
     ]
     if jury.best is not None:
         lines.append(f"best juror: {names[jury.jurors[jury.best].identity]}, on these same verdicts")
-    if any(way.accuracy.value is None for way in jury.together) and jury.trials:
+    for way in jury.together:
+        if way.undecided.k:
+            share = percent(way.undecided.value or 0.0)
+            even = f"undecided in {share} % of verdicts, where votes are even and no tie is legal"
+            lines.append(f"{way.name}: {even}; they count as neither right nor wrong, also for its gain")
+    if jury.together[-1].undecided.value is None and jury.trials:
         lines.append("mean probability: a juror has no probabilities, so there is none")
     lines.append(f"all jurors: Fleiss' kappa {interval(jury.fleiss, _kappa)}")
     return lines

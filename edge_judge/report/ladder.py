@@ -40,7 +40,7 @@ from edge_judge.report.formatting import (
     size,
     value,
 )
-from edge_judge.report.scores import BASELINES, NEAR_CHANCE, STRICT, always, ceiling_note
+from edge_judge.report.scores import BASELINES, NEAR_CHANCE, STRICT, always, people_note
 
 
 @dataclass(frozen=True, slots=True)
@@ -163,7 +163,8 @@ def comparison_json(comparison: Comparison) -> dict[str, object]:
         "flips": asdict(comparison.flips),
         "kld": asdict(comparison.kld),
         "baselines": {name: asdict(figure) for name, figure in comparison.baselines.items()},
-        "human_ceiling": asdict(comparison.human_ceiling),
+        "human_agreement": asdict(comparison.human_agreement),
+        "attainable": asdict(comparison.attainable),
         "bytes": run.bytes,
         "verdicts_per_minute": run.verdicts_per_minute,
         "peak_rss": run.peak_rss,
@@ -245,8 +246,8 @@ def _below_ladder(comparisons: Sequence[Comparison]) -> list[str]:
     shown = {"always the first": always(most.baselines)}
     shown |= {name.replace("\n", " "): value(most.baselines.get(key), percent) for key, name in BASELINES.items()}
     lines = [f"without a model, %: {', '.join(f'{name} {figure}' for name, figure in shown.items())}"]
-    if most.human_ceiling.value is not None:
-        lines.append(ceiling_note(most.run.identity.benchmark, most.human_ceiling))
+    if most.attainable.value is not None:
+        lines.append(people_note(most.run.identity.benchmark, most.human_agreement, most.attainable))
     return lines
 
 

@@ -19,10 +19,9 @@ from rich.console import RenderableType
 from edge_judge.analysis.leaderboard import Cell, Leaderboard, LeaderboardRow
 from edge_judge.metrics.published import Published
 from edge_judge.metrics.scoring import DEPARTURES
-from edge_judge.records import Figure
 from edge_judge.report.columns import csv_text, escaped, markdown_text
 from edge_judge.report.formatting import UNDEFINED, interval, notes, render, signed_number, table, value
-from edge_judge.report.scores import NEAR_CHANCE, ceiling_note
+from edge_judge.report.scores import NEAR_CHANCE, people_note
 
 OUTSIDE, PARTIAL, WEAK = "*", "~", "!"  # before a figure, so that digits stay below digits
 HEADING = 10  # columns of a heading's longest line, unless a word of it is longer
@@ -40,7 +39,8 @@ FIELDS = {  # of CSV, and the path to each in a `_Place`
     "benchmark": "cell.benchmark", "figure": "cell.figure",
     "share": "cell.ours.value", "share_low": "cell.ours.low", "share_high": "cell.ours.high",
     "k": "cell.ours.k", "n": "cell.ours.n", "pairs": "cell.pairs", "pairs_total": "cell.pairs_total",
-    "near_chance": "cell.near_chance", "human_ceiling_share": "cell.human_ceiling.value",
+    "near_chance": "cell.near_chance", "human_agreement_share": "cell.human_agreement.value",
+    "attainable_share": "cell.attainable.value",
     "from_f16_points": "cell.from_f16.value", "from_f16_low_points": "cell.from_f16.low",
     "from_f16_high_points": "cell.from_f16.high", "published_percent": "cell.published", "precision": "cell.precision",
     "source": "cell.source", "from_published_points": "cell.from_published", "outside": "cell.outside",
@@ -235,11 +235,12 @@ def _notes(content: Leaderboard) -> Iterator[str]:
     if any(cell.near_chance for cell in cells):
         yield f"{WEAK}: {NEAR_CHANCE}, under the profile strict"
     yield f"{UNDEFINED}: not run, or not published"
-    yield from (ceiling_note(name, ceiling) for name, ceiling in _ceilings(cells).items())
+    yield from _people(cells)
     yield from (f"{name}: {DEPARTURES[name]}" for name in compared if name in DEPARTURES)
 
 
-def _ceilings(cells: Sequence[Cell]) -> dict[str, Figure]:
+def _people(cells: Sequence[Cell]) -> Iterator[str]:
     """How far people agree on each benchmark, over the most of its pairs that any run judged."""
-    defined = [cell for cell in cells if cell.human_ceiling.value is not None]
-    return {cell.benchmark: cell.human_ceiling for cell in sorted(defined, key=lambda cell: cell.pairs or 0)}
+    defined = [cell for cell in cells if cell.attainable.value is not None]
+    most = {cell.benchmark: cell for cell in sorted(defined, key=lambda cell: cell.pairs or 0)}
+    yield from (people_note(name, cell.human_agreement, cell.attainable) for name, cell in most.items())

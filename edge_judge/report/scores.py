@@ -13,7 +13,7 @@ from itertools import groupby
 from rich.console import RenderableType
 
 from edge_judge.metrics.published import PublishedComparison
-from edge_judge.metrics.scoring import DEPARTURES, near_chance
+from edge_judge.metrics.scoring import AGAINST_MAJORITY, DEPARTURES, near_chance
 from edge_judge.records import Figure, Noise, Score
 from edge_judge.report.formatting import (
     UNDEFINED,
@@ -121,10 +121,10 @@ def _profiles(rows: Sequence[ScoreRow]) -> list[str]:
 
 def _remarks(row: ScoreRow) -> list[str]:
     """What must be known to read the row's figures, a line each."""
-    name, ceiling, cut = row.score.benchmark, row.score.human_ceiling, row.score.strict["truncated"]
+    name, cut = row.score.benchmark, row.score.strict["truncated"]
     lines = []
-    if ceiling.value is not None:
-        lines.append(ceiling_note(name, ceiling))
+    if row.score.attainable.value is not None:
+        lines.append(people_note(name, row.score.human_agreement, row.score.attainable))
     if cut.k:
         lines.append(f"{name}: {cut.k:,} of {cut.n:,} verdicts on shortened answers")
     if _has_published(row) and name in DEPARTURES:
@@ -144,9 +144,16 @@ def _has_published(row: ScoreRow) -> bool:
     return row.published is not None and row.published.published is not None
 
 
-def ceiling_note(benchmark: str, ceiling: Figure) -> str:
-    """A benchmark's human ceiling as a note."""
-    return f"{benchmark}: a human vote agrees with the majority of the others in {interval(ceiling, percent)} %"
+def people_note(benchmark: str, agreement: Figure, attainable: Figure) -> str:
+    """How far people agree on a benchmark, and the most that a judge can agree with them, as a note."""
+    most = f"the best possible judge agrees with {value(attainable, percent)} % of the votes"
+    if benchmark in AGAINST_MAJORITY:
+        most += ", and with all majorities, to which verdicts are held here"
+    if agreement.value is None:
+        return f"{benchmark}: {most}"
+    return (
+        f"{benchmark}: a human vote agrees with the majority of the others in {interval(agreement, percent)} %; {most}"
+    )
 
 
 def _behaviour(rows: Sequence[ScoreRow]) -> RenderableType:

@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from itertools import groupby
+from math import ceil
 
 from rich.console import RenderableType
 
@@ -99,16 +100,17 @@ def _in_full(run: Confident) -> RenderableType:
 def _abstentions(abstentions: Mapping[Identity, Abstention]) -> RenderableType:
     lines = []
     for name, choice in zip(short_names(list(abstentions)), abstentions.values(), strict=True):
-        effect = choice.told
-        bound = percent(choice.best if choice.bound is None else choice.bound)
+        effect = choice.effect
         answered = value(effect.coverage, percent) if choice.threshold is not None else UNDEFINED
         unfiltered = Figure(None if effect.unfiltered.value is None else 1 - effect.unfiltered.value)
         risk = interval(effect.risk, percent)
-        lines.append([name, threshold(choice.threshold), bound, answered, risk, value(unfiltered, percent)])
+        least = percent(ceil(1000 * choice.best) / 1000)  # rounded down, it could not have been asked for
+        lines.append([name, threshold(choice.threshold), answered, risk, value(unfiltered, percent), least])
     wished = next(iter(abstentions.values())).wished
-    title = f"At most {100 * wished:g} % wrong: chosen on one half of the pairs, told on the other"
-    headers = ["", "confidence\nfrom", "surely\nbelow %", "answered\n%", "wrong %\n[95 % interval]", "if all\nanswered"]
-    return table(title, headers, lines, frozenset({4}))
+    title = f"At most {100 * wished:g} % wrong: from which confidence that is shown"
+    wrong = "wrong here, %\n[95 % interval]"
+    headers = ["", "confidence\nfrom", "answered\n%", wrong, "if all\nanswered", "least %\nto ask for"]
+    return table(title, headers, lines, frozenset({3}))
 
 
 def _about_confidence(runs: Sequence[Confident]) -> list[str]:
@@ -121,8 +123,20 @@ def _about_confidence(runs: Sequence[Confident]) -> list[str]:
     abstentions = [run.abstention for run in runs if run.abstention is not None]
     if abstentions:
         lines.append(
-            "surely below: the error rate's 95 % upper bound on the half it was chosen on; no cluster is in both"
+            "shown: of new pairs like these; a threshold that lets more be wrong is chosen in at most 5 % of cases"
         )
+        lines.append("least % to ask for: from there on these pairs show some threshold")
     if any(choice.threshold is None for choice in abstentions):
-        lines.append("none: no threshold is surely below what was asked; beside it the least that could be asked for")
+        lines.append(_about_none(abstentions))
     return lines
+
+
+def _about_none(abstentions: Sequence[Abstention]) -> str:
+    """How many pairs a threshold would take, where there is none."""
+    begin = "none: no threshold is shown to let so few be wrong"
+    wanted = [choice.wanted for choice in abstentions if choice.threshold is None]
+    known = sorted({pairs for pairs in wanted if pairs is not None})
+    if not known:
+        return f"{begin}, and more pairs like these would not show one"
+    number = f"{known[0]:,}" if len(known) == 1 else f"{known[0]:,} to {known[-1]:,}"
+    return f"{begin}; about {number} pairs like these would show one"

@@ -272,9 +272,11 @@ def _remove_empty(folders: Iterable[Path]) -> None:
 def score_json(score: Score) -> dict[str, object]:
     """A run's score.json: exactly the fields of `Score`, every figure with value, low, high, k and n.
 
-    `human_ceiling` is there only where the benchmark has several votes on a pair.
+    `human_agreement` and `attainable` are there only where they are defined: the benchmark has several votes on a pair.
+    Until 0.1 the first was called `human_ceiling`, and nothing reads it back.
     """
     content = asdict(score)
-    if score.human_ceiling.value is None:
-        del content["human_ceiling"]
+    for name in ("human_agreement", "attainable"):
+        if content[name]["value"] is None:
+            del content[name]
     return content

@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from pathlib import Path
 
-from edge_judge.analysis.compare import Comparison, exceeds
+from edge_judge.analysis.compare import Comparison, Gate, exceeds
 from edge_judge.analysis.compare import compare as compare_runs
 from edge_judge.errors import RunError, UsageError, nearest
 from edge_judge.metrics import published
@@ -40,9 +40,9 @@ def compare(
     return sorted(comparisons, key=_place)
 
 
-def exceeding(comparisons: Sequence[Comparison], points: float) -> list[str]:
-    """The schemes that lost more points of accuracy than these."""
-    return [lost.run.identity.scheme for lost in comparisons if exceeds(lost, points)]
+def exceeding(comparisons: Sequence[Comparison], points: float, gate: Gate = "point") -> list[str]:
+    """The schemes that lost more points of accuracy than these; by the bound, those not shown to lose no more."""
+    return [lost.run.identity.scheme for lost in comparisons if exceeds(lost, points, gate)]
 
 
 def compare_published(
@@ -72,10 +72,17 @@ def beside_published(runs: Sequence[RecordedRun], listener: ProgressListener) ->
     return rows
 
 
-def exceeding_published(rows: Sequence[ScoreRow], points: float) -> list[str]:
-    """The runs that stay behind their published figure by more points than these."""
-    behind = [row.published for row in rows if row.published is not None and row.published.difference is not None]
-    return [f"{figure.row.model} on {figure.benchmark}" for figure in behind if -(figure.difference or 0) > points]
+def exceeding_published(rows: Sequence[ScoreRow], points: float, gate: Gate = "point") -> list[str]:
+    """The runs that stay behind their published figure by more points than these; by the bound, those that may."""
+    named = [row.published for row in rows if row.published is not None and row.published.published is not None]
+    return [f"{figure.row.model} on {figure.benchmark}" for figure in named if _is_behind(figure, points, gate)]
+
+
+def _is_behind(figure: published.PublishedComparison, points: float, gate: Gate) -> bool:
+    ours = figure.ours.low if gate == "bound" else figure.ours.value
+    if ours is None or figure.published is None:
+        return gate == "bound"
+    return figure.published - 100 * ours > points
 
 
 def _place(comparison: Comparison) -> tuple[str, str, str, int]:

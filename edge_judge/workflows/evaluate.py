@@ -5,8 +5,9 @@ Knows: sessions, runs' folders, figures. Does not know: how a verdict is reached
 
 from __future__ import annotations
 
-from dataclasses import asdict, replace
+from dataclasses import asdict
 
+from edge_judge.analysis.subset import SEED, subset
 from edge_judge.errors import DataError
 from edge_judge.metrics import published
 from edge_judge.metrics.alignment import align
@@ -23,6 +24,8 @@ from edge_judge.workflows.memory_advice import advising
 from edge_judge.workflows.options import BenchmarkOptions, EvaluateSettings, JudgeOptions, ProtocolOptions
 from edge_judge.workflows.protocol import check_references, protocol_for
 from edge_judge.workflows.published import read_published
+
+SAMPLE = "sample"  # in run.json: how pairs were chosen, beside the settings, so that a run of another way goes on
 
 
 def evaluate(
@@ -43,11 +46,11 @@ def evaluate(
     session = Session(chosen, threads=judge.threads, limits=limits)
     with advising(chosen, in_lock=judge.gguf is None), session:
         for benchmark in loaded:
-            part = replace(benchmark, pairs=benchmark.pairs[: settings.limit])
+            part = subset(benchmark, settings.limit, head=settings.head)
             ties = settings.ties == "allow" or benchmark.ties
             applied = protocol_for(chosen, protocol, orders=orders, ties=ties)
             if _has_references(applied, part, listener, skip=ALL in benchmarks.names):
-                rows.append(_evaluated(session, part, applied, settings, listener))
+                rows.append(_evaluated(session, benchmark, applied, settings, listener))
     if not rows:
         raise DataError("none of the benchmarks can be judged so", "--benchmark names one of `edge-judge data list`")
     return rows
@@ -70,16 +73,19 @@ def _has_references(protocol: Protocol, benchmark: Benchmark, listener: Progress
 def _evaluated(
     session: Session, benchmark: Benchmark, protocol: Protocol, settings: EvaluateSettings, listener: ProgressListener
 ) -> ScoreRow:
-    """One run, begun, resumed or read back."""
+    """One run, begun, resumed or read back. benchmark: the whole of it, of which the settings may ask for a part."""
     judge = session.judge
     identity = run_identity(benchmark, judge, protocol)
     deciding = run_settings(benchmark, judge, protocol, session.limits, session.engine)
     title = f"{benchmark.name} · {judge.model} {judge.scheme} · {protocol.grammar.name}"
     with RunFolder.open(settings.results, identity, deciding, fresh=settings.fresh) as folder:
+        judged = {verdict.id for verdict in folder.verdicts()}
+        part = subset(benchmark, settings.limit, head=settings.head, judged=judged)
         with listener.task(title):
-            verdicts, measured = session.evaluate(benchmark, protocol, folder, listener)
-        figures = score(align(benchmark, verdicts), identity)
+            verdicts, measured = session.evaluate(part, protocol, folder, listener)
+        figures = score(align(part, verdicts), identity)
         if len(verdicts) == len(folder.verdicts()):  # never replaced by a score over fewer pairs
+            folder.add(SAMPLE, _sample(benchmark, part, settings))
             folder.complete(measured, judge.bytes, score_json(figures))
         floor = None
         if settings.repeat > 1:
@@ -87,11 +93,21 @@ def _evaluated(
 
             with listener.task(f"{title} · again"):
                 times, progress = settings.repeat - 1, _ProgressOnly(listener)
-                floor = noise.repeat(benchmark, session.engine, protocol, verdicts, times, progress)
+                floor = noise.repeat(part, session.engine, protocol, verdicts, times, progress)
             folder.add("noise", asdict(floor))
     row = published.find_published(read_published(), figures.model, figures.benchmark)
     comparison = published.against_published(figures, row) if row else None
     return ScoreRow(figures, measured.verdicts_per_minute, comparison, floor)
+
+
+def _sample(benchmark: Benchmark, part: Benchmark, settings: EvaluateSettings) -> dict[str, object]:
+    """How the pairs of a run were chosen, as run.json tells it. It decides no verdict, only which ones there are."""
+    if len(part.pairs) == len(benchmark.pairs):
+        return {"way": "all", "pairs": len(part.pairs)}
+    way = "head" if settings.head else "spread"
+    if part.pairs != subset(benchmark, len(part.pairs), head=settings.head).pairs:
+        way = "mixed"  # a part of the run was begun in another way
+    return {"way": way, "pairs": len(part.pairs)} | ({} if way == "head" else {"seed": SEED})
 
 
 class _ProgressOnly(ProgressListener):

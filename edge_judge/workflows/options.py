@@ -101,8 +101,8 @@ class EvaluateSettings(Options):
     """How much is judged, and where runs are kept.
 
     order: both orders of the answers, or only the given one; ties: `auto` allows one where the benchmark has ties;
-    limit: only so many first pairs of each benchmark; repeat: judge so many times, for the noise floor; fresh: begin
-    the run anew.
+    limit: only so many pairs of each benchmark, a sample of all; head: its first pairs instead; repeat: judge so many
+    times, for the noise floor; fresh: begin the run anew.
     """
 
     results: Path = RESULTS
@@ -111,6 +111,7 @@ class EvaluateSettings(Options):
     limit: int | None = None
     repeat: int = 1
     fresh: bool = False
+    head: bool = False
 
 
 @dataclass(frozen=True, slots=True)

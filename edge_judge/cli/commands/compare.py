@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Sequence
+from typing import TYPE_CHECKING, Literal
 
 import click
 
@@ -11,13 +12,16 @@ from edge_judge.cli import options, terminal
 from edge_judge.cli.errors import TOO_MUCH_LOST
 from edge_judge.workflows.options import RunsOptions
 
+if TYPE_CHECKING:
+    from edge_judge.analysis.compare import Gate
+
 HEADING = "decide"
 
 
 @click.command(
     epilog=options.example(
         "edge-judge compare",
-        "edge-judge compare results/pocket/pocket/q2_k/pairwise --max-drop 2",
+        "edge-judge compare results/pocket/pocket/q2_k/pairwise --max-drop 2 --gate bound",
         "edge-judge compare --baseline published",
         "edge-judge compare --baseline pocket-f16.ejpack",
     )
@@ -31,11 +35,20 @@ HEADING = "decide"
     callback=options.number,
     help="Exit with 3 if any run loses more points of accuracy.",
 )
+@click.option(
+    "--gate",
+    type=click.Choice(["point", "bound"]),
+    default="point",
+    show_default=True,
+    help="What --max-drop is held against: the drop as measured, or the upper end of its 95 % interval.",
+)
 @options.data
 @options.results
 @options.as_json
 @options.collected(runs=RunsOptions)
-def compare(runs: RunsOptions, baseline: str, max_drop: float | None, as_json: bool) -> None:
+def compare(
+    runs: RunsOptions, baseline: str, max_drop: float | None, gate: Literal["point", "bound"], as_json: bool
+) -> None:
     """Compare runs with a baseline, verdict by verdict.
 
     RUNS are folders of runs; without one, all complete runs under the results folder.
@@ -43,15 +56,16 @@ def compare(runs: RunsOptions, baseline: str, max_drop: float | None, as_json: b
     from edge_judge.workflows.compare import PUBLISHED
 
     if baseline == PUBLISHED:
-        lost = _against_published(runs, max_drop, as_json)
+        lost = _against_published(runs, max_drop, gate, as_json)
     else:
-        lost = _against_run(runs, baseline, max_drop, as_json)
+        lost = _against_run(runs, baseline, max_drop, gate, as_json)
     if lost:
-        terminal.note(f"more than {max_drop:g} points lost: {', '.join(lost)}")
+        said = "more than {:g} points lost" if gate == "point" else "not shown to lose at most {:g} points"
+        terminal.note(f"{said.format(max_drop)}: {', '.join(lost)}")
         raise SystemExit(TOO_MUCH_LOST)
 
 
-def _against_run(runs: RunsOptions, baseline: str, max_drop: float | None, as_json: bool) -> Sequence[str]:
+def _against_run(runs: RunsOptions, baseline: str, max_drop: float | None, gate: Gate, as_json: bool) -> Sequence[str]:
     """Print the comparisons. Returns the names of those that lost too much."""
     from edge_judge.report.ladder import comparison_json, ladder_table
     from edge_judge.workflows import compare as workflow
@@ -61,10 +75,10 @@ def _against_run(runs: RunsOptions, baseline: str, max_drop: float | None, as_js
         click.echo(json.dumps([comparison_json(comparison) for comparison in comparisons], indent=2))
     else:
         click.echo(ladder_table(comparisons, width=terminal.width(), color=terminal.color()))
-    return () if max_drop is None else workflow.exceeding(comparisons, max_drop)
+    return () if max_drop is None else workflow.exceeding(comparisons, max_drop, gate)
 
 
-def _against_published(runs: RunsOptions, max_drop: float | None, as_json: bool) -> Sequence[str]:
+def _against_published(runs: RunsOptions, max_drop: float | None, gate: Gate, as_json: bool) -> Sequence[str]:
     from edge_judge.report.scores import published_json, scores_table
     from edge_judge.workflows import compare as workflow
 
@@ -73,4 +87,4 @@ def _against_published(runs: RunsOptions, max_drop: float | None, as_json: bool)
         click.echo(json.dumps([published_json(row.published) for row in rows if row.published], indent=2))
     else:
         click.echo(scores_table(rows, width=terminal.width(), color=terminal.color()))
-    return () if max_drop is None else workflow.exceeding_published(rows, max_drop)
+    return () if max_drop is None else workflow.exceeding_published(rows, max_drop, gate)

@@ -43,7 +43,13 @@ HEADING = "judge"
     show_default=True,
     help="auto: a tie may be given where the benchmark has ties.",
 )
-@click.option("--limit", type=click.IntRange(min=1), help="Only the first pairs of each benchmark.")
+@click.option(
+    "--limit",
+    type=click.IntRange(min=1),
+    metavar="PAIRS",
+    help="Only so many pairs of each benchmark, of every label its share; a larger limit goes on from there.",
+)
+@click.option("--head", is_flag=True, help="With --limit: the first pairs of the file instead.")
 @click.option(
     "--repeat",
     type=click.IntRange(min=1),

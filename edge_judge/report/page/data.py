@@ -237,7 +237,8 @@ def _settings(report: Report) -> Iterator[dict[str, Json]]:
             "grammar": grammar,
             "runs": runs,
             "pairs": _pairs([entries[place].run for place in places]),
-            "ceiling": with_interval(largest.score.human_ceiling),
+            "agreement": with_interval(largest.score.human_agreement),
+            "attainable": dash(formatting.value(largest.score.attainable, formatting.percent)),
         }
 
 

@@ -155,10 +155,11 @@ function say(sentence) {
 function draw() {
   hideTip();
   const shown = page.settings[state.setting];
-  const ceiling = shown.ceiling === "–" ? "" : ` People agree with each other in ${shown.ceiling} %.`;
+  const agreement = shown.agreement === "–" ? "" : ` A vote agrees with the majority of the others in ${shown.agreement} %.`;
+  const most = shown.attainable === "–" ? "" : ` The best possible judge agrees with ${shown.attainable} % of the votes.`;
   say(shown.sentences[0] ?? page.headline);
   byId("beside").textContent = shown.sentences[1] ?? "";
-  byId("about").textContent = `${settingName(shown)} on ${shown.benchmark}, ${shown.pairs}.${ceiling}`;
+  byId("about").textContent = `${settingName(shown)} on ${shown.benchmark}, ${shown.pairs}.${agreement}${most}`;
   accuracy();
   table("flips", "ladder");
   calibration();
