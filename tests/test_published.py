@@ -8,7 +8,16 @@ import pytest
 from judgements import WHO, benchmark, scored, verdicts
 
 from edge_judge.errors import DataError
-from edge_judge.metrics.published import Published, against_published, find_published, read_published
+from edge_judge.metrics.published import (
+    Published,
+    PublishedComparison,
+    against_published,
+    find_published,
+    read_published,
+)
+from edge_judge.records import Figure, Identity
+from edge_judge.report.scores import ScoreRow
+from edge_judge.workflows.compare import exceeding_published
 
 FILE = Path(__file__).parent.parent / "results" / "published.csv"
 ROWS = {  # of the published files
@@ -102,3 +111,15 @@ def test_a_broken_table_is_refused_with_its_line(tmp_path: Path, text: str, told
 def test_a_missing_table_is_refused(tmp_path: Path) -> None:
     with pytest.raises(DataError, match="not there"):
         read_published(tmp_path / "published.csv")
+
+
+def test_a_run_is_behind_its_published_figure_by_the_point_or_by_the_bound() -> None:
+    row = find_published(read_published(FILE), "gpt-4-0613", "llmbar-natural")
+    assert row is not None
+    ours = Figure(0.9, 0.8, 0.95)
+    beside = PublishedComparison(row, "llmbar-natural", "accuracy", ours, 93.5, -3.5, False)
+    identity = Identity("llmbar-natural", "gpt-4-0613", "f16", "pairwise")
+    scored_ = [ScoreRow(scored(benchmark("a"), verdicts(("a", "a")), identity), None, beside)]
+    for points, by_point, by_bound in ((3.4, 1, 1), (3.6, 0, 1), (13.4, 0, 1), (13.6, 0, 0)):
+        assert len(exceeding_published(scored_, points)) == by_point
+        assert len(exceeding_published(scored_, points, "bound")) == by_bound

@@ -79,10 +79,9 @@ def exceeding_published(rows: Sequence[ScoreRow], points: float, gate: Gate = "p
 
 
 def _is_behind(figure: published.PublishedComparison, points: float, gate: Gate) -> bool:
-    ours = figure.ours.low if gate == "bound" else figure.ours.value
-    if ours is None or figure.published is None:
-        return gate == "bound"
-    return figure.published - 100 * ours > points
+    if gate == "point" or figure.published is None:
+        return figure.difference is not None and -figure.difference > points
+    return figure.ours.low is None or figure.published - 100 * figure.ours.low > points
 
 
 def _place(comparison: Comparison) -> tuple[str, str, str, int]:
