@@ -4,14 +4,15 @@ from __future__ import annotations
 
 import math
 
+import numpy as np
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
 from judgements import benchmark, compared, random_benchmark, random_verdicts, run, verdicts
 from scipy import stats
 
-from edge_judge.analysis.compare import Flips, exceeds, mcnemar
+from edge_judge.analysis.compare import Flips, adjusted, compare, exceeds
 from edge_judge.errors import RunError
+from edge_judge.metrics.recorded import RecordedRun
+from edge_judge.metrics.trials import TRIAL
 from edge_judge.records import Identity, Run, Verdict
 from edge_judge.settings import Change
 
@@ -27,16 +28,40 @@ def test_a_comparison_worked_by_hand() -> None:
     assert found.flips == Flips(right_to_wrong=3, wrong_to_right=1, wrong_to_wrong=1)
     assert found.drop.value == pytest.approx(25.0)
     assert found.drop.low < 25 < found.drop.high  # type: ignore[operator]
-    assert found.mcnemar_p == pytest.approx(10 / 16)
+    assert found.p == pytest.approx(6 / 8)  # the pairs lost 1, -1, 2 and 0: 6 of 8 choices of signs reach 2
     assert (found.run.bytes, found.baseline.bytes) == (4_000_000, 9_000_000)
     assert (found.run.verdicts_per_minute, found.run.peak_rss) == (8.0, 50_000_000)
     assert found.kld.value is None  # neither has probabilities
 
 
-@given(st.integers(0, 400), st.integers(0, 400))
-def test_mcnemar_is_scipys_binomial_test(lost: int, won: int) -> None:
-    expected = stats.binomtest(lost, lost + won).pvalue if lost + won else 1.0
-    assert mcnemar(lost, won) == pytest.approx(expected, rel=1e-9)
+def test_the_p_of_runs_is_scipys_permutation_test_of_the_clusters_sums() -> None:
+    judged = random_benchmark(4, 24, votes=2, groups=8)
+    ours, theirs = (RecordedRun(run(random_verdicts(seed, judged), f"q{seed}_0"), judged) for seed in (4, 8))
+    found = compare(ours, theirs)
+    both = ours.trials.merge(theirs.trials, on=TRIAL)
+    lost = both["right_y"].astype(int) - both["right_x"].astype(int)
+    sums = lost.groupby(both["cluster_x"]).sum().to_numpy()
+    oracle = stats.permutation_test((sums,), np.sum, permutation_type="samples", n_resamples=np.inf)
+    assert found.p == pytest.approx(oracle.pvalue, rel=1e-9)
+
+
+def test_a_ladders_p_are_adjusted_together_and_the_baseline_is_no_test() -> None:
+    judged = random_benchmark(1, 60)
+    names = ("f16", "q8_0", "q4_k_m", "q2_k")
+    runs = [run(random_verdicts(seed, judged), name) for seed, name in enumerate(names)]
+    losses = adjusted([compared(judged, one, runs[0]) for one in runs])
+    assert losses[0].p_holm is None
+    smallest = min(lost.p for lost in losses[1:])  # type: ignore[type-var]
+    assert min(lost.p_holm for lost in losses[1:]) == pytest.approx(min(1.0, 3 * smallest))  # type: ignore[type-var,operator]
+    assert all(lost.p_holm >= lost.p for lost in losses[1:])  # type: ignore[operator]
+
+
+def test_where_no_loss_is_seen_the_smallest_that_could_have_been_is_told() -> None:
+    judged = random_benchmark(1, 600)
+    same = random_verdicts(1, judged)
+    found = compared(judged, run(same), run(same, "f16"))
+    assert not found.is_seen
+    assert found.smallest_loss == pytest.approx(1.32)  # of 600 pairs 7.9, of which 6 show a loss
 
 
 def test_the_drop_is_the_difference_of_the_accuracies() -> None:
@@ -53,7 +78,7 @@ def test_a_run_that_says_the_same_everywhere_is_not_proved_equal() -> None:
     judged = random_benchmark(1, 50)
     same = random_verdicts(1, judged)
     found = compared(judged, run(same), run(same, "f16"))
-    assert (found.drop.value, found.mcnemar_p, found.flips) == (0.0, 1.0, Flips(0, 0, 0))
+    assert (found.drop.value, found.p, found.flips) == (0.0, 1.0, Flips(0, 0, 0))
     assert found.drop.low == pytest.approx(-found.drop.high)  # type: ignore[operator]
     assert found.drop.high > 4  # type: ignore[operator]
     assert found.kld.value == 0.0 and found.kld.high is None
@@ -125,7 +150,7 @@ def test_without_labels_there_is_no_drop_but_there_is_a_divergence() -> None:
     judged = benchmark((), ())
     before, after = random_verdicts(1, judged, missing=0), random_verdicts(2, judged, missing=0)
     found = compared(judged, run(after), run(before, "f16"))
-    assert (found.drop.value, found.mcnemar_p, found.trials) == (None, None, 0)
+    assert (found.drop.value, found.p, found.trials) == (None, None, 0)
     assert found.kld.value is not None
     assert not exceeds(found, -100)
 

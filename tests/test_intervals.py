@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from math import exp
+
 import numpy as np
 import pytest
 from hypothesis import given
@@ -33,7 +35,8 @@ def test_few_clusters_leave_few_degrees_of_freedom() -> None:
     values, clusters = np.array([1.0, 1, 0, 1, 0, 0]), np.array([0, 0, 1, 1, 2, 2])
     between = (1**2 + 0**2 + 1**2) / 6**2 * 3 / 2  # sums of each cluster's distances from the mean, 1/2
     alone = 6 * 0.25 / (6 * 5)
-    expected = 6 / (between / alone) * (2.570582 / 4.302653) ** 2
+    design = between / alone + exp(-3 / 2) * (2 - between / alone)  # three trials stand out, and clusters hold two
+    expected = 6 / design * (2.570582 / 4.302653) ** 2
     assert effective_size(values, clusters) == pytest.approx(expected, rel=1e-5)
 
 
@@ -114,6 +117,71 @@ def test_clustered_intervals_cover_the_truth_where_naive_ones_do_not() -> None:
     assert covered / 400 > 0.925
     assert naive / 400 < 0.9
     assert differences / 400 > 0.925
+
+
+CLUSTERS = st.tuples(st.integers(10, 40), st.integers(1, 30), st.floats(0, 0.2), st.booleans(), st.integers(0, 999))
+
+
+@given(CLUSTERS)
+def test_one_more_lost_trial_never_lowers_the_upper_end_of_a_loss(drawn: tuple[int, int, float, bool, int]) -> None:
+    clusters, lost, more = one_more(*drawn)
+    won = np.zeros(len(lost), bool)
+    fewer, further = (paired_difference(trials, won, clusters) for trials in (lost, more))
+    assert further.high >= fewer.high - 1e-12  # type: ignore[operator]
+
+
+@given(CLUSTERS)
+def test_one_more_wrong_trial_never_raises_the_lower_end_of_a_rate(drawn: tuple[int, int, float, bool, int]) -> None:
+    clusters, lost, more = one_more(*drawn)
+    assert rate(~more, clusters).low <= rate(~lost, clusters).low + 1e-12  # type: ignore[operator]
+
+
+def one_more(groups: int, size: int, share: float, whole: bool, seed: int) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Clusters of equal size of which at most a fifth is lost, singly or whole; and the same with one more."""
+    random, clusters = np.random.default_rng(seed), np.repeat(np.arange(groups), size)
+    lost = (random.random(groups) < share)[clusters] if whole else random.random(len(clusters)) < share
+    lost &= np.cumsum(lost) <= len(lost) // 5
+    more = lost.copy()
+    more[random.choice(np.flatnonzero(~lost))] = True
+    return clusters, lost, more
+
+
+def test_no_flip_and_one_flip_tell_about_the_same() -> None:
+    clusters, never = np.repeat(np.arange(100), 12), np.zeros(1200, bool)
+    once = never.copy()
+    once[0] = True
+    none, one = (paired_difference(lost, never, clusters) for lost in (never, once))
+    assert 0.9 < (none.high - none.low) / (one.high - one.low) < 1.1  # type: ignore[operator]
+
+
+def test_a_mean_without_upper_bound_has_an_interval_where_many_clusters_carry_it() -> None:
+    numbers, places = np.random.default_rng(3).lognormal(0, 1, 900), np.arange(900)
+    figure = Bootstrap(places).unbounded_mean(numbers, places)
+    expected = stats.bootstrap(
+        (numbers,), np.mean, method="BCa", n_resamples=4000, rng=np.random.default_rng(0)
+    ).confidence_interval
+    assert figure.value == pytest.approx(numbers.mean())
+    assert (figure.low, figure.high) == pytest.approx(expected, rel=0.03)
+
+
+@pytest.mark.parametrize("numbers", [np.zeros(900), np.r_[np.full(890, 0.001), np.full(10, 3.0)], np.ones(50)])
+def test_a_mean_that_few_clusters_carry_has_no_interval(numbers: np.ndarray) -> None:
+    figure = Bootstrap(np.arange(len(numbers))).unbounded_mean(numbers, np.arange(len(numbers)))
+    assert figure.value == pytest.approx(numbers.mean())
+    assert (figure.low, figure.high) == (None, None)
+
+
+def test_a_sum_of_absolute_means_is_that_of_a_plain_search() -> None:
+    random, clusters = np.random.default_rng(8), np.repeat(np.arange(120), 3)
+    columns = np.eye(4)[random.integers(0, 4, 360)] * random.normal(0.1, 0.5, (360, 1))
+    figure = Bootstrap(clusters).absolute_sum(columns, clusters, 1.0)
+    found, sums = columns.mean(axis=0), columns.reshape(120, 3, 4).sum(axis=1)
+    draws = np.array([sums[random.integers(0, 120, 120)].sum(axis=0) / 360 - found for _ in range(4000)])
+    length = abs(found).sum()
+    exceeds = {share: (abs(share * found + draws).sum(axis=1) >= length).mean() for share in np.linspace(0, 1, 201)}
+    median, low = (min(exceeds, key=lambda share: abs(exceeds[share] - chance)) for chance in (0.5, 0.025))
+    assert figure.value == pytest.approx(median * length, rel=0.06)
+    assert figure.low == pytest.approx(low * length, abs=0.06 * length)
 
 
 def test_the_bootstrap_of_a_mean_is_about_the_t_interval() -> None:

@@ -138,7 +138,7 @@ def test_what_is_undefined_is_a_dash_and_never_a_zero() -> None:
     assert (shown["bias"], shown["risk"], shown["bins"]) == (None, None, [])
     assert ladders(made)[0].points == () and ladders(made)[0].rules == ()
     assert shown["within"] is False
-    assert shown["ladder"][2:] == [DASH] * 8
+    assert shown["ladder"][2:] == [DASH] * 10
     assert dict(shown["told"])["accuracy"] == DASH
     assert told["settings"][0]["sentences"] == []
     assert headline(made) == "1 recorded run on toy"
@@ -234,7 +234,7 @@ def test_a_judge_near_chance_is_marked() -> None:
 
 
 @given(st.integers(0, 10**6), st.integers(1, 40), st.booleans())
-def test_the_gaps_of_the_reliability_curve_are_the_calibration_error(seed: int, size: int, ties: bool) -> None:
+def test_the_calibration_error_is_at_most_the_gaps_of_the_curve(seed: int, size: int, ties: bool) -> None:
     judged = random_benchmark(seed, size, ties=ties, votes=1 + seed % 3)
     said = random_verdicts(seed, judged)
     bins = reliability(RecordedRun(run(said), judged))
@@ -244,7 +244,7 @@ def test_the_gaps_of_the_reliability_curve_are_the_calibration_error(seed: int, 
         assert bins == ()
     else:
         gaps = sum((one.right.n or 0) * abs(one.confidence - (one.right.value or 0)) for one in bins)
-        assert gaps / total == pytest.approx(ece)
+        assert ece <= gaps / total + 1e-12  # without what chance adds
 
 
 def test_the_reliability_curve_is_scikit_learns() -> None:

@@ -8,7 +8,7 @@ from dataclasses import asdict, replace
 import pytest
 from judgements import WHO, benchmark, compared, random_benchmark, random_verdicts, run, scored, verdicts
 
-from edge_judge.analysis.compare import Comparison
+from edge_judge.analysis.compare import Comparison, adjusted
 from edge_judge.metrics.published import Published, against_published
 from edge_judge.records import Benchmark, Figure, Identity, Pair, Verdict
 from edge_judge.report.formatting import (
@@ -264,7 +264,17 @@ def test_a_comparison_for_a_program_has_the_agreed_keys() -> None:
     assert set(content["drop"]) == set(content["kld"]) == FIGURE
     assert set(content["flips"]) == {"right_to_wrong", "wrong_to_right", "wrong_to_wrong"}
     assert (content["bytes"], content["verdicts_per_minute"], content["peak_rss"]) == (4e6, 600.0, 5e7)
-    assert 0 <= content["mcnemar_p"] <= 1
+    assert 0 <= content["p"] <= 1
+    assert {"p_holm", "smallest_loss"} <= set(content)
+
+
+def test_a_p_of_1_stands_beside_the_loss_that_could_have_been_seen() -> None:
+    for width in (80, 120):
+        text = ladder_table(adjusted(ladder()), width=width)
+        assert "Holm" in text and "seen" in text
+        for lost in ladder():
+            if not lost.is_seen and lost.run.identity != lost.baseline.identity and lost.smallest_loss is not None:
+                assert points(lost.smallest_loss) in text
 
 
 def test_a_published_comparison_for_a_program() -> None:

@@ -22,12 +22,15 @@ from judgements import (
     mirrored_verdict,
     random_benchmark,
     random_verdicts,
+    run,
     scored,
     verdicts,
 )
 
 from edge_judge import benchmarks
 from edge_judge.errors import DataError, RunError
+from edge_judge.metrics.calibration import reliability
+from edge_judge.metrics.recorded import RecordedRun
 from edge_judge.metrics.scoring import DEPARTURES, attainable, baselines, human_agreement, near_chance
 from edge_judge.records import LABELS, ORDERS, Benchmark, Figure, Label, Pair, Verdict
 
@@ -132,7 +135,14 @@ def test_the_calibration_error_is_the_one_counted_bin_by_bin(name: str) -> None:
             bins.setdefault(min(9, int(10 * sure)), []).append(sure - (vote == verdict.verdict))
     n = sum(map(len, bins.values()))
     expected = sum(len(gaps) / n * abs(fmean(gaps)) for gaps in bins.values())
-    assert strict(judged, given)["ece"].value == pytest.approx(expected)
+    recorded = run(given)
+    recorded = replace(recorded, identity=replace(recorded.identity, benchmark=name))
+    curve = reliability(RecordedRun(recorded, judged))
+    assert sum((one.right.n or 0) / n * abs(one.confidence - (one.right.value or 0)) for one in curve) == pytest.approx(
+        expected
+    )
+    figure = strict(judged, given)["ece"]
+    assert 0 <= figure.low <= figure.value <= expected <= figure.high + 1e-12  # type: ignore[operator]
 
 
 @KNOWN
@@ -294,22 +304,35 @@ def test_probabilities_that_cancel_are_a_tie() -> None:
     assert strict(benchmark("a", ties=False), even)["debiased_accuracy"].value == 0.0
 
 
-def test_the_interval_of_a_small_calibration_error_reaches_to_both_sides_of_it() -> None:
+def test_a_judge_that_is_right_as_often_as_it_says_may_have_no_calibration_error() -> None:
     chance = random.Random(1)
     judged = benchmark(*["a" if chance.random() < 0.55 + place % 9 / 20 else "b" for place in range(900)])
     sure = [0.55 + place % 9 / 20 for place in range(900)]  # right as often as it says
     given = [Verdict(str(place), "ab", "a", {"a": p, "b": 1 - p}) for place, p in enumerate(sure)]
     figure = strict(judged, given)["ece"]
     assert figure.value is not None and figure.low is not None and figure.high is not None
-    assert figure.value < 0.05
-    assert min(figure.value - figure.low, figure.high - figure.value) > 0.25 * (figure.high - figure.low)
+    assert figure.low == 0
+    assert figure.value < 0.02 < figure.high < 0.06
 
 
-def test_calibration_error_by_hand() -> None:
+def test_four_verdicts_cannot_tell_a_calibration_error_from_chance() -> None:
     judged = benchmark("a", "a", "a", "b", ties=False)
     given = [Verdict(str(i), "ab", "a", {"a": p, "b": 1 - p}) for i, p in enumerate((0.72, 0.78, 1.0, 0.95))]
     # bin 0.7-0.8: confidence 1.5, right 2; bin 0.9-1.0: confidence 1.95, right 1
-    assert strict(judged, given)["ece"].value == pytest.approx((0.5 + 0.95) / 4)
+    figure = strict(judged, given)["ece"]
+    assert (figure.value, figure.low) == (0.0, 0.0)
+    assert figure.high > (0.5 + 0.95) / 4  # type: ignore[operator]
+
+
+def test_a_large_calibration_error_loses_what_chance_adds_and_nothing_more() -> None:
+    chance = random.Random(4)
+    judged = benchmark(*["a" if chance.random() < 0.6 else "b" for _ in range(1500)], ties=False)
+    given = [Verdict(str(i), "ab", "a", {"a": 0.95, "b": 0.05}) for i in range(1500)]
+    right = fmean(pair.labels[0] == "a" for pair in judged.pairs)
+    figure = strict(judged, given)["ece"]
+    assert figure.value == pytest.approx(0.95 - right, abs=1e-3)  # one bin, so chance adds nothing
+    half = 1.96 * (right * (1 - right) / 1500) ** 0.5
+    assert (figure.low, figure.high) == pytest.approx((0.95 - right - half, 0.95 - right + half), abs=3e-3)
 
 
 def test_the_calibration_error_is_about_the_verdict_that_was_given() -> None:
@@ -485,3 +508,14 @@ def test_importing_the_room_loads_no_numbers() -> None:
     assert (
         subprocess.run([sys.executable, "-c", code], capture_output=True, encoding="utf-8", check=True).stdout == "[]\n"
     )
+
+
+@pytest.mark.parametrize("p", [{"a": 0.7, "b": 0.2}, {"a": 0.9}, {}])
+def test_a_partly_missing_probability_is_undefined_and_not_zero(p: dict[str, float]) -> None:
+    figures = strict(benchmark("a"), [Verdict("0", "ab", "a", p), Verdict("0", "ba", "a", p)])  # type: ignore[arg-type]
+    assert [figures[name].value for name in ("brier", "ece", "debiased_accuracy")] == [None] * 3
+
+
+def test_a_label_that_is_not_legal_needs_no_probability() -> None:
+    figures = strict(benchmark("a", ties=False), [Verdict("0", "ab", "a", {"a": 0.75, "b": 0.25})])
+    assert figures["brier"].value == pytest.approx(2 * 0.25**2)

@@ -7,9 +7,8 @@ accuracy. Does not know: files, published tables, how a comparison is shown.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import reduce
-from math import comb
 from typing import Literal, TypeAlias
 
 import numpy as np
@@ -20,6 +19,7 @@ from edge_judge.metrics.alignment import NONE
 from edge_judge.metrics.intervals import Bootstrap, Codes, Flags, paired_difference
 from edge_judge.metrics.recorded import RecordedRun
 from edge_judge.metrics.scoring import attainable, baselines, human_agreement, judged_in
+from edge_judge.metrics.sign_flip import LEVEL, holm, sign_flip, smallest_loss
 from edge_judge.metrics.trials import TRIAL, VERDICT, Frame, codes, flags, probabilities, share
 from edge_judge.records import Figure, Identity, Run
 from edge_judge.settings import WEIGHTS, Change, run_name, same_conditions
@@ -56,9 +56,11 @@ class Comparison:
     """What `run` lost against `baseline`.
 
     pairs, verdicts: those judged by both; trials: the votes on them. drop: percentage points of strict
-    accuracy lost, positive where the run is worse. mcnemar_p: two-sided and exact. kld: mean divergence in
-    nats. None or a figure without a value where there is nothing to compute it from. baselines,
-    human_agreement, attainable: as in `Score`, over the same pairs and orders.
+    accuracy lost, positive where the run is worse. p: of the drop, two-sided and exact (`sign_flip.sign_flip`).
+    smallest_loss: percentage points that would have been seen with a power of 0.8 (`sign_flip.smallest_loss`). p_holm:
+    p adjusted for the ladder, see `adjusted`; None outside of one. kld: mean divergence in nats. None or a figure
+    without a value where there is nothing to compute it from. baselines, human_agreement, attainable: as in `Score`,
+    over the same pairs and orders.
     """
 
     run: RunSummary
@@ -67,12 +69,20 @@ class Comparison:
     verdicts: int
     trials: int
     drop: Figure
-    mcnemar_p: float | None
+    p: float | None
+    smallest_loss: float | None
     flips: Flips
     kld: Figure
     baselines: Mapping[str, Figure] = field(default_factory=dict)
     human_agreement: Figure = Figure(None)
     attainable: Figure = Figure(None)
+    p_holm: float | None = None
+
+    @property
+    def is_seen(self) -> bool:
+        """Whether the runs are told apart at 5 %, among all of the ladder where there is one."""
+        p = self.p if self.p_holm is None else self.p_holm
+        return p is not None and p <= LEVEL
 
 
 def compare(run: RecordedRun, baseline: RecordedRun, change: Change = WEIGHTS) -> Comparison:
@@ -80,7 +90,8 @@ def compare(run: RecordedRun, baseline: RecordedRun, change: Change = WEIGHTS) -
 
     The interval of the drop is `intervals.paired_difference`: Bonett and Price's for paired proportions at
     the effective size of the clustered differences, so it has width even where no verdict differs. The
-    divergence is KL(baseline || run) of the verdicts' probabilities, with a clustered bootstrap.
+    divergence is KL(baseline || run) of the verdicts' probabilities; it has an interval only where
+    many clusters carry it (`Bootstrap.unbounded_mean`).
 
     Raises RunError where the runs differ in anything that decides a verdict but `change`, naming it, and where no
     verdict is common to both.
@@ -89,8 +100,10 @@ def compare(run: RecordedRun, baseline: RecordedRun, change: Change = WEIGHTS) -
     ours, theirs = in_common((run, baseline))
     trials = run.trials.merge(baseline.trials[[*TRIAL, "verdict", "right"]], on=TRIAL, suffixes=("", THEIRS))
     right, was_right = flags(trials, "right"), flags(trials, f"right{THEIRS}")
+    clusters = codes(trials, "cluster")
     other = codes(trials, "verdict") != codes(trials, f"verdict{THEIRS}")
     lost, won = was_right & ~right, right & ~was_right
+    smallest = smallest_loss(lost, won, clusters)
     judged, orders = judged_in(run.benchmark, codes(ours, "pair"), codes(ours, "order"))
     return Comparison(
         run=summary(run.run, share(right, trials), _format_errors(ours)),
@@ -98,8 +111,9 @@ def compare(run: RecordedRun, baseline: RecordedRun, change: Change = WEIGHTS) -
         pairs=len(judged.pairs),
         verdicts=len(ours),
         trials=len(trials),
-        drop=gain(was_right, right, codes(trials, "cluster")),
-        mcnemar_p=mcnemar(int(lost.sum()), int(won.sum())) if len(trials) else None,
+        drop=gain(was_right, right, clusters),
+        p=sign_flip(lost.astype(np.int64) - won, clusters) if len(trials) else None,
+        smallest_loss=None if smallest is None else 100 * smallest,
         flips=Flips(
             right_to_wrong=int(lost.sum()),
             wrong_to_right=int(won.sum()),
@@ -138,16 +152,20 @@ def exceeds(comparison: Comparison, points: float, gate: Gate = "point") -> bool
     return comparison.drop.value is not None and comparison.drop.value > points
 
 
-def mcnemar(lost: int, won: int) -> float:
-    """Two-sided exact p of as many lost and won trials, were both equally likely (McNemar 1947).
+def adjusted(comparisons: Sequence[Comparison]) -> list[Comparison]:
+    """The same comparisons with the p of each ladder adjusted for all of it, by Holm's procedure.
 
-    The binomial test on the discordant trials; 1 where no trial is discordant. It takes trials as
-    independent, so where verdicts are clustered it is the more optimistic of the two; the interval of the
-    drop is the one that knows the clusters.
+    A ladder: the runs compared with one baseline. A run compared with itself is no test.
     """
-    n = lost + won
-    tail = sum(comb(n, count) for count in range(min(lost, won) + 1))
-    return min(1.0, 2 * tail / (1 << n))
+    ladders: dict[Identity, list[int]] = {}
+    for place, lost in enumerate(comparisons):
+        if lost.run.identity != lost.baseline.identity:
+            ladders.setdefault(lost.baseline.identity, []).append(place)
+    result = list(comparisons)
+    for places in ladders.values():
+        for place, p in zip(places, holm([comparisons[place].p for place in places]), strict=True):
+            result[place] = replace(result[place], p_holm=p)
+    return result
 
 
 def summary(run: Run, accuracy: Figure, format_errors: Figure) -> RunSummary:
@@ -172,7 +190,7 @@ def _divergence(ours: Frame, theirs: Frame) -> Figure:
     p, q = probabilities(theirs)[both], np.maximum(probabilities(ours)[both], SMALLEST_P)
     terms = p * np.log(np.where(p > 0, p, 1.0) / q) * (p > 0)
     clusters = codes(ours, "cluster")
-    return Bootstrap(clusters).mean(terms.sum(axis=1), clusters[both], (0.0, float("inf")))
+    return Bootstrap(clusters).unbounded_mean(terms.sum(axis=1), clusters[both])
 
 
 def in_common(runs: Sequence[RecordedRun]) -> tuple[Frame, ...]:

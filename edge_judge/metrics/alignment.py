@@ -20,6 +20,7 @@ from edge_judge.metrics.intervals import Codes, Flags, Numbers
 from edge_judge.records import LABELS, ORDERS, Benchmark, Order, Pair, Verdict
 
 A, B, TIE, NONE = 0, 1, 2, 3  # codes of a verdict; the first three are also columns of p
+LEFT = 1e-3  # probability that rounding may leave over
 CODES = {label: code for code, label in enumerate(LABELS)}
 
 
@@ -100,8 +101,12 @@ def most_probable(p: Numbers) -> Codes:
 
 
 def _probabilities(verdict: Verdict) -> tuple[float, ...]:
-    """In the order of LABELS; a label that is not legal has 0."""
-    return (np.nan,) * len(LABELS) if verdict.p is None else tuple(verdict.p.get(label, 0.0) for label in LABELS)
+    """In the order of LABELS. A label without a probability has 0 where the others leave it nothing, as one does that
+    is not legal; where they leave it something nobody knows how much is its own, and all are undefined.
+    """
+    if verdict.p is None or (len(verdict.p) < len(LABELS) and sum(verdict.p.values()) < 1 - LEFT):
+        return (np.nan,) * len(LABELS)
+    return tuple(verdict.p.get(label, 0.0) for label in LABELS)
 
 
 def _vote_orders(pair: Pair) -> tuple[Order, ...]:

@@ -29,8 +29,8 @@ def reliability(run: RecordedRun) -> tuple[Bin, ...]:
     """The bins that hold a verdict, by rising confidence; none where no verdict has probabilities and a human label.
 
     Confidence is the probability of the verdict given. Bins and trials are those of `ece` (`scoring.score`): ten of
-    equal width, a missing verdict left out, each human vote a trial. So the mean of |right - confidence|, weighted
-    by n, is `ece`.
+    equal width, a missing verdict left out, each human vote a trial. The mean of |right - confidence|, weighted
+    by n, is `ece` before what chance alone adds is taken off.
     """
     trials = run.trials[(run.trials["verdict"] != NONE) & run.trials["p_a"].notna()]
     confidence = probabilities(trials)[np.arange(len(trials)), codes(trials, "verdict")]

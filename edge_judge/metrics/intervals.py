@@ -13,7 +13,7 @@ Does not know: verdicts, labels, benchmarks.
 from __future__ import annotations
 
 from collections.abc import Callable
-from math import fsum, isfinite, sqrt
+from math import exp, fsum, isfinite, sqrt
 from typing import TypeAlias
 
 import numpy as np
@@ -30,6 +30,8 @@ Z = 1.959963984540054  # the standard normal's 97.5 % quantile
 SEED = 20231
 RESAMPLES = 1000
 ROUNDING = 1e-12  # an interval narrower than this is arithmetic, not data
+CARRIERS = 100  # clusters that must carry a mean without an upper bound, for it to have an interval
+HALVINGS = 50  # of the span in which a number is searched
 
 
 def wilson(share: float, size: float) -> tuple[float, float]:
@@ -45,7 +47,7 @@ def wilson(share: float, size: float) -> tuple[float, float]:
     return low, high
 
 
-def student(freedom: int) -> float:
+def student(freedom: float) -> float:
     """The 97.5 % quantile of Student's t with that many degrees of freedom (at least 1)."""
     return float(stdtrit(freedom, 0.975))
 
@@ -54,23 +56,44 @@ def effective_size(values: Codes, clusters: Codes) -> float:
     """How many independent trials would have told as much about the mean as these clustered ones.
 
     values, clusters: whole numbers, shape (n,), n >= 1; clusters are codes from 0. The size is n over the design
-    effect, the cluster-robust variance of the mean divided by the variance had the trials been independent, times
-    (t(n-1) / t(G-1))^2 for the few degrees of freedom that G clusters leave (Korn & Graubard 1998, Survey
-    Methodology 24:193-201). It is at most n: where the trials of a cluster pull against each other (always naming the
-    first answer is right in just one of the two orders) no credit is taken for it. Where all values are equal there is
-    no variance to estimate from, and it is the number of clusters: each could be a single observation repeated.
+    effect, times (t(n-1) / t(G-1))^2 for the few degrees of freedom that G clusters leave (Korn & Graubard 1998, Survey
+    Methodology 24:193-201), where clusters of unequal sizes count as fewer (their effective number, Carter, Schnepel &
+    Steigerwald 2017, Review of Economics and Statistics 99:698-709). It is at most n: where the trials of a cluster
+    pull against each other (always naming the first answer is right in just one of the two orders) no credit is taken
+    for it.
+
+    The design effect is estimated (see `_design`), and a few trials that stand out estimate it badly: they may fall
+    into clusters of their own by chance. So the estimate is shrunken towards n / G, as if each cluster were a single
+    observation repeated, the most that clusters of equal size allow. The weight of that most is
+    exp(-m / (2 (n / G - 1))) where m trials differ from the commonest value: all of it where none does. It falls so
+    slowly that the next trial that stands out moves the mean by more than it narrows the interval, and so fast that
+    many leave the estimate as it is. The rate was chosen by simulation, see benchmarks/promises/intervals.py.
+    """
+    n = len(values)
+    whole = values.astype(np.int64)
+    sizes = np.bincount(clusters)
+    groups = int(np.count_nonzero(sizes))
+    most = n / groups
+    apart = n - int(np.bincount(whole - whole.min()).max())
+    if groups == 1 or apart == 0:
+        return float(groups)
+    unknown = exp(-apart / (2 * (most - 1))) if most > 1 else 0.0
+    design = unknown * most + (1 - unknown) * _design(whole, clusters, groups)
+    return n / design * (student(n - 1) / student(max(1.0, n * n / _dot(sizes, sizes) - 1))) ** 2
+
+
+def _design(values: Codes, clusters: Codes, groups: int) -> float:
+    """The design effect: the cluster-robust variance of the mean over the variance had the trials been independent.
+
+    values, clusters: shape (n,), the values not all equal; groups: clusters that have a trial, at least 2. At least 1.
     """
     n, total = len(values), int(values.sum())
     sizes = np.bincount(clusters)
     sums = np.bincount(clusters, values).astype(np.int64)  # of whole numbers, so exact
-    groups = int(np.count_nonzero(sizes))
     spread = n * _dot(values, values) - total**2  # n times the sum of squared distances from the mean
-    if groups == 1 or spread == 0:
-        return float(groups)
     # n^2 times the sum over clusters of (the sum of distances from the mean)^2
     between = n * n * _dot(sums, sums) - 2 * n * total * _dot(sums, sizes) + total**2 * _dot(sizes, sizes)
-    design = max(1.0, between * groups * (n - 1) / (n * n * spread * (groups - 1)))
-    return n / design * (student(n - 1) / student(groups - 1)) ** 2
+    return max(1.0, between * groups * (n - 1) / (n * n * spread * (groups - 1)))
 
 
 def _dot(first: Codes, second: Codes) -> int:
@@ -160,6 +183,64 @@ class Bootstrap:
         columns = np.stack([values, np.ones(len(values))], axis=1)
         return self.figure(columns, clusters, lambda totals: ratio(totals[:, 0], totals[:, 1]), bounds)
 
+    def unbounded_mean(self, values: Numbers, clusters: Codes) -> Figure:
+        """The mean of values of at least 0 that have no upper bound; the interval only where many clusters carry it.
+
+        values: shape (n,); clusters: shape (n,), codes below `groups`. The interval is the bootstrap-t (Efron 1982, The
+        Jackknife, the Bootstrap and Other Resampling Plans, section 10.10; Hall 1988, Annals of Statistics 16:927-953),
+        which follows the skewness that a percentile interval ignores, with the cluster-robust standard error of a
+        ratio. Where a few values outweigh all others no interval covers: more of their kind, or larger ones, may not
+        have been met. So there is none unless CARRIERS clusters carry the sum, counted as its square over the sum of
+        squares of the clusters' sums.
+        """
+        if len(values) == 0:
+            return Figure(None)
+        sums, sizes = (np.bincount(clusters, column, self.groups) for column in (values, np.ones(len(values))))
+        columns = _exact(np.stack([sums, sizes, sums * sums, sums * sizes, sizes * sizes], axis=1))
+        total = columns.sum(axis=0, keepdims=True)
+        mean = float(total[0, 0] / total[0, 1])
+        if mean == 0 or total[0, 0] ** 2 < CARRIERS * total[0, 2]:
+            return Figure(mean)
+        draws = self._draws(columns, lambda totals: ratio(ratio(totals[:, 0], totals[:, 1]) - mean, _error(totals)))
+        below, above = np.quantile(draws, (0.025, 0.975))
+        error = float(_error(total)[0])
+        return Figure(mean, max(0.0, min(mean, mean - above * error)), max(mean, mean - below * error))
+
+    def absolute_sum(self, columns: Numbers, clusters: Codes, most: float) -> Figure:
+        """The sum over columns of the absolute value of each column's mean, without what chance adds to it.
+
+        columns: shape (n, columns), n trials; clusters: shape (n,), codes below `groups`; most: the greatest possible
+        value. Chance makes every absolute value larger: if all true means are 0, their plain sum is not. So the plain
+        sum is held against what it would be if the true means were some multiple of those found, with the errors of
+        the resamples added. The value is the multiple, between 0 and 1, whose median is the plain sum (a median
+        unbiased version of the normal debiasing of Kumar, Liang & Ma 2019, NeurIPS, arXiv:1909.10155); the lower end is
+        the multiple that exceeds the plain sum with a probability of 2.5 %. So where all true means are 0 the interval
+        reaches 0 in 97.5 % of cases. The upper end is that of `figure` for the plain sum.
+        """
+        if len(columns) == 0:
+            return Figure(None)
+        counted = np.concatenate([columns, np.ones((len(columns), 1))], axis=1)
+        plain = self.figure(counted, clusters, lambda totals: _lengths(_means(totals)), (0.0, most))
+        sums = _exact(np.stack([np.bincount(clusters, column, self.groups) for column in counted.T], axis=1))
+        found = _means(sums.sum(axis=0, keepdims=True))[0]
+        errors = self._errors(sums, int(np.count_nonzero(np.bincount(clusters))))
+        if plain.value is None or plain.high is None or not found.any() or len(errors) < 2:
+            return plain
+        value, low = (_multiple(found, errors, share) for share in (0.5, 0.975))
+        return Figure(value * plain.value, low * plain.value, plain.high)
+
+    def _errors(self, sums: Numbers, present: int) -> Numbers:
+        """How far each resample's means lie from those of all resamples, widened for few clusters.
+
+        sums: shape (groups, columns + 1), the last the number of trials. Result: shape (resamples, columns).
+        """
+        draws = np.stack([self._draws(pair, lambda totals: ratio(*totals.T)) for pair in _with_last(sums)], axis=1)
+        if present < 2 or not len(draws):
+            return np.empty((0, sums.shape[1] - 1))
+        middle = np.array([fsum(column) / len(draws) for column in draws.T])
+        spread: Numbers = (draws - middle) * _widening(present)
+        return spread
+
     def _draws(self, sums: Numbers, statistic: Callable[[Numbers], Numbers]) -> Numbers:
         """The statistic of every resample in which it is defined."""
         if self._weights is None:
@@ -204,5 +285,58 @@ def _stretched(value: float, draws: Numbers, present: int) -> tuple[float, float
     if len(draws) < 2 or present < 2:
         return value, value
     low, high = np.quantile(draws, (0.025, 0.975)) - fsum(draws) / len(draws)
-    factor = student(present - 1) / Z * sqrt(present / (present - 1))
+    factor = _widening(present)
     return value + factor * float(low), value + factor * float(high)
+
+
+def _widening(present: int) -> float:
+    """By how much a bootstrap of so many clusters, at least 2, is too narrow (Hesterberg 2015)."""
+    return student(present - 1) / Z * sqrt(present / (present - 1))
+
+
+def _error(totals: Numbers) -> Numbers:
+    """The cluster-robust standard error of a ratio of sums.
+
+    totals: shape (m, 5), over clusters: the values' sums, the numbers of trials, and the sums of squares of the first,
+    of products, and of squares of the second. As many clusters take part in each row that a factor for their number
+    would cancel.
+    """
+    mean = ratio(totals[:, 0], totals[:, 1])
+    squares = totals[:, 2] - 2 * mean * totals[:, 3] + mean**2 * totals[:, 4]
+    return ratio(np.sqrt(np.maximum(squares, 0.0)), totals[:, 1])
+
+
+def _means(totals: Numbers) -> Numbers:
+    """Column sums over the number of trials, which is the last column: shape (m, columns)."""
+    return ratio(totals[:, :-1], np.broadcast_to(totals[:, -1:], totals[:, :-1].shape))
+
+
+def _with_last(sums: Numbers) -> list[Numbers]:
+    """Each column but the last beside the last: arrays of shape (rows, 2)."""
+    return [sums[:, [place, -1]] for place in range(sums.shape[1] - 1)]
+
+
+def _lengths(vectors: Numbers) -> Numbers:
+    """The sum of absolute values of each row, added in a fixed order."""
+    lengths = np.zeros(len(vectors))
+    for column in vectors.T:
+        lengths += abs(column)
+    return lengths
+
+
+def _multiple(found: Numbers, errors: Numbers, share: float) -> float:
+    """The multiple of `found` that is shorter than `found` in that share of cases, errors added; in [0, 1].
+
+    found: shape (columns,), not all 0; errors: shape (m, columns).
+    """
+    length = float(_lengths(found[None])[0])
+    low, high = 0.0, 1.0
+    if float(np.quantile(_lengths(errors), share)) >= length:
+        return 0.0
+    if float(np.quantile(_lengths(found + errors), share)) < length:
+        return 1.0
+    for _ in range(HALVINGS):
+        middle = (low + high) / 2
+        beyond = float(np.quantile(_lengths(middle * found + errors), share)) >= length
+        low, high = (low, middle) if beyond else (middle, high)
+    return high

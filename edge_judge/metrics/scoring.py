@@ -51,7 +51,8 @@ def score(aligned: Alignment, identity: Identity) -> Score:
     brier              squared distance of p from the vote, summed over the labels (Brier 1950); in [0, 2]
     ece                expected calibration error: p of the verdict given (not always the greatest: a verdict
                        may come from more than p) against the share of right verdicts, in 10 bins of equal
-                       width (Naeini et al. 2015, AAAI), a missing verdict left out; in [0, 1]
+                       width (Naeini et al. 2015, AAAI), a missing verdict left out, less what chance alone adds
+                       (after Kumar, Liang & Ma 2019, see `Bootstrap.absolute_sum`); in [0, 1]
     mean_mass          the mean share of all probability that lay on legal verdicts; in [0, 1]
     truncated          verdicts on shortened answers among all verdicts
 
@@ -289,18 +290,13 @@ def _ece(aligned: Alignment, bootstrap: Bootstrap) -> Figure:
     verdict = aligned.verdict[row]
     confidence = aligned.p[row, verdict]
     gap = (confidence - (verdict == aligned.label[trials]))[:, None]
-    columns = np.concatenate([np.eye(CALIBRATION_BINS)[calibration_bin(confidence)] * gap, np.ones_like(gap)], axis=1)
-    return bootstrap.figure(columns, aligned.cluster[row], _mean_gap, (0.0, 1.0))
+    columns = np.eye(CALIBRATION_BINS)[calibration_bin(confidence)] * gap
+    return bootstrap.absolute_sum(columns, aligned.cluster[row], 1.0)
 
 
 def calibration_bin(confidence: Numbers) -> Codes:
     """The bin of each confidence, of ten of equal width; 1 is in the last."""
     return np.minimum((confidence * CALIBRATION_BINS).astype(np.int64), CALIBRATION_BINS - 1)
-
-
-def _mean_gap(totals: Numbers) -> Numbers:
-    """From every bin's sum of confidence minus right, and the number of trials."""
-    return ratio(abs(totals[:, :-1]).sum(axis=1), totals[:, -1])
 
 
 def _longer(pair: Pair, ties: bool) -> Label | None:

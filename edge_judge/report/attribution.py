@@ -92,7 +92,7 @@ def _step_json(attribution: Attribution) -> dict[str, object]:
         "after": {**_run_json(step.after), **_figures_json(comparison.run if comparison else None)},
         **{name: getattr(comparison, name, None) for name in ("pairs", "verdicts", "trials")},
         "change": asdict(attribution.gain),
-        "mcnemar_p": comparison.mcnemar_p if comparison else None,
+        "p": comparison.p if comparison else None,
         "flips": asdict(comparison.flips) if comparison else None,
     }
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from pathlib import Path
 
-from edge_judge.analysis.compare import Comparison, Gate, exceeds
+from edge_judge.analysis.compare import Comparison, Gate, adjusted, exceeds
 from edge_judge.analysis.compare import compare as compare_runs
 from edge_judge.errors import RunError, UsageError, nearest
 from edge_judge.metrics import published
@@ -37,7 +37,7 @@ def compare(
     reader = RunReader(runs.data)
     recorded = require_runs(runs, reader, listener)
     comparisons = [compare_runs(run, _baseline(path, run, baseline, reader)) for path, run in recorded.items()]
-    return sorted(comparisons, key=_place)
+    return adjusted(sorted(comparisons, key=_place))
 
 
 def exceeding(comparisons: Sequence[Comparison], points: float, gate: Gate = "point") -> list[str]:

@@ -11,7 +11,7 @@ from subprocess import DEVNULL, PIPE, Popen
 
 from platformdirs import user_cache_path
 
-from edge_judge.analysis.compare import Comparison, compare
+from edge_judge.analysis.compare import Comparison, adjusted, compare
 from edge_judge.errors import RunError
 from edge_judge.records import Identity, ProgressListener
 from edge_judge.report.formatting import short_size
@@ -34,7 +34,7 @@ def demo(results: Path | str | None = None, listener: ProgressListener = Progres
         run = reader.read(run_folder.folder(folder, Identity(POCKET, POCKET, scheme, "pairwise")))
         listener.note(f"{scheme:7} {short_size(run.run.bytes):>8}, {len(run.run.verdicts)} verdicts")
         runs.append(run)
-    return [compare(run, runs[0]) for run in runs]
+    return adjusted([compare(run, runs[0]) for run in runs])
 
 
 def demo_folder() -> Path:

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Literal
 
 from edge_judge.analysis import leaderboard
-from edge_judge.analysis.compare import Comparison, compare
+from edge_judge.analysis.compare import Comparison, adjusted, compare
 from edge_judge.errors import RunError, UsageError, nearest
 from edge_judge.metrics.recorded import RecordedRun
 from edge_judge.records import ProgressListener
@@ -79,17 +79,14 @@ def _scheme(name: str) -> str:
 def _entries(runs: Mapping[Path, RecordedRun], baseline: str, remarks: list[str]) -> list[Entry]:
     """The runs with their figures, each with its baseline; remarks on those that have none."""
     places = {path: place for place, path in enumerate(runs)}
-    entries = []
-    for path, run in runs.items():
-        sibling = run_folder.sibling(path, baseline)
-        lost = _comparison(run, runs.get(sibling), baseline, remarks)
-        entries.append(Entry(run, lost, places[sibling] if lost else None))
-    return entries
+    siblings = {path: run_folder.sibling(path, baseline) for path in runs}
+    losses = {path: _comparison(run, runs.get(siblings[path]), baseline, remarks) for path, run in runs.items()}
+    compared = [path for path, lost in losses.items() if lost]
+    losses |= dict(zip(compared, adjusted([lost for lost in losses.values() if lost]), strict=True))
+    return [Entry(run, losses[path], places[siblings[path]] if losses[path] else None) for path, run in runs.items()]
 
 
-def _comparison(
-    run: RecordedRun, baseline: RecordedRun | None, scheme: str, remarks: list[str]
-) -> Comparison | None:
+def _comparison(run: RecordedRun, baseline: RecordedRun | None, scheme: str, remarks: list[str]) -> Comparison | None:
     if baseline is None:
         identity = run.identity
         where = f"{identity.model} on {identity.benchmark} with --grammar {identity.grammar}"
@@ -100,4 +97,3 @@ def _comparison(
     except RunError as error:
         remarks.append(f"not compared: {error}")
         return None
-

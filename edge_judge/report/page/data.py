@@ -141,7 +141,10 @@ def _details(entry: Entry) -> Iterator[tuple[str, str]]:
     yield "peak RSS", dash(formatting.size(run.peak_rss))
     if lost and entry.identity != lost.baseline.identity:
         yield f"drop from {lost.baseline.identity.scheme}", with_interval(lost.drop, formatting.points)
-        yield "McNemar p", dash(formatting.probability(lost.mcnemar_p))
+        yield "p", dash(formatting.probability(lost.p))
+        yield "p by Holm", dash(formatting.probability(lost.p_holm))
+        if not lost.is_seen and lost.smallest_loss is not None:
+            yield "smallest loss to be seen", f"{formatting.points(lost.smallest_loss)} points"
         yield "KLD, nats", dash(formatting.value(lost.kld, formatting.divergence))
     yield "without a model", _best(entry)
 
