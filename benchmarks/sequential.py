@@ -4,7 +4,7 @@
 
 Both sides decide by verdicts, on the mean of both orders of a pair, at one-sided 2.5 %. The fixed design has power 0.8
 where nothing is lost, and the finite-population correction where the benchmark's own pairs are in question. Ours may
-stop after any block of 32 pairs. How often statements are wrong is in benchmarks/promises/decisions.py.
+stop after any block of 16 pairs. How often statements are wrong is in benchmarks/promises/decisions.py.
 
 A scheme that loses nothing: of the verdicts that flip, as many become wrong as right, exactly. Two of five flip in both
 orders of a pair together, as in the pocket judge's recorded runs. Needs altair and vl-convert-python for the figure.
@@ -83,7 +83,7 @@ def no_loss(pairs: int, flips: float) -> Numbers:
 
 def ends(pairs: int) -> Counts:
     """Of the blocks of `sampling.walk`."""
-    count = max(sampling.FEWEST, -(-pairs // sampling.BLOCK))
+    count = max(sampling.FEWEST, -(-pairs // sampling.LOOK))
     return np.array([pairs * number // count for number in range(1, count + 1)])
 
 
@@ -176,7 +176,7 @@ def record(needed: list[PairsNeeded]) -> dict[str, object]:
         "guess": sequential_test.GUESS,
         "weight": sequential_test.WEIGHT,
         "boldest": sequential_test.BOLDEST,
-        "block": sampling.BLOCK,
+        "block": sampling.LOOK,
         "orders": ORDERS,
         "seed": SEED,
         "pairs": [asdict(row) for row in needed],

@@ -159,12 +159,12 @@ def test_nothing_judged_yet_is_undecided_and_has_no_figure() -> None:
 def test_a_budget_is_not_exceeded_and_benchmarks_take_turns() -> None:
     same = sure("a", 0.9, ALL_A)
     [found] = decide_scheme([part(ALL_A, same, same)], 2, max_pairs=100).parts
-    assert (found.own, found.blocks) == ("undecided", 3) and 93 <= found.pairs <= 96
+    assert (found.own, found.blocks) == ("undecided", 6) and 93 <= found.pairs <= 96
     assert found.more is not None and 50 < found.more < 150
     assert found.needed is not None and 150 < found.needed < 300
     assert decide_scheme([part(ALL_A, same, same)], 2, max_pairs=5).pairs == 0
     blocks = [sampling.walk(ALL_A, 0), sampling.walk(benchmark(*["a"] * 80, name="small"), 0)]
-    assert allowed(blocks, 100) == [2, 2] and allowed(blocks, None) == [32, 8] and allowed(blocks, 10_000) == [32, 8]
+    assert allowed(blocks, 100) == [4, 3] and allowed(blocks, None) == [63, 8] and allowed(blocks, 10_000) == [63, 8]
 
 
 def test_a_benchmark_that_loses_does_not_hide_behind_a_larger_one() -> None:

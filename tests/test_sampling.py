@@ -12,7 +12,7 @@ from judgements import benchmark, random_benchmark
 
 from edge_judge import benchmarks
 from edge_judge.analysis import sampling
-from edge_judge.analysis.sampling import BLOCK, FEWEST, Unit
+from edge_judge.analysis.sampling import BLOCK, FEWEST, LOOK, Unit
 from edge_judge.errors import DataError
 from edge_judge.metrics.scoring import majority
 from edge_judge.records import Label
@@ -110,7 +110,7 @@ def test_a_walk_deals_every_labelled_pair_once_in_blocks_of_one_size() -> None:
     judged = benchmark(*["a", ("a", "b"), (), "tie"] * 100)
     blocks = sampling.walk(judged, 4)
     sizes = [len(block) for block in blocks]
-    assert max(sizes) <= BLOCK and max(sizes) - min(sizes) <= 1
+    assert max(sizes) <= LOOK and max(sizes) - min(sizes) <= 1
     assert sorted(unit.id for block in blocks for unit in block) == sorted(p.id for p in judged.pairs if p.labels)
     assert sampling.walk(replace(judged, pairs=judged.pairs[::-1]), 4) == blocks != sampling.walk(judged, 5)
     assert len(sampling.walk(benchmark(*["a"] * 20), 0)) == FEWEST and len(sampling.walk(benchmark("a"), 0)) == 1

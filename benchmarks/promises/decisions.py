@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from edge_judge.analysis import sequential_test
-from edge_judge.analysis.sampling import BLOCK, FEWEST
+from edge_judge.analysis.sampling import FEWEST, LOOK
 from edge_judge.analysis.sequential_test import ALPHA, Observations
 from promises.promise import Promise
 
@@ -43,7 +43,7 @@ def _one_order(rng: Generator, shape: tuple[int, ...], flips: float, loss: float
 
 def ends(n: int) -> NDArray[np.int64]:
     """Of the blocks of `sampling.walk`."""
-    count = min(n, max(FEWEST, -(-n // BLOCK)))
+    count = min(n, max(FEWEST, -(-n // LOOK)))
     return np.array([n * number // count for number in range(1, count + 1)])
 
 

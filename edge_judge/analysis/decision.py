@@ -404,7 +404,7 @@ def _check(parts: Sequence[Part], margin: float, max_pairs: int | None) -> None:
     if not isfinite(margin) or margin < 0:
         raise UsageError(f"a margin of {margin} points", "say how many points may be lost, for example 2")
     if max_pairs is not None and max_pairs < 1:
-        raise UsageError(f"a budget of {max_pairs} pairs", "allow at least one block, 32 pairs")
+        raise UsageError(f"a budget of {max_pairs} pairs", "allow at least one block, 16 pairs")
     if not parts:
         raise UsageError("no benchmark to decide on", "name at least one")
     for runs in ([part.run for part in parts], [part.baseline for part in parts]):

@@ -29,6 +29,7 @@ from edge_judge.metrics.scoring import majority
 from edge_judge.records import LABELS, Benchmark
 
 BLOCK = 32  # pairs: with both orders a prompt batch well filled, and a decision soon enough
+LOOK = 16  # pairs of a walk: a decision comes up to so many pairs late
 FEWEST = 8  # blocks, however few pairs there are
 
 
@@ -65,7 +66,7 @@ def order(benchmarks: Sequence[Benchmark], seed: int) -> tuple[Block, ...]:
 
 
 def walk(benchmark: Benchmark, seed: int) -> tuple[Block, ...]:
-    """Every labelled pair once, all orders equally likely, in blocks of at most 32 pairs; there are at least 8 blocks
+    """Every labelled pair once, all orders equally likely, in blocks of at most 16 pairs; there are at least 8 blocks
     where there are pairs for them. Within a block pairs stand in the order drawn.
 
     Raises DataError where two pairs have the same id or none has a label.
@@ -75,7 +76,7 @@ def walk(benchmark: Benchmark, seed: int) -> tuple[Block, ...]:
     units = _shuffled([Unit(benchmark.name, pair.id) for pair in benchmark.pairs if pair.labels], "walk", seed)
     if not units:
         raise DataError("no pair has a human label: nothing to be right or wrong about", "give pairs a label")
-    count = min(len(units), max(FEWEST, -(-len(units) // BLOCK)))
+    count = min(len(units), max(FEWEST, -(-len(units) // LOOK)))
     cuts = [len(units) * number // count for number in range(count + 1)]
     return tuple(tuple(units[start:end]) for start, end in zip(cuts, cuts[1:], strict=False))
 

@@ -45,7 +45,7 @@ Outcome: TypeAlias = Literal["within", "worse", "undecided"]
 
 ALPHA = 0.025  # of each side
 GAPS = (1.0, 0.5, 4.0)  # times the aim
-SHARES = (0.8, 0.15, 0.05)  # of the first capital
+SHARES = (0.9, 0.07, 0.03)  # of the first capital
 GUESS, WEIGHT = 0.01, 40  # second moment before anything is seen, and the units it counts for
 BOLDEST = 0.97  # all is lost where 1 is bet and the worst comes
 CONTINUATIONS = 100

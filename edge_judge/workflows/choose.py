@@ -39,7 +39,7 @@ from edge_judge.workflows.ladder import Task, baseline_judge, judging_tasks, lad
 from edge_judge.workflows.memory_advice import advising
 from edge_judge.workflows.options import BenchmarkOptions, ChooseSettings, LadderOptions, ProtocolOptions
 
-AHEAD = 4  # blocks of the baseline that are judged at first
+AHEAD = 8  # blocks of the baseline that are judged at first
 NOTE = "choose"  # the name of what is noted in run.json
 
 
