@@ -184,7 +184,7 @@ def test_a_sample_of_a_population_is_never_known_for_certain() -> None:
 @given(walks())
 def test_the_interval_holds_the_estimate_and_what_is_possible_and_narrows_to_the_value(seen: Observations) -> None:
     low, high = sequential_test.interval(seen)
-    value, n = float(seen.values.mean()), seen.values.shape[-1]
+    value, n = sequential_test.mean(seen), seen.values.shape[-1]
     left = (seen.total - n) * seen.bound
     assert low <= value <= high
     slack = 1e-8 * seen.bound
