@@ -1,14 +1,13 @@
-"""How often the sequential test is wrong, and how few pairs it needs: simulated, because only there the truth is known.
+"""How many pairs it takes to know that a scheme loses nothing, beside a design of fixed size: like for like.
 
-    python benchmarks/sequential.py            writes results/choose/simulation.json and .svg; about four minutes
+    python benchmarks/sequential.py            writes results/choose/simulation.json and .svg; about a minute
 
-*Wrong*: populations of pairs that lose slightly more than the margin, so that "within" is an error, under several
-stopping rules. *Pairs*: a scheme that loses nothing, against designs of fixed size.
+Both sides decide by verdicts, on the mean of both orders of a pair, at one-sided 2.5 %. The fixed design has power 0.8
+where nothing is lost, and the finite-population correction where the benchmark's own pairs are in question. Ours may
+stop after any block of 16 pairs. How often statements are wrong is in benchmarks/promises/decisions.py.
 
-Verdict probabilities come from log-odds of the right answer. Their spread and the correlation of a pair's two orders
-are those of the pocket judge's recorded runs (0.7 for the baseline, 0.4 for what quantization adds). Their mean is
-lower: that of a judge that is right in three of four verdicts. The noise is scaled to the share of verdicts that become
-right or wrong, and shifted so that the mean loss is exact. Needs altair and vl-convert-python (sequential_chart.py).
+A scheme that loses nothing: of the verdicts that flip, as many become wrong as right, exactly. Two of five flip in both
+orders of a pair together, as in the pocket judge's recorded runs. Needs altair and vl-convert-python for the figure.
 """
 
 from __future__ import annotations
@@ -18,10 +17,10 @@ import sys
 from collections.abc import Callable, Iterator
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from statistics import median
 
 import numpy as np
 from numpy.typing import NDArray
+from scipy.stats import hypergeom
 from sequential_chart import draw
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -29,230 +28,189 @@ sys.path[:0] = [str(ROOT)]
 OUT = ROOT / "results" / "choose"
 
 from edge_judge.analysis import sampling, sequential_test  # noqa: E402
-from edge_judge.metrics.intervals import wilson  # noqa: E402
-from edge_judge.records import LABELS, Benchmark, Pair  # noqa: E402
+from edge_judge.analysis.sequential_test import ALPHA, Observations  # noqa: E402
 
 Numbers = NDArray[np.float64]
+Counts = NDArray[np.int64]
 
 MARGIN = 0.02
-SIZES = (1400, 3000)
-FLIPS = (0.02, 0.04, 0.06, 0.10)
-ORDERS = 2000  # random orders of the pairs for each error rate
-REPEATS = 500  # populations, each in its own order, for each number of pairs
-BUDGET = 400
+SIZES = (600, 1400, 3000)
+FLIPS = (0.0, 0.02, 0.04, 0.06, 0.10)
+TOGETHER = 0.4
+ORDERS = 2000  # random orders, or samples
+CHUNK = 250  # of them walked at once
 Z_ALPHA, Z_POWER = 1.959963984540054, 0.8416212335729143  # one-sided 2.5 %, power 0.8
 SEED = 6
 
-
-@dataclass(frozen=True, slots=True)
-class Order:
-    """A random order: the pairs' places, and the number of pairs after each block."""
-
-    places: NDArray[np.int64]
-    ends: NDArray[np.int64]
-
-    def observations(self, values: Numbers, last: int | None = None) -> sequential_test.Observations:
-        """The pairs' values in this order. last: at most so many pairs."""
-        ends = self.ends if last is None else self.ends[: max(1, int((self.ends <= last).sum()))]
-        return sequential_test.Observations(values[self.places[: ends[-1]]], ends, len(values), 1.0)
-
-
-@dataclass(frozen=True, slots=True)
-class ErrorRate:
-    """How often a population that loses more than the margin was called within it; low, high: 95 %, Wilson."""
-
-    pairs: int
-    population: str
-    rule: str
-    wrong: int
-    orders: int
-    rate: float
-    low: float
-    high: float
+OLD_FRACTIONS = (0.999, 0.5, 0.25, 0.12, 0.06)  # of version 0.1.0, to show what the bets of today gain
+OLD_SHARES = (0.8, 0.08, 0.05, 0.04, 0.03)
 
 
 @dataclass(frozen=True, slots=True)
 class PairsNeeded:
-    """Pairs until a scheme without loss is called within the margin, and the pairs of fixed designs.
+    """Pairs until a scheme without loss is known to be within the margin.
 
-    flips: share of verdicts that are right under only one of the two schemes. mcnemar: pairs of the fixed design with
-    one verdict each. both_orders: pairs of the fixed design with the mean of both orders, like the sequential test's.
-    tenth, ninetieth: percentiles of `probabilities`. target: whether its median is at most a quarter of mcnemar.
+    pairs: of the benchmark; population: whether new pairs are in question, of which these are a sample. flips: share of
+    verdicts that become right or wrong. fixed: of the fixed design; above `pairs` where these are too few. least: below
+    which no test at all can decide, since a population that loses the margin would look alike too often. median, mean,
+    ninetieth: of ours, those that needed more than there are counted as all. by_then: the share decided by the number
+    of the fixed design, whose power is 0.8. decided: the share decided before all pairs were used or with them. before:
+    the median with the bets of version 0.1.0.
     """
 
     pairs: int
+    population: bool
     flips: float
-    probabilities: float
-    tenth: float
+    fixed: float
+    least: int
+    median: float
+    mean: float
     ninetieth: float
-    within: float
-    verdicts: float
-    verdicts_within: float
-    mcnemar: float
-    both_orders: float
-    ratio: float
-    target: bool
+    by_then: float
+    decided: float
+    before: float
 
 
-def benchmark(pairs: int) -> Benchmark:
-    """Pairs of which a tenth are ties; in the others both answers win equally often."""
-    labels = [LABELS[2] if place % 10 == 9 else LABELS[place % 2] for place in range(pairs)]
-    return Benchmark("made", tuple(Pair(str(i), "", "", "", (label,)) for i, label in enumerate(labels)), "", True, "")
+def no_loss(pairs: int, flips: float) -> Numbers:
+    """The losses of pairs whose mean is exactly 0: shape (pairs,)."""
+    both = round(TOGETHER * flips * pairs / 2)
+    one = round((1 - TOGETHER) * flips * pairs)
+    values = np.zeros(pairs)
+    values[: 2 * both] = np.repeat([1.0, -1.0], both)
+    values[2 * both : 2 * (both + one)] = np.repeat([0.5, -0.5], one)
+    return values
 
 
-def orders(pairs: Benchmark, count: int) -> Iterator[Order]:
-    for seed in range(count):
-        blocks = sampling.order([pairs], seed)
-        places = np.array([int(unit.id) for block in blocks for unit in block])
-        yield Order(places, np.cumsum([len(block) for block in blocks]))
+def ends(pairs: int) -> Counts:
+    """Of the blocks of `sampling.walk`."""
+    count = max(sampling.FEWEST, -(-pairs // sampling.LOOK))
+    return np.array([pairs * number // count for number in range(1, count + 1)])
 
 
-def log_odds(pairs: int, rng: np.random.Generator, spread: float, correlation: float) -> Numbers:
-    """Normal values of shape (pairs, 2), with this correlation between the two orders."""
-    shared, own = rng.standard_normal((pairs, 1)), rng.standard_normal((pairs, 2))
-    return spread * (correlation**0.5 * shared + (1 - correlation) ** 0.5 * own)
-
-
-def root(function: Callable[[float], float], low: float, high: float) -> float:
-    """The root of an increasing function, by bisection."""
-    for _ in range(30):
-        middle = (low + high) / 2
-        low, high = (low, middle) if function(middle) > 0 else (middle, high)
-    return (low + high) / 2
-
-
-def sigmoid(values: Numbers) -> Numbers:
-    return 1 / (1 + np.exp(-values))
-
-
-def losses(pairs: int, flips: float, loss: float, rng: np.random.Generator) -> tuple[Numbers, Numbers]:
-    """The loss of each pair between two schemes, by probabilities and by verdicts, both of shape (pairs,).
-
-    flips: the share of verdicts that become right or wrong; loss: the exact mean of the loss by probabilities.
-    """
-    before, noise = 1.2 + log_odds(pairs, rng, 1.8, 0.7), log_odds(pairs, rng, 1.0, 0.4)
-
-    def quantized(scale: float) -> Numbers:
-        shift = root(lambda s: sigmoid(before + scale * noise + s).mean() - sigmoid(before).mean() + loss, -5, 5)
-        return before + scale * noise + shift
-
-    scale = root(lambda s: float(((quantized(s) > 0) != (before > 0)).mean()) - flips, 0, 8)
-    after = quantized(scale)
-    by_verdicts = (before > 0).astype(float) - (after > 0)
-    return (sigmoid(before) - sigmoid(after)).mean(axis=1), by_verdicts.mean(axis=1)
-
-
-def populations(simulated: Benchmark, rng: np.random.Generator) -> dict[str, Numbers]:
-    """The losses of all pairs under several distributions; the mean of each is the margin."""
-    pairs = len(simulated.pairs)
-    lost = round(MARGIN * pairs)
-    spread, flipped, small = np.zeros(pairs), np.zeros(pairs), rng.normal(0, 0.02, pairs)
-    spread[rng.permutation(pairs)[:lost]] = 1
-    places = rng.permutation(pairs)
-    flipped[places[: 3 * lost]], flipped[places[3 * lost : 5 * lost]] = 1, -1
-    stratum = np.zeros(pairs)
-    stratum[[i for i, pair in enumerate(simulated.pairs) if pair.labels == ("tie",)][:lost]] = 1
-    return {
-        "all lost in 2 % of pairs": spread,
-        "6 % lost, 4 % won": flipped,
-        "all lost among ties": stratum,
-        "a little everywhere": small - small.mean() + MARGIN,
-        "noisy probabilities": losses(pairs, 0.06, MARGIN, rng)[0],
-    }
-
-
-RULES: dict[str, Callable[[Order, Numbers, float], bool]] = {
-    "stop at the first chance": lambda order, values, margin: (
-        sequential_test.first_decision(order.observations(values), margin)[0] == "within"
-    ),
-    f"the same, at most {BUDGET} pairs": lambda order, values, margin: (
-        sequential_test.first_decision(order.observations(values, BUDGET), margin)[0] == "within"
-    ),
-    f"one look after {BUDGET} pairs": lambda order, values, margin: (
-        bool(sequential_test.not_above(order.observations(values, BUDGET), margin)[-1])
-    ),
-}
-
-
-def error_rates(pairs: int) -> Iterator[ErrorRate]:
-    simulated = benchmark(pairs)
-    random_orders = list(orders(simulated, ORDERS))
-    for name, values in populations(simulated, np.random.default_rng(SEED)).items():
-        margin = float(values.mean()) - 1e-7  # so that the mean of the whole benchmark is above the margin
-        for rule, says_within in RULES.items():
-            count = sum(says_within(order, values, margin) for order in random_orders)
-            yield ErrorRate(pairs, name, rule, count, ORDERS, count / ORDERS, *wilson(count / ORDERS, ORDERS))
-
-
-def fixed_design(variance: float) -> float:
+def fixed_design(variance: float, total: int | None) -> float:
     """Pairs of a design of fixed size for non-inferiority where the true difference is 0.
 
-    (z(0.975) + z(0.8))^2 * variance / margin^2; for one verdict a pair the variance is the share of discordant pairs:
-    Liu, Hsueh, Hsieh & Chen 2002, Statistics in Medicine 21:231-245; Nam 1997, Biometrics 53:1422-1430.
+    n = (z(0.975) + z(0.8))^2 * variance / margin^2 for a population (Liu, Hsueh, Hsieh & Chen 2002, Statistics in
+    Medicine 21:231-245); n / (1 + n / total) without replacement (Cochran 1977, Sampling Techniques, 4.6).
     """
-    return (Z_ALPHA + Z_POWER) ** 2 * variance / MARGIN**2
+    n = (Z_ALPHA + Z_POWER) ** 2 * variance / MARGIN**2
+    return n if total is None else n / (1 + n / total)
 
 
-def decision(order: Order, values: Numbers) -> tuple[bool, int]:
-    """Whether the test decides for within the margin, and after how many pairs."""
-    outcome, blocks = sequential_test.first_decision(order.observations(values), MARGIN)
-    return outcome == "within", int(order.ends[blocks - 1])
+def least(total: int | None) -> int:
+    """The fewest pairs of which none may be lost so that a loss of more than the margin is excluded at 2.5 %."""
+    counts = np.arange(1, 1000)
+    if total is None:
+        chances = (1 - MARGIN) ** counts
+    else:
+        counts = counts[counts <= total]
+        chances = hypergeom.pmf(0, total, round(MARGIN * total) + 1, counts)
+    return int(counts[np.argmax(chances <= ALPHA)])
 
 
-def pairs_needed(pairs: int, flips: float) -> PairsNeeded:
-    rng = np.random.default_rng(SEED)
-    by_probabilities, by_verdicts, variances = [], [], []
-    for order in orders(benchmark(pairs), REPEATS):
-        probabilities, verdicts = losses(pairs, flips, 0.0, rng)
-        by_probabilities.append(decision(order, probabilities))
-        by_verdicts.append(decision(order, verdicts))
-        variances.append(float(verdicts.var()))
-    used = [count for _, count in by_probabilities]
-    ratio = median(used) / fixed_design(flips)
+def old_log_capital(walk: Observations, mean: float) -> Numbers:
+    """Against "the mean is `mean` or more", with the fixed fractions of version 0.1.0; `rest` was that before a block,
+    here before a pair, which is no slower.
+    """
+    rest = np.full(walk.values.shape, mean)
+    if walk.total is not None:
+        rest = (walk.total * mean - walk.values.cumsum(axis=-1) + walk.values) / walk.left
+    edge = np.minimum(rest, 1 - 1e-9)
+    gain = (edge - walk.values) / (1 - edge)
+    bets = [
+        np.log(share) + np.log1p(fraction * gain).cumsum(axis=-1)[..., walk.ends - 1]
+        for fraction, share in zip(OLD_FRACTIONS, OLD_SHARES, strict=True)
+    ]
+    return np.asarray(np.logaddexp.reduce(bets, axis=0))
+
+
+def used(flags: NDArray[np.bool_], stops: Counts) -> tuple[Counts, NDArray[np.bool_]]:
+    """Pairs until the first block with a flag, all where there is none; and whether there is one."""
+    found = flags.any(axis=-1)
+    return np.where(found, stops[flags.argmax(axis=-1)], stops[-1]), found
+
+
+def walks(pairs: int, flips: float, population: bool, rng: np.random.Generator) -> Iterator[Observations]:
+    values = no_loss(pairs, flips)
+    for _ in range(0, ORDERS, CHUNK):
+        if population:
+            drawn = rng.choice(values, (CHUNK, pairs))
+        else:
+            drawn = rng.permuted(np.tile(values, (CHUNK, 1)), axis=1)
+        yield Observations(drawn, ends(pairs), None if population else pairs, 1.0, MARGIN)
+
+
+def pairs_needed(pairs: int, flips: float, population: bool) -> PairsNeeded:
+    counts, decided, before = [], [], []
+    for walk in walks(pairs, flips, population, np.random.default_rng(SEED)):
+        now, found = used(sequential_test.not_above(walk, MARGIN), walk.ends)
+        then, _ = used(old_log_capital(walk, MARGIN) >= -np.log(ALPHA), walk.ends)
+        counts.append(now)
+        decided.append(found)
+        before.append(then)
+    all_counts, all_decided = np.concatenate(counts), np.concatenate(decided)
+    total = None if population else pairs
+    fixed = fixed_design(float(no_loss(pairs, flips).var()), total)
     return PairsNeeded(
         pairs=pairs,
+        population=population,
         flips=flips,
-        probabilities=median(used),
-        tenth=float(np.quantile(used, 0.1)),
-        ninetieth=float(np.quantile(used, 0.9)),
-        within=sum(within for within, _ in by_probabilities) / REPEATS,
-        verdicts=median(count for _, count in by_verdicts),
-        verdicts_within=sum(within for within, _ in by_verdicts) / REPEATS,
-        mcnemar=round(fixed_design(flips), 1),
-        both_orders=round(fixed_design(median(variances)), 1),
-        ratio=round(ratio, 4),
-        target=ratio <= 0.25,
+        fixed=round(fixed, 1),
+        least=least(total),
+        median=float(np.median(all_counts)),
+        mean=round(float(all_counts.mean()), 1),
+        ninetieth=float(np.quantile(all_counts, 0.9)),
+        by_then=float((all_decided & (all_counts <= max(fixed, least(total)))).mean()),
+        decided=float(all_decided.mean()),
+        before=float(np.median(np.concatenate(before))),
     )
 
 
-def record(errors: list[ErrorRate], needed: list[PairsNeeded]) -> dict[str, object]:
-    """The settings and results of the simulation, with the decisive figures on top."""
+def record(needed: list[PairsNeeded]) -> dict[str, object]:
+    """The settings and results of the simulation."""
     return {
         "margin_points": 100 * MARGIN,
-        "alpha_each_side": sequential_test.ALPHA,
-        "fractions": sequential_test.FRACTIONS,
+        "alpha_each_side": ALPHA,
+        "gaps": sequential_test.GAPS,
         "shares": sequential_test.SHARES,
-        "block": sampling.BLOCK,
+        "guess": sequential_test.GUESS,
+        "weight": sequential_test.WEIGHT,
+        "boldest": sequential_test.BOLDEST,
+        "block": sampling.LOOK,
+        "orders": ORDERS,
         "seed": SEED,
-        "largest_wrong_rate": max(row.rate for row in errors),
-        "quarter_of_mcnemar_reached": [f"{row.pairs} pairs, {row.flips:.0%} flips" for row in needed if row.target],
-        "quarter_of_mcnemar_missed": [f"{row.pairs} pairs, {row.flips:.0%} flips" for row in needed if not row.target],
-        "wrong": [asdict(row) for row in errors],
         "pairs": [asdict(row) for row in needed],
     }
 
 
+def table(needed: list[PairsNeeded]) -> str:
+    """Markdown: a line for each number of pairs and share of flips."""
+    cells: list[Callable[[PairsNeeded], str]] = [
+        lambda row: "new" if row.population else "own",
+        lambda row: f"{row.pairs:,}",
+        lambda row: f"{row.flips:.0%}",
+        lambda row: f"{max(row.fixed, row.least):.0f}",
+        lambda row: f"{row.median:.0f}",
+        lambda row: f"{row.mean:.0f}",
+        lambda row: f"{row.ninetieth:.0f}",
+        lambda row: f"{row.decided:.0%}",
+        lambda row: f"{row.before:.0f}",
+    ]
+    lines = [
+        "| pairs | of | flips | fixed design | ours, median | mean | 90th | decided | median before |",
+        "|" + "---|" * 9,
+    ]
+    return "\n".join([*lines, *("| " + " | ".join(cell(row) for cell in cells) + " |" for row in needed)])
+
+
 def main() -> None:
-    errors = [row for pairs in SIZES for row in error_rates(pairs)]
-    for row in errors:
-        print(f"{row.pairs} pairs, {row.population}, {row.rule}: {row.rate:.4f} [{row.low:.4f}, {row.high:.4f}]")
-    needed = [pairs_needed(pairs, flips) for pairs in SIZES for flips in FLIPS]
-    for line in needed:
-        print(line)
+    needed = [
+        pairs_needed(pairs, flips, population) for population in (False, True) for pairs in SIZES for flips in FLIPS
+    ]
+    print(table(needed))
     OUT.mkdir(parents=True, exist_ok=True)
-    (OUT / "simulation.json").write_text(json.dumps(record(errors, needed), indent=1) + "\n", encoding="utf-8")
-    largest = [asdict(row) for row in errors if row.pairs == SIZES[-1]]
-    draw(largest, [asdict(row) for row in needed if row.pairs == SIZES[-1]], 100 * MARGIN, OUT / "simulation.svg")
+    (OUT / "simulation.json").write_text(json.dumps(record(needed), indent=1) + "\n", encoding="utf-8")
+    draw([asdict(row) for row in needed if row.pairs == 1400], 100 * MARGIN, OUT / "simulation.svg")
 
 
 if __name__ == "__main__":

@@ -43,10 +43,13 @@ def test_on_the_recorded_ladder_few_verdicts_say_what_all_of_them_say(edge: Edge
     decisions = {one["run"]["scheme"]: one for one in said["decisions"]}
     assert set(decisions) == set(LADDER) and said["not_looked_at"] == []
     for one in decisions.values():
-        assert one["outcome"] == one["full"]["outcome"] == "within"
-        assert one["pairs"] < one["full"]["pairs"] == one["pairs_total"] == 600
-        assert one["by_probabilities"]["low"] <= one["full"]["by_probabilities"] <= one["by_probabilities"]["high"]
-    assert str(said["sentence"]).startswith("q2_k (1.66 MB) agrees with f16 (7.72 MB) within 2 points on pocket")
+        [pocket] = one["parts"]
+        assert one["outcome"] == one["trusted"] == pocket["full"]["outcome"] == "within"
+        assert one["pairs"] < pocket["full"]["pairs"] == one["pairs_total"] == 600
+        assert pocket["by_verdicts"]["low"] <= pocket["full"]["by_verdicts"] <= pocket["by_verdicts"]["high"]
+    assert str(said["sentence"]).startswith(
+        "q2_k (1.66 MB) can be trusted in place of f16 (7.72 MB) within 2 points on new pairs like those of pocket"
+    )
     assert {path: path.read_bytes() for path in recorded.rglob("verdicts.jsonl")} == before
 
 
@@ -66,7 +69,7 @@ def test_no_more_is_judged_than_decides_and_eval_goes_on_from_there(edge: Edge, 
 def test_the_walk_ends_at_the_first_scheme_that_is_not_shown_to_agree(edge: Edge, recorded: Path) -> None:
     said = chosen(edge, "--scheme", "q4_k_m", "--scheme", "q2_k", "--max-pairs", "70", "--results", recorded)
     (one,) = said["decisions"]
-    assert one["outcome"] == "undecided" and one["pairs"] <= 70 and one["more"] > 0
+    assert one["outcome"] == "undecided" and one["pairs"] <= 70 and one["parts"][0]["more"] > 0
     assert said["not_looked_at"] == ["q2_k"]
     assert "undecided after" in str(said["sentence"])
 
@@ -94,7 +97,7 @@ def test_what_is_decided_is_said_for_a_person_at_80_and_at_120_columns(edge: Edg
     for columns in (80, 120):
         done = edge("choose", *schemes, "--results", recorded, COLUMNS=str(columns))
         assert done.returncode == 0 and max(map(len, done.stdout.splitlines())) <= columns
-        assert "q4_k_m" in done.stdout and "agrees" in done.stdout and "…" not in done.stdout
+        assert "q4_k_m" in done.stdout and "can be trusted" in done.stdout and "…" not in done.stdout
 
 
 @pytest.mark.parametrize(("text", "found"), [("2h", 7200), ("30min", 1800), ("1.5m", 90), ("90s", 90), ("1d", 86400)])
@@ -116,9 +119,23 @@ def test_what_cannot_be_chosen_is_one_clear_error(edge: Edge) -> None:
     fails(edge("choose", "--scheme", "q9"), 2, "q9")
     fails(edge("choose", "--margin", "nan"), 2, "--margin is not a number")
     fails(edge("choose", "--model", "llama-3-8b"), 1, "llama-3-8b")
-    done = edge("choose", "--grammar", "none", "--scheme", "q8_0", "--max-pairs", "70")
-    assert done.returncode == 1 and "error: q8_0: verdicts without probabilities" in done.stderr
-    assert "hint: decide by the verdicts as given: --by verdicts" in done.stderr
+
+
+def test_free_form_verdicts_are_decided_too_without_probabilities(edge: Edge, tmp_path: Path) -> None:
+    said = chosen(edge, "--grammar", "none", "--scheme", "q8_0", "--max-pairs", "70", "--results", tmp_path / "r")
+    [one] = said["decisions"]
+    assert one["parts"][0]["by_probabilities"]["value"] is None and one["parts"][0]["by_verdicts"]["value"] is not None
+
+
+def test_a_second_order_that_is_tried_is_noted_and_told(edge: Edge, recorded: Path) -> None:
+    asked = ("--scheme", "q2_k", "--results", recorded)
+    assert chosen(edge, *asked)["other_seeds_tried"] == []
+    assert chosen(edge, *asked)["other_seeds_tried"] == []
+    assert chosen(edge, *asked, "--seed", "3")["other_seeds_tried"] == [0]
+    assert chosen(edge, *asked)["other_seeds_tried"] == [3]
+    run = recorded / "pocket" / "pocket" / "q2_k" / "pairwise" / "run.json"
+    assert json.loads(run.read_text(encoding="utf-8"))["choose"] == {"seeds": [0, 3]}
+    assert "decided before by seed 3" in " ".join(edge("choose", *asked).stdout.split())
 
 
 def test_a_scheme_is_chosen_by_a_pack_of_the_baseline_where_f16_cannot_run(edge: Edge, tmp_path: Path) -> None:
@@ -132,4 +149,4 @@ def test_a_scheme_is_chosen_by_a_pack_of_the_baseline_where_f16_cannot_run(edge:
     edge("pack", "import", "f16.ejpack", "--results", "here", **small)
     done = edge(*asked, **small)
     assert done.returncode == 0, done.stderr
-    assert "q4_k_m (2.46 MB) agrees with f16 (7.72 MB) within 2 points" in " ".join(done.stdout.split())
+    assert "q4_k_m (2.46 MB) can be trusted in place of f16 (7.72 MB) within 2 points" in " ".join(done.stdout.split())

@@ -161,7 +161,7 @@ def test_a_run_in_one_order_without_probabilities_still_makes_a_page() -> None:
         "v": "a-t", "p": None, "mass": None, "wrong": [1], "flipped": [], "cut": [], "text": {}
     }  # fmt: skip
     [said_of] = made.alone.values()
-    assert "by its verdicts as given" in said_of
+    assert "accuracy of its verdicts" in said_of
     build(made)
 
 
@@ -193,14 +193,14 @@ def test_votes_are_counted_and_no_label_is_a_dash() -> None:
     assert human(Pair("0", "", "", "", ("tie",))) == "tie" and human(Pair("0", "", "", "")) == DASH
 
 
-def test_the_sentence_names_the_smallest_scheme_that_agrees() -> None:
+def test_the_sentence_names_the_smallest_scheme_that_can_be_trusted() -> None:
     judged = benchmark(*["a", "b"] * 400)
     sure = [Verdict(one.id, one.order, one.verdict, {"a": 1.0} if one.verdict == "a" else {"b": 1.0})
             for one in verdicts(*[("a", "a"), ("b", "b")] * 400)]  # fmt: skip
     made = report(judged, run(sure, "f16", size=8_000_000), run(sure, "q8_0"), run(sure, "q2_k", size=1_000_000))
     told: Any = figures(made)["settings"]
     [said] = told[0]["sentences"]
-    assert said.startswith("q2_k (1.00 MB) agrees with f16 (8.00 MB) within 2 points on toy")
+    assert said.startswith("q2_k (1.00 MB) can be trusted in place of f16 (8.00 MB) within 2 points on new pairs like")
 
 
 def test_a_judge_on_several_benchmarks_has_a_sentence_on_all_of_them_and_one_on_each() -> None:
@@ -212,11 +212,11 @@ def test_a_judge_on_several_benchmarks_has_a_sentence_on_all_of_them_and_one_on_
         runs = [replace(one, identity=replace(one.identity, benchmark=name)) for one in runs]
         held = entries(judged, runs)
         found += [replace(entry, baseline=len(found)) for entry in held]
-    assert {setting[0]: "points on " + setting[0] in said for setting, said in answer.alone(found, 2).items()} == {
+    assert {setting[0]: "those of " + setting[0] in said for setting, said in answer.alone(found, 2).items()} == {
         "one": True, "two": True,
     }  # fmt: skip
     [both] = answer.together(found, 2).values()
-    assert "within 2 points on one and two" in both
+    assert "within 2 points on new pairs like those of one and two" in both and "pooled" in both
     assert answer.together(found[:3], 2) == {}
 
 

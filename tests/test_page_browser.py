@@ -93,7 +93,7 @@ def test_every_chart_and_table_is_drawn(opens: Opens, page_file: Path) -> None:
     assert page.locator("#calibration path.line").count() == page.locator("#risk path.line").count() == 6
     assert page.locator("#flips tbody tr").count() == page.locator("#behaviour tbody tr").count() == 6
     assert page.locator("#judges tbody tr").count() == 6
-    assert "agrees with f16" in page.inner_text("h1")
+    assert "can be trusted in place of f16" in page.inner_text("h1")
 
 
 def test_pointing_or_tapping_or_tabbing_to_a_point_tells_all(opens: Opens, page_file: Path) -> None:

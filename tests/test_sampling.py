@@ -12,7 +12,7 @@ from judgements import benchmark, random_benchmark
 
 from edge_judge import benchmarks
 from edge_judge.analysis import sampling
-from edge_judge.analysis.sampling import BLOCK, FEWEST, Unit
+from edge_judge.analysis.sampling import BLOCK, FEWEST, LOOK, Unit
 from edge_judge.errors import DataError
 from edge_judge.metrics.scoring import majority
 from edge_judge.records import Label
@@ -104,3 +104,41 @@ def test_a_name_with_half_a_surrogate_pair_has_its_place_too() -> None:
     odd = replace(odd, pairs=tuple(replace(pair, id=f"{pair.id}\ud800") for pair in odd.pairs))
     dealt = [unit.id for block in sampling.order([odd], 0) for unit in block]
     assert sorted(dealt) == sorted(pair.id for pair in odd.pairs)
+
+
+def test_a_walk_deals_every_labelled_pair_once_in_blocks_of_one_size() -> None:
+    judged = benchmark(*["a", ("a", "b"), (), "tie"] * 100)
+    blocks = sampling.walk(judged, 4)
+    sizes = [len(block) for block in blocks]
+    assert max(sizes) <= LOOK and max(sizes) - min(sizes) <= 1
+    assert sorted(unit.id for block in blocks for unit in block) == sorted(p.id for p in judged.pairs if p.labels)
+    assert sampling.walk(replace(judged, pairs=judged.pairs[::-1]), 4) == blocks != sampling.walk(judged, 5)
+    assert len(sampling.walk(benchmark(*["a"] * 20), 0)) == FEWEST and len(sampling.walk(benchmark("a"), 0)) == 1
+    with pytest.raises(DataError, match="no pair has a human label"):
+        sampling.walk(benchmark(()), 0)
+
+
+def test_in_a_walk_all_orders_are_equally_likely() -> None:
+    rounds = 3000
+    found = Counter(
+        tuple(unit.id for block in sampling.walk(benchmark("a", "b", "tie"), seed) for unit in block)
+        for seed in range(rounds)
+    )
+    assert len(found) == 6
+    assert all(abs(count - rounds / 6) < 5 * (rounds / 6) ** 0.5 for count in found.values())
+
+
+def test_every_pair_of_a_question_is_equally_likely_to_speak_wherever_it_stands_in_the_walk() -> None:
+    judged = benchmark(*["a"] * 6, groups=["one", "one", "one", "two", "two", "three"])
+    rounds = 3000
+    counts: Counter[str] = Counter()
+    firsts = 0
+    for seed in range(rounds):
+        speakers = {unit.id for unit in sampling.speakers(judged, seed)}
+        assert len(speakers) == 3 and "5" in speakers
+        counts.update(speakers)
+        order = [unit.id for block in sampling.walk(judged, seed) for unit in block]
+        firsts += next(name for name in order if name in "012") in speakers
+    for name, share in (("0", 3), ("1", 3), ("2", 3), ("3", 2), ("4", 2)):
+        assert abs(counts[name] - rounds / share) < 5 * (rounds / share) ** 0.5
+    assert abs(firsts - rounds / 3) < 5 * (rounds / 3) ** 0.5

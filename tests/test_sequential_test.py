@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-import json
 import math
+from dataclasses import replace
 from itertools import permutations, product
-from pathlib import Path
 
 import numpy as np
 import pytest
@@ -13,8 +12,8 @@ from hypothesis import assume, given
 from hypothesis import strategies as st
 from numpy.typing import NDArray
 
-from edge_judge.analysis import sampling, sequential_test
-from edge_judge.analysis.sequential_test import ALPHA, FRACTIONS, SHARES, Observations
+from edge_judge.analysis import sequential_test
+from edge_judge.analysis.sequential_test import ALPHA, GAPS, GUESS, SHARES, WEIGHT, Observations
 
 Numbers = NDArray[np.float64]
 
@@ -34,65 +33,98 @@ def walks(draw: st.DrawFn) -> Observations:
     return walk([bound * value for value in values], draw(st.integers(1, 8)), total, bound)
 
 
-def dealt(values: Numbers, blocks: int, repeats: int, seed: int) -> Observations:
-    """Values dealt as `sampling` deals pairs, cell by cell; their number is a multiple of the blocks."""
+def shuffled(values: Numbers, block: int, repeats: int, seed: int, total: int | None = 0) -> Observations:
+    """So many random orders side by side. total: 0 for what there is, None for a sample of a population."""
     chance = np.random.default_rng(seed)
-    cells = np.broadcast_to(values.reshape(-1, blocks), (repeats, len(values) // blocks, blocks))
-    mixed = chance.permuted(cells, axis=2).swapaxes(1, 2)
-    return walk(mixed.reshape(repeats, -1), len(values) // blocks)
+    mixed = chance.permuted(np.broadcast_to(values, (repeats, len(values))), axis=1)
+    found = walk(mixed, block)
+    return found if total == 0 else replace(found, total=total)
 
 
-def test_the_capital_of_one_bet_worked_by_hand() -> None:
-    # three of ten seen, in blocks of two and one: the rest must average 0.2, then (2 - 0.5) / 8
-    found = np.exp(sequential_test.log_capital(walk([0.5, 0.0, -1.0], 2, total=10), 0.2))
-    first = [(1 + f * (0.2 - 0.5) / 0.8) * (1 + f * 0.2 / 0.8) for f in FRACTIONS]
-    second = [1 + f * (0.1875 + 1) / (1 - 0.1875) for f in FRACTIONS]
-    assert found[0] == pytest.approx(sum(w * a for w, a in zip(SHARES, first, strict=True)))
-    assert found[1] == pytest.approx(sum(w * a * b for w, a, b in zip(SHARES, first, second, strict=True)))
+def bet(v: float, gap: float) -> float:
+    """The fraction that grows fastest: the positive root of gap f^2 + v f = gap."""
+    return min(sequential_test.BOLDEST, (-v + math.sqrt(v * v + 4 * gap * gap)) / (2 * gap))
+
+
+def by_hand(values: list[float], mean: float, total: int | None, bound: float, aim: float) -> list[float]:
+    """The capital after each value, a loop over the shares and the values."""
+    after = []
+    for n in range(1, len(values) + 1):
+        capital = 0.0
+        for times, share in zip(GAPS, SHARES, strict=True):
+            product, seen, squares = share, 0.0, 0.0
+            for place, x in enumerate(values[:n]):
+                left = math.inf if total is None else total - place
+                rest = mean if total is None else (total * mean - seen) / left
+                grown = 1 if total is None else total / left
+                v = (WEIGHT * GUESS + squares) / (WEIGHT + place)
+                f = bet(v, min(0.5, times * aim / bound * grown))
+                product *= 1 + f * (rest - x) / (bound - rest)
+                seen, squares = seen + x, squares + (x / bound) ** 2
+            capital += product
+        after.append(capital)
+    return after
+
+
+@pytest.mark.parametrize("total", [10, None])
+@pytest.mark.parametrize("bound", [1.0, 2.5])
+def test_the_capital_is_that_of_a_plain_loop(total: int | None, bound: float) -> None:
+    values = [0.5, 0.0, -1.0, 0.25, 0.0, 1.0]
+    found = np.exp(sequential_test.log_capital(replace(walk(values, 1, 10, bound), total=total, aim=0.05), 0.2))
+    assert found == pytest.approx(by_hand(values, 0.2, total, bound, 0.05))
+    assert found[-1] == pytest.approx(
+        np.exp(sequential_test.log_capital(replace(walk(values, 4, 10, bound), total=total, aim=0.05), 0.2))[-1]
+    )
 
 
 def test_the_whole_first_capital_is_bet() -> None:
-    assert sum(SHARES) == pytest.approx(1)
-    assert all(0 < fraction < 1 for fraction in FRACTIONS)
+    assert sum(SHARES) == pytest.approx(1) and len(SHARES) == len(GAPS)
+    assert 0 < sequential_test.BOLDEST < 1
 
 
-CELLS = [
-    ([1.0, 0.0, 0.0], [0.0, -1.0, 1.0]),
-    ([1.0, 1.0, 1.0], [-1.0, -1.0, -1.0]),  # all of the loss in one stratum
-    ([0.3, -0.2, 0.9], [0.1, 0.0, 0.0], [-0.5, 1.0, -0.4]),
-    ([1.0, 0.0, 0.5], [0.0, 0.2, -0.3], [1.0, None, None]),  # None: a blank, where a cell is not full
-    ([0.0, 0.0, 0.0], [-1.0, None, 1.0]),
+@pytest.mark.parametrize("v", [0.002, 0.02, 0.3])
+def test_the_fraction_that_is_bet_is_the_one_that_scipy_finds_to_grow_fastest(v: float) -> None:
+    """Of -1, 0 and 1, the outer two equally likely, against a mean that lies 0.02 higher."""
+    from scipy.optimize import minimize_scalar
+
+    def slowness(f: float) -> float:
+        chances = {0.0: 1 - v, 1.0: v / 2, -1.0: v / 2}
+        return -sum(p * math.log(1 + f * (0.02 - x) / (1 - 0.02)) for x, p in chances.items())
+
+    best = minimize_scalar(slowness, bounds=(0, 0.999), method="bounded").x
+    assert bet(v, 0.02) == pytest.approx(min(best, sequential_test.BOLDEST), rel=0.05)
+
+
+POPULATIONS = [
+    [1.0, 0.0, 0.0, 0.0, -1.0, 1.0],
+    [0.3, -0.2, 0.9, 0.1, 0.0],
+    [1.0, 1.0, -1.0, -1.0, -1.0, 0.0],
+    [0.5, 0.5, 0.5],
 ]
 
 
-def orders(cells: tuple[list[float | None], ...]) -> list[Observations]:
-    """Every order in which the cells can be dealt."""
-    found = []
-    for dealing in product(*(permutations(cell) for cell in cells)):
-        blocks = [[x for x in block if x is not None] for block in zip(*dealing, strict=True)]
-        ends = np.cumsum([len(block) for block in blocks])
-        found.append(Observations(np.array([x for block in blocks for x in block]), ends, int(ends[-1]), 1.0))
-    return found
-
-
-@pytest.mark.parametrize("cells", CELLS)
+@pytest.mark.parametrize("values", POPULATIONS)
 @pytest.mark.parametrize("below", [0.0, 0.1, 0.4])
 def test_over_every_order_the_capital_averages_at_most_one_and_is_seldom_ever_large(
-    cells: tuple[list[float | None], ...], below: float
+    values: list[float], below: float
 ) -> None:
-    every = orders(cells)
-    mean = float(every[0].values.mean())
-    for hypothesis, side in ((mean - below, every), (-mean - below, [one.mirrored() for one in every])):
-        capital = np.exp([sequential_test.log_capital(one, hypothesis) for one in side])
+    every = replace(walk(np.array(list(permutations(values)))), aim=0.1)
+    mean = sum(values) / len(values)
+    for hypothesis, side in ((mean - below, every), (-mean - below, every.mirrored())):
+        capital = np.exp(sequential_test.log_capital(side, hypothesis))
         assert capital.mean(axis=0).max() <= 1 + 1e-9
         for alpha in (0.025, 0.2, 0.5, 0.8):
             assert (capital.max(axis=1) >= 1 / alpha).mean() <= alpha
 
 
-def test_a_fixed_allotment_of_rare_strata_would_break_the_bet() -> None:
-    """Why cells are dealt: always taking the larger stratum first averages more than 1."""
-    first_block = walk([0.0, 0.0], 2, total=6)  # of 0, 0, 0, 0, 1, 1: the mean is 1/3
-    assert float(np.exp(sequential_test.log_capital(first_block, 1 / 3))[0]) > 1
+@pytest.mark.parametrize("values", POPULATIONS)
+def test_over_every_sample_of_a_population_the_capital_averages_one(values: list[float]) -> None:
+    every = replace(walk(np.array(list(product(values, repeat=4)))), total=None, aim=0.1)
+    mean = sum(values) / len(values)
+    for hypothesis, side in ((mean, every), (-mean, every.mirrored())):
+        capital = np.exp(sequential_test.log_capital(side, hypothesis))
+        assert capital.mean(axis=0) == pytest.approx(np.ones(4))
+        assert (capital.max(axis=1) >= 2).mean() <= 0.5
 
 
 NULLS = {
@@ -109,8 +141,7 @@ REPEATS = 4000
 def test_a_loss_of_the_margin_is_seldom_called_within_it_whenever_one_stops(name: str, rule: str) -> None:
     values = NULLS[name]
     margin = float(values.mean()) - 1e-6
-    shuffled = np.random.default_rng(1).permutation(values)
-    within = sequential_test.not_above(dealt(shuffled, 40, REPEATS, 2), margin)
+    within = sequential_test.not_above(shuffled(values, 20, REPEATS, 2), margin)
     wrong = {
         "first chance": within.any(axis=1),
         "half the pairs": within[:, :20].any(axis=1),
@@ -120,8 +151,8 @@ def test_a_loss_of_the_margin_is_seldom_called_within_it_whenever_one_stops(name
 
 
 def test_the_interval_covers_the_mean_at_all_blocks_at_once() -> None:
-    values = np.random.default_rng(3).permutation(NULLS["lost and won"])
-    every = dealt(values, 40, 1000, 4)
+    values = NULLS["lost and won"]
+    every = shuffled(values, 20, 1000, 4)
     mean = float(values.mean())
     high = (sequential_test.log_capital(every, mean) >= -math.log(ALPHA))[:, :-1].any(axis=1)
     low = (sequential_test.log_capital(every.mirrored(), -mean) >= -math.log(ALPHA))[:, :-1].any(axis=1)
@@ -134,10 +165,26 @@ def test_the_capital_grows_with_the_mean_it_doubts(seen: Observations, mean: flo
     assert (sequential_test.log_capital(seen, mean + more) >= sequential_test.log_capital(seen, mean) - 1e-6).all()
 
 
+def test_a_population_that_loses_the_margin_is_seldom_called_within_it_whatever_sample_was_drawn() -> None:
+    chance = np.random.default_rng(8)
+    drawn = chance.choice([1.0, 0.0, -1.0], (REPEATS, 600), p=[0.03, 0.96, 0.01])
+    seen = replace(walk(drawn, 30), total=None)
+    assert sequential_test.not_above(seen, 0.02).any(axis=1).mean() <= ALPHA
+    own = sequential_test.not_above(walk(drawn, 30), 0.02).any(axis=1).mean()
+    assert own > 0.3  # the sample by itself may well lose less
+
+
+def test_a_sample_of_a_population_is_never_known_for_certain() -> None:
+    seen = replace(walk(np.zeros(1000), 10), total=None)
+    low, high = sequential_test.interval(seen)
+    assert low == -high and 0.003 < high < 0.01
+    assert not sequential_test.not_above(seen, 0.001).any()
+
+
 @given(walks())
 def test_the_interval_holds_the_estimate_and_what_is_possible_and_narrows_to_the_value(seen: Observations) -> None:
     low, high = sequential_test.interval(seen)
-    value, n = float(seen.values.mean()), seen.values.shape[-1]
+    value, n = sequential_test.mean(seen), seen.values.shape[-1]
     left = (seen.total - n) * seen.bound
     assert low <= value <= high
     slack = 1e-8 * seen.bound
@@ -161,33 +208,60 @@ def test_mirrored_values_have_the_mirrored_interval(seen: Observations) -> None:
     assert sequential_test.interval(seen.mirrored()) == pytest.approx((-high, -low), abs=1e-8)
 
 
+def first_decision(seen: Observations, margin: float) -> tuple[str, int]:
+    """What is decided first, and after how many blocks; undecided after all of them."""
+    found = sequential_test.outcomes(seen, margin)
+    return next(((one, n) for n, one in enumerate(found, 1) if one != "undecided"), ("undecided", len(found)))
+
+
 def test_a_loss_of_just_the_margin_over_all_pairs_is_within_it() -> None:
     values = np.random.default_rng(5).permutation(np.repeat([1.0, 0.0], [12, 588]))
-    assert sequential_test.first_decision(walk(values, 30), 0.02) == ("within", 20)
-    assert sequential_test.first_decision(walk(values, 30), 0.0199)[0] == "worse"
+    assert first_decision(walk(values, 30), 0.02) == ("within", 20)
+    assert first_decision(walk(values, 30), 0.0199)[0] == "worse"
 
 
 def test_a_large_loss_is_called_worse_and_a_small_sample_undecided() -> None:
     values = np.random.default_rng(6).permutation(np.repeat([1.0, 0.0], [150, 450]))
-    outcome, blocks = sequential_test.first_decision(walk(values, 30), 0.02)
+    outcome, blocks = first_decision(walk(values, 30), 0.02)
     assert outcome == "worse" and blocks < 5
-    assert sequential_test.first_decision(walk(np.zeros(60), 30, total=600), 0.02) == ("undecided", 2)
+    assert first_decision(walk(np.zeros(60), 30, total=600), 0.02) == ("undecided", 2)
 
 
-def test_no_valid_test_sees_no_loss_before_it_could_have_met_one() -> None:
-    """With no pair lost, the number of pairs is near the least there can be: log(1 / alpha) / margin."""
-    outcome, blocks = sequential_test.first_decision(walk(np.zeros(1000), 1, total=100_000), 0.02)
+@pytest.mark.parametrize("total", [600, 1400, 3000])
+def test_with_nothing_lost_it_takes_hardly_more_pairs_than_the_exact_test_of_fixed_size(total: int) -> None:
+    """The least number of pairs, by scipy's hypergeometric: were a pair more lost than the margin allows, to meet none
+    of them would have a probability of at most 2.5 %. No test can do with fewer.
+    """
+    from scipy.stats import hypergeom
+
+    lost = round(0.02 * total) + 1
+    least = next(n for n in range(1, total) if hypergeom.pmf(0, total, lost, n) <= ALPHA)
+    outcome, pairs = first_decision(walk(np.zeros(total), 1), 0.02)
     assert outcome == "within"
-    least = math.log(ALPHA) / math.log(1 - 0.02)
-    assert least <= blocks <= 1.1 * least
+    assert least <= pairs <= 1.25 * least
+
+
+def test_whether_a_population_could_still_be_shown_to_be_within_is_what_happens_if_nothing_more_is_lost() -> None:
+    seen = replace(walk([0.0, 1.0, 0.0, 0.0]), total=None)
+    steps = range(0, 400, 10)
+    longer = [replace(walk([0.0, 1.0, 0.0, 0.0, *[0.0] * n]), total=None) for n in steps]
+    known = [sequential_test.not_above(one, 0.02).any() for one in longer]
+    assert [sequential_test.could_be_within(seen, 0.02, n) for n in steps] == known
+    assert not known[0] and known[-1]
 
 
 def test_more_is_what_a_steady_walk_still_needs() -> None:
     seen = walk(np.zeros(60), 10, total=1000)
     ends = np.arange(70, 1001, 10)
-    needed = sequential_test.first_decision(walk(np.zeros(1000), 10), 0.02)[1] * 10
+    needed = first_decision(walk(np.zeros(1000), 10), 0.02)[1] * 10
     assert sequential_test.more(seen, 0.02, ends, 1) == needed - 60
     assert sequential_test.more(walk(np.zeros(60), 10), 0.02, np.array([], int), 1) is None
+
+
+def test_more_of_a_population_looks_as_far_as_it_is_told() -> None:
+    seen = replace(walk(np.zeros(60), 10), total=None)
+    assert sequential_test.more(seen, 0.02, np.array([100]), 1) is None
+    assert 100 < (sequential_test.more(seen, 0.02, np.arange(70, 1001, 10), 1) or 0) < 200
 
 
 def test_more_never_goes_beyond_what_there_is() -> None:
@@ -201,14 +275,3 @@ def test_more_never_goes_beyond_what_there_is() -> None:
 def test_what_is_no_walk_is_refused(values: list[float], ends: list[int], total: int) -> None:
     with pytest.raises(ValueError):
         Observations(np.array(values), np.array(ends), total, 1.0)
-
-
-def test_the_recorded_simulation_is_of_this_test_and_shows_what_is_wanted() -> None:
-    found = json.loads((Path(__file__).parent.parent / "results/choose/simulation.json").read_text(encoding="utf-8"))
-    bets = [found["alpha_each_side"], *found["fractions"], *found["shares"], found["block"]]
-    assert bets == [ALPHA, *FRACTIONS, *SHARES, sampling.BLOCK]
-    assert all(row["wrong"] / row["orders"] == row["rate"] <= 0.05 and row["orders"] >= 1000 for row in found["wrong"])
-    for row in found["pairs"]:
-        assert row["target"] == (row["probabilities"] <= row["mcnemar"] / 4)
-        assert row["target"] or row["flips"] < 0.06  # with fewer a quarter is about the least any test needs, or less
-        assert row["probabilities"] <= row["both_orders"]

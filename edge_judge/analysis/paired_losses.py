@@ -7,7 +7,7 @@ It is taken in two ways:
 
 each a mean over the orders judged and the votes on the pair. Their means over a benchmark are different things: the
 accuracy of the verdicts as given, and the accuracy to be expected were verdicts drawn from the probabilities. The
-second scatters far less.
+second scatters far less, and nobody uses it: decisions are about the first.
 
 Knows: two runs on one benchmark. Does not know: how many pairs it takes to believe what they show.
 """
@@ -16,7 +16,6 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from math import isfinite
-from typing import Literal, TypeAlias
 
 import numpy as np
 import pandas as pd
@@ -26,9 +25,6 @@ from edge_judge.metrics.recorded import RecordedRun
 from edge_judge.metrics.trials import Frame, codes, flags, probabilities
 from edge_judge.records import ORDERS, Benchmark, Order
 from edge_judge.settings import same_conditions
-
-Claim: TypeAlias = Literal["probabilities", "verdicts"]
-CLAIMS: tuple[Claim, ...] = ("probabilities", "verdicts")
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,9 +46,6 @@ class Difference:
     by_verdicts: float
     by_probabilities: float | None
     verdicts: int
-
-    def of(self, claim: Claim) -> float | None:
-        return self.by_verdicts if claim == "verdicts" else self.by_probabilities
 
 
 def differences(part: Part) -> dict[str, Difference]:
@@ -84,8 +77,8 @@ def orders(part: Part) -> frozenset[Order]:
 
 
 def _by_pair(run: RecordedRun, judged_orders: frozenset[Order]) -> Frame:
-    """How right a run is on each labelled pair that it judged in all these orders, over orders and votes, by either
-    claim; nan by probabilities where one is missing. The index is the pair's place.
+    """How right a run is on each labelled pair that it judged in all these orders, over orders and votes, in both
+    ways; nan by probabilities where one is missing. The index is the pair's place.
     """
     trials = run.trials[run.trials["order"].isin([ORDERS.index(order) for order in judged_orders])]
     complete = trials.groupby("pair")["order"].nunique() == len(judged_orders)

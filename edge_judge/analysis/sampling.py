@@ -4,7 +4,9 @@ picture of the whole.
 Pairs are sorted by stratum (benchmark, then the label that most votes gave) and at random within one. Every run of
 neighbours, as many as there are blocks, is a cell, and is dealt out at random, one pair to each block. So a block
 holds of every stratum its share, but for one pair or so, and every pair is in exactly one block. What is left after
-the last full cell goes to as many blocks drawn at random. `sequential_test` says why its test holds in this order.
+the last full cell goes to as many blocks drawn at random. That is `order`.
+
+`walk` is simpler: all orders of a benchmark's pairs are equally likely. `sequential_test` needs that, and no more.
 
 Chance is a hash of the seed and the pair's name: the same on every machine, with every version of Python, and
 whatever the order of the file.
@@ -27,6 +29,7 @@ from edge_judge.metrics.scoring import majority
 from edge_judge.records import LABELS, Benchmark
 
 BLOCK = 32  # pairs: with both orders a prompt batch well filled, and a decision soon enough
+LOOK = 16  # pairs of a walk: a decision comes up to so many pairs late
 FEWEST = 8  # blocks, however few pairs there are
 
 
@@ -60,6 +63,31 @@ def order(benchmarks: Sequence[Benchmark], seed: int) -> tuple[Block, ...]:
         for block, unit in _dealt(units[start : start + count], count, seed):
             blocks[block].append(unit)
     return tuple(tuple(sorted(block, key=places.__getitem__)) for block in blocks)
+
+
+def walk(benchmark: Benchmark, seed: int) -> tuple[Block, ...]:
+    """Every labelled pair once, all orders equally likely, in blocks of at most 16 pairs; there are at least 8 blocks
+    where there are pairs for them. Within a block pairs stand in the order drawn.
+
+    Raises DataError where two pairs have the same id or none has a label.
+    """
+    if len({pair.id for pair in benchmark.pairs}) < len(benchmark.pairs):
+        raise DataError("two pairs have the same benchmark and id", "give every pair an id of its own")
+    units = _shuffled([Unit(benchmark.name, pair.id) for pair in benchmark.pairs if pair.labels], "walk", seed)
+    if not units:
+        raise DataError("no pair has a human label: nothing to be right or wrong about", "give pairs a label")
+    count = min(len(units), max(FEWEST, -(-len(units) // LOOK)))
+    cuts = [len(units) * number // count for number in range(count + 1)]
+    return tuple(tuple(units[start:end]) for start, end in zip(cuts, cuts[1:], strict=False))
+
+
+def speakers(benchmark: Benchmark, seed: int) -> frozenset[Unit]:
+    """A pair of each cluster, all its labelled pairs equally likely, drawn independently of `walk`."""
+    chosen: dict[str, Unit] = {}
+    names = {Unit(benchmark.name, pair.id): pair.cluster for pair in benchmark.pairs if pair.labels}
+    for unit in _shuffled(list(names), "speak", seed):
+        chosen.setdefault(names[unit], unit)
+    return frozenset(chosen.values())
 
 
 def _strata(benchmarks: Sequence[Benchmark]) -> Iterator[list[Unit]]:

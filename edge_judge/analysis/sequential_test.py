@@ -1,41 +1,40 @@
-"""How much a mean over a benchmark can still be, while its pairs are looked at in random order: a test that may be
-read after every block and stopped whenever one likes.
+"""How large a mean can still be, while units are looked at in random order: a test that may be read after every block
+and stopped whenever one likes.
 
-**The setting.** There are `total` units (pairs), each with a value in [-bound, bound] (how much accuracy a scheme
-lost on it). The question is the mean over all of them, what judging the whole benchmark would show. Units are drawn
-without replacement, in blocks, as `sampling.order` deals them. Chance enters by that draw alone: nothing is assumed
-of the values, they may be clustered, skewed or zero nearly everywhere.
+**The setting.** Units (pairs, or questions) come in an order drawn evenly from all orders, each with a value in
+[-bound, bound]: how much accuracy a scheme lost on it. Nothing else is assumed, values may be skewed or zero nearly
+everywhere. One of two means is in question:
+
+    of `total` units    all there are, drawn without replacement: what judging the whole benchmark would show
+    of a population     total None: the units are a sample of it, as those to come are
 
 **The test** is a bet (Waudby-Smith & Ramdas 2024, JRSS B 86:1-27, arXiv:2010.09686; without replacement also
 NeurIPS 2020, arXiv:2006.04347). To doubt "the mean is m or more", start with a capital of 1. What the units not yet
-seen must then average is known before each block:
+seen must then average is known before each unit (of a population it is m):
 
     rest = (total * m - sum seen) / (total - number seen)
 
-Each unit x of the block multiplies the capital by 1 + f * (rest - x) / (bound - rest), with a fraction f in (0, 1):
-it grows where x lies below. The factor is never negative, and averages at most 1 over what is left if m is true or
-too low. The capital is spread over several fixed fractions, since the best one depends on how the values scatter.
-If "m or more" is true, such a capital ever reaches 1/alpha with a probability of at most alpha (Ville 1939), so to
-stop at the first block where it does is no way to cheat. The other side is the mirror image. Each side has
-alpha = 2.5 %, together they leave an interval that covers the mean at all blocks at once in at least 95 % of draws.
+Each unit x multiplies the capital by 1 + f * (rest - x) / (bound - rest), with a fraction f in [0, 1): it grows where
+x lies below. The factor is never negative, and averages at most 1 over what is left if m is true or too low, as f is
+fixed before x is seen. So if "m or more" is true, the capital ever reaches 1/alpha with a probability of at most alpha
+(Ville 1939): to stop at the first block where it does is no way to cheat. The other side is the mirror image. Each
+side has alpha = 2.5 %, together they leave an interval that covers the mean at all blocks at once in 95 % of orders.
 
-**Why whole stratified blocks keep this true.** A block holds one unit of each of several cells, drawn evenly and
-independently from what is left of the cell; all cells have equally many left. Fractions and `rest` stay as they
-were before the block, so the expected product of a block's factors is the product of the cells' mean factors. By the
-inequality of arithmetic and geometric means that is at most the mean over the cells, to the power of their number:
-at most 1. (A cell with fewer units is filled up with blanks that leave the capital as it is. They count as factors
-of 1 in the same inequality.) Within a block units are not exchangeable, so there is no decision before its end.
-
-The factor grows with m, so the means that are not rejected form an interval, and bisection finds its ends. When all
-units are seen every other mean has become impossible, and the interval is the value itself.
+**How much is bet** decides how soon, never whether, the test is right. With second moment v (of values over the bound)
+and a mean that lies g below `rest`, capital grows fastest at about the f that solves g f^2 + v f = g, exactly so where
+values are -1, 0 and 1 and v is small (Kelly 1956, Bell System Technical Journal 35:917-926). v is that of the units
+seen, drawn towards a first guess. g is `aim`, the margin that should be told from no loss; shares of the capital bet on
+half of it (a scheme that loses a little) and four times it (one that loses much). f depends on what was seen and not
+on m, so the factor grows with m, the means that are not rejected form an interval, and bisection finds its ends. When
+all units are seen every other mean has become impossible, and the interval is the value itself.
 
 Knows: numbers in the order in which they came. Does not know: pairs, verdicts, schemes.
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from math import log
+from dataclasses import dataclass, replace
+from math import fsum, log
 from typing import Literal, TypeAlias
 
 import numpy as np
@@ -45,9 +44,12 @@ from edge_judge.metrics.intervals import Codes, Flags, Numbers
 Outcome: TypeAlias = Literal["within", "worse", "undecided"]
 
 ALPHA = 0.025  # of each side
-FRACTIONS = (0.999, 0.5, 0.25, 0.12, 0.06)
-SHARES = (0.8, 0.08, 0.05, 0.04, 0.03)  # of the first capital: most of it for differences that hardly scatter
+GAPS = (1.0, 0.5, 4.0)  # times the aim
+SHARES = (0.9, 0.07, 0.03)  # of the first capital
+GUESS, WEIGHT = 0.01, 40  # second moment before anything is seen, and the units it counts for
+BOLDEST = 0.97  # all is lost where 1 is bet and the worst comes
 CONTINUATIONS = 100
+HORIZON = 20_000  # units of a population beyond which `more` does not look
 ROUNDING = 1e-9
 
 
@@ -56,98 +58,138 @@ class Observations:
     """The values seen so far, in their order.
 
     values: shape (..., n), each in [-bound, bound]; leading axes are walks side by side. ends: shape (blocks,), how
-    many units had been seen after each block, the last being n. total: the units that there are.
+    many units had been seen after each block, the last being n. total: the units that there are; None where they are a
+    sample, and the mean of its population is in question. aim: the difference from no loss that should be seen soon, in
+    the values' units.
     """
 
     values: Numbers
     ends: Codes
-    total: int
+    total: int | None
     bound: float
+    aim: float = 0.02
 
     def __post_init__(self) -> None:
         n = self.values.shape[-1]
-        if not 0 < n <= self.total or self.ends[-1] != n or self.ends[0] < 1 or (self.ends[1:] <= self.ends[:-1]).any():
+        most = n if self.total is None else self.total
+        if not 0 < n <= most or self.ends[-1] != n or self.ends[0] < 1 or (self.ends[1:] <= self.ends[:-1]).any():
             raise ValueError(f"{n} values in blocks that end at {self.ends.tolist()}, of {self.total}")
         if not abs(self.values).max() <= self.bound * (1 + ROUNDING):
             raise ValueError(f"a value beyond {self.bound}")
+        if not self.aim > 0:
+            raise ValueError(f"an aim of {self.aim}")
+
+    @property
+    def left(self) -> Numbers:
+        """How many units are left before each: shape (n,); infinite for a population."""
+        n = self.values.shape[-1]
+        return np.full(n, np.inf) if self.total is None else self.total - np.arange(n, dtype=np.float64)
 
     def sums(self) -> Numbers:
         """Of the values after each block: shape (..., blocks)."""
         sums: Numbers = self.values.cumsum(axis=-1)[..., self.ends - 1]
         return sums
 
+    def whole(self) -> Flags:
+        """After which blocks all units are seen: shape (blocks,)."""
+        return np.zeros(len(self.ends), bool) if self.total is None else self.ends == self.total
+
     def mirrored(self) -> Observations:
-        return Observations(-self.values, self.ends, self.total, self.bound)
+        return replace(self, values=-self.values)
+
+    def followed(self, values: Numbers, ends: Codes) -> Observations:
+        """The same walk with more values. values: shape (..., m); ends: of the blocks to come."""
+        past = np.broadcast_to(self.values, (*values.shape[:-1], self.values.shape[-1]))
+        longer = np.concatenate([past, values], axis=-1)
+        return replace(self, values=longer, ends=np.concatenate([self.ends, ends]))
 
 
 def log_capital(walk: Observations, mean: float) -> Numbers:
-    """The logarithm of the capital against "the mean over all units is `mean` or more", after each block.
+    """The logarithm of the capital against "the mean is `mean` or more", after each block.
 
     Shape (..., blocks). Infinite where what was seen leaves the hypothesis impossible.
     """
-    sums, left = walk.sums(), walk.total - walk.ends
-    required = walk.total * mean - sums  # of all that is left together
-    before = np.concatenate([np.full((*sums.shape[:-1], 1), walk.total * mean), required[..., :-1]], axis=-1)
-    rest = before / np.concatenate([[walk.total], left[:-1]])
+    rest = _rest(walk, mean)
     # at the bound itself the factor has no value; a little below it is smaller, so the test is not made bolder
-    rest = np.minimum(rest, walk.bound * (1 - ROUNDING))
-    sizes = np.diff(walk.ends, prepend=0)
-    edge = np.repeat(rest, sizes, axis=-1)
+    edge = np.minimum(rest, walk.bound * (1 - ROUNDING))
     gain = (edge - walk.values) / (walk.bound - edge)
-    starts = walk.ends - sizes
     bets = [
-        log(share) + np.add.reduceat(np.log1p(fraction * gain), starts, axis=-1).cumsum(axis=-1)
-        for fraction, share in zip(FRACTIONS, SHARES, strict=True)
+        log(share) + np.log1p(fractions * gain).cumsum(axis=-1)[..., walk.ends - 1]
+        for fractions, share in zip(_fractions(walk), SHARES, strict=True)
     ]
-    impossible = required > walk.bound * left + ROUNDING * walk.bound
-    capital: Numbers = np.where(impossible, np.inf, np.logaddexp.reduce(bets, axis=0))
-    return capital
+    capital: Numbers = np.logaddexp.reduce(bets, axis=0)
+    if walk.total is None:
+        return capital if mean < walk.bound else np.full(capital.shape, np.inf)
+    required = walk.total * mean - walk.sums()  # of all that is left together
+    impossible = required > walk.bound * (walk.total - walk.ends) + ROUNDING * walk.bound
+    return np.where(impossible, np.inf, capital)
+
+
+def _rest(walk: Observations, mean: float) -> Numbers:
+    """What the units not yet seen must average, before each unit: shape (..., n)."""
+    if walk.total is None:
+        return np.full(walk.values.shape, mean)
+    before = walk.values.cumsum(axis=-1) - walk.values
+    rest: Numbers = (walk.total * mean - before) / walk.left
+    return rest
+
+
+def _fractions(walk: Observations) -> list[Numbers]:
+    """What each share of the capital bets on each unit, by the units before it: shape (..., n)."""
+    squares = (walk.values / walk.bound) ** 2
+    seen = squares.cumsum(axis=-1) - squares
+    v = (WEIGHT * GUESS + seen) / (WEIGHT + np.arange(squares.shape[-1]))
+    growth = 1.0 if walk.total is None else walk.total / walk.left  # no loss so far makes what is left lose more
+    gaps = [np.minimum(times * walk.aim / walk.bound * growth, 0.5) for times in GAPS]
+    return [np.minimum((np.sqrt(v * v + 4 * gap * gap) - v) / (2 * gap), BOLDEST) for gap in gaps]
 
 
 def not_above(walk: Observations, mean: float, alpha: float = ALPHA) -> Flags:
-    """After which blocks the mean over all units is known to be at most `mean`: shape (..., blocks).
+    """After which blocks the mean is known to be at most `mean`: shape (..., blocks).
 
     Known because "`mean` or more" is rejected, or because all units are seen. The estimate lies on the same side.
     """
     sums = walk.sums()
-    counted = (walk.ends == walk.total) & (sums <= walk.total * mean + ROUNDING * walk.bound)
-    certain: Flags = counted | (log_capital(walk, mean) >= -log(alpha)) & (sums <= walk.ends * mean)
-    return certain
+    certain: Flags = (log_capital(walk, mean) >= -log(alpha)) & (sums <= walk.ends * mean)
+    return certain | walk.whole() & (sums <= walk.ends * mean + ROUNDING * walk.bound)
 
 
 def above(walk: Observations, mean: float, alpha: float = ALPHA) -> Flags:
-    """After which blocks the mean over all units is known to be greater than `mean`: shape (..., blocks)."""
+    """After which blocks the mean is known to be greater than `mean`: shape (..., blocks)."""
     sums = walk.sums()
-    equal = (walk.ends == walk.total) & (abs(sums - walk.total * mean) <= ROUNDING * walk.bound)
+    equal = walk.whole() & (abs(sums - walk.ends * mean) <= ROUNDING * walk.bound)
     certain: Flags = (log_capital(walk.mirrored(), -mean) >= -log(alpha)) & (sums >= walk.ends * mean) & ~equal
     return certain
 
 
-def first_decision(walk: Observations, margin: float) -> tuple[Outcome, int]:
-    """What one walk shows of the mean against the margin, and after how many blocks: the first that decides, or all."""
+def outcomes(walk: Observations, margin: float) -> list[Outcome]:
+    """What one walk shows of the mean against the margin after each block, by what was seen until then."""
     within, worse = not_above(walk, margin), above(walk, margin)
-    decided = within | worse
-    if not decided.any():
-        return "undecided", len(walk.ends)
-    first = int(decided.argmax())
-    return "within" if within[first] else "worse", first + 1
+    return ["within" if one else "worse" if other else "undecided" for one, other in zip(within, worse, strict=True)]
+
+
+def mean(walk: Observations) -> float:
+    """Of the values of one walk, rounded once, so that it does not depend on the order of the sum."""
+    return fsum(walk.values.tolist()) / len(walk.values)
 
 
 def interval(walk: Observations, alpha: float = ALPHA) -> tuple[float, float]:
     """The means that one walk has not rejected after its last block; the mean of the values is among them."""
     low, high = -_end(walk.mirrored(), alpha), _end(walk, alpha)
-    value = float(walk.values.mean())
+    value = mean(walk)
     return min(low, value), max(high, value)
 
 
 def _end(walk: Observations, alpha: float) -> float:
     """The least mean that is rejected as too high."""
-    total, left = float(walk.values.sum()), (walk.total - int(walk.ends[-1])) * walk.bound
-    low: float = (total - left) / walk.total
-    high: float = (total + left) / walk.total
+    low, high = -walk.bound, walk.bound
+    if walk.total is not None:
+        seen, left = fsum(walk.values.tolist()), (walk.total - int(walk.ends[-1])) * walk.bound
+        low, high = (seen - left) / walk.total, (seen + left) / walk.total
+    last = replace(walk, ends=walk.ends[-1:])
     while high - low > ROUNDING * walk.bound:
         middle = (low + high) / 2
-        rejected = log_capital(walk, middle)[-1] >= -log(alpha)
+        rejected = log_capital(last, middle)[-1] >= -log(alpha)
         low, high = (low, middle) if rejected else (middle, high)
     return high
 
@@ -155,17 +197,24 @@ def _end(walk: Observations, alpha: float) -> float:
 def more(walk: Observations, margin: float, ends: Codes, seed: int) -> int | None:
     """About how many further units it takes until the mean is known to be below or above the margin.
 
-    ends: of the blocks to come, the last being `total`. The walk goes on 100 times with values drawn from those seen,
-    as if the rest were of the same kind; the answer is the median. None where nothing is left to see.
+    ends: of the blocks to come, the last being `total`; of a population, as far as one should look. The walk goes on
+    100 times with values drawn from those seen, as if the rest were of the same kind; the answer is the median. None
+    where nothing is left to see, and where that median lies beyond the last block of a population.
     """
     n = int(walk.ends[-1])
-    if n == walk.total:
+    if n == walk.total or not len(ends):
         return None
-    drawn = np.random.default_rng(seed).choice(walk.values, (CONTINUATIONS, walk.total - n))
-    past = np.broadcast_to(walk.values, (CONTINUATIONS, n))
-    whole = Observations(
-        np.concatenate([past, drawn], axis=1), np.concatenate([walk.ends, ends]), walk.total, walk.bound
-    )
-    decided = (not_above(whole, margin) | above(whole, margin))[:, len(walk.ends) :]
-    decided[:, -1] = True
-    return int(np.median(ends[decided.argmax(axis=1)])) - n
+    drawn = np.random.default_rng(seed).choice(walk.values, (CONTINUATIONS, int(ends[-1]) - n))
+    longer = walk.followed(drawn, ends)
+    decided = (not_above(longer, margin) | above(longer, margin))[:, len(walk.ends) :]
+    needed = np.where(decided.any(axis=1), ends[decided.argmax(axis=1)], ends[-1] + (walk.total is None))
+    median = int(np.median(needed))
+    return None if median > ends[-1] else median - n
+
+
+def could_be_within(walk: Observations, margin: float, units: int) -> bool:
+    """Whether "at most `margin`" could be known after so many further units, were nothing lost on any of them."""
+    if units == 0:
+        return bool(not_above(walk, margin)[-1])
+    n = walk.values.shape[-1]
+    return bool(not_above(walk.followed(np.zeros(units), np.arange(n + 1, n + units + 1)), margin).any())

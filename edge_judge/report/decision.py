@@ -5,62 +5,106 @@ Knows: how a decision reads in a few columns. Does not know: how it was reached;
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import asdict
 from textwrap import fill
 
-from edge_judge.analysis.decision import Decision
+from edge_judge.analysis.decision import Decision, OnBenchmark
 from edge_judge.report.formatting import UNDEFINED, notes, render, size, table
 from edge_judge.report.sentence import change, sentence, signed
 
-WIDE = 96  # columns from which both intervals fit
+WIDE = 100  # columns from which both intervals fit
+WIDER = 112  # and from which the benchmarks' names do too
 
 OUTCOMES = {"within": "agrees", "worse": "does not", "undecided": "undecided"}
 
 
-def choice_json(decisions: Sequence[Decision], unseen: Sequence[str]) -> dict[str, object]:
-    """The sentence, each decision (points lost, with their intervals), and the schemes that were not looked at."""
+def choice_json(
+    decisions: Sequence[Decision], unseen: Sequence[str], other_seeds: Sequence[int] = ()
+) -> dict[str, object]:
+    """The sentence, each decision (points lost, with their intervals), the schemes that were not looked at, and the
+    seeds by which these had been decided before.
+    """
     return {
         "sentence": sentence(decisions),
-        "decisions": [asdict(decision) for decision in decisions],
+        "decisions": [_decision(decision) for decision in decisions],
         "not_looked_at": list(unseen),
+        "other_seeds_tried": list(other_seeds),
     }
 
 
-def choice_table(decisions: Sequence[Decision], unseen: Sequence[str], *, width: int = 80, color: bool = False) -> str:
-    """A row for each scheme that was looked at, and the sentence. width: columns; below 96 the estimate that is not
-    claimed stands without its interval, which the sentence has; color: with escape codes.
+def _decision(decision: Decision) -> dict[str, object]:
+    """All of a decision. outcome: on the benchmarks' own pairs; trusted: on new pairs, null where nothing is said."""
+    return {
+        **asdict(decision),
+        "outcome": decision.outcome,
+        "trusted": decision.trusted,
+        "pairs": decision.pairs,
+        "pairs_total": decision.pairs_total,
+        "verdicts": decision.verdicts,
+        "verdicts_total": decision.verdicts_total,
+    }
+
+
+def choice_table(
+    decisions: Sequence[Decision],
+    unseen: Sequence[str],
+    other_seeds: Sequence[int] = (),
+    *,
+    width: int = 80,
+    color: bool = False,
+) -> str:
+    """A row for each scheme and benchmark that was looked at, and the sentence. width: columns; in few of them the
+    change on the benchmark's own pairs stands without its interval, and that by probabilities is left out; color: with
+    escape codes.
     """
     first = decisions[0]
-    where = f"on {', '.join(first.benchmarks)}, within {first.margin:g} points"
-    title = f"{first.run.model} against {first.baseline.scheme} {where}"
-    headers = ["scheme", "size", "", f"change by\n{first.claim}", f"change by\n{first.other_claim}", "pairs\nused"]
-    headers.append(f"over all\n{first.pairs_total:,} pairs")
-    rows = [_row(decision, wide=width >= WIDE) for decision in decisions]
+    several = len(first.parts) > 1
+    margin = f"{first.margin:g} {'point' if first.margin == 1 else 'points'}"
+    title = f"{first.run.model} against {first.baseline.scheme}, within {margin}, by verdicts as given"
+    headers = ["scheme", "size", "new\npairs", "change", "own\npairs", "change", "pairs\nused"]
+    wide = width >= (WIDER if several else WIDE)
+    if wide:
+        headers.append("by prob-\nabilities")
+    rows = [row for decision in decisions for row in _rows(decision, wide=wide)]
+    if several:
+        headers.insert(2, "benchmark")
     lines = [
-        f"change: points of accuracy, − lost; what is claimed is that by {first.claim}",
-        "its 95 % interval is about the whole benchmark, and holds wherever one stops",
+        "change: points of accuracy, − lost, with 95 % intervals that hold wherever one stops",
+        "new pairs: on questions like these, each counting once; own pairs: what judging the whole benchmark shows",
+        *(["by probabilities: of the human label, on the own pairs; decides nothing"] if wide else []),
+        *(["pooled: all votes as one benchmark; decides nothing"] if several else []),
     ]
     if unseen:
         lines.append(f"not looked at, since a wider scheme is not shown to agree: {', '.join(unseen)}")
-    parts = [table(title, [f"\n{text}" if "\n" not in text else text for text in headers], rows, frozenset({2, 3}))]
-    return render([*parts, notes(*lines)], width, color) + "\n" + fill(sentence(decisions), width)
+    if other_seeds:
+        tried = f"seed {other_seeds[0]}" if len(other_seeds) == 1 else f"seeds {', '.join(map(str, other_seeds))}"
+        lines.append(
+            f"decided before by {tried}: whoever picks among several is wrong more often than 2.5 % of the time"
+        )
+    headed = [f"\n{text}" if "\n" not in text else text for text in headers]
+    parts = [table(title, headed, rows, frozenset({2 + several, 3 + several})), notes(*lines)]
+    return render(parts, width, color) + "\n" + fill(sentence(decisions), width)
 
 
-def _row(decision: Decision, *, wide: bool) -> list[str]:
-    other = decision.of(decision.other_claim)
+def _rows(decision: Decision, *, wide: bool) -> Iterator[list[str]]:
+    names = [decision.run.scheme, size(decision.run.bytes)]
+    if len(decision.parts) == 1:
+        yield names + _cells(decision, decision.parts[0], wide=wide)
+        return
+    for place, part in enumerate(decision.parts):
+        yield (["", ""] if place else names) + [part.benchmark, *_cells(decision, part, wide=wide)]
+    if decision.pooled is not None:
+        yield ["", "", "pooled", "", "", "", signed(-decision.pooled), "", *([""] if wide else [])]
+
+
+def _cells(decision: Decision, part: OnBenchmark, *, wide: bool) -> list[str]:
+    own, probable = part.by_verdicts.value, part.by_probabilities.value
     return [
-        decision.run.scheme,
-        size(decision.run.bytes),
-        OUTCOMES[decision.outcome],
-        change(decision.claimed),
-        change(other) if wide or other.value is None else signed(-other.value),
-        f"{decision.pairs:,} of {decision.pairs_total:,}",
-        _full(decision),
+        OUTCOMES[part.new] if decision.claims_new else UNDEFINED,
+        change(part.new_pairs),
+        OUTCOMES[part.own],
+        change(part.by_verdicts) if wide or own is None else signed(-own),
+        f"{part.pairs:,} of {part.pairs_total:,}",
+        *([UNDEFINED if probable is None else signed(-probable)] if wide else []),
     ]
-
-
-def _full(decision: Decision) -> str:
-    """The claimed change where every pair is judged, which is certain."""
-    value = decision.full.of(decision.claim)
-    return UNDEFINED if value is None or decision.full.pairs < decision.pairs_total else signed(-value)

@@ -1,43 +1,40 @@
 """Decisions about the schemes of a ladder -> the one sentence that says which file to take.
 
-Changes are signed as a reader expects: negative where accuracy was lost. The claimed estimate comes first, the other
-follows in brackets.
+"Can be trusted" is said of new pairs alone; "agrees" of the benchmarks' own pairs. Every statement is about verdicts as
+given. Changes are signed as a reader expects: negative where accuracy was lost.
 
 Knows: plain English for one model's decisions. Does not know: how they came about.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
-from edge_judge.analysis.decision import Decision, SchemeFile
-from edge_judge.analysis.paired_losses import Claim
+from edge_judge.analysis.decision import Decision, OnBenchmark, SchemeFile
 from edge_judge.errors import UsageError
 from edge_judge.records import Figure
 from edge_judge.report.formatting import UNDEFINED, signed_number, size
 
 CERTAIN = 1e-6  # points: an interval as narrow as this is the value itself
-CLAIMED: dict[Claim, str] = {
-    "probabilities": "by the probabilities of its verdicts",
-    "verdicts": "by its verdicts as given",
-}
 
 
 def sentence(decisions: Sequence[Decision]) -> str:
-    """One sentence about all schemes of one model against one baseline, the smallest that agrees first.
+    """One sentence about all schemes of one model against one baseline, the smallest that can be trusted first.
 
     Raises UsageError where there is nothing to say, or the decisions are not about one question.
     """
     if not decisions:
         raise UsageError("no scheme was compared with its baseline", "name one that is smaller than the baseline")
-    if len({(d.baseline, d.benchmarks, d.margin, d.claim) for d in decisions}) > 1:
+    if len({(d.baseline, d.benchmarks, d.margin) for d in decisions}) > 1:
         raise UsageError("these decisions answer different questions", "say one sentence for each")
     by_size = sorted(decisions, key=lambda decision: decision.run.bytes)
+    trusted = [one for one in by_size if one.trusted == "within" and one.outcome != "worse"]
+    rest = [one for one in by_size if one not in trusted]
     agreeing, worse, undecided = (
-        [decision for decision in by_size if decision.outcome == outcome]
-        for outcome in ("within", "worse", "undecided")
+        [one for one in rest if one.outcome == outcome] for outcome in ("within", "worse", "undecided")
     )
-    clauses = [_verdict(agreeing, decisions[0])]
+    clauses = [_trusted(trusted) if trusted else _none(decisions[0], agreeing)]
+    clauses += [_agreeing(agreeing)] if agreeing else []
     clauses += [_worse(decision) for decision in reversed(worse)]
     clauses += [_undecided(decision) for decision in reversed(undecided)]
     return "; ".join(clauses) + "."
@@ -59,46 +56,123 @@ def signed(points: float) -> str:
     return signed_number(points, "+.1f")
 
 
-def _verdict(agreeing: Sequence[Decision], first: Decision) -> str:
-    points = "point" if first.margin == 1 else "points"
-    where = f"within {first.margin:g} {points} on {_listed(first.benchmarks)}"
-    baseline, claim = _file(first.baseline), CLAIMED[first.claim]
-    if not agreeing:
-        return f"no scheme is shown to agree with {baseline} {where}, {claim}"
+def _trusted(trusted: Sequence[Decision]) -> str:
+    best, *others = trusted
+    where = f"{_margin(best)} on new pairs like those of {_listed(best.benchmarks)}"
+    text = (
+        f"{_file(best.run)} can be trusted in place of {_file(best.baseline)} {where}: accuracy of its verdicts "
+        f"{_changes(best, _new)} points there, {_changes(best, _own)} on {_pairs(best)}, {_used(best)}"
+        f"{_disagreement(best)}"
+    )
+    return f"{text}; so can {_names(others)}" if others else text
+
+
+def _none(first: Decision, agreeing: Sequence[Decision]) -> str:
+    baseline, where = _file(first.baseline), _listed(first.benchmarks)
+    if agreeing:
+        return f"no scheme is shown to be as good as {baseline} {_margin(first)} on new pairs like those of {where}"
+    return f"no scheme is shown to agree with {baseline} {_margin(first)} on {where}"
+
+
+def _agreeing(agreeing: Sequence[Decision]) -> str:
+    """Those that agree on the benchmarks' own pairs, and why no more is said."""
     best, *others = agreeing
-    whole = best.verdicts == best.verdicts_total
-    used = f"all {best.verdicts:,}" if whole else f"{best.verdicts:,} of {best.verdicts_total:,}"
-    losses = f"{change(best.claimed)} points, {used} verdicts used{_other(best)}"
-    text = f"{_file(best.run)} agrees with {baseline} {where}, {claim}: {losses}"
+    text = (
+        f"{_file(best.run)} agrees with {best.baseline.scheme} on {_pairs(best)}: accuracy of its verdicts "
+        f"{_changes(best, _own)} points, {_used(best)}{_disagreement(best)}"
+    )
     if others:
-        text += f"; so {'does' if len(others) == 1 else 'do'} {_listed([other.run.scheme for other in others])}"
-    return text
+        text += f"; so {'does' if len(others) == 1 else 'do'} {_names(others)}"
+    return f"{text}; {_reason(agreeing)}"
+
+
+def _reason(agreeing: Sequence[Decision]) -> str:
+    """Why nothing is said of new pairs, and what it would take."""
+    asked = next((one for one in reversed(agreeing) if one.claims_new), None)  # the widest, which ended the sequence
+    if asked is None:
+        return "nothing is said of new pairs, since a wider scheme is not shown to agree on them"
+    if asked.trusted == "worse":
+        return f"on new pairs like these {asked.run.scheme} does not: {_changes(asked, _new)}"
+    text = f"on new pairs like these {asked.run.scheme} is undecided: {_changes(asked, _new)}"
+    needed = [
+        f"about {_round(part.needed):,} pairs{f' of {part.benchmark}' if len(asked.parts) > 1 else ''}"
+        for part in asked.parts
+        if part.needed is not None
+    ]
+    return f"{text}, {_listed(needed)} would tell" if needed else text
+
+
+def _round(count: int) -> int:
+    """To two digits."""
+    return int(float(f"{count:.2g}"))
 
 
 def _worse(decision: Decision) -> str:
-    losses = f"{change(decision.claimed)}, {decision.verdicts:,} verdicts{_other(decision)}"
-    return f"{_file(decision.run)} does not: {losses}"
+    losses = f"{_changes(decision, _own)}, {decision.verdicts:,} verdicts{_disagreement(decision)}"
+    return f"{_file(decision.run)} does not agree: {losses}"
 
 
 def _undecided(decision: Decision) -> str:
     file = _file(decision.run)
     if not decision.verdicts:
         return f"{file} is undecided: nothing of it was judged yet"
-    text = f"{file} is undecided after {decision.verdicts:,} verdicts: {change(decision.claimed)}{_other(decision)}"
-    if decision.more is None:
-        return text
-    return f"{text}, about {decision.more:,} more {'pair' if decision.more == 1 else 'pairs'} would tell"
+    text = f"{file} is undecided after {decision.verdicts:,} verdicts: {_changes(decision, _own)}"
+    text += _disagreement(decision)
+    more = sum(part.more or 0 for part in decision.parts)
+    return f"{text}, about {more:,} more {'pair' if more == 1 else 'pairs'} would tell" if more else text
 
 
-def _other(decision: Decision) -> str:
-    """The estimate that is not claimed."""
-    other = decision.of(decision.other_claim)
-    name = "by their probabilities" if decision.claim == "verdicts" else "by the verdicts as given"
-    return "" if other.value is None else f" ({name} {change(other)})"
+def _disagreement(decision: Decision) -> str:
+    """Said where verdicts and their probabilities lie on different sides of the margin."""
+    apart = [part for part in decision.parts if _apart(part, decision.margin)]
+    told = [
+        f"{f'{part.benchmark} ' if len(decision.parts) > 1 else ''}{change(part.by_probabilities)}" for part in apart
+    ]
+    return f" (their probabilities say otherwise: {', '.join(told)})" if told else ""
+
+
+def _apart(part: OnBenchmark, margin: float) -> bool:
+    given, probable = part.by_verdicts.value, part.by_probabilities.value
+    return given is not None and probable is not None and (given <= margin) != (probable <= margin)
+
+
+def _own(part: OnBenchmark) -> Figure:
+    return part.by_verdicts
+
+
+def _new(part: OnBenchmark) -> Figure:
+    return part.new_pairs
+
+
+def _changes(decision: Decision, figure: Callable[[OnBenchmark], Figure]) -> str:
+    """On each benchmark, with the pooled value of the own pairs where there are several."""
+    if len(decision.parts) == 1:
+        return change(figure(decision.parts[0]))
+    told = [f"{part.benchmark} {change(figure(part))}" for part in decision.parts]
+    if figure is _own and decision.pooled is not None:
+        told.append(f"pooled {signed(-decision.pooled)}")
+    return ", ".join(told)
+
+
+def _margin(decision: Decision) -> str:
+    return f"within {decision.margin:g} {'point' if decision.margin == 1 else 'points'}"
+
+
+def _pairs(decision: Decision) -> str:
+    return f"the {decision.pairs_total:,} pairs of {_listed(decision.benchmarks)}"
+
+
+def _used(decision: Decision) -> str:
+    used, total = decision.verdicts, decision.verdicts_total
+    return f"{f'all {used:,}' if used == total else f'{used:,} of {total:,}'} verdicts used"
 
 
 def _file(side: SchemeFile) -> str:
     return f"{side.scheme} ({size(side.bytes)})"
+
+
+def _names(decisions: Sequence[Decision]) -> str:
+    return _listed([decision.run.scheme for decision in decisions])
 
 
 def _listed(names: Sequence[str]) -> str:

@@ -1,10 +1,14 @@
 """Which scheme of a model can be trusted, with as few verdicts as possible: judge a block of pairs, decide, go on.
 
 The ladder is walked from the widest scheme down and ends at the first that is not shown to be within the margin, so
-that the 5 % of `decide_scheme` hold for the whole ladder. Only one model is in memory at a time: the baseline is judged
-some blocks ahead, twice as far each time, so that it is loaded a few times and not for every block.
+that what `decide_scheme` promises holds for the whole ladder. Benchmarks take turns, a block each, and one that is
+settled is left alone. Only one model is in memory at a time: the baseline is judged some blocks ahead, twice as far
+each time, so that it is loaded a few times and not for every block.
 
 All verdicts lie in ordinary runs' folders: what was recorded before is not judged again, and `eval` goes on from here.
+There, too, it is noted by which seeds a scheme was decided: whoever tries several orders and tells of the best is wrong
+more often than is promised.
+
 Knows: sessions, runs' folders, decisions. Does not know: which schemes are in question (ladder.py), what is printed.
 """
 
@@ -19,7 +23,7 @@ from pathlib import Path
 from typing import Protocol as Interface
 
 from edge_judge.analysis import sampling
-from edge_judge.analysis.decision import Decision, decide_scheme
+from edge_judge.analysis.decision import Decision, allowed, decide_scheme, passed
 from edge_judge.analysis.paired_losses import Part
 from edge_judge.analysis.sampling import Block, Unit
 from edge_judge.metrics import scoring
@@ -35,17 +39,19 @@ from edge_judge.workflows.ladder import Task, baseline_judge, judging_tasks, lad
 from edge_judge.workflows.memory_advice import advising
 from edge_judge.workflows.options import BenchmarkOptions, ChooseSettings, LadderOptions, ProtocolOptions
 
-AHEAD = 4  # blocks of the baseline that are judged at first
+AHEAD = 8  # blocks of the baseline that are judged at first
+NOTE = "choose"  # the name of what is noted in run.json
 
 
 @dataclass(frozen=True, slots=True)
 class ChosenScheme:
     """decisions: on each scheme that was looked at, the widest first; unseen: the schemes that were not, because one
-    before them was not within the margin.
+    before them was not within the margin. other_seeds: by which a scheme that was looked at had been decided before.
     """
 
     decisions: tuple[Decision, ...]
     unseen: tuple[str, ...]
+    other_seeds: tuple[int, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,11 +78,14 @@ def choose(
     tasks = judging_tasks(judges[0], loaded, protocol)
     work = LocalWork(settings.results, ladder.threads, limits, listener)
     decisions: list[Decision] = []
+    seeds: set[int] = set()
     with advising(judges[0], in_lock=True), _baseline(ladder, tasks, work) as baseline:
-        for decision in walk(judges, baseline, tasks, settings, work):
+        for decision, tried in walk(judges, baseline, tasks, settings, work):
             decisions.append(decision)
+            seeds |= tried
             listener.note(f"{decision.run.scheme}: {decision.outcome} after {decision.pairs:,} pairs")
-    return ChosenScheme(tuple(decisions), tuple(judge.scheme for judge in judges[len(decisions) :]))
+    unseen = tuple(judge.scheme for judge in judges[len(decisions) :])
+    return ChosenScheme(tuple(decisions), unseen, tuple(sorted(seeds - {settings.seed})))
 
 
 @contextmanager
@@ -147,6 +156,17 @@ class LocalJudge:
                 self._session.evaluate(part, task.protocol, folder, listener)
         return True
 
+    def tried(self, seed: int) -> set[int]:
+        """The seeds by which this scheme was decided, this one included, which is noted with its runs."""
+        seeds = {seed}
+        for folder in self._folders:
+            if folder.verdicts():
+                seeds |= set((run_folder.noted(folder.path, NOTE) or {}).get("seeds", []))
+        for folder in self._folders:
+            if folder.verdicts():
+                folder.add(NOTE, {"seeds": sorted(seeds)})
+        return seeds
+
     def unload(self) -> None:
         if self._session is not None:
             self._session.__exit__(None, None, None)
@@ -186,7 +206,7 @@ def local_judge(judge: Judge, tasks: Sequence[Task], work: LocalWork) -> Iterato
 
 @dataclass(slots=True)
 class Clock:
-    """Seconds that may be spent. A block is begun only if one like the last would still fit."""
+    """Seconds that may be spent. A turn is begun only if one like the last would still fit."""
 
     seconds: float | None
     _start: float = field(default_factory=time.monotonic)
@@ -198,7 +218,7 @@ class Clock:
 
     @contextmanager
     def timing(self) -> Iterator[None]:
-        """While a block is judged."""
+        """While a block of each benchmark is judged."""
         begun = time.monotonic()
         yield
         self._last = time.monotonic() - begun
@@ -219,49 +239,66 @@ class _SchemeListener(ProgressListener):
 
 def walk(
     ladder: Sequence[Judge], baseline: JudgeSource, tasks: Sequence[Task], settings: ChooseSettings, work: LocalWork
-) -> Iterator[Decision]:
-    """A decision for each scheme of a ladder, the widest first, until one is not within the margin.
+) -> Iterator[tuple[Decision, set[int]]]:
+    """A decision for each scheme of a ladder, the widest first, until one is not within the margin; and the seeds by
+    which it was decided until now.
 
     Raises what `decide_scheme` raises, and what judging raises.
     """
     clock = Clock(settings.budget)
+    decisions: list[Decision] = []
     for judge in ladder:
         with local_judge(judge, tasks, work) as side:
-            decision = decided(side, baseline, tasks, settings, clock)
-        yield decision
-        if decision.outcome != "within":
+            decisions.append(decided(side, baseline, tasks, settings, clock, claims_new=passed(decisions)))
+            seeds = side.tried(settings.seed)
+        yield decisions[-1], seeds
+        if decisions[-1].outcome != "within":
             return
 
 
 def decided(
-    side: JudgeSource, baseline: JudgeSource, tasks: Sequence[Task], settings: ChooseSettings, clock: Clock
+    side: JudgeSource,
+    baseline: JudgeSource,
+    tasks: Sequence[Task],
+    settings: ChooseSettings,
+    clock: Clock,
+    *,
+    claims_new: bool = True,
 ) -> Decision:
-    """Judge blocks until the scheme is decided, the budget is spent, or no pair is left."""
-    blocks = sampling.order([task.benchmark for task in tasks], settings.seed)
-    claim, seed, most = settings.claim, settings.seed, settings.max_pairs
+    """Judge blocks until all that is asked is decided, the budget is spent, or no pair is left."""
+    blocks = [sampling.walk(task.benchmark, settings.seed) for task in tasks]
+    most = allowed(blocks, settings.max_pairs)
     while True:
         parts = [
             Part(RecordedRun(ours, task.benchmark), RecordedRun(theirs, task.benchmark))
             for task, ours, theirs in zip(tasks, side.runs(), baseline.runs(), strict=True)
         ]
-        decision = decide_scheme(parts, settings.margin, claim=claim, seed=seed, max_pairs=most)
-        rest = blocks[decision.blocks :]
-        too_many = most is not None and bool(rest) and decision.pairs + len(rest[0]) > most
-        if decision.outcome != "undecided" or not rest or too_many or clock.spent:
+        decision = decide_scheme(
+            parts, settings.margin, seed=settings.seed, max_pairs=settings.max_pairs, claims_new=claims_new
+        )
+        rests = [
+            () if part.settled else one[part.blocks : limit]
+            for part, one, limit in zip(decision.parts, blocks, most, strict=True)
+        ]
+        if decision.outcome == "worse" or not any(rests) or clock.spent:
             return decision
-        if not _has_judged([part.baseline.run for part in parts], tasks, rest[0]):
+        turn = [rest[0] for rest in rests if rest]
+        if not _has_judged([part.baseline.run for part in parts], tasks, turn):
             side.unload()
-            if not baseline.judge(rest[: max(AHEAD, decision.blocks)]):
+            ahead = [
+                rest[: max(AHEAD, part.blocks)] for rest, part in zip(rests, decision.parts, strict=True)
+            ]  # twice as far each time
+            if not baseline.judge([block for some in ahead for block in some]):
                 return decision
             baseline.unload()
         with clock.timing():
-            if not side.judge(rest[:1]):
+            if not side.judge(turn):
                 return decision
 
 
-def _has_judged(runs: Sequence[Run], tasks: Sequence[Task], block: Block) -> bool:
-    """Whether these runs, one for each task, have judged all pairs of a block in all orders."""
+def _has_judged(runs: Sequence[Run], tasks: Sequence[Task], blocks: Sequence[Block]) -> bool:
+    """Whether these runs, one for each task, have judged all pairs of these blocks in all orders."""
     orders = {task.benchmark.name: len(task.protocol.orders) for task in tasks}
     names = [task.benchmark.name for task in tasks]
     judged = Counter(Unit(name, verdict.id) for name, run in zip(names, runs, strict=True) for verdict in run.verdicts)
-    return all(judged[unit] >= orders[unit.benchmark] for unit in block)
+    return all(judged[unit] >= orders[unit.benchmark] for block in blocks for unit in block)

@@ -116,13 +116,12 @@ class EvaluateSettings(Options):
 
 @dataclass(frozen=True, slots=True)
 class ChooseSettings(Options):
-    """What decides, and what it may cost. margin: points; claim: by what it is decided; seed: of the order of the
-    pairs; budget: seconds of judging, None for as long as it takes; max_pairs: of each scheme, None for all.
+    """What decides, and what it may cost. margin: points; seed: of the order of the pairs; budget: seconds of judging,
+    None for as long as it takes; max_pairs: of each scheme, None for all.
     """
 
     results: Path = RESULTS
     margin: float = 2.0
-    claim: Literal["probabilities", "verdicts"] = "probabilities"
     seed: int = 0
     budget: float | None = None
     max_pairs: int | None = None

@@ -31,7 +31,7 @@ def seconds(_: click.Context, option: click.Option, value: str | None) -> float 
     epilog=options.example(
         "edge-judge choose --margin 2",
         "edge-judge choose --model llama-3-8b --benchmark pandalm --benchmark auto-j --budget 8h",
-        "edge-judge choose --scheme q4_k_m --by verdicts --max-pairs 300",
+        "edge-judge choose --scheme q4_k_m --max-pairs 300",
     )
 )
 @options.model
@@ -42,14 +42,6 @@ def seconds(_: click.Context, option: click.Option, value: str | None) -> float 
 @options.protocol
 @options.benchmarks
 @options.margin
-@click.option(
-    "--by",
-    "claim",
-    type=click.Choice(["probabilities", "verdicts"]),
-    default="probabilities",
-    show_default=True,
-    help="What is claimed: expected accuracy of the verdicts' probabilities, or accuracy of the verdicts as given.",
-)
 @click.option("--budget", metavar="TIME", callback=seconds, help="Judge no longer than this: 2h, 30min, 90s.")
 @click.option("--max-pairs", type=click.IntRange(min=1), help="Judge no more pairs than this with each scheme.")
 @click.option("--seed", type=click.IntRange(min=0), default=0, show_default=True, help="Of the order of the pairs.")
@@ -70,14 +62,15 @@ def choose(
     """Find the smallest scheme that judges as its baseline does.
 
     As few verdicts as possible are spent on it. Pairs are judged in random blocks; a scheme is done as soon as it is
-    decided. What was judged before is used, and what is judged now stays: `edge-judge eval` goes on from there.
+    decided, by its verdicts as given, on every benchmark by itself. It can be trusted if new pairs like these agree
+    too. What was judged before is used, and what is judged now stays: `edge-judge eval` goes on from there.
     """
     from edge_judge.report.decision import choice_json, choice_table
     from edge_judge.workflows import choose as workflow
 
     chosen = workflow.choose(ladder, benchmarks, protocol, limits, settings, terminal.BlockListener())
     if as_json:
-        click.echo(json.dumps(choice_json(chosen.decisions, chosen.unseen), indent=2))
+        click.echo(json.dumps(choice_json(chosen.decisions, chosen.unseen, chosen.other_seeds), indent=2))
     else:
-        table = choice_table(chosen.decisions, chosen.unseen, width=terminal.width(), color=terminal.color())
-        click.echo(table)
+        width, color = terminal.width(), terminal.color()
+        click.echo(choice_table(chosen.decisions, chosen.unseen, chosen.other_seeds, width=width, color=color))

@@ -1,7 +1,6 @@
 """The runs on the page -> the sentence on top: which scheme of a judge can be trusted, by all that was recorded.
 
-Knows: which runs make one ladder. It is decided by the probabilities of verdicts where every verdict has them, else
-by the verdicts as given.
+Knows: which runs make one ladder. All their pairs are used, as they are there.
 Does not know: how a decision is reached (`decision`), its words (`sentence`).
 """
 
@@ -10,8 +9,8 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from typing import TypeVar
 
-from edge_judge.analysis.decision import decide_scheme
-from edge_judge.analysis.paired_losses import CLAIMS, Part
+from edge_judge.analysis.decision import decide_ladder
+from edge_judge.analysis.paired_losses import Part
 from edge_judge.errors import DataError, RunError
 from edge_judge.report.page.data import Entry, Setting
 from edge_judge.report.sentence import sentence
@@ -27,8 +26,8 @@ def alone(entries: Sequence[Entry], margin: float) -> dict[Setting, str]:
 
 
 def together(entries: Sequence[Entry], margin: float) -> dict[tuple[str, str], str]:
-    """The sentence on all benchmarks of a judge and protocol as one, where there are several and all its schemes judged
-    each.
+    """The sentence on all benchmarks of a judge and protocol, where there are several and all its schemes judged each.
+    A scheme has to agree on every one.
     """
     ladders = _ladders(entries, lambda entry: (entry.identity.model, entry.identity.grammar))
     return _sentences({judge: ladder for judge, ladder in ladders.items() if _even(ladder)}, margin)
@@ -56,9 +55,8 @@ def _sentences(ladders: Mapping[Key, dict[str, list[Part]]], margin: float) -> d
 
 
 def _sentence(schemes: Sequence[Sequence[Part]], margin: float) -> str | None:
-    for claim in CLAIMS:
-        try:
-            return sentence([decide_scheme(parts, margin, claim=claim) for parts in schemes])
-        except (RunError, DataError):  # no probabilities, or no label at all: then there is less to say, or nothing
-            continue
-    return None
+    try:
+        decisions, _ = decide_ladder(schemes, margin)
+    except (RunError, DataError):  # no label at all, or not the runs of one question: there is nothing to say
+        return None
+    return sentence(decisions)
