@@ -14,7 +14,7 @@ from edge_judge.analysis.decision import Decision, decide_scheme
 from edge_judge.analysis.paired_losses import CLAIMS, Claim, Difference, Part, differences
 from edge_judge.errors import RunError, UsageError
 from edge_judge.metrics.recorded import RecordedRun
-from edge_judge.records import ORDERS, Benchmark, Label, Run, Verdict
+from edge_judge.records import MIRROR, ORDERS, Benchmark, Label, Run, Verdict
 from edge_judge.runs import folder as run_folder
 
 POCKET = benchmarks.load("pocket")
@@ -118,8 +118,8 @@ def test_a_loss_of_probability_that_changes_no_verdict_is_told_by_the_claim_only
 def test_a_growing_run_is_decided_block_by_block_as_the_whole_run_is() -> None:
     judged = random_benchmark(1, 400, ties=False)
     label = {pair.id: pair.labels[0] for pair in judged.pairs}
-    theirs = [Verdict(i, o, v, {v: 0.9}) for i, v in label.items() for o in ORDERS]
-    ours = [replace(v, p={label[v.id]: 0.88}) for v in theirs]
+    theirs = [Verdict(i, o, v, {v: 0.9, MIRROR[v]: 0.1}) for i, v in label.items() for o in ORDERS]
+    ours = [replace(v, p={label[v.id]: 0.88, MIRROR[label[v.id]]: 0.12}) for v in theirs]
     whole = decide_scheme([part(judged, ours, theirs)], 4, seed=3)
     blocks = sampling.order([judged], 3)
     done: set[str] = set()
