@@ -105,7 +105,7 @@ def test_every_run_comes_back_with_its_probabilities_and_masses_as_float32(made:
 
 @pytest.mark.parametrize("seed", range(5))
 def test_a_comparison_with_the_pack_is_the_one_with_the_run(seed: int) -> None:
-    toys = random_benchmark(seed, 120, votes=2, groups=30)
+    toys = random_benchmark(seed, 400, votes=2, groups=300)
     before, after = toy(random_verdicts(seed, toys)), replace(toy(random_verdicts(seed + 99, toys)), bytes=1)
     carried = packs.unpack(packs.read(packs.write(toys, before)), toys)
     wanted, found = compared(toys, after, before), compared(toys, after, carried)
