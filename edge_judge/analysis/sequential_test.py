@@ -48,8 +48,8 @@ GAPS = (1.0, 0.5, 4.0)  # times the aim
 SHARES = (0.9, 0.07, 0.03)  # of the first capital
 GUESS, WEIGHT = 0.01, 40  # second moment before anything is seen, and the units it counts for
 BOLDEST = 0.97  # all is lost where 1 is bet and the worst comes
-CONTINUATIONS = 100
-HORIZON = 20_000  # units of a population beyond which `more` does not look
+CONTINUATIONS = 50
+HORIZON = 10_000  # units of a population beyond which `more` does not look
 ROUNDING = 1e-9
 
 
@@ -198,7 +198,7 @@ def more(walk: Observations, margin: float, ends: Codes, seed: int) -> int | Non
     """About how many further units it takes until the mean is known to be below or above the margin.
 
     ends: of the blocks to come, the last being `total`; of a population, as far as one should look. The walk goes on
-    100 times with values drawn from those seen, as if the rest were of the same kind; the answer is the median. None
+    50 times with values drawn from those seen, as if the rest were of the same kind; the answer is the median. None
     where nothing is left to see, and where that median lies beyond the last block of a population.
     """
     n = int(walk.ends[-1])
