@@ -31,7 +31,8 @@ class Pair:
 
     labels: the human verdicts to score against: one in most benchmarks, none without labels, several where each vote
     counts (MT-Bench). given: the order in which each of these votes saw the answers, empty if it is always "ab".
-    group: pairs with the same group are one cluster when intervals are computed.
+    group: pairs with the same group are one cluster when intervals are computed. category: the kind of the task, empty
+    if the benchmark names none. authors: the systems that wrote `a` and `b`, None if they are unknown.
     """
 
     id: str
@@ -42,6 +43,8 @@ class Pair:
     group: str = ""
     reference: str | None = None
     given: tuple[Order, ...] = ()
+    category: str = ""
+    authors: tuple[str, str] | None = None
 
     @property
     def cluster(self) -> str:
