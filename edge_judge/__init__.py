@@ -23,10 +23,10 @@ __all__ = [
     "JudgeOptions", "JudgedPair", "Jury", "KnownBenchmark", "KnownModel", "LadderOptions", "Leaderboard", "Limits",
     "LockState", "MeasuredSpeed", "MemoryLimitError", "ModelSource", "Noise", "Pack", "Pair", "Progress",
     "ProgressListener", "ProtocolOptions", "PublishedComparison", "QuantizeSettings", "QuantizedModel", "RandomWeights",
-    "ReportSettings", "RunsOptions", "Score", "ScoreRow", "Verdict", "WorkEstimate", "WrittenReport", "attribute",
-    "cascade", "check_file", "check_lock", "choose", "compare", "compare_published", "confidence", "demo", "evaluate",
-    "export_pack", "import_pack", "judge", "jury", "list_benchmarks", "lock_sources", "models", "pull_benchmarks",
-    "quantize", "read_pack", "report", "runs_frame", "speed", "table", "verify_benchmarks",
+    "ReportSettings", "RunsOptions", "Score", "ScoreRow", "Slices", "Verdict", "WorkEstimate", "WrittenReport",
+    "attribute", "cascade", "check_file", "check_lock", "choose", "compare", "compare_published", "confidence", "demo",
+    "evaluate", "export_pack", "import_pack", "judge", "jury", "list_benchmarks", "lock_sources", "models",
+    "pull_benchmarks", "quantize", "read_pack", "report", "runs_frame", "slices", "speed", "table", "verify_benchmarks",
 ]  # fmt: skip
 
 if TYPE_CHECKING:  # where each name is defined: for type checkers, editors, and `_modules`
@@ -36,6 +36,7 @@ if TYPE_CHECKING:  # where each name is defined: for type checkers, editors, and
     from edge_judge.analysis.decision import Decision
     from edge_judge.analysis.jury import Jury
     from edge_judge.analysis.leaderboard import Leaderboard
+    from edge_judge.analysis.slices import Slices
     from edge_judge.errors import EdgeJudgeError, MemoryLimitError
     from edge_judge.metrics.published import PublishedComparison
     from edge_judge.records import (
@@ -91,6 +92,7 @@ if TYPE_CHECKING:  # where each name is defined: for type checkers, editors, and
     from edge_judge.workflows.packs import ExportedPack, export_pack, import_pack, read_pack
     from edge_judge.workflows.report import WrittenReport, report
     from edge_judge.workflows.selective import confidence
+    from edge_judge.workflows.slices import slices
     from edge_judge.workflows.speed import BenchmarkTime, MeasuredSpeed, speed
     from edge_judge.workflows.table import table
 

@@ -32,7 +32,9 @@ class Pair:
     labels: the human verdicts to score against: one in most benchmarks, none without labels, several where each vote
     counts (MT-Bench). given: the order in which each of these votes saw the answers, empty if it is always "ab".
     group: pairs with the same group are one cluster when intervals are computed. votes: what each person said, where
-    the label to score against is made of several votes (PandaLM); empty where the labels are the votes.
+    the label to score against is made of several votes (PandaLM); empty where the labels are the votes. category: the
+    kind of the task, empty if the benchmark names none. authors: the systems that wrote `a` and `b`, None if they are
+    unknown.
     """
 
     id: str
@@ -44,6 +46,8 @@ class Pair:
     reference: str | None = None
     given: tuple[Order, ...] = ()
     votes: tuple[Label, ...] = ()
+    category: str = ""
+    authors: tuple[str, str] | None = None
 
     @property
     def people(self) -> tuple[Label, ...]:

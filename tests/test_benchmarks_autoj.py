@@ -22,6 +22,7 @@ def test_rows_become_pairs_with_their_prompt_as_cluster() -> None:
     assert pairs[0].question == "Plan a rainy day in Oslo."
     assert pairs[0].b == " It rains."
     assert pairs[0].cluster == pairs[1].cluster != pairs[2].cluster
+    assert [pair.category for pair in pairs] == ["planning", "planning", "rhyming"]
 
 
 def test_an_unknown_label_is_refused_with_its_line() -> None:

@@ -33,6 +33,7 @@ def test_rows_become_pairs_that_are_their_own_clusters() -> None:
         "A hammer and a saw.",
     )
     assert pairs[0].cluster == pairs[0].id
+    assert {pair.category for pair in pairs} == {"natural"}
 
 
 def test_there_are_no_ties() -> None:

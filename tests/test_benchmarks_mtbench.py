@@ -58,6 +58,21 @@ def test_where_every_vote_saw_the_pairs_own_order_none_is_listed() -> None:
     assert [pair.given for pair in read(*map(turned, ROWS[:3]))] == [(), ()]
 
 
+def test_a_turned_pair_names_its_authors_in_its_own_order() -> None:
+    assert [pair.authors for pair in read(*ROWS)] == [("x", "y"), ("x", "y"), ("x", "z")]
+    (turned_pair,) = read(ROWS[3], ROWS[0])
+    assert turned_pair.authors == ("y", "x")
+
+
+@pytest.mark.parametrize(
+    ("question", "category"),
+    [(80, ""), (81, "writing"), (90, "writing"), (91, "roleplay"), (131, "extraction"), (160, "humanities"), (161, "")],
+)
+def test_the_number_of_a_question_names_its_category(question: int, category: str) -> None:
+    (pair,) = read(ROWS[0] | {"question_id": question})
+    assert pair.category == category
+
+
 def test_pairs_of_one_question_are_one_cluster() -> None:
     assert [pair.cluster for pair in read(*ROWS)] == ["mt-bench/1"] * 2 + ["mt-bench/2"]
 

@@ -49,6 +49,17 @@ def test_a_truth_value_is_not_a_label() -> None:
         list(pandalm.read(altered(annotator1=True)))
 
 
+def test_the_key_of_a_comparison_names_who_wrote_the_first_answer_and_who_the_second() -> None:
+    pairs = list(pandalm.read(File.open(DATA / "pandalm.json")))
+    assert [pair.authors for pair in pairs] == [("x", "y"), ("x", "z"), ("x", "y"), ("y", "z"), ("y", "z")]
+
+
+@pytest.mark.parametrize("key", ["x", "x_", "_y", "x_y_z"])
+def test_a_key_that_is_not_two_models_is_refused(key: str) -> None:
+    with pytest.raises(DataError, match="'cmp_key' is .*, expected two models joined by an underscore"):
+        list(pandalm.read(altered(cmp_key=key)))
+
+
 def test_answers_that_are_truth_values_become_the_words_a_judge_saw() -> None:
     pairs = list(pandalm.read(File.open(DATA / "pandalm.json")))
     assert (pairs[3].a, pairs[3].b) == ("True", "True.")
@@ -71,6 +82,7 @@ def test_the_published_file_gives_the_published_counts() -> None:
     assert Counter(pair.labels for pair in benchmark.pairs) == {("tie",): 105, ("a",): 422, ("b",): 472}
     assert len({pair.id for pair in benchmark.pairs}) == 999
     assert len({pair.cluster for pair in benchmark.pairs}) == 170
+    assert len({frozenset(pair.authors or ()) for pair in benchmark.pairs}) == 10
     assert benchmark.ties
     # what the best judge agrees with, counted by hand: 879 pairs with three of three votes, 120 with two of three
     assert (attainable(benchmark).k, attainable(benchmark).n) == (879 * 3 + 120 * 2, 999 * 3)

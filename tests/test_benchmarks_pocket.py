@@ -25,6 +25,7 @@ def test_there_are_600_pairs_of_every_family_with_ids_that_name_it() -> None:
     assert len(benchmark.pairs) == len({pair.id for pair in benchmark.pairs}) == 600
     families = Counter(pair.id.removeprefix("pocket/").rpartition("-")[0] for pair in benchmark.pairs)
     assert set(families) == set(tasks.FAMILIES)
+    assert Counter(pair.category for pair in benchmark.pairs) == families
     assert {label for pair in benchmark.pairs for label in pair.labels} == {"a", "b", "tie"}
     assert all(pair.cluster == pair.question for pair in benchmark.pairs)
 

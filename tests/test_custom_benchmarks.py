@@ -59,12 +59,13 @@ def test_optional_columns_are_read_and_empty_ones_are_not_given(tmp_path: Path) 
             "label": "tie",
             "reference": "1",
             "group": "g",
+            "category": "c",
             "more": 0,
         },
         {"id": None, "question": "Q", "a": "1", "b": "2", "label": "", "reference": None, "group": ""},
     ]
     full, bare = benchmarks.load(write(tmp_path, "\n".join(map(json.dumps, rows)))).pairs
-    assert full == Pair("7", "Q", "1", "2", ("tie",), "g", "1")
+    assert full == Pair("7", "Q", "1", "2", ("tie",), "g", "1", category="c")
     assert bare == Pair("mine/0002", "Q", "1", "2")
 
 
@@ -151,6 +152,7 @@ pairs = st.builds(
     b=texts,
     labels=st.sampled_from([(), ("a",), ("b",), ("tie",)]),
     group=texts,
+    category=texts,
     reference=st.none() | texts.filter(bool),
 )
 benchmark_pairs = st.lists(pairs, min_size=1, max_size=5, unique_by=lambda pair: pair.id)
@@ -159,7 +161,7 @@ COLUMNS = (*custom.REQUIRED, *custom.OPTIONAL)
 
 def as_row(pair: Pair) -> dict[str, str]:
     label = pair.labels[0] if pair.labels else ""
-    values = (pair.question, pair.a, pair.b, pair.id, label, pair.reference or "", pair.group)
+    values = (pair.question, pair.a, pair.b, pair.id, label, pair.reference or "", pair.group, pair.category)
     return dict(zip(COLUMNS, values, strict=True))
 
 

@@ -7,8 +7,8 @@ Rows: 1392, one label each: 520 first better, 499 second better, 373 tie.
 A row: {"scenario": "planning", "label": 0, "prompt": "Plan a rainy day in Oslo.",
         "response 1": " Begin in the library…", "response 2": " It rains."}; 0 first, 1 second, 2 tie.
 
-The 1392 pairs have 1182 distinct prompts; pairs that share a prompt are one cluster. The scenario is not
-read, because no score uses it. Answers keep their leading space, as published.
+The 1392 pairs have 1182 distinct prompts; pairs that share a prompt are one cluster, which is always of one scenario.
+The scenario is the pair's category. Answers keep their leading space, as published.
 Does not know: where the file is, or how verdicts on it are scored.
 """
 
@@ -33,6 +33,7 @@ def read(file: File) -> Iterator[Pair]:
             b=row.text("response 2"),
             labels=(row.label("label", _LABELS),),
             group=question,
+            category=row.text("scenario"),
         )
 
 

@@ -1,7 +1,8 @@
 """A user's own benchmark: a JSONL, CSV or parquet file with the columns `question`, `a` and `b`.
 
 Optional columns: `id` (unique; by default the file's name and the row's number), `label` (a, b or tie),
-`reference` (a right answer), `group` (pairs with the same group are one cluster). An optional value that is empty
+`reference` (a right answer), `group` (pairs with the same group are one cluster), `category` (the kind of the task, a
+row of `edge-judge slices`). An optional value that is empty
 or null counts as missing. An answer may be empty, a question may not. Other columns are ignored.
 A row: {"id": "hi-1", "question": "Greet me.", "a": "Hello.", "b": "No.", "label": "a", "group": "greetings"}
 
@@ -22,7 +23,7 @@ from edge_judge.errors import DataError
 from edge_judge.records import Label, Pair
 
 REQUIRED = ("question", "a", "b")
-OPTIONAL = ("id", "label", "reference", "group")
+OPTIONAL = ("id", "label", "reference", "group", "category")
 COLUMNS = (*REQUIRED, *OPTIONAL)
 FORMATS: dict[str, Callable[[File], Iterator[FileRow]]] = {
     ".jsonl": json_lines,
@@ -110,6 +111,7 @@ def _pair(row: FileRow, default_id: str) -> Pair:
         b=row.text("b"),
         labels=() if label is None else (row.label("label", _LABELS),),
         group=_optional_name(row, "group") or "",
+        category=_optional_name(row, "category") or "",
         reference=None if optional_value(row, "reference") is None else row.text("reference"),
     )
 

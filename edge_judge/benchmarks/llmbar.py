@@ -9,6 +9,7 @@ gptinst 92 (45 + 47), gptout 47 (22 + 25), manual 46 (22 + 24). No instruction o
 A row: {"input": "Name a fruit.", "output_1": "Plum.", "output_2": "Fruits are healthy.", "label": 1};
 1 first, 2 second.
 
+The five sets are one suite: a set is the category of its pairs, and `edge-judge slices` puts them side by side.
 Does not know: where the files are, or how verdicts on them are scored.
 """
 
@@ -24,6 +25,9 @@ from edge_judge.records import Label, Pair
 _LABELS: dict[str, Label] = {"1": "a", "2": "b"}
 
 
+SUITE = "llmbar"
+
+
 def read(file: File, name: str) -> Iterator[Pair]:
     for number, row in enumerate(json_items(file), start=1):
         yield Pair(
@@ -32,12 +36,13 @@ def read(file: File, name: str) -> Iterator[Pair]:
             a=row.text("output_1"),
             b=row.text("output_2"),
             labels=(row.label("label", _LABELS),),
+            category=name.removeprefix(f"{SUITE}-"),
         )
 
 
 def _source(folder: str, rows: int, sha256: str) -> Source:
     set_name = folder.split("/")[-1].lower()
-    name = f"llmbar-{set_name}"
+    name = f"{SUITE}-{set_name}"
     return Source(
         name=name,
         host="github",
@@ -50,6 +55,7 @@ def _source(folder: str, rows: int, sha256: str) -> Source:
         rows=rows,
         ties=False,
         read=partial(read, name=name),
+        suite=SUITE,
     )
 
 

@@ -12,7 +12,8 @@ A row: {"question_id": 1, "model_a": "x", "model_b": "y", "winner": "tie", "judg
 All votes on the same question, turn and two models are one pair with several labels, whichever answer a vote saw
 first: a judge sees the two answers once in each order. The pair has the order of the first vote in the file. A vote
 that saw the other order is converted to the pair's order, and `given` has the order that each vote saw (empty if all
-saw the pair's). All pairs of a question are one cluster.
+saw the pair's). All pairs of a question are one cluster. The category is the question's, by its number: ten
+each from 81 to 160 (lm-sys/FastChat, fastchat/llm_judge/data/mt_bench/question.jsonl); other numbers have none.
 Does not know: where the file is, or how verdicts on it are scored.
 """
 
@@ -28,6 +29,9 @@ from edge_judge.records import Label, Order, Pair, to_pair_order
 
 _LABELS: dict[str, Label] = {"model_a": "a", "model_b": "b", "tie": "tie"}
 _ROLES = ("user", "assistant")
+_CATEGORIES = ("writing", "roleplay", "reasoning", "math", "coding", "extraction", "stem", "humanities")
+_FIRST_QUESTION = 81
+_QUESTIONS_EACH = 10
 
 
 def read(file: File) -> Iterator[Pair]:
@@ -58,14 +62,26 @@ def _vote(row: FileRow, order: Order) -> Pair:
         labels=(to_pair_order(order, row.label("winner", _LABELS)),),
         group=f"mt-bench/{row.integer('question_id')}",
         given=(order,),
+        category=_category(row.integer("question_id")),
+        authors=_models(row, order),
     )
 
 
 def _id(row: FileRow, order: Order) -> str:
     """The id of the pair that has this row's answers in that order."""
-    model_a, model_b = row.text("model_a"), row.text("model_b")
-    models = f"{model_a}-vs-{model_b}" if order == "ab" else f"{model_b}-vs-{model_a}"
-    return f"mt-bench/{row.integer('question_id')}.{row.integer('turn')}/{models}"
+    first, second = _models(row, order)
+    return f"mt-bench/{row.integer('question_id')}.{row.integer('turn')}/{first}-vs-{second}"
+
+
+def _models(row: FileRow, order: Order) -> tuple[str, str]:
+    """Who wrote the pair's `a` and `b`, where the pair has this row's answers in that order."""
+    first, second = row.text("model_a"), row.text("model_b")
+    return (first, second) if order == "ab" else (second, first)
+
+
+def _category(question: int) -> str:
+    place = (question - _FIRST_QUESTION) // _QUESTIONS_EACH
+    return _CATEGORIES[place] if 0 <= place < len(_CATEGORIES) else ""
 
 
 def _without_votes(pair: Pair) -> Pair:

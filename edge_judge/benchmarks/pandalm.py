@@ -10,7 +10,8 @@ A row: {"idx": 0, "motivation_app": "Maps", "cmp_key": "model-x_model-y", "instr
         "annotator1": 1, "annotator2": 1, "annotator3": 0}; 0 tie, 1 first, 2 second; `input` is often empty,
 in one row `instruction` is.
 
-Pairs that share an instruction and its input are one cluster.
+Pairs that share an instruction and its input are one cluster. `cmp_key` names the two models that answered, the first
+one first; no name of a model has an underscore.
 
 The published full-precision figures use other labels: if annotators 1 and 3 agree against 2 (49 items),
 UnlimitedJudge@f7d6167d src/build_dataset.py takes a random annotator's label. Here it is the majority's. The
@@ -44,6 +45,7 @@ def read(file: File) -> Iterator[Pair]:
             labels=(majority(row),),
             group=question,
             votes=votes(row),
+            authors=_authors(row),
         )
 
 
@@ -58,6 +60,14 @@ def majority(row: FileRow) -> Label:
     if count < 2:
         raise DataError(f"{row.place}: the three annotators disagree, expected a majority")
     return label
+
+
+def _authors(row: FileRow) -> tuple[str, str]:
+    key = row.text("cmp_key")
+    first, _, second = key.partition("_")
+    if not first or not second or "_" in second:
+        raise row.wrong("cmp_key", key, "two models joined by an underscore")
+    return first, second
 
 
 def _question(row: FileRow) -> str:

@@ -6,7 +6,8 @@ Licence: Apache-2.0, as edge-judge.
 Rows: 600, one label each, in the columns of a custom benchmark (custom.py). None of its questions is in the
 splits that the pocket judge was trained and tuned on. Pairs that share a question are one cluster.
 A row: {"id": "pocket/copy-0001", "question": "Repeat these words: dog hat", "a": "dog hat", "b": "hat dog",
-        "label": "a", "group": "Repeat these words: dog hat"}; the id names the family of the task.
+        "label": "a", "group": "Repeat these words: dog hat"}; the id names the family of the task,
+which is the pair's category.
 
 Does not know: how the pairs were made, or how verdicts on them are scored.
 """
@@ -14,6 +15,7 @@ Does not know: how the pairs were made, or how verdicts on them are scored.
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import replace
 
 from edge_judge.benchmarks import custom
 from edge_judge.benchmarks.rows import File
@@ -24,7 +26,8 @@ from edge_judge.records import Pair
 
 
 def read(file: File) -> Iterator[Pair]:
-    return custom.read(file, "pocket")
+    for pair in custom.read(file, "pocket"):
+        yield replace(pair, category=pair.id.removeprefix("pocket/").rpartition("-")[0])
 
 
 SOURCE = Source(

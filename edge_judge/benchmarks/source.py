@@ -27,7 +27,8 @@ class Source:
 
     sha256: None if the hash is unknown; then the file is what the pinned revision serves, and only the number of its
     labels is checked. rows: how many labels it has. ties: whether a tie is one of them. also: other paths in the data
-    folder that may hold the same rows in another format, unpinned.
+    folder that may hold the same rows in another format, unpinned. suite: the name of the benchmarks that this one is a
+    part of, empty if it stands alone.
     """
 
     name: str
@@ -42,6 +43,7 @@ class Source:
     ties: bool
     read: Callable[[File], Iterator[Pair]]
     also: tuple[str, ...] = ()
+    suite: str = ""
 
     @property
     def url(self) -> str:

@@ -36,7 +36,7 @@ def compare(
     """
     reader = RunReader(runs.data)
     recorded = require_runs(runs, reader, listener)
-    comparisons = [compare_runs(run, _baseline(path, run, baseline, reader)) for path, run in recorded.items()]
+    comparisons = [compare_runs(run, find_baseline(path, run, baseline, reader)) for path, run in recorded.items()]
     return adjusted(sorted(comparisons, key=_place))
 
 
@@ -89,7 +89,7 @@ def _place(comparison: Comparison) -> tuple[str, str, str, int]:
     return identity.benchmark, identity.model, identity.grammar, -comparison.run.bytes
 
 
-def _baseline(path: Path, run: RecordedRun, named: str, reader: RunReader) -> RecordedRun:
+def find_baseline(path: Path, run: RecordedRun, named: str, reader: RunReader) -> RecordedRun:
     """The baseline of a run: its sibling of the named scheme, or the run in the named pack or folder."""
     if named.lower() not in schemes.SCHEMES and Path(named).is_file():
         return RecordedRun(run_of_pack(Path(named), run.benchmark), run.benchmark)
