@@ -12,11 +12,13 @@ from pathlib import Path
 import pytest
 from conftest import Edge, fails
 from judgements import benchmark, known, random_verdicts, run
+from published import FOLDER, needs
 
 from edge_judge.analysis.slices import slices
 from edge_judge.metrics.recorded import RecordedRun
 from edge_judge.records import Identity, Verdict
 from edge_judge.report.slices import slices_csv, slices_json, slices_table
+from edge_judge.runs.folder import put_run
 
 POCKET = Path(__file__).parent.parent / "results/0.1.0/pocket/pocket"
 SMALL, FREE = POCKET / "q2_k/pairwise", POCKET / "f16/none"
@@ -71,6 +73,22 @@ def test_a_run_without_a_baseline_is_shown_with_a_note_unless_one_was_named(edge
     fails(edge("slices", alone, "--baseline", "q8_0"), 1, "no q8_0 run of pocket on pocket")
     named = edge("slices", alone, "--baseline", POCKET / "f16/pairwise", "--json")
     assert json.loads(named.stdout)[0]["baseline"]["scheme"] == "f16"
+
+
+@needs("llmbar/manual/dataset.json")
+def test_runs_on_the_sets_of_llmbar_are_one_table_with_a_set_a_row(edge: Edge, tmp_path: Path) -> None:
+    for name in ("llmbar-manual", "llmbar-gptout"):
+        judged = known(name)
+        for seed, scheme in enumerate(("q4_k_m", "f16")):
+            given = run(random_verdicts(seed, judged), scheme, benchmark_sha256=judged.sha256)
+            made = replace(given, identity=Identity(name, "pocket", scheme, "pairwise"))
+            put_run(tmp_path / "results", made, {}, ("made", {}), fresh=False)
+    done = edge("slices", "--json", EDGE_JUDGE_DATA=str(FOLDER))
+    assert done.returncode == 0, done.stderr
+    told = {one["scheme"]: one for one in json.loads(done.stdout)}
+    assert {one["benchmark"] for one in told.values()} == {"llmbar"}
+    assert [(one["name"], one["pairs"]) for one in told["q4_k_m"]["categories"]] == [("gptout", 47), ("manual", 46)]
+    assert (told["q4_k_m"]["baseline"]["scheme"], told["f16"]["baseline"]) == ("f16", None)
 
 
 def test_two_forms_at_once_are_refused(edge: Edge) -> None:
