@@ -60,6 +60,7 @@ def test_a_baseline_stands_alone_and_shows_where_it_is_useless(edge: Edge) -> No
     done = edge("slices", FREE)
     assert (done.returncode, done.stderr) == (0, "")
     assert "drop" not in done.stdout and "against" not in done.stdout
+    assert "\n\n\n" not in done.stdout
     (told,) = json.loads(edge("slices", FREE, "--json").stdout)
     assert told["baseline"] is None and told["worst"] is None
     assert min(told["categories"], key=lambda one: one["accuracy"]["value"])["name"] == "larger"

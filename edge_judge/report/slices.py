@@ -77,11 +77,12 @@ def slices_table(found: Sequence[Slices], *, width: int = 80, color: bool = Fals
     """
     parts: list[RenderableType] = []
     for one in found:
-        parts += [_categories(one), notes(*_about_categories(one)), _about_judge(one)]
+        about = list(_about_categories(one))
+        parts += [_categories(one), *([notes(*about)] if about else []), _about_judge(one)]
         if one.length is not None:
-            parts += [_length(one.length)]
+            parts.append(_length(one.length))
         if one.authors:
-            parts += [_authors(one.authors, one.baseline is not None)]
+            parts.append(_authors(one.authors, one.baseline is not None))
     parts.append(notes(*_legend(found)))
     return render(parts, width, color)
 
