@@ -98,8 +98,7 @@ def test_every_chart_and_table_is_drawn(opens: Opens, page_file: Path) -> None:
 
 def test_pointing_or_tapping_or_tabbing_to_a_point_tells_all(opens: Opens, page_file: Path) -> None:
     page = opens(page_file)
-    point = page.locator("#by-size .point:visible").first
-    point.hover()
+    page.locator("#by-size .point:visible").first.locator(".reach").hover()
     assert page.is_visible("#tip") and "99.7 [99.0, 99.9] %" in page.inner_text("#tip")
     page.keyboard.press("Escape")
     assert page.is_hidden("#tip")
