@@ -45,12 +45,6 @@ def log_softmax(logits: np.ndarray) -> np.ndarray:
     return exact - np.logaddexp.reduce(exact)
 
 
-def log_chance(model: Model, handle: object, begun: Sequence[int], path: Sequence[int]) -> float:
-    """The log-probability that a model which has read `begun` goes on with `path`."""
-    rows = alone(model, handle, [*begun, *path])[len(begun) - 1 :]
-    return float(sum(log_softmax(row)[token] for row, token in zip(rows, path, strict=False)))
-
-
 def spelled_out(
     model: Model, handle: object, begun: Sequence[int], texts: Mapping[bytes, Hashable]
 ) -> tuple[dict[Hashable, float], float]:

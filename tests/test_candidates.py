@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from edge_judge.engine.candidates import candidates
+from edge_judge.engine.spelling import spelled
 from edge_judge.inference import Distribution
 
 VOCABULARY = range(4)
@@ -19,6 +19,11 @@ TEXTS = st.dictionaries(
     min_size=1,
     max_size=6,
 )
+
+
+def candidates(texts):
+    """The candidates of texts in a vocabulary in which every text has one spelling: a token is a byte."""
+    return spelled(texts, lambda token: bytes([token]), lambda _: None)
 
 
 class Toy:

@@ -18,7 +18,7 @@ from hypothesis import strategies as st
 from llama_grammar import Grammars, LlamaGrammar, write_vocabulary
 
 from edge_judge.engine import json_guide
-from edge_judge.engine.candidates import candidates
+from edge_judge.engine.spelling import spelled
 from edge_judge.protocols import gbnf_matcher, grammar
 
 VOCABS = Path(__file__).resolve().parents[2] / "shared" / "vocabs"
@@ -227,7 +227,7 @@ def test_the_index_admits_every_step_of_every_path_of_a_ballot(vocabulary, name)
     legal = gbnf_matcher.texts(shape.rules) or []
     index = vocabulary.index(expression_of(shape.rules))
     texts = [(tuple(vocabulary.tokens(text)), text) for text in legal]
-    for path in candidates(texts).paths:
+    for path in spelled(texts, vocabulary.pieces.__getitem__, lambda _: None).paths:
         assert follows(index.guide(), path), path
     for tokens, text in texts:
         guide = index.guide()

@@ -213,27 +213,23 @@ EVERY = "a scheme is said to agree on every benchmark and loses more than the ma
 INTERVAL = "the interval of a change leaves out what is true, at some look"
 LADDER = "some scheme of a ladder is said to agree and loses more than the margin"
 
+DESIGNS = (  # pairs, share of verdicts that flip, how the two orders of a pair flip, in words and as a share
+    (100, 0.04, "apart", 0.0),
+    (600, 0.02, "together", 1.0),
+    (600, 0.10, "together", 1.0),
+    (1400, 0.06, "half together", 0.5),
+    (3000, 0.04, "apart", 0.0),
+)
+
 PROMISES = [
     *(
         Promise(OWN, f"{n:,} pairs, {flips:.0%} flips, orders {how}", ALPHA, own(n, flips, share))
-        for n, flips, how, share in (
-            (100, 0.04, "apart", 0.0),
-            (600, 0.02, "together", 1.0),
-            (600, 0.10, "together", 1.0),
-            (1400, 0.06, "half together", 0.5),
-            (3000, 0.04, "apart", 0.0),
-        )
+        for n, flips, how, share in DESIGNS
     ),
     Promise(OWN, "600 pairs of 1 to 30 votes", ALPHA, voted(600)),
     *(
         Promise(NEW, f"{n:,} pairs, {flips:.0%} flips, orders {how}", ALPHA, new(n, flips, share))
-        for n, flips, how, share in (
-            (100, 0.04, "apart", 0.0),
-            (600, 0.02, "together", 1.0),
-            (600, 0.10, "together", 1.0),
-            (1400, 0.06, "half together", 0.5),
-            (3000, 0.04, "apart", 0.0),
-        )
+        for n, flips, how, share in DESIGNS
     ),
     Promise(NEW, "500 questions of 1 to 9 pairs, larger ones lose more", ALPHA, questions(500, votes=False)),
     Promise(NEW, "500 questions of 1 to 9 pairs, votes that differ", ALPHA, questions(500, votes=True)),

@@ -102,18 +102,6 @@ class Candidates(Generic[Outcome]):
         return found
 
 
-def candidates(texts: Sequence[tuple[Tokens, Outcome]]) -> Candidates[Outcome]:
-    """The candidates of legal texts. texts: the tokens and the outcome of each."""
-    paths: dict[Tokens, Outcome] = {}
-    for tokens, outcome in texts:
-        for length in range(1, len(tokens) + 1):
-            prefix = tokens[:length]
-            if all(rival_outcome == outcome for rival, rival_outcome in texts if rival[:length] == prefix):
-                break
-        paths[prefix] = outcome
-    return Candidates(paths, continuations({path[:-1] for path in paths}))
-
-
 def continuations(needed: Set[Tokens]) -> tuple[Tokens, ...]:
     """The longest of some beginnings of texts, which contain all others."""
     return tuple(sorted(one for one in needed if not any(other[: len(one)] == one for other in needed - {one})))

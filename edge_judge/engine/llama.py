@@ -168,22 +168,22 @@ class LoadedModel:
         """The vocabulary's entry for a token; empty if there is no such token."""
         return (llama.llama_vocab_get_text(self.vocab, token) or b"").decode(errors="replace") if token >= 0 else ""
 
-    @property
+    @cached_property
     def user_defined(self) -> list[int]:
         """The tokens that llama.cpp recognizes in any text, even if control tokens are off."""
         return self._with(llama.LLAMA_TOKEN_ATTR_USER_DEFINED)
 
-    @property
+    @cached_property
     def control(self) -> list[int]:
         """The tokens that llama.cpp recognizes only if control tokens are on."""
         return self._with(llama.LLAMA_TOKEN_ATTR_CONTROL | llama.LLAMA_TOKEN_ATTR_UNKNOWN)
 
-    @property
+    @cached_property
     def strips_after(self) -> list[int]:
         """The tokens that take the white space after them away."""
         return self._with(llama.LLAMA_TOKEN_ATTR_RSTRIP)
 
-    @property
+    @cached_property
     def strips_before(self) -> list[int]:
         """The tokens that take the white space before them away."""
         return self._with(llama.LLAMA_TOKEN_ATTR_LSTRIP)

@@ -120,12 +120,12 @@ class _Check:
         if self._original is None:
             yield ModelCheck("prompts", "not checked", NO_CHECKPOINT)
             return
-        expected = [self._expected(content) for content in contents]
-        unequal = [at for at, content in enumerate(contents) if self._model.prompt(content) != expected[at]]
+        prompts = [(self._model.prompt(content), self._expected(content)) for content in contents]
+        unequal = [place for place, (ours, theirs) in enumerate(prompts) if ours != theirs]
         if not unequal:
             yield ModelCheck("prompts", "equal", f"all {len(contents)}, token for token")
             return
-        ours, theirs = self._model.prompt(contents[unequal[0]]), expected[unequal[0]]
+        ours, theirs = prompts[unequal[0]]
         at = next(i for i in range(len(ours) + 1) if ours[i : i + 1] != theirs[i : i + 1])
         yield ModelCheck(
             "prompts",

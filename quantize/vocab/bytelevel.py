@@ -6,17 +6,16 @@ one built here for each name split a hard probe text, and the splits must be equ
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping
 from typing import Any
 
-from tokenizers import Regex, Tokenizer
+from tokenizers import Regex
 from tokenizers.pre_tokenizers import ByteLevel, Digits, PreTokenizer, Sequence, Split
 
 from quantize.errors import VocabularyError, short_repr
 from quantize.vocab import normalizers
 from quantize.vocab.records import SpecialTokens, TokenType, Vocabulary
-from quantize.vocab.tokenizer_json import merge_parts
+from quantize.vocab.tokenizer_json import library_errors, merge_parts, of_section
 
 # letters, runs of digits, contractions in both cases, spaces around line ends, CJK, combining marks, emoji
 PROBE = (
@@ -108,16 +107,11 @@ def _references() -> dict[str, PreTokenizer]:
 
 def _pieces(section: object, origin: str) -> list[tuple[str, tuple[int, int]]]:
     """The pieces of the probe text, each with its place."""
-    shell = {"version": "1.0", "added_tokens": [], "model": {"type": "BPE", "vocab": {}, "merges": []}}
     if section is None:
         raise VocabularyError(f"{origin} has no pre_tokenizer, expected a byte-level one")
-    try:
-        tokenizer = Tokenizer.from_str(json.dumps(shell | {"pre_tokenizer": section}))
+    with library_errors(f"{origin}: its pre_tokenizer"):
+        tokenizer = of_section("pre_tokenizer", section)
         pieces: list[tuple[str, tuple[int, int]]] = tokenizer.pre_tokenizer.pre_tokenize_str(PROBE)
-    except BaseException as problem:  # the library raises nothing narrower, and its panic is no Exception
-        if isinstance(problem, KeyboardInterrupt | SystemExit):
-            raise
-        raise VocabularyError(f"{origin}: its pre_tokenizer cannot be read: {problem}") from problem
     return pieces
 
 

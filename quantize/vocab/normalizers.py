@@ -12,11 +12,8 @@ import json
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from tokenizers import Tokenizer
-
-from quantize.errors import VocabularyError, short_repr
-
-_SHELL = {"version": "1.0", "added_tokens": [], "model": {"type": "BPE", "vocab": {}, "merges": []}}
+from quantize.errors import short_repr
+from quantize.vocab.tokenizer_json import library_errors, of_section
 
 
 def from_section(section: object, origin: str) -> str | None:
@@ -56,11 +53,7 @@ def _recorded(kept: Sequence[Mapping[str, Any]], section: object, origin: str) -
         return None
     if all(step.get("type") == "NFC" for step in kept):
         return "NFC"
-    try:
-        Tokenizer.from_str(json.dumps(_SHELL | {"normalizer": section}))
-    except BaseException as problem:  # the library raises nothing narrower, and its panic is no Exception
-        if isinstance(problem, KeyboardInterrupt | SystemExit):
-            raise
-        kind = section.get("type") if isinstance(section, dict) else section
-        raise VocabularyError(f"{origin}: normalizer {short_repr(kind)} cannot be read: {problem}") from problem
+    kind = section.get("type") if isinstance(section, dict) else section
+    with library_errors(f"{origin}: normalizer {short_repr(kind)}"):
+        of_section("normalizer", section)
     return json.dumps(section, ensure_ascii=False, sort_keys=True)

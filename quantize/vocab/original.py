@@ -18,7 +18,7 @@ from quantize.json_file import optional_object
 from quantize.vocab import spm
 from quantize.vocab.records import SpecialTokens
 from quantize.vocab.special import chatglm_special, read_special
-from quantize.vocab.tokenizer_json import read_tokenizer
+from quantize.vocab.tokenizer_json import library_errors, read_tokenizer
 
 Encode = Callable[[str], list[int]]
 _NO_PREFIX = b"\x1a\x02\x18\x00"  # normalizer_spec { add_dummy_prefix: false }, which replaces what stands before it
@@ -41,7 +41,6 @@ class OriginalTokenizer:
             self._encode, ids = _by_sentencepiece(folder, rows, self.family)
         else:
             raise VocabularyError(f"{folder} has neither tokenizer.json nor tokenizer.model")
-        self._ids = ids
         settings = optional_object(folder / "tokenizer_config.json", ConfigError)
         self._llama_class = str(settings.get("tokenizer_class")).startswith("LlamaTokenizer")
         special = read_special(folder, ids, document.get("post_processor"), rows)
@@ -50,10 +49,6 @@ class OriginalTokenizer:
     def encode(self, text: str) -> list[int]:
         """Tokens of a text. The names of special tokens in it become these tokens; nothing is put around it."""
         return self._encode(text)
-
-    def id_of(self, text: str) -> int | None:
-        """The token with this text."""
-        return self._ids.get(text)
 
     @property
     def adds_bos(self) -> bool:
@@ -68,12 +63,8 @@ class OriginalTokenizer:
 
 
 def _by_tokenizers(path: Path) -> tuple[Encode, Mapping[str, int]]:
-    try:
+    with library_errors(str(path)):
         tokenizer = Tokenizer.from_file(str(path))
-    except BaseException as problem:  # the library raises nothing narrower, and its panic is no Exception
-        if isinstance(problem, KeyboardInterrupt | SystemExit):
-            raise
-        raise VocabularyError(f"{path} cannot be read: {problem}") from problem
     return lambda text: list(tokenizer.encode(text, add_special_tokens=False).ids), tokenizer.get_vocab()
 
 

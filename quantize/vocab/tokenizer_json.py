@@ -1,15 +1,23 @@
 """tokenizer.json, the file of the tokenizers library, with the type of each part checked.
 
-Knows: which part of the file is an object, a list, a text or a number. Does not know: how a vocabulary is built.
+Knows: which part of the file is an object, a list, a text or a number, and what the library raises. Does not know: how
+a vocabulary is built.
 """
 
 from __future__ import annotations
 
+import json
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
+from tokenizers import Tokenizer
+
 from quantize.errors import ConfigError, VocabularyError, short_repr
 from quantize.json_file import optional_object
+
+_EMPTY = {"version": "1.0", "added_tokens": [], "model": {"type": "BPE", "vocab": {}, "merges": []}}
 
 
 def read_tokenizer(path: Path) -> dict[str, Any]:
@@ -29,6 +37,22 @@ def read_tokenizer(path: Path) -> dict[str, Any]:
             raise VocabularyError(f"{path}: an added token has no 'content': {short_repr(entry)}")
         _check_id(path, entry["content"], entry.get("id"))
     return document
+
+
+def of_section(name: str, section: object) -> Tokenizer:
+    """A tokenizer with one section of a tokenizer.json and no vocabulary. Raises what the library raises."""
+    return Tokenizer.from_str(json.dumps(_EMPTY | {name: section}))
+
+
+@contextmanager
+def library_errors(what: str) -> Iterator[None]:
+    """Whatever the library raises becomes a VocabularyError: `what` cannot be read."""
+    try:
+        yield
+    except BaseException as problem:  # the library raises nothing narrower, and its panic is no Exception
+        if isinstance(problem, KeyboardInterrupt | SystemExit):
+            raise
+        raise VocabularyError(f"{what} cannot be read: {problem}") from problem
 
 
 def merge_parts(merge: object, origin: str) -> list[str]:
