@@ -169,6 +169,8 @@ def test_compare_says_what_quantization_cost_and_max_drop_decides_the_exit_code(
     refused = edge("compare", "--max-drop", high - 0.1, "--gate", "bound")
     assert refused.returncode == 3 and "points: q2_k" in refused.stderr and "not shown to lose" in refused.stderr
     assert edge("compare", "--max-drop", high + 0.1, "--gate", "bound").returncode == 0
+    alone = edge("compare", "--gate", "bound")
+    assert alone.returncode == 2 and "error: --gate does nothing without --max-drop" in alone.stderr
 
 
 def test_compare_without_runs_or_with_a_strange_baseline_says_what_to_do(edge: Edge, tmp_path: Path) -> None:

@@ -157,6 +157,12 @@ def judged_ids(tmp_path: Path) -> set[str]:
     return {json.loads(line)["id"] for line in (tmp_path / RUN / "verdicts.jsonl").read_text("utf-8").splitlines()}
 
 
+def test_head_without_a_limit_is_refused_before_anything_is_judged(edge: Edge, tmp_path: Path) -> None:
+    refused = edge("eval", "--head")
+    assert refused.returncode == 2 and "error: --head does nothing without --limit" in refused.stderr
+    assert not list(tmp_path.glob("results/**/run.json"))
+
+
 def test_a_run_begun_on_the_head_goes_on_with_a_sample_and_keeps_its_verdicts(edge: Edge, tmp_path: Path) -> None:
     edge("eval", "--limit", 8, "--head")
     told = json.loads((tmp_path / RUN / "run.json").read_text("utf-8"))

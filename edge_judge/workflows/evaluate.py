@@ -8,7 +8,7 @@ from __future__ import annotations
 from dataclasses import asdict
 
 from edge_judge.analysis.subset import SEED, subset
-from edge_judge.errors import DataError
+from edge_judge.errors import DataError, UsageError
 from edge_judge.metrics import published
 from edge_judge.metrics.alignment import align
 from edge_judge.metrics.scoring import score
@@ -38,8 +38,10 @@ def evaluate(
 ) -> list[ScoreRow]:
     """Judge the pairs of each benchmark and score the verdicts. The same call again goes on where it was stopped.
 
-    Raises DataError where none of the benchmarks can be judged so.
+    Raises UsageError for `head` without a limit, DataError where none of the benchmarks can be judged so.
     """
+    if settings.head and settings.limit is None:
+        raise UsageError("--head does nothing without --limit", "--limit 50 --head takes the first 50 pairs")
     loaded = load_benchmarks(benchmarks, listener)
     chosen, orders = find_judge(judge), ORDERS if settings.order == "both" else ORDERS[:1]
     rows = []

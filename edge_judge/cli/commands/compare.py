@@ -10,6 +10,7 @@ import click
 
 from edge_judge.cli import options, terminal
 from edge_judge.cli.errors import TOO_MUCH_LOST
+from edge_judge.errors import UsageError
 from edge_judge.workflows.options import RunsOptions
 
 if TYPE_CHECKING:
@@ -55,6 +56,8 @@ def compare(
     """
     from edge_judge.workflows.compare import PUBLISHED
 
+    if gate == "bound" and max_drop is None:
+        raise UsageError("--gate does nothing without --max-drop", "say for example: --max-drop 2 --gate bound")
     if baseline == PUBLISHED:
         lost = _against_published(runs, max_drop, gate, as_json)
     else:
