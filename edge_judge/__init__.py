@@ -18,9 +18,10 @@ from edge_judge.version import __version__
 
 __all__ = [
     "__version__", "Attribution", "AttributionChain", "AttributionSettings", "Benchmark", "BenchmarkOptions",
-    "BenchmarkTime", "BuildProgress", "Cascade", "ChooseSettings", "ChosenScheme", "Comparison", "Confident",
-    "Decision", "EdgeJudgeError", "EvaluateSettings", "ExportedPack", "Figure", "ImportSettings", "Judge",
-    "JudgeOptions", "JudgedPair", "Jury", "KnownBenchmark", "KnownModel", "LadderOptions", "Leaderboard", "Limits",
+    "BenchmarkTime", "BuildProgress", "Cascade", "ChooseSettings", "ChosenScheme", "ComparedRuns", "Comparison",
+    "Confident", "Decision", "EdgeJudgeError", "EvaluateSettings", "ExportedPack", "Figure", "ImportSettings", "Judge",
+    "JudgeOptions", "JudgedPair", "Jury", "KnownBenchmark", "KnownModel", "LadderDecision", "LadderOptions",
+    "Leaderboard", "Limits",
     "LockState", "MeasuredSpeed", "MemoryLimitError", "ModelSource", "Noise", "Pack", "Pair", "Progress",
     "ProgressListener", "ProtocolOptions", "PublishedComparison", "QuantizeSettings", "QuantizedModel", "RandomWeights",
     "ReportSettings", "RunsOptions", "Score", "ScoreRow", "Slices", "Verdict", "WorkEstimate", "WrittenReport",
@@ -35,6 +36,7 @@ if TYPE_CHECKING:  # where each name is defined: for type checkers, editors, and
     from edge_judge.analysis.compare import Comparison
     from edge_judge.analysis.decision import Decision
     from edge_judge.analysis.jury import Jury
+    from edge_judge.analysis.ladders import LadderDecision
     from edge_judge.analysis.leaderboard import Leaderboard
     from edge_judge.analysis.slices import Slices
     from edge_judge.errors import EdgeJudgeError, MemoryLimitError
@@ -61,7 +63,7 @@ if TYPE_CHECKING:  # where each name is defined: for type checkers, editors, and
     from edge_judge.workflows.build import QuantizedModel, quantize
     from edge_judge.workflows.cascade import cascade
     from edge_judge.workflows.choose import ChosenScheme, choose
-    from edge_judge.workflows.compare import compare, compare_published
+    from edge_judge.workflows.compare import ComparedRuns, compare, compare_published
     from edge_judge.workflows.data import (
         KnownBenchmark,
         check_file,

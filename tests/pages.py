@@ -9,10 +9,11 @@ from dataclasses import replace
 import judgements
 
 from edge_judge.analysis.compare import compare
+from edge_judge.analysis.ladders import decide_ladders
 from edge_judge.analysis.leaderboard import build
+from edge_judge.analysis.paired_losses import Part
 from edge_judge.metrics.recorded import RecordedRun
 from edge_judge.records import Benchmark, Run
-from edge_judge.report.page import answer
 from edge_judge.report.page.data import Entry, Report
 
 
@@ -27,8 +28,8 @@ def entries(judged: Benchmark, runs: Sequence[Run], *, compared: bool = True) ->
 def report(judged: Benchmark, *runs: Run, margin: float = 2.0, compared: bool = True) -> Report:
     found = entries(judged, runs, compared=compared)
     table = build([entry.run for entry in found], [])
-    said = answer.alone(found, margin), answer.together(found, margin)
-    return Report(tuple(found), table, margin, runs[0].identity.scheme, *said)
+    parts = [Part(entry.run, found[entry.baseline].run) for entry in found if entry.baseline is not None]
+    return Report(tuple(found), table, margin, runs[0].identity.scheme, tuple(decide_ladders(parts, margin)))
 
 
 def large() -> tuple[Benchmark, tuple[Run, Run]]:

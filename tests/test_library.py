@@ -139,7 +139,7 @@ def test_what_a_path_is_asked_for_may_be_given_as_text(tmp_path: Path) -> None:
     f16, q2_k = (str(ladder / scheme / "pairwise") for scheme in ("f16", "q2_k"))
     assert edge_judge.RunsOptions([f16], str(recorded)) == edge_judge.RunsOptions((Path(f16),), recorded)
     assert edge_judge.BenchmarkOptions("pairs.csv").names == ("pairs.csv",)
-    assert [lost.verdicts for lost in edge_judge.compare(edge_judge.RunsOptions([q2_k]))] == [1200]
+    assert [lost.verdicts for lost in edge_judge.compare(edge_judge.RunsOptions([q2_k])).comparisons] == [1200]
     assert edge_judge.jury([f16, q2_k]).verdicts == edge_judge.cascade(q2_k, f16).verdicts == 1200
     exported = edge_judge.export_pack(f16, str(tmp_path / "f16.ejpack"))
     imported = edge_judge.import_pack(str(exported.path), edge_judge.ImportSettings(results=str(tmp_path)))

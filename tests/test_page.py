@@ -16,14 +16,16 @@ from hypothesis import strategies as st
 from judgements import benchmark, random_benchmark, random_verdicts, run, scored, verdicts
 from pages import entries, report
 
+from edge_judge.analysis.ladders import decide_ladders
+from edge_judge.analysis.leaderboard import build as leaderboard
+from edge_judge.analysis.paired_losses import Part
 from edge_judge.metrics import recorded
 from edge_judge.metrics.alignment import align
 from edge_judge.metrics.calibration import reliability
 from edge_judge.metrics.recorded import RecordedRun
 from edge_judge.records import Pair, Verdict
-from edge_judge.report.page import answer
 from edge_judge.report.page.charts import ladders
-from edge_judge.report.page.data import DASH, figures, headline
+from edge_judge.report.page.data import DASH, Report, figures, headline
 from edge_judge.report.page.document import build, embedded
 from edge_judge.report.page.pairs import human, pairs, wrong
 
@@ -160,8 +162,8 @@ def test_a_run_in_one_order_without_probabilities_still_makes_a_page() -> None:
     assert shown["runs"][0]["ab"] == {
         "v": "a-t", "p": None, "mass": None, "wrong": [1], "flipped": [], "cut": [], "text": {}
     }  # fmt: skip
-    [said_of] = made.alone.values()
-    assert "accuracy of its verdicts" in said_of
+    told: Any = figures(made)["settings"]
+    assert "accuracy of its verdicts" in told[0]["sentences"][0]
     build(made)
 
 
@@ -211,13 +213,14 @@ def test_a_judge_on_several_benchmarks_has_a_sentence_on_all_of_them_and_one_on_
         runs = [run(said, "f16"), run(said, "q2_k", size=1_000_000)]
         runs = [replace(one, identity=replace(one.identity, benchmark=name)) for one in runs]
         held = entries(judged, runs)
-        found += [replace(entry, baseline=len(found)) for entry in held]
-    assert {setting[0]: "those of " + setting[0] in said for setting, said in answer.alone(found, 2).items()} == {
-        "one": True, "two": True,
-    }  # fmt: skip
-    [both] = answer.together(found, 2).values()
-    assert "within 2 points on new pairs like those of one and two" in both and "pooled" in both
-    assert answer.together(found[:3], 2) == {}
+        found += [replace(entry, baseline=2 * (name == "two")) for entry in held]
+    ladders = decide_ladders([Part(entry.run, found[entry.baseline].run) for entry in found], 2)
+    made = Report(tuple(found), leaderboard([entry.run for entry in found], []), 2, "f16", tuple(ladders))
+    told: Any = figures(made)["settings"]
+    for name, setting in zip(("one", "two"), told, strict=True):
+        on_both, on_one = setting["sentences"]
+        assert "within 2 points on new pairs like those of one and two" in on_both and "pooled" in on_both
+        assert f"new pairs like those of {name}: " in on_one
 
 
 def test_how_many_pairs_were_judged_is_told_where_runs_differ() -> None:

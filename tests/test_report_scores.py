@@ -23,7 +23,8 @@ from edge_judge.report.formatting import (
     size,
     value,
 )
-from edge_judge.report.ladder import comparison_json, ladder_table
+from edge_judge.report.comparison import comparison_json
+from edge_judge.report.ladder import ladder_table
 from edge_judge.report.scores import ScoreRow, published_json, scores_table
 from edge_judge.runs.folder import score_json
 

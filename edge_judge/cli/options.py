@@ -17,7 +17,7 @@ import click
 
 from edge_judge.errors import UsageError
 from edge_judge.records import CACHES
-from edge_judge.workflows.options import POCKET, RESULTS
+from edge_judge.workflows.options import MARGIN, POCKET, RESULTS
 
 Function = TypeVar("Function", bound=Callable[..., Any])
 
@@ -144,7 +144,7 @@ def number(_: click.Context, option: click.Option, value: float | None) -> float
 margin = click.option(
     "--margin",
     type=PERCENT,
-    default=2.0,
+    default=MARGIN,
     show_default=True,
     metavar="POINTS",
     callback=number,

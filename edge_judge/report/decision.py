@@ -27,13 +27,13 @@ def choice_json(
     """
     return {
         "sentence": sentence(decisions),
-        "decisions": [_decision(decision) for decision in decisions],
+        "decisions": [decision_json(decision) for decision in decisions],
         "not_looked_at": list(unseen),
         "other_seeds_tried": list(other_seeds),
     }
 
 
-def _decision(decision: Decision) -> dict[str, object]:
+def decision_json(decision: Decision) -> dict[str, object]:
     """All of a decision. outcome: on the benchmarks' own pairs; trusted: on new pairs, null where nothing is said."""
     return {
         **asdict(decision),
@@ -44,6 +44,11 @@ def _decision(decision: Decision) -> dict[str, object]:
         "verdicts": decision.verdicts,
         "verdicts_total": decision.verdicts_total,
     }
+
+
+def not_looked_at(unseen: Sequence[str]) -> str:
+    """Which schemes nothing is said of, and why."""
+    return f"not looked at, since a wider scheme is not shown to agree: {', '.join(unseen)}"
 
 
 def choice_table(
@@ -76,7 +81,7 @@ def choice_table(
         *(["pooled: all votes as one benchmark; decides nothing"] if several else []),
     ]
     if unseen:
-        lines.append(f"not looked at, since a wider scheme is not shown to agree: {', '.join(unseen)}")
+        lines.append(not_looked_at(unseen))
     if other_seeds:
         tried = f"seed {other_seeds[0]}" if len(other_seeds) == 1 else f"seeds {', '.join(map(str, other_seeds))}"
         lines.append(

@@ -1,4 +1,4 @@
-"""Runs against their baseline -> the ladder for a person, CSV, Markdown, and plain dicts for a program.
+"""Runs against their baseline -> the ladder for a person, CSV, and Markdown.
 
 Knows: the ladder's columns, in every format, and how it reads at 80 and at 120 columns.
 Does not know: where comparisons come from; it prints nothing and opens no file.
@@ -11,8 +11,10 @@ from dataclasses import asdict, dataclass
 from itertools import groupby
 
 from rich.console import RenderableType
+from rich.text import Text
 
 from edge_judge.analysis.compare import Comparison, RunSummary
+from edge_judge.analysis.ladders import LadderDecision
 from edge_judge.metrics.scoring import near_chance
 from edge_judge.records import Figure, Identity
 from edge_judge.report.columns import (
@@ -26,6 +28,7 @@ from edge_judge.report.columns import (
     markdown_text,
     terminal_table,
 )
+from edge_judge.report.decision import not_looked_at
 from edge_judge.report.formatting import (
     UNDEFINED,
     count,
@@ -41,6 +44,7 @@ from edge_judge.report.formatting import (
     value,
 )
 from edge_judge.report.scores import BASELINES, NEAR_CHANCE, STRICT, always, people_note
+from edge_judge.report.sentence import sentence
 
 
 @dataclass(frozen=True, slots=True)
@@ -168,33 +172,15 @@ def columns() -> tuple[Column[Rung], ...]:
     return QUALITY + COST
 
 
-def comparison_json(comparison: Comparison) -> dict[str, object]:
-    """A comparison as `compare --json` prints it; `drop` and `smallest_loss` in points, `kld` in nats, bytes."""
-    run = comparison.run
-    return {
-        **asdict(run.identity),
-        "baseline": _baseline_json(comparison.baseline),
-        "pairs": comparison.pairs,
-        "verdicts": comparison.verdicts,
-        "trials": comparison.trials,
-        "accuracy": asdict(run.accuracy),
-        "drop": asdict(comparison.drop),
-        "p": comparison.p,
-        "p_holm": comparison.p_holm,
-        "smallest_loss": comparison.smallest_loss,
-        "flips": asdict(comparison.flips),
-        "kld": asdict(comparison.kld),
-        "baselines": {name: asdict(figure) for name, figure in comparison.baselines.items()},
-        "human_agreement": asdict(comparison.human_agreement),
-        "attainable": asdict(comparison.attainable),
-        "bytes": run.bytes,
-        "verdicts_per_minute": run.verdicts_per_minute,
-        "peak_rss": run.peak_rss,
-    }
-
-
-def ladder_table(comparisons: Sequence[Comparison], *, width: int = 80, color: bool = False) -> str:
-    """Runs against their baseline as `compare` and `demo` show them: one ladder for each benchmark.
+def ladder_table(
+    comparisons: Sequence[Comparison],
+    ladders: Sequence[LadderDecision] = (),
+    *,
+    width: int = 80,
+    color: bool = False,
+) -> str:
+    """Runs against their baseline as `compare` and `demo` show them: one ladder for each benchmark, and below it what
+    was decided; at the end, what was decided on several benchmarks together.
 
     The baseline comes first. A run compared with itself is the baseline's row and gets no second one. width:
     columns; where they are too few, what a run costs stands in a table of its own; color: False gives plain text
@@ -203,18 +189,29 @@ def ladder_table(comparisons: Sequence[Comparison], *, width: int = 80, color: b
     parts: list[RenderableType] = []
     for ladder in _ladders(comparisons):
         parts += [*_tables(_title(ladder), _rungs(ladder), width), notes(*_below_ladder(ladder))]
+        parts += [_answer(one) for one in ladders if one.is_alone_on(ladder[0].run.identity)]
+    parts += [_answer(one, f"{one.model} with --grammar {one.grammar}: ") for one in ladders if len(one.benchmarks) > 1]
     weak = any(_is_weak(lost, side) for lost in comparisons for side in (lost.run, lost.baseline))
     parts.append(
         notes(
             f"accuracy, drop, flips: {STRICT}",
             "drop: points of accuracy lost, with its 95 % interval",
             *LEGEND,
+            *(["what can be trusted: decided as `edge-judge choose` does, on all that was judged"] * bool(ladders)),
             "flips: right to wrong / wrong to right / wrong to another wrong",
             "KLD: mean divergence of the verdict's probabilities from the baseline's, in nats",
             *([NEAR_CHANCE] * weak),
         )
     )
     return render(parts, width, color)
+
+
+def _answer(ladder: LadderDecision, of: str = "") -> RenderableType:
+    """The sentence, and which schemes it does not speak of."""
+    text = [of + sentence(ladder.decisions)]
+    if ladder.unseen:
+        text.append(not_looked_at(ladder.unseen))
+    return Text("\n".join(text))
 
 
 def ladder_csv(comparisons: Sequence[Comparison]) -> str:
@@ -283,13 +280,3 @@ def _title(ladder: Sequence[Comparison]) -> str:
 def _setting(comparison: Comparison) -> tuple[str, str, str, str]:
     identity = comparison.run.identity
     return identity.benchmark, identity.model, identity.grammar, comparison.baseline.identity.scheme
-
-
-def _baseline_json(side: RunSummary) -> dict[str, object]:
-    return {
-        **asdict(side.identity),
-        "accuracy": asdict(side.accuracy),
-        "bytes": side.bytes,
-        "verdicts_per_minute": side.verdicts_per_minute,
-        "peak_rss": side.peak_rss,
-    }

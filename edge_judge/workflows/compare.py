@@ -1,15 +1,19 @@
 """What quantization cost: runs against a baseline, verdict by verdict, or against the published figures.
 
-Knows: what a baseline's name may mean. Does not know: how two runs are compared, how a comparison is shown.
+Knows: what a baseline's name may mean. Does not know: how two runs are compared or a ladder is decided, how that is
+shown.
 """
 
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 from pathlib import Path
 
 from edge_judge.analysis.compare import Comparison, Gate, adjusted, exceeds
 from edge_judge.analysis.compare import compare as compare_runs
+from edge_judge.analysis.ladders import LadderDecision, decide_ladders
+from edge_judge.analysis.paired_losses import Part
 from edge_judge.errors import RunError, UsageError, nearest
 from edge_judge.metrics import published
 from edge_judge.metrics.recorded import RecordedRun
@@ -17,7 +21,7 @@ from edge_judge.records import ProgressListener
 from edge_judge.report.scores import ScoreRow
 from edge_judge.runs import folder as run_folder
 from edge_judge.runs import packs
-from edge_judge.workflows.options import RunsOptions
+from edge_judge.workflows.options import MARGIN, RunsOptions
 from edge_judge.workflows.packs import run_of_pack
 from edge_judge.workflows.published import read_published
 from edge_judge.workflows.recorded import RunReader, require_runs
@@ -26,18 +30,39 @@ from quantize import schemes
 PUBLISHED = "published"  # the baseline's name that is no run
 
 
+@dataclass(frozen=True, slots=True)
+class ComparedRuns:
+    """comparisons: of each run with its baseline, which may be itself, by benchmark, model and grammar, the largest
+    file first; ladders: which schemes agree with the baseline and which can be trusted, where that can be told.
+    """
+
+    comparisons: tuple[Comparison, ...]
+    ladders: tuple[LadderDecision, ...]
+
+
 def compare(
-    runs: RunsOptions = RunsOptions(), baseline: str = "f16", listener: ProgressListener = ProgressListener()
-) -> list[Comparison]:
-    """Each run against its baseline, which may be itself: by benchmark, model and grammar, the largest file first.
+    runs: RunsOptions = RunsOptions(),
+    baseline: str = "f16",
+    margin: float = MARGIN,
+    listener: ProgressListener = ProgressListener(),
+) -> ComparedRuns:
+    """Each run against its baseline.
 
     baseline: a scheme, whose runs are searched beside those that are compared; a pack; or a run's folder. For the
-    published figures see `compare_published`. Raises RunError for runs that cannot be compared.
+    published figures see `compare_published`. margin: points of accuracy that may be lost.
+
+    Raises RunError for runs that cannot be compared.
     """
     reader = RunReader(runs.data)
     recorded = require_runs(runs, reader, listener)
-    comparisons = [compare_runs(run, find_baseline(path, run, baseline, reader)) for path, run in recorded.items()]
-    return adjusted(sorted(comparisons, key=_place))
+    return compared([Part(run, find_baseline(path, run, baseline, reader)) for path, run in recorded.items()], margin)
+
+
+def compared(parts: Sequence[Part], margin: float) -> ComparedRuns:
+    """Runs with their baselines, in any order."""
+    comparisons = sorted((compare_runs(part.run, part.baseline) for part in parts), key=_place)
+    in_order = sorted(parts, key=lambda part: part.benchmark.name)
+    return ComparedRuns(tuple(adjusted(comparisons)), tuple(decide_ladders(in_order, margin)))
 
 
 def exceeding(comparisons: Sequence[Comparison], points: float, gate: Gate = "point") -> list[str]:

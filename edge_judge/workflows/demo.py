@@ -11,18 +11,19 @@ from subprocess import DEVNULL, PIPE, Popen
 
 from platformdirs import user_cache_path
 
-from edge_judge.analysis.compare import Comparison, adjusted, compare
+from edge_judge.analysis.paired_losses import Part
 from edge_judge.errors import RunError
 from edge_judge.records import Identity, ProgressListener
 from edge_judge.report.formatting import short_size
 from edge_judge.runs import folder as run_folder
-from edge_judge.workflows.options import POCKET
+from edge_judge.workflows.compare import ComparedRuns, compared
+from edge_judge.workflows.options import MARGIN, POCKET
 from edge_judge.workflows.recorded import RunReader
 
 LADDER = ("f16", "q8_0", "q6_k", "q4_k_m", "q3_k_m", "q2_k")
 
 
-def demo(results: Path | str | None = None, listener: ProgressListener = ProgressListener()) -> list[Comparison]:
+def demo(results: Path | str | None = None, listener: ProgressListener = ProgressListener()) -> ComparedRuns:
     """Quantize the embedded judge to six schemes, judge its benchmark anew with each, and compare with f16.
 
     results: where the runs are kept, None for `demo_folder()`.
@@ -34,7 +35,7 @@ def demo(results: Path | str | None = None, listener: ProgressListener = Progres
         run = reader.read(run_folder.folder(folder, Identity(POCKET, POCKET, scheme, "pairwise")))
         listener.note(f"{scheme:7} {short_size(run.run.bytes):>8}, {len(run.run.verdicts)} verdicts")
         runs.append(run)
-    return adjusted([compare(run, runs[0]) for run in runs])
+    return compared([Part(run, runs[0]) for run in runs], MARGIN)
 
 
 def demo_folder() -> Path:

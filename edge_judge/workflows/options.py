@@ -14,6 +14,7 @@ POCKET = "pocket"  # the judge and the benchmark that come with the package
 RESULTS = Path("results")
 SPEED_GRAMMARS = ("pairwise", "pairwise-cot", "pointwise")
 SPEED_SECONDS = 4.0
+MARGIN = 2.0  # points of accuracy that a scheme may lose, unless told otherwise
 
 
 class Options:
@@ -121,7 +122,7 @@ class ChooseSettings(Options):
     """
 
     results: Path = RESULTS
-    margin: float = 2.0
+    margin: float = MARGIN
     seed: int = 0
     budget: float | None = None
     max_pairs: int | None = None
@@ -135,7 +136,7 @@ class ReportSettings(Options):
 
     out: Path = Path("report.html")
     baseline: str = "f16"
-    margin: float = 2.0
+    margin: float = MARGIN
     chart: Path | None = None
 
 

@@ -5,17 +5,19 @@ Knows: which runs are on the page, and with which each is compared. Does not kno
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
 from edge_judge.analysis import leaderboard
 from edge_judge.analysis.compare import Comparison, adjusted, compare
+from edge_judge.analysis.ladders import decide_ladders
+from edge_judge.analysis.paired_losses import Part
 from edge_judge.errors import RunError, UsageError, nearest
 from edge_judge.metrics.recorded import RecordedRun
 from edge_judge.records import ProgressListener
-from edge_judge.report.page import answer, document
+from edge_judge.report.page import document
 from edge_judge.report.page.data import Entry, Report
 from edge_judge.report.page.picture import picture
 from edge_judge.runs import folder as run_folder
@@ -66,8 +68,8 @@ def read_report(runs: RunsOptions, settings: ReportSettings, listener: ProgressL
     )
     entries = _entries({**named, **siblings}, baseline, remarks)
     judges = leaderboard.build([entry.run for entry in entries], read_published())
-    answers = answer.alone(entries, settings.margin), answer.together(entries, settings.margin)
-    return Report(tuple(entries), judges, settings.margin, baseline, *answers, tuple(dict.fromkeys(remarks)))
+    ladders = decide_ladders(_parts(entries), settings.margin)
+    return Report(tuple(entries), judges, settings.margin, baseline, tuple(ladders), tuple(dict.fromkeys(remarks)))
 
 
 def _scheme(name: str) -> str:
@@ -84,6 +86,10 @@ def _entries(runs: Mapping[Path, RecordedRun], baseline: str, remarks: list[str]
     compared = [path for path, lost in losses.items() if lost]
     losses |= dict(zip(compared, adjusted([lost for lost in losses.values() if lost]), strict=True))
     return [Entry(run, losses[path], places[siblings[path]] if losses[path] else None) for path, run in runs.items()]
+
+
+def _parts(entries: Sequence[Entry]) -> list[Part]:
+    return [Part(entry.run, entries[entry.baseline].run) for entry in entries if entry.baseline is not None]
 
 
 def _comparison(run: RecordedRun, baseline: RecordedRun | None, scheme: str, remarks: list[str]) -> Comparison | None:

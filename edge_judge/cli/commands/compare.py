@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING, Literal
 
 import click
+from click.core import ParameterSource
 
 from edge_judge.cli import options, terminal
 from edge_judge.cli.errors import TOO_MUCH_LOST
@@ -43,42 +44,55 @@ HEADING = "decide"
     show_default=True,
     help="What --max-drop is held against: the drop as measured, or the upper end of its 95 % interval.",
 )
+@options.margin
 @options.data
 @options.results
 @options.as_json
 @options.collected(runs=RunsOptions)
 def compare(
-    runs: RunsOptions, baseline: str, max_drop: float | None, gate: Literal["point", "bound"], as_json: bool
+    runs: RunsOptions,
+    baseline: str,
+    max_drop: float | None,
+    gate: Literal["point", "bound"],
+    margin: float,
+    as_json: bool,
 ) -> None:
     """Compare runs with a baseline, verdict by verdict.
 
-    RUNS are folders of runs; without one, all complete runs under the results folder.
+    Below each ladder stands which scheme can be trusted, as `choose` tells it, from all pairs that were judged. RUNS
+    are folders of runs; without one, all complete runs under the results folder.
     """
     from edge_judge.workflows.compare import PUBLISHED
 
     if gate == "bound" and max_drop is None:
         raise UsageError("--gate does nothing without --max-drop", "say for example: --max-drop 2 --gate bound")
+    given = click.get_current_context().get_parameter_source("margin")
+    if baseline == PUBLISHED and given is ParameterSource.COMMANDLINE:
+        raise UsageError("--margin does nothing with --baseline published", "--max-drop is a limit for these too")
     if baseline == PUBLISHED:
         lost = _against_published(runs, max_drop, gate, as_json)
     else:
-        lost = _against_run(runs, baseline, max_drop, gate, as_json)
+        lost = _against_run(runs, baseline, margin, max_drop, gate, as_json)
     if lost:
         said = "more than {:g} points lost" if gate == "point" else "not shown to lose at most {:g} points"
         terminal.note(f"{said.format(max_drop)}: {', '.join(lost)}")
         raise SystemExit(TOO_MUCH_LOST)
 
 
-def _against_run(runs: RunsOptions, baseline: str, max_drop: float | None, gate: Gate, as_json: bool) -> Sequence[str]:
+def _against_run(
+    runs: RunsOptions, baseline: str, margin: float, max_drop: float | None, gate: Gate, as_json: bool
+) -> Sequence[str]:
     """Print the comparisons. Returns the names of those that lost too much."""
-    from edge_judge.report.ladder import comparison_json, ladder_table
+    from edge_judge.report.comparison import comparisons_json
+    from edge_judge.report.ladder import ladder_table
     from edge_judge.workflows import compare as workflow
 
-    comparisons = workflow.compare(runs, baseline, terminal.TerminalListener())
+    found = workflow.compare(runs, baseline, margin, terminal.TerminalListener())
     if as_json:
-        click.echo(json.dumps([comparison_json(comparison) for comparison in comparisons], indent=2))
+        click.echo(json.dumps(comparisons_json(found.comparisons, found.ladders), indent=2))
     else:
-        click.echo(ladder_table(comparisons, width=terminal.width(), color=terminal.color()))
-    return () if max_drop is None else workflow.exceeding(comparisons, max_drop, gate)
+        click.echo(ladder_table(found.comparisons, found.ladders, width=terminal.width(), color=terminal.color()))
+    return () if max_drop is None else workflow.exceeding(found.comparisons, max_drop, gate)
 
 
 def _against_published(runs: RunsOptions, max_drop: float | None, gate: Gate, as_json: bool) -> Sequence[str]:

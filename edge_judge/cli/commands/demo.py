@@ -22,14 +22,15 @@ def demo(results: Path | None, as_json: bool) -> None:
     It is quantized to six schemes, judges its benchmark with each, and the runs are compared. They are judged anew
     each time.
     """
-    from edge_judge.report.ladder import comparison_json, ladder_table
+    from edge_judge.report.comparison import comparisons_json
+    from edge_judge.report.ladder import ladder_table
     from edge_judge.workflows import demo as workflow
 
     start = time.monotonic()
     folder = results or workflow.demo_folder()
-    comparisons = workflow.demo(folder, terminal.TerminalListener())
+    found = workflow.demo(folder, terminal.TerminalListener())
     if as_json:
-        click.echo(json.dumps([comparison_json(comparison) for comparison in comparisons], indent=2))
+        click.echo(json.dumps(comparisons_json(found.comparisons, found.ladders), indent=2))
         return
-    click.echo(ladder_table(comparisons, width=terminal.width(), color=terminal.color()))
+    click.echo(ladder_table(found.comparisons, found.ladders, width=terminal.width(), color=terminal.color()))
     terminal.note(f"{time.monotonic() - start:.0f} s; the runs are in {folder}")

@@ -6,11 +6,12 @@ Does not know: HTML, files. It computes no figure: each comes from metrics or an
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import asdict, dataclass, field
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import asdict, dataclass
 from typing import TypeAlias
 
 from edge_judge.analysis.compare import Comparison, RunSummary, summary
+from edge_judge.analysis.ladders import LadderDecision
 from edge_judge.analysis.leaderboard import Cell, Leaderboard, LeaderboardRow
 from edge_judge.analysis.selective import coverage_points, risk_coverage
 from edge_judge.errors import RunError
@@ -22,6 +23,7 @@ from edge_judge.report import formatting, ladder
 from edge_judge.report.columns import Column, Row
 from edge_judge.report.ladder import Rung
 from edge_judge.report.leaderboard import OUTSIDE, PARTIAL, PROFILES
+from edge_judge.report.sentence import sentence
 
 Setting: TypeAlias = tuple[str, str, str]  # benchmark, model, grammar: what may be laid side by side
 Json: TypeAlias = "dict[str, Json] | list[Json] | str | float | int | bool | None"
@@ -56,16 +58,15 @@ class Entry:
 
 @dataclass(frozen=True, slots=True)
 class Report:
-    """All that the page shows. margin: points of accuracy that may be lost. alone, together: the answers in a sentence,
-    on one benchmark and on all of a judge's, where there are any. remarks: what is missing from the page, and why.
+    """All that the page shows. margin: points of accuracy that may be lost. ladders: what was decided at that margin,
+    where there is anything to decide. remarks: what is missing from the page, and why.
     """
 
     entries: tuple[Entry, ...]
     judges: Leaderboard
     margin: float
     baseline: str
-    alone: Mapping[Setting, str] = field(default_factory=dict)
-    together: Mapping[tuple[str, str], str] = field(default_factory=dict)
+    ladders: tuple[LadderDecision, ...] = ()
     remarks: tuple[str, ...] = ()
 
     def settings(self) -> dict[Setting, list[int]]:
@@ -231,10 +232,11 @@ def _settings(report: Report) -> Iterator[dict[str, Json]]:
     for setting, places in report.settings().items():
         benchmark, model, grammar = setting
         largest = max((entries[place].run for place in places), key=lambda run: run.score.pairs)
-        sentences = (report.together.get((model, grammar)), report.alone.get(setting))
+        ladders = [one for one in report.ladders if (one.model, one.grammar) == (model, grammar)]
+        answers = [one for one in reversed(ladders) if benchmark in one.benchmarks]  # on several together first
         runs: list[Json] = [*sorted(places, key=lambda place: -entries[place].run.run.bytes)]
         yield {
-            "sentences": [text for text in sentences if text is not None],
+            "sentences": [sentence(one.decisions) for one in answers],
             "benchmark": benchmark,
             "model": model,
             "grammar": grammar,
