@@ -42,6 +42,7 @@ bench: setup  ## judging, beside llama-cpp-python and llama-server: hours; takes
 bench-choose: setup  ## errors and savings of the sequential test, simulated: minutes
 	$(BIN)/python -m pip install --quiet altair
 	$(BIN)/python benchmarks/sequential.py
+	$(BIN)/python benchmarks/exact_design.py
 
 validate: setup  ## do the statements hold: promised and found errors of every one, simulated: minutes
 	$(BIN)/python benchmarks/validate.py

@@ -21,7 +21,6 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 from scipy.stats import hypergeom
-from sequential_chart import draw
 
 ROOT = Path(__file__).resolve().parent.parent
 sys.path[:0] = [str(ROOT)]
@@ -204,6 +203,8 @@ def table(needed: list[PairsNeeded]) -> str:
 
 
 def main() -> None:
+    from sequential_chart import draw  # needs altair
+
     needed = [
         pairs_needed(pairs, flips, population) for population in (False, True) for pairs in SIZES for flips in FLIPS
     ]

@@ -42,10 +42,20 @@ def test_two_way_variance_is_the_sum_of_three_sandwiches(seed: int) -> None:
 
 @pytest.mark.parametrize("seed", range(3))
 def test_one_way_variance_is_that_of_statsmodels(seed: int) -> None:
-    api = pytest.importorskip("statsmodels.api")
+    api = pytest.importorskip("statsmodels.api", reason="compares with statsmodels: pip install '.[test]'")
     values, first, _ = crossed(seed)
     fit = api.OLS(values, np.ones(len(values))).fit(cov_type="cluster", cov_kwds={"groups": first})
     assert float(one_way_variance(values, first)) == pytest.approx(fit.cov_params()[0, 0])
+
+
+@pytest.mark.parametrize("seed", range(3))
+def test_one_way_variance_is_that_of_generalized_estimating_equations(seed: int) -> None:
+    api = pytest.importorskip("statsmodels.api", reason="compares with statsmodels: pip install '.[test]'")
+    values, first, _ = crossed(seed)
+    hits = (values > 0).astype(float)
+    fit = api.GEE(hits, np.ones(len(hits)), groups=first, family=api.families.Gaussian()).fit(cov_type="robust")
+    clusters = len(set(first.tolist()))  # theirs is not corrected for how few there are
+    assert float(one_way_variance(hits, first)) == pytest.approx(fit.cov_params()[0, 0] * clusters / (clusters - 1))
 
 
 def test_a_second_clustering_that_says_nothing_new_stretches_by_nothing() -> None:

@@ -19,15 +19,20 @@ from pages import entries, report
 from edge_judge.analysis.ladders import decide_ladders
 from edge_judge.analysis.leaderboard import build as leaderboard
 from edge_judge.analysis.paired_losses import Part
+from edge_judge.analysis.slices import slices
+from edge_judge.benchmarks import load
 from edge_judge.metrics import recorded
 from edge_judge.metrics.alignment import align
 from edge_judge.metrics.calibration import reliability
 from edge_judge.metrics.recorded import RecordedRun
 from edge_judge.records import Pair, Verdict
+from edge_judge.report.formatting import DASH
 from edge_judge.report.page.charts import ladders
-from edge_judge.report.page.data import DASH, Report, figures, headline
+from edge_judge.report.page.data import Report, figures, headline
 from edge_judge.report.page.document import build, embedded
 from edge_judge.report.page.pairs import human, pairs, wrong
+from edge_judge.report.page.slices import slice_tables
+from edge_judge.report.slices import slices_table
 
 HOSTILE = "</script><script>alert(1)</script><!--<script> \u2028\u2029 & \ud800 {{SCRIPT}} \x00"
 
@@ -221,6 +226,29 @@ def test_a_judge_on_several_benchmarks_has_a_sentence_on_all_of_them_and_one_on_
         on_both, on_one = setting["sentences"]
         assert "within 2 points on new pairs like those of one and two" in on_both and "pooled" in on_both
         assert f"new pairs like those of {name}: " in on_one
+
+
+def test_a_run_is_shown_by_category_and_length_as_the_terminal_shows_it() -> None:
+    judged = replace(load("pocket"), name="toy")
+    base, other = random_verdicts(1, judged), random_verdicts(2, judged)
+    sides = [RecordedRun(run(said, scheme), judged) for said, scheme in ((base, "f16"), (other, "q4_k_m"))]
+    found = slices([(sides[1], sides[0])], "pocket")
+    by_category, by_length = slice_tables(found)
+    assert by_category["headings"] == ["category", "pairs", "accuracy %", "drop, points", "p", "adjusted p"]
+    shown = slices_table([found], width=200)
+    for row in (*by_category["rows"], *by_length["rows"]):
+        assert re.search(r"\s+".join(re.escape(text) for text in row if text not in ("", DASH)), shown)
+    assert by_category["about"][0] in " ".join(shown.split())
+    alone = slice_tables(slices([(sides[0], None)], "pocket"))
+    assert [len(table["headings"]) for table in alone] == [3, 3]
+
+
+def test_a_benchmark_without_categories_and_lengths_that_differ_has_no_slices() -> None:
+    judged = benchmark("a", "b", "a")
+    side = RecordedRun(run(verdicts(("a", "a"), ("b", "b"), ("a", "b"))), judged)
+    equal = tuple(replace(pair, a="same length", b="length same") for pair in judged.pairs)
+    assert slice_tables(slices([(replace(side, benchmark=replace(judged, pairs=equal)), None)], "toy")) == []
+    assert slice_tables(None) == []
 
 
 def test_how_many_pairs_were_judged_is_told_where_runs_differ() -> None:

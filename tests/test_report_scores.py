@@ -11,6 +11,7 @@ from judgements import WHO, benchmark, compared, random_benchmark, random_verdic
 from edge_judge.analysis.compare import Comparison, adjusted
 from edge_judge.metrics.published import Published, against_published
 from edge_judge.records import Benchmark, Figure, Identity, Pair, Verdict
+from edge_judge.report.comparison import comparison_json
 from edge_judge.report.formatting import (
     count,
     divergence,
@@ -23,7 +24,6 @@ from edge_judge.report.formatting import (
     size,
     value,
 )
-from edge_judge.report.comparison import comparison_json
 from edge_judge.report.ladder import ladder_table
 from edge_judge.report.scores import ScoreRow, published_json, scores_table
 from edge_judge.runs.folder import score_json

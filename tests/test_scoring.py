@@ -388,6 +388,16 @@ def test_the_human_agreement_is_how_often_a_vote_is_with_the_majority_of_the_oth
     assert human_agreement(benchmark("a", (), ("b",))) == Figure(None)
 
 
+def test_of_two_votes_a_pair_the_human_agreement_is_the_one_in_fleiss_kappa() -> None:
+    rater = pytest.importorskip("statsmodels.stats.inter_rater", reason="pip install '.[test]'")
+    judged = random_benchmark(7, 200, votes=2)
+    counts = [[pair.labels.count(label) for label in LABELS] for pair in judged.pairs]
+    expected = sum((sum(column) / 400) ** 2 for column in zip(*counts, strict=True))
+    agreement = human_agreement(judged).value
+    assert agreement is not None
+    assert rater.fleiss_kappa(counts) == pytest.approx((agreement - expected) / (1 - expected))
+
+
 def test_the_human_agreement_knows_the_clusters() -> None:
     votes = [("a", "a") if place % 2 else ("a", "b") for place in range(40)]
     apart = human_agreement(benchmark(*votes))

@@ -49,7 +49,7 @@ def test_where_nothing_differs_all_is_as_expected() -> None:
 
 @given(st.lists(st.floats(0, 1), min_size=1, max_size=9))
 def test_holm_is_statsmodels_holm(probabilities: list[float]) -> None:
-    multitest = pytest.importorskip("statsmodels.stats.multitest")
+    multitest = pytest.importorskip("statsmodels.stats.multitest", reason="pip install '.[test]'")
     assert holm(probabilities) == pytest.approx(multitest.multipletests(probabilities, method="holm")[1])
 
 

@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from rich.console import Console, ConsoleOptions, RenderableType
 
 UNDEFINED = "-"
+DASH = "\N{EN DASH}"  # the same on the page
 NO_BREAK = "\N{NO-BREAK SPACE}"
 INTERVAL = re.compile(r"\S+ \[[^\[\]a-z]*\](?: %)?")
 MINUS = "\N{MINUS SIGN}"
@@ -99,6 +100,11 @@ def render(parts: Sequence[RenderableType], width: int, color: bool) -> str:
                 console.print()
             console.print(part)
     return "\n".join(line.rstrip() for line in captured.get().splitlines()) + "\n"
+
+
+def dash(text: str) -> str:
+    """The text for the page."""
+    return DASH if text == UNDEFINED else text
 
 
 def value(figure: Figure | None, shown: Callable[[float], str]) -> str:

@@ -18,6 +18,8 @@ from edge_judge.report.columns import INTERVAL_LINE, Value, csv_text
 from edge_judge.report.formatting import UNDEFINED, interval, notes, percent, points, probability, render, table, value
 
 TOO_FEW = "too few"
+CATEGORY_HEADINGS = ("pairs", "accuracy %" + INTERVAL_LINE, "drop, points" + INTERVAL_LINE, "p", "adjusted\np")
+LENGTH_HEADINGS = ("pairs", "accuracy %" + INTERVAL_LINE, "baseline", "drop, points" + INTERVAL_LINE)
 TRAITS: Mapping[str, tuple[str, str]] = {  # in JSON: in the table, and its unit there
     "position_bias": ("position bias, points", "points"),
     "hidden_mass": ("hidden mass, %", "percent"),
@@ -77,7 +79,7 @@ def slices_table(found: Sequence[Slices], *, width: int = 80, color: bool = Fals
     """
     parts: list[RenderableType] = []
     for one in found:
-        about = list(_about_categories(one))
+        about = list(about_categories(one))
         parts += [_categories(one), *([notes(*about)] if about else []), _about_judge(one)]
         if one.length is not None:
             parts.append(_length(one.length))
@@ -102,12 +104,17 @@ def _worst_first(one: Slices) -> list[Slice]:
 
 
 def _categories(one: Slices) -> RenderableType:
+    headers = ["category", *CATEGORY_HEADINGS[: None if one.baseline else 2]]
+    return table(_title(one), headers, category_rows(one), frozenset({2 if one.baseline is None else 3}))
+
+
+def category_rows(one: Slices) -> list[list[str]]:
+    """A row for all pairs, and one for each category, the worst first: its name, then what CATEGORY_HEADINGS say, the
+    first two of them without a baseline.
+    """
     if one.baseline is None:
-        headers = ["category", "pairs", "accuracy %" + INTERVAL_LINE]
-        rows = [[row.name or "none", f"{row.pairs:,}", interval(row.accuracy, percent)] for row in _all(one)]
-        return table(_title(one), headers, rows, frozenset({2}))
-    headers = ["category", "pairs", "accuracy %" + INTERVAL_LINE, "drop, points" + INTERVAL_LINE, "p", "adjusted\np"]
-    rows = [
+        return [[row.name or "none", f"{row.pairs:,}", interval(row.accuracy, percent)] for row in _all(one)]
+    return [
         [
             row.name or "none",
             f"{row.pairs:,}",
@@ -118,14 +125,14 @@ def _categories(one: Slices) -> RenderableType:
         ]
         for row in _all(one)
     ]
-    return table(_title(one), headers, rows, frozenset({3}))
 
 
 def _all(one: Slices) -> list[Slice]:
     return [one.whole, *_worst_first(one)]
 
 
-def _about_categories(one: Slices) -> Iterator[str]:
+def about_categories(one: Slices) -> Iterator[str]:
+    """What to make of them, a line each."""
     if one.worst is not None:
         worst = one.worst
         chance = " and chance alone may explain it" if (worst.adjusted_p or 0.0) > LEVEL else ""
@@ -157,6 +164,14 @@ def _about_judge(one: Slices) -> RenderableType:
 
 
 def _length(length: Parity) -> RenderableType:
+    headers = ["by length", *LENGTH_HEADINGS[: 4 if length.was.value is not None else 2]]
+    return table("", headers, length_rows(length))
+
+
+def length_rows(length: Parity) -> list[list[str]]:
+    """Where the longer answer is right, where the shorter is, and the gap: the name, then what LENGTH_HEADINGS say, the
+    first two of them without a baseline.
+    """
     compared = length.was.value is not None
     slices = (length.favoured, length.other)
     rows = [
@@ -169,9 +184,7 @@ def _length(length: Parity) -> RenderableType:
         for row in slices
     ]
     gap = [value(length.was, points), interval(_turned(length.change), points)] * compared
-    rows.append(["gap, points", "", interval(length.gap, points), *gap])
-    was = ["baseline", "drop, points" + INTERVAL_LINE] * compared
-    return table("", ["by length", "pairs", "accuracy %" + INTERVAL_LINE, *was], rows)
+    return [*rows, ["gap, points", "", interval(length.gap, points), *gap]]
 
 
 def _turned(change: Figure) -> Figure:
@@ -212,7 +225,7 @@ def _legend(found: Sequence[Slices]) -> Iterator[str]:
         yield f"{TOO_FEW}: fewer than {FEWEST} independent questions, not tested"
     yield "hidden mass: probability off the legal verdicts; overconfidence: mean probability less accuracy"
     if any(one.length for one in found):
-        yield "gap: more often right where the longer answer is right; above 0 the judge likes length"
+        yield "gap: more often right where the longer answer is right; above 0 the judge favours long answers"
     if any(one.authors for one in found):
         yield (
             "preference: more often right where this author's answer is right than where the other's is; "

@@ -14,6 +14,7 @@ from edge_judge.analysis import leaderboard
 from edge_judge.analysis.compare import Comparison, adjusted, compare
 from edge_judge.analysis.ladders import decide_ladders
 from edge_judge.analysis.paired_losses import Part
+from edge_judge.analysis.slices import Slices, slices
 from edge_judge.errors import RunError, UsageError, nearest
 from edge_judge.metrics.recorded import RecordedRun
 from edge_judge.records import ProgressListener
@@ -85,7 +86,17 @@ def _entries(runs: Mapping[Path, RecordedRun], baseline: str, remarks: list[str]
     losses = {path: _comparison(run, runs.get(siblings[path]), baseline, remarks) for path, run in runs.items()}
     compared = [path for path, lost in losses.items() if lost]
     losses |= dict(zip(compared, adjusted([lost for lost in losses.values() if lost]), strict=True))
-    return [Entry(run, losses[path], places[siblings[path]] if losses[path] else None) for path, run in runs.items()]
+    baselines = {path: runs[siblings[path]] if losses[path] else None for path in runs}
+    return [
+        Entry(run, losses[path], places[siblings[path]] if losses[path] else None, _slices(run, baselines[path]))
+        for path, run in runs.items()
+    ]
+
+
+def _slices(run: RecordedRun, baseline: RecordedRun | None) -> Slices:
+    """Of the run alone where it is its own baseline, or has none."""
+    beside = None if baseline is None or baseline.identity == run.identity else baseline
+    return slices([(run, beside)], run.benchmark.name)
 
 
 def _parts(entries: Sequence[Entry]) -> list[Part]:

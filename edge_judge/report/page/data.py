@@ -14,6 +14,7 @@ from edge_judge.analysis.compare import Comparison, RunSummary, summary
 from edge_judge.analysis.ladders import LadderDecision
 from edge_judge.analysis.leaderboard import Cell, Leaderboard, LeaderboardRow
 from edge_judge.analysis.selective import coverage_points, risk_coverage
+from edge_judge.analysis.slices import Slices
 from edge_judge.errors import RunError
 from edge_judge.metrics.calibration import reliability
 from edge_judge.metrics.recorded import RecordedRun
@@ -21,26 +22,28 @@ from edge_judge.metrics.scoring import DEPARTURES, near_chance
 from edge_judge.records import Figure, Identity
 from edge_judge.report import formatting, ladder
 from edge_judge.report.columns import Column, Row
+from edge_judge.report.formatting import DASH, dash
 from edge_judge.report.ladder import Rung
 from edge_judge.report.leaderboard import OUTSIDE, PARTIAL, PROFILES
+from edge_judge.report.page.slices import slice_tables
 from edge_judge.report.sentence import sentence
 
 Setting: TypeAlias = tuple[str, str, str]  # benchmark, model, grammar: what may be laid side by side
 Json: TypeAlias = "dict[str, Json] | list[Json] | str | float | int | bool | None"
 
-DASH = "\N{EN DASH}"  # what is undefined, for a reader
 CURVE = 200  # points of a curve that are drawn: as many as a screen can tell apart
 
 
 @dataclass(frozen=True, slots=True)
 class Entry:
     """A run on the page. comparison: with its baseline, itself where it is one; None where there is none to compare
-    with. baseline: its place among the entries.
+    with. baseline: its place among the entries. slices: the run by category and length, beside its baseline.
     """
 
     run: RecordedRun
     comparison: Comparison | None = None
     baseline: int | None = None
+    slices: Slices | None = None
 
     @property
     def identity(self) -> Identity:
@@ -104,10 +107,6 @@ def with_interval(figure: Figure, shown: Callable[[float], str] = formatting.per
     return dash(formatting.interval(figure, shown))
 
 
-def dash(text: str) -> str:
-    return DASH if text == formatting.UNDEFINED else text
-
-
 def _run(entry: Entry, margin: float) -> dict[str, Json]:
     drop = entry.comparison.drop if entry.comparison else None
     return {
@@ -119,6 +118,7 @@ def _run(entry: Entry, margin: float) -> dict[str, Json]:
         "behaviour": _cells(BEHAVIOUR, entry),
         "bins": _bins(entry),
         "risk": _risk(entry),
+        "slices": slice_tables(entry.slices),
     }
 
 

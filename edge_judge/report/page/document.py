@@ -17,8 +17,9 @@ import re
 from collections.abc import Sequence
 from pathlib import Path
 
+from edge_judge.report.formatting import DASH
 from edge_judge.report.page.charts import BY_SIZE, BY_SPEED, Chart, Ladder, fullest, ladders
-from edge_judge.report.page.data import DASH, Report, figures, headline
+from edge_judge.report.page.data import Report, figures, headline
 from edge_judge.report.page.drawing import HEIGHT, LARGE, SMALL, drawing
 from edge_judge.report.page.pairs import pairs
 from edge_judge.report.page.svg import element, text

@@ -136,6 +136,18 @@ function table(id, cells) {
       ...page.runs[place][cells].map((text, column) => column ? tag("td", {}, text) : tag("th", { scope: "row" }, text))))));
 }
 
+function slices() {
+  const run = page.runs[state.run];
+  byId("slices").hidden = !run.slices.length;
+  byId("sliced").textContent = run.scheme;
+  byId("slice-tables").replaceChildren(...run.slices.flatMap(({ headings, rows, about }) => [
+    tag("div", { class: "wide", tabindex: 0, role: "region", "aria-label": `${run.scheme} ${headings[0]}` }, tag("table", {},
+      tag("thead", {}, tag("tr", {}, ...headings.map((name) => tag("th", { scope: "col" }, name)))),
+      tag("tbody", {}, ...rows.map((cells) => tag("tr", {},
+        ...cells.map((text, column) => column ? tag("td", {}, text) : tag("th", { scope: "row" }, text))))))),
+    ...about.map((line) => tag("p", { class: "notes" }, line))]));
+}
+
 function judges() {
   const { benchmarks, rows, notes } = page.judges;
   byId("judges").append(
@@ -162,6 +174,7 @@ function draw() {
   byId("about").textContent = `${settingName(shown)} on ${shown.benchmark}, ${shown.pairs}.${agreement}${most}`;
   accuracy();
   table("flips", "ladder");
+  slices();
   calibration();
   risk();
   bias();

@@ -15,7 +15,8 @@ from collections import Counter
 from collections.abc import Callable, Iterable, Mapping, Sequence
 
 from edge_judge.records import LABELS, ORDERS, Order, Pair, Verdict
-from edge_judge.report.page.data import DASH, Entry, Json
+from edge_judge.report.formatting import DASH
+from edge_judge.report.page.data import Entry, Json
 
 CODES = {"a": "a", "b": "b", "tie": "t", None: "-"}
 UNJUDGED = " "
