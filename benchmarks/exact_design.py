@@ -4,9 +4,9 @@
 
 The formula for a design of fixed size takes what was lost for normally distributed. With few flips it is not, and a
 test by the formula is wrong more often than 2.5 %. The exact test here is wrong in at most 2.5 % whatever the share of
-flips: results are sorted by the score statistic (Tango 1998, Statistics in Medicine 17:891-908), and the least are taken
-for "within the margin" as long as no share of flips makes them likelier than 2.5 % where just the margin is lost (Hsueh,
-Liu & Chen 2001, Biometrics 57:478-483). A sequential test that is valid whatever is lost compares with this one.
+flips: results are sorted by the score statistic (Tango 1998, Statistics in Medicine 17:891-908), and the least are
+taken for "within the margin" as long as no share of flips makes them likelier than 2.5 % where just the margin is lost
+(Hsueh, Liu & Chen 2001, Biometrics 57:478-483). It is what a sequential test that is always valid compares with.
 
 With one verdict a pair the losses are -1, 0 and 1, so all shares of flips can be tried; with both orders, as judges are
 run, they cannot. New pairs, of a population; and own pairs, drawn without replacement.

@@ -1,4 +1,4 @@
-"""The exact design that `make bench-choose` holds ours against: its probabilities are scipy's, and it keeps its level."""
+"""The exact design that `make bench-choose` holds ours against: its probabilities are scipy's."""
 
 from __future__ import annotations
 
