@@ -6,7 +6,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 READY := $(VENV)/.ready
 
-.PHONY: setup demo test test-slow test-matrix fuzz validate bench bench-quantize bench-choose bench-memory bench-page check fix train pairs clean
+.PHONY: setup demo test test-slow test-matrix fuzz validate bench bench-busy bench-quantize bench-choose bench-memory bench-page check fix train pairs clean
 
 setup: $(READY)
 
@@ -38,6 +38,9 @@ bench-quantize: setup  ## memory, disk and time of quantizing; needs torch and a
 bench: setup  ## judging, beside llama-cpp-python and llama-server: hours; takes pip's cmake where the system has none
 	command -v cmake >/dev/null || $(BIN)/python -m pip install --quiet cmake
 	$(BIN)/python benchmarks/judge.py
+
+bench-busy: setup  ## judging beside busy processes, by number of threads: half an hour
+	$(BIN)/python benchmarks/busy.py
 
 bench-choose: setup  ## errors and savings of the sequential test, simulated: minutes
 	$(BIN)/python -m pip install --quiet altair

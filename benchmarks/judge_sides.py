@@ -23,6 +23,7 @@ from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing, contextmanager
 from dataclasses import asdict, dataclass
+from hashlib import sha256
 from pathlib import Path
 from typing import Any
 
@@ -47,6 +48,7 @@ class Measurement:
     it wrote.
 
     least: tokens of the prompts' prefix tree. beyond: peak memory beyond the GGUF and the key-value cache, in bytes.
+    digest: of all probabilities, to the last bit. threads: found to be the fastest for reading.
     """
 
     seconds: float
@@ -54,6 +56,8 @@ class Measurement:
     written: int | None = None
     least: int | None = None
     beyond: int | None = None
+    digest: str | None = None
+    threads: int | None = None
 
 
 # ---- llama-cpp-python -------------------------------------------------------------------------------------
@@ -198,23 +202,24 @@ class _Listener:
         self.evaluated += tokens
 
 
-def run_edge_judge(work: Work, gguf: Path) -> Measurement:
+def run_edge_judge(work: Work, gguf: Path, threads: int | None = None) -> Measurement:
     """As `eval` does it. Our time includes creating the context; the others create theirs when they load the model."""
     listener = _Listener()
     memory.forget_peak()
-    with closing(LocalEngine(gguf)) as engine:
+    with closing(LocalEngine(gguf, threads=threads)) as engine:
         engine.model.process  # noqa: B018  # loads the model before the clock starts
         start = time.perf_counter()
         job = prepare(engine, work.protocol, work.questions)
         todo = job.work()
-        for _ in todo.answers(listener.started, listener.done):
-            pass
+        answers = dict(todo.answers(listener.started, listener.done))
         seconds = time.perf_counter() - start
+        digest = sha256("\n".join(f"{index} {answers[index]!r}" for index in sorted(answers)).encode()).hexdigest()
+        found = engine.model.threads.reading
         peak = memory.peak()
         least = tree_tokens(job)
     cache = listener.footprint.cache if listener.footprint else 0
     beyond = peak - gguf.stat().st_size - cache
-    return Measurement(seconds, listener.evaluated, listener.evaluated - todo.tokens, least, beyond)
+    return Measurement(seconds, listener.evaluated, listener.evaluated - todo.tokens, least, beyond, digest, found)
 
 
 def tree_tokens(job: JudgingJob) -> int:
@@ -237,8 +242,13 @@ def main() -> None:
     parser.add_argument("--work", choices=judge_work.WORKS, required=True)
     parser.add_argument("--gguf", type=Path, required=True)
     parser.add_argument("--limit", type=int)
+    parser.add_argument("--threads", type=int, help=f"of {OURS}")
     options = parser.parse_args()
-    measurement = SIDES[options.side](judge_work.load(options.work, options.limit), options.gguf)
+    work = judge_work.load(options.work, options.limit)
+    if options.side == OURS:
+        measurement = run_edge_judge(work, options.gguf, options.threads)
+    else:
+        measurement = SIDES[options.side](work, options.gguf)
     print(json.dumps(asdict(measurement)))
 
 

@@ -272,11 +272,12 @@ CACHES: tuple[Cache, ...] = ("f16", "q8_0")
 @dataclass(frozen=True, slots=True)
 class Limits:
     """What the work may take. memory: bytes of the whole process, None for no limit; cache: the type of the numbers in
-    the key-value cache.
+    the key-value cache; polite: leave a processor to other programs, and let them go first.
     """
 
     memory: int | None = None
     cache: Cache = "f16"
+    polite: bool = False
 
 
 @dataclass(frozen=True, slots=True)

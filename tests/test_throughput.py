@@ -22,7 +22,7 @@ CONFIG = qwen2_config(num_hidden_layers=1, intermediate_size=256, vocab_size=304
 PAIRS = [Pair(str(n), f"Say {n}.", f"{n}", f"I'm sure it's {n + 1}") for n in range(5)]
 PAIRWISE = Protocol(grammar.load("pairwise"))
 RATES = Rates(
-    prompt=100.0, alone=4.0, together=20.0, slots=16, load_seconds=3.0, threads=2,
+    prompt=100.0, alone=4.0, together=20.0, slots=16, load_seconds=3.0, threads=2, writing_threads=2,
     peak_rss=0, cache=0, cache_cells=0, work=0,
 )  # fmt: skip
 

@@ -65,7 +65,11 @@ model = click.option(
 scheme = click.option("--scheme", help="Its quantization scheme.  [default: f16]")
 gguf = click.option("--gguf", type=FILE, help="Judge with this GGUF file instead.")
 # llama.cpp aborts the process above its own maximum (GGML_MAX_N_THREADS)
-threads = click.option("--threads", type=click.IntRange(min=1, max=512), help="Threads.  [default: physical cores]")
+threads = click.option(
+    "--threads",
+    type=click.IntRange(min=1, max=512),
+    help="Threads.  [default: as many as are fastest, found while it works]",
+)
 
 
 _SIZE = re.compile(r"(\d+|\d*\.\d+)\s*(?:([kmgt])(i?)b?|b)?", re.IGNORECASE)
@@ -100,7 +104,8 @@ cache = click.option(
 )
 
 
-limits = several(max_memory, cache)  # the fields of `Limits`
+polite = click.option("--polite", is_flag=True, help="Leave a core to other programs, and let them go first.")
+limits = several(max_memory, cache, polite)  # the fields of `Limits`
 judge = several(model, scheme, gguf, threads)  # the fields of `JudgeOptions`; `protocol` adds the chat template
 grammar = click.option(
     "--grammar",

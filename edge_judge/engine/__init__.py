@@ -9,6 +9,7 @@ Behind `local`:
     model.py       a loaded GGUF: text to tokens and back, its chat format, its metadata
     plan.py        an order of work in which no token is evaluated twice
     evaluator.py   evaluates a plan in a key-value cache, to read probabilities or to write
+    threads.py     how many threads a call should have; processors.py: those of this machine
     fitting.py     an evaluator with room for its plans that fits in memory
     candidates.py  legal texts as token paths, and their probabilities
     reasoning.py   writing under a guide; free_form.py: without one
@@ -20,7 +21,8 @@ Knows nothing about pairs, verdicts, or files of results.
 
 from edge_judge.engine.interface import Engine, Work
 from edge_judge.engine.local import LocalEngine, engine_for
-from edge_judge.engine.model import Model, physical_cores
+from edge_judge.engine.model import Model
+from edge_judge.engine.processors import physical_cores
 from edge_judge.engine.recorded import RecordedEngine
 
 __all__ = ["Engine", "LocalEngine", "Model", "RecordedEngine", "Work", "engine_for", "physical_cores"]

@@ -19,10 +19,13 @@ from edge_judge.engine.footprint import OVERHEAD, rounded_up
 from edge_judge.engine.llama import Cell, Context, ContextSize, Logits
 from edge_judge.engine.model import Model
 from edge_judge.engine.plan import Plan, Traversal, Window, windows
+from edge_judge.engine.processors import Stopwatch
+from edge_judge.engine.threads import Call
 from edge_judge.errors import ModelError
 from edge_judge.inference import Footprint, Tokens
 from edge_judge.records import Batching, Cache
 
+COMPANY = 1  # cells that a context keeps for itself
 TRUNK = 0  # the sequence id that keeps the last path; members are 1, 2, …
 
 
@@ -68,17 +71,17 @@ class Size:
 class Evaluator:
     """A key-value cache that many sequences share, and the work done in it. Raises ModelError if it cannot be made.
 
-    capacity: cells of the cache; footprint: the memory it takes; batching: how the work is divided into calls.
+    capacity: cells that its sequences may fill; footprint: the memory it takes; batching: how it is divided into calls.
     """
 
     def __init__(self, model: Model, batching: Batching, cache: Cache, size: Size) -> None:
         process = model.process
-        self.model, self.batching, self.capacity = model, batching, rounded_up(size.cells)
-        # fewer outputs than sequences: llama.cpp aborts
-        outputs = max(min(size.outputs, batching.cells), size.sequences)
-        sizes = ContextSize(self.capacity, batching.cells, batching.micro, size.sequences, outputs)
+        room = rounded_up(size.cells + COMPANY)
+        self.model, self.batching, self.capacity = model, batching, room - COMPANY
+        outputs = min(size.outputs, batching.cells)
+        sizes = ContextSize(room, batching.cells, batching.micro, size.sequences, outputs)
         try:
-            self._context = Context(model.loaded, sizes, cache, model.threads)
+            self._context = Context(model.loaded, sizes, cache)
         except ModelError as error:
             hint = "free some memory, or judge shorter texts" if cache == "f16" else "--cache f16 fits every model"
             raise ModelError(f"{model.path}: {error}", hint) from error
@@ -172,10 +175,13 @@ class Evaluator:
 
     def _decode(self, cells: Sequence[Cell], outputs: Container[int]) -> None:
         """Evaluate cells and keep the logits of those in `outputs`."""
+        tuner, watch = self.model.threads, Stopwatch()
+        threads = tuner.count(len(cells))
         try:
-            self._context.decode(cells, outputs)
+            self._context.decode(cells, outputs, threads)
         except ModelError as error:
             raise ModelError(f"{self.model.path}: {error}") from error
+        tuner.add(Call(threads, len(cells), *watch.read()))
 
 
 def _pending(live: Mapping[int, _Sequence[AnyWriter]], room: int) -> tuple[list[Cell], dict[int, int]]:

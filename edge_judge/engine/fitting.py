@@ -11,7 +11,7 @@ from collections.abc import Callable, Sequence
 from contextlib import closing
 
 from edge_judge.engine.batching import smaller
-from edge_judge.engine.evaluator import Evaluator, Size
+from edge_judge.engine.evaluator import COMPANY, Evaluator, Size
 from edge_judge.engine.footprint import OVERHEAD, cell_bytes, rounded_up, work_bytes
 from edge_judge.engine.model import Model
 from edge_judge.engine.plan import Plan
@@ -76,8 +76,8 @@ def _within(limits: Limits, model: Model, batching: Batching, size_for: Callable
 
 def _estimate(model: Model, batching: Batching, limits: Limits, size: Size) -> Footprint:
     """About what an evaluator of this size takes."""
-    cache = rounded_up(size.cells) * cell_bytes(model, limits.cache)
-    work = work_bytes(model, batching.micro, size.cells, max(size.outputs, size.sequences))
+    cache = rounded_up(size.cells + COMPANY) * cell_bytes(model, limits.cache)
+    work = work_bytes(model, batching.micro, size.cells, max(size.outputs, size.sequences + COMPANY))
     return Footprint(model.process + OVERHEAD, model.weights, cache, work)
 
 

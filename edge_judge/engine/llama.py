@@ -14,15 +14,18 @@ from functools import cached_property, lru_cache
 from pathlib import Path
 from typing import TypeAlias
 
-import llama_cpp
-import llama_cpp.llama_cpp as llama
 import numpy as np
 from numpy.typing import NDArray
 
 from edge_judge.engine.interrupts import interrupts_deferred
+from edge_judge.engine.processors import brief_spinning
 from edge_judge.errors import GrammarError, ModelError
 from edge_judge.inference import Tokens
 from edge_judge.records import Cache
+
+with brief_spinning():
+    import llama_cpp
+    import llama_cpp.llama_cpp as llama
 
 Logits: TypeAlias = NDArray[np.float32]
 Cell: TypeAlias = tuple[int, int, Sequence[int]]  # token, position, the sequence ids that share it
@@ -232,14 +235,15 @@ class ContextSize:
 class Context:
     """A key-value cache that sequences share, and the calls that fill it. Raises ModelError if it cannot be made.
 
-    cache: bytes of keys and values; work: bytes of the compute buffer and of the logits that are kept.
+    It needs a cell more than its sequences fill, see `decode`. cache: bytes of keys and values; work: bytes of the
+    compute buffer and of the logits that are kept.
     """
 
-    def __init__(self, model: LoadedModel, size: ContextSize, cache: Cache, threads: int) -> None:
+    def __init__(self, model: LoadedModel, size: ContextSize, cache: Cache) -> None:
         params = llama.llama_context_default_params()
-        params.n_ctx, params.n_batch, params.n_ubatch = size.cells, size.batch, size.micro
-        params.n_seq_max, params.n_outputs_max = size.sequences, size.outputs
-        params.n_threads = params.n_threads_batch = threads
+        params.n_ctx, params.n_batch, params.n_ubatch = size.cells, size.batch + 1, size.micro
+        params.n_seq_max = size.sequences + 1
+        params.n_outputs_max = max(size.outputs, params.n_seq_max)  # fewer: llama.cpp aborts
         params.kv_unified = True
         params.no_perf = True
         # Flash attention is left at llama.cpp's default, which is on if the device has it: on two cores a 0.5B model
@@ -254,7 +258,9 @@ class Context:
         self.cache, self.work = buffer_bytes("KV"), buffer_bytes("compute", "output")
         self._vocabulary = model.vocabulary
         self._memory = llama.llama_get_memory(self._handle)
-        self._batch = llama.llama_batch_init(size.batch, 0, size.sequences)
+        self._batch = llama.llama_batch_init(size.batch + 1, 0, size.sequences)
+        self._micro, self._company = size.micro, size.sequences
+        self._divides_one = cache == "f16"
 
     def close(self) -> None:
         llama.llama_batch_free(self._batch)
@@ -272,8 +278,20 @@ class Context:
         """Let a sequence share the first `end` tokens of another."""
         llama.llama_memory_seq_cp(self._memory, source, target, 0, end)
 
-    def decode(self, cells: Sequence[Cell], outputs: Container[int]) -> None:
-        """Evaluate cells and keep the logits of those in `outputs`. Raises ModelError if llama.cpp fails."""
+    def decode(self, cells: Sequence[Cell], outputs: Container[int], threads: int) -> None:
+        """Evaluate cells and keep the logits of those in `outputs`. Raises ModelError if llama.cpp fails.
+
+        The results are the same bits for every number of threads. llama.cpp divides the attention of a single token
+        among them, over an f16 cache of 512 cells or more, so that its sums depend on their number. So a token that
+        would be computed alone gets company, which is forgotten at once.
+        """
+        alone = self._divides_one and len(cells) % self._micro == 1
+        self._evaluate([*cells, (cells[-1][0], 0, (self._company,))] if alone else cells, outputs, threads)
+        if alone:
+            self.remove(self._company)
+
+    def _evaluate(self, cells: Sequence[Cell], outputs: Container[int], threads: int) -> None:
+        llama.llama_set_n_threads(self._handle, threads, threads)
         batch = self._batch
         batch.n_tokens = len(cells)
         for index, (token, position, sequences) in enumerate(cells):

@@ -20,6 +20,7 @@ from edge_judge.engine.free_form import FreeFormWriter
 from edge_judge.engine.interface import Copied, Evaluated, Started, Wanted
 from edge_judge.engine.model import Model
 from edge_judge.engine.plan import Plan, Query
+from edge_judge.engine.processors import give_way
 from edge_judge.engine.reasoning import ReasoningWriter, reasoning_setup
 from edge_judge.engine.spelling import candidates_after
 from edge_judge.errors import ModelError
@@ -67,7 +68,12 @@ class LocalEngine:
     def model(self) -> Model:
         """The loaded model. Raises ModelError if llama.cpp cannot load it, MemoryLimitError if it is too large."""
         if self._model is None:
-            self._model = Model(self._gguf, threads=self._threads, chat=self._chat, allowed=self._limits.memory)
+            limits = self._limits
+            if limits.polite:
+                give_way()
+            self._model = Model(
+                self._gguf, threads=self._threads, chat=self._chat, allowed=limits.memory, polite=limits.polite
+            )
         return self._model
 
     def close(self) -> None:

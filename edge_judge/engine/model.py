@@ -5,19 +5,18 @@ Knows: how a file is loaded, and which chat template counts. Does not know: eval
 
 from __future__ import annotations
 
-import os
 from collections.abc import Iterator, Sequence
 from functools import cached_property
 from pathlib import Path
 from types import TracebackType
 from typing import Self
 
-import psutil
-
 from edge_judge.engine import llama, memory
 from edge_judge.engine.chat import ChatFormat, chat_format
 from edge_judge.engine.chat_prompts import ChatPrompts
 from edge_judge.engine.normalizer import OURS, Normalizer, normalizer_of
+from edge_judge.engine.processors import physical_cores, processors
+from edge_judge.engine.threads import ThreadTuner
 from edge_judge.engine.tokenizer import Tokenizer
 from edge_judge.engine.tokenizer_faults import faults
 from edge_judge.errors import MemoryLimitError, ModelError
@@ -30,8 +29,8 @@ class Model:
     """A loaded GGUF, to use as a context manager. Raises ModelError if llama.cpp cannot load it.
 
     chat: a chat template to use instead of the file's own. vocab_only: load no weights, so that nothing can be
-    evaluated. allowed: bytes that the process may take. Raises MemoryLimitError, before anything is loaded, if the
-    file does not fit in them.
+    evaluated. threads: None to find out; polite: leave a processor to other programs. allowed: bytes that the process
+    may take. Raises MemoryLimitError, before anything is loaded, if the file does not fit in them.
     """
 
     def __init__(
@@ -42,11 +41,12 @@ class Model:
         chat: str | None = None,
         vocab_only: bool = False,
         allowed: int | None = None,
+        polite: bool = False,
     ) -> None:
         if allowed is not None:
             _check_size(path, allowed)
         self.path = path
-        self.threads = threads or physical_cores()
+        self.threads = _tuner(threads, spare=1 if polite else 0)
         llama.start()
         mapped = _mapped(path)
         self._mapped_before = memory.of_files()  # read after llama.cpp has loaded its own libraries
@@ -139,6 +139,14 @@ class Model:
         return self.loaded.ends(token)
 
 
+def _tuner(threads: int | None, spare: int) -> ThreadTuner:
+    """Begins with the physical cores. spare: processors for others."""
+    if threads is not None:
+        return ThreadTuner(threads, threads, fixed=True)
+    most = max(1, processors() - spare)
+    return ThreadTuner(min(max(1, physical_cores() - spare), most), most)
+
+
 def _check_size(path: Path, allowed: int) -> None:
     size, process = path.stat().st_size if path.is_file() else 0, memory.now()
     if process + size > allowed:
@@ -154,9 +162,3 @@ def _mapped(path: Path) -> bool | None:
         return None
     size = path.stat().st_size if path.is_file() else 0
     return size >= READABLE * memory.available()
-
-
-def physical_cores() -> int:
-    """The physical cores that this process may use."""
-    allowed = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
-    return max(1, min(psutil.cpu_count(logical=False) or 1, allowed or 1))

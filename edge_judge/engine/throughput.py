@@ -15,7 +15,7 @@ from itertools import pairwise
 from statistics import median
 
 from edge_judge.engine import memory, plan
-from edge_judge.engine.evaluator import Evaluator, NextTokens
+from edge_judge.engine.evaluator import COMPANY, Evaluator, NextTokens
 from edge_judge.engine.fitting import evaluator_for_reading, evaluator_for_writing
 from edge_judge.engine.llama import Logits
 from edge_judge.engine.model import Model
@@ -37,7 +37,7 @@ class Rates:
     sequences side by side, in total. load_seconds: until the first token was evaluated.
 
     Bytes. peak_rss: with the pages of the model's file; cache: of `cache_cells` tokens; work: of the compute buffer.
-    The last two are those of a run whose prompts have PROMPT tokens.
+    The last two are those of a run whose prompts have PROMPT tokens. threads: found for reading.
     """
 
     prompt: float
@@ -50,6 +50,7 @@ class Rates:
     cache_cells: int
     work: int
     threads: int
+    writing_threads: int
 
 
 class Rough(Model):
@@ -92,7 +93,7 @@ def measure(model: Model, load_seconds: float, duration: float = SECONDS, batchi
     with evaluator_for_reading(model, [_reading_plan(model, 1)], 1, batching) as evaluator:
         first_token = _reading_seconds(evaluator, _reading_plan(model, 1))
     with evaluator_for_reading(model, [_reading_plan(model, PROMPT)], 1, batching) as evaluator:
-        prompt, footprint, cells = _prompt_rate(evaluator, duration), evaluator.footprint, evaluator.capacity
+        prompt, footprint, cells = _prompt_rate(evaluator, duration), evaluator.footprint, evaluator.capacity + COMPANY
     alone, together = (_write_rate(model, count, duration, batching) for count in (1, batching.slots))
     return Rates(
         prompt=prompt,
@@ -104,7 +105,8 @@ def measure(model: Model, load_seconds: float, duration: float = SECONDS, batchi
         cache=footprint.cache,
         cache_cells=cells,
         work=footprint.work,
-        threads=model.threads,
+        threads=model.threads.reading,
+        writing_threads=model.threads.writing,
     )
 
 

@@ -37,7 +37,7 @@ class JudgeOptions(Options):
     """Which model judges.
 
     model: one that is built here, None for the embedded one; scheme: of its weights, None for f16; gguf: a file to
-    judge with instead; threads: None for the physical cores; chat_template: a name or a Jinja file, None for the
+    judge with instead; threads: None to find out while it works; chat_template: a name or a Jinja file, None for the
     model's own.
     """
 

@@ -110,6 +110,8 @@ def _signals_as_exits() -> Iterator[None]:
 def _rates_table(measured: MeasuredSpeed) -> RenderableType:
     rates = measured.rates
     threads = f"{rates.threads} thread{'s' if rates.threads > 1 else ''}"
+    if rates.writing_threads != rates.threads:
+        threads += f" to read, {rates.writing_threads} to write"
     title = f"{measured.model} {measured.scheme}{', random weights' if measured.random_weights else ''}, {threads}"
     headers = [
         "\nfile", "reading\ntokens/s", "writing\ntokens/s", f"{rates.slots} at once\ntokens/s",
