@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from edge_judge.records import BuildProgress, Progress, ProgressListener, WorkEstimate
+from edge_judge.records import BuildProgress, Offloaded, Progress, ProgressListener, WorkEstimate
 from edge_judge.report.formatting import duration, short_size
 
 if TYPE_CHECKING:
@@ -39,9 +39,18 @@ def estimate_line(name: str, estimate: WorkEstimate) -> str:
     """What a run has to do and will take."""
     writes = f", up to {estimate.each} to write after each prompt" if estimate.each else ""
     smaller = ", in smaller parts than usual" if estimate.smaller else ""
+    offloaded = f"; {offloaded_words(estimate.offloaded)}" if estimate.offloaded else ""
     return (
         f"{name}: {estimate.verdicts:,} verdicts, {estimate.tokens:,} tokens to read (of {estimate.tokens_alone:,})"
-        f"{writes}, about {short_size(estimate.memory)} of memory{smaller}"
+        f"{writes}, about {short_size(estimate.memory)} of memory{smaller}{offloaded}"
+    )
+
+
+def offloaded_words(part: Offloaded) -> str:
+    """What is on GPUs, and what that takes."""
+    return (
+        f"{part.layers} of {part.layers_total} layers on {part.devices}: {short_size(part.used)} "
+        f"(estimated {short_size(part.estimated)}) of {short_size(part.available)}"
     )
 
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Generator, Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from functools import cache, partial
+from functools import cache, cached_property, partial
 from pathlib import Path
 from typing import Any, Generic, Self
 
@@ -19,6 +19,7 @@ from edge_judge.engine.fitting import evaluator_for_reading, evaluator_for_writi
 from edge_judge.engine.free_form import FreeFormWriter
 from edge_judge.engine.interface import Copied, Evaluated, Started, Wanted
 from edge_judge.engine.model import Model
+from edge_judge.engine.placing import Placed, place
 from edge_judge.engine.plan import Plan, Query
 from edge_judge.engine.reasoning import ReasoningWriter, reasoning_setup
 from edge_judge.engine.spelling import candidates_after
@@ -67,8 +68,14 @@ class LocalEngine:
     def model(self) -> Model:
         """The loaded model. Raises ModelError if llama.cpp cannot load it, MemoryLimitError if it is too large."""
         if self._model is None:
-            self._model = Model(self._gguf, threads=self._threads, chat=self._chat, allowed=self._limits.memory)
+            allowed, placed = self._limits.memory, self._placed
+            self._model = Model(self._gguf, threads=self._threads, chat=self._chat, allowed=allowed, placed=placed)
         return self._model
+
+    @cached_property
+    def _placed(self) -> Placed | None:
+        """What of the model goes to devices."""
+        return place(self._gguf, self._limits) if self._model is None else self._model.placed
 
     def close(self) -> None:
         if self._model is not None:
@@ -77,7 +84,9 @@ class LocalEngine:
 
     @property
     def versions(self) -> Mapping[str, str]:
-        return {"llama_cpp": llama.version(), "tokenization": TOKENIZATION}
+        """With the kind of device that evaluates a part: it rounds in its own way. How large a part does not count."""
+        backend = {"backend": self._placed.backend} if self._placed else {}
+        return {"llama_cpp": llama.version(), "tokenization": TOKENIZATION, **backend}
 
     @property
     def name(self) -> str:
