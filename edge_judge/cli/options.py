@@ -44,7 +44,7 @@ def collected(**objects: type[Any]) -> Callable[[Function], Function]:
 def _made(kind: type[Any], values: dict[str, Any]) -> Any:
     """An object of options, which are taken out of the values. A field that is such an object is made the same way."""
     types: dict[str, Any] = get_type_hints(kind)
-    nested = {name: _made(type_, values) for name, type_ in types.items() if is_dataclass(type_)}
+    nested = {name: _made(types[name], values) for name in types if is_dataclass(types[name])}
     return kind(**nested, **{field.name: values.pop(field.name) for field in fields(kind) if field.name in values})
 
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 import os
 import shutil
 import sys
+from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
 import click
@@ -18,6 +19,8 @@ from edge_judge.report.formatting import duration, short_size
 if TYPE_CHECKING:
     from rich.progress import Progress as Bar
     from rich.progress import TaskID
+
+    from edge_judge.engine.devices import Backend
 
 
 def note(text: str) -> None:
@@ -44,6 +47,16 @@ def estimate_line(name: str, estimate: WorkEstimate) -> str:
         f"{name}: {estimate.verdicts:,} verdicts, {estimate.tokens:,} tokens to read (of {estimate.tokens_alone:,})"
         f"{writes}, about {short_size(estimate.memory)} of memory{smaller}{offloaded}"
     )
+
+
+def backend_lines(backend: Backend) -> Iterator[str]:
+    """What llama.cpp can use here."""
+    yield f"CPU: {backend.cpu}"
+    for device in backend.devices:
+        free, total = short_size(device.free), short_size(device.total)
+        yield f"{device.name}: {device.description} ({device.backend}), {free} of {total} free"
+    if not backend.devices:
+        yield "GPU: none that this build of llama.cpp can use"
 
 
 def offloaded_words(part: Offloaded) -> str:

@@ -64,7 +64,7 @@ def devices(names: Sequence[str] = ()) -> list[Device]:
     if not names:
         return _usual(_registered())
     chosen = []
-    for name in names:
+    for name in dict.fromkeys(names):
         known = {device.name: device for device in _registered()}
         if SERVER.fullmatch(name):
             chosen += _of_server(name)

@@ -23,7 +23,12 @@ def cell_bytes(model: LoadedModel, cache: Cache) -> int:
     arch, sizes = model.metadata("general.architecture") or "", model.attention
     usual = sizes.width // sizes.heads
     widths = [int(model.metadata(f"{arch}.attention.{name}_length") or usual) for name in ("key", "value")]
-    return int(sizes.layers * sizes.key_value_heads * sum(widths) * _BYTES[cache])
+    return bytes_of_cell(sizes.layers * sizes.key_value_heads * sum(widths), cache)
+
+
+def bytes_of_cell(numbers: int, cache: Cache) -> int:
+    """Bytes of one token in the cache, from how many numbers it is."""
+    return int(numbers * _BYTES[cache])
 
 
 def work_bytes(model: LoadedModel, micro: int, cells: int, outputs: int) -> int:
@@ -33,4 +38,13 @@ def work_bytes(model: LoadedModel, micro: int, cells: int, outputs: int) -> int:
     `outputs` tokens. This is an estimate: llama.cpp logs the true sizes when it makes the context.
     """
     logits = outputs * model.vocabulary
-    return 4 * (logits + max(logits, micro * (16 * model.attention.width + cells)))
+    return _work(logits, micro, model.attention.width, cells)
+
+
+def work_on_device(vocabulary: int, micro: int, width: int, cells: int, sequences: int) -> int:
+    """The same for a device, of a model that is known by its shape alone."""
+    return _work(sequences * vocabulary, micro, width, cells)
+
+
+def _work(logits: int, micro: int, width: int, cells: int) -> int:
+    return 4 * (logits + max(logits, micro * (16 * width + cells)))

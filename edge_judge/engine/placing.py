@@ -15,19 +15,19 @@ from pathlib import Path
 
 from edge_judge.engine import llama
 from edge_judge.engine.devices import BUILD, Device, TensorSizes, devices, tensor_sizes
-from edge_judge.engine.footprint import cell_bytes, rounded_up
+from edge_judge.engine.footprint import CELL_BLOCK, cell_bytes, rounded_up
 from edge_judge.engine.llama import ContextSize, LoadedModel, Offload
 from edge_judge.errors import ModelError, UsageError
 from edge_judge.records import Batching, Cache, Limits, Placement, Split
 
 USABLE = 0.9  # of the free memory: drivers and libraries take some of it later
-CELLS = 4_096  # tokens of the cache that a model's layers are made to fit beside, before the prompts are known
+CELLS = 4_096  # tokens of the cache beside which `auto` makes layers fit
 
 
-def usual_size(batching: Batching = Batching()) -> ContextSize:
-    """The context that layers are made to fit beside."""
+def context_of(cells: int, batching: Batching = Batching()) -> ContextSize:
+    """A context with so many tokens in its cache, before the prompts are known."""
     sequences = batching.members + 1
-    return ContextSize(CELLS, batching.cells, batching.micro, sequences, sequences)
+    return ContextSize(cells, batching.cells, batching.micro, sequences, sequences)
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,17 +94,17 @@ class Placed:
                 raise self._too_small(device, bytes_, available, size, cache)
         return sum(needed)
 
-    def most(self, size: ContextSize, cache: Cache, total: int | None = None) -> int:
-        """The most layers, up to `total`, that fit on the devices with this context."""
+    def most(self, size: ContextSize, cache: Cache) -> int:
+        """The most layers that fit on the devices with this context."""
 
         def fits(layers: int) -> bool:
             needed = self.needed(size, cache, layers)
             return all(bytes_ <= available for bytes_, available in zip(needed, self.available, strict=True))
 
-        return largest(self.total if total is None else total, fits)
+        return largest(self.total, fits)
 
     def _too_small(self, device: Device, needed: int, available: int, size: ContextSize, cache: Cache) -> ModelError:
-        fitting = self.most(size, cache, self.layers - 1)
+        fitting = self.most(size, cache)
         advice = f"--gpu-layers {fitting} fits" if fitting else "no layer fits: --gpu-layers 0 uses the CPU alone"
         return ModelError(
             f"{self.path}: {self.layers} of {self.total} layers with a cache of {size.cells:,} tokens need "
@@ -147,9 +147,9 @@ def _placed(path: Path, chosen: tuple[Device, ...], placement: Placement, cache:
     cached = placement.cache_on == "device"
     placed = Placed(path, min(asked, total), chosen, available, sizes, placement.split, cached)
     if placement.gpu_layers != "auto":
-        placed.check(usual_size(), cache)
+        placed.check(context_of(CELL_BLOCK), cache)  # the least; an evaluator checks again what it really needs
         return placed
-    layers = placed.most(usual_size(), cache)
+    layers = placed.most(context_of(CELLS), cache)
     return Placed(path, layers, chosen, available, sizes, placement.split, cached) if layers else None
 
 
@@ -161,7 +161,9 @@ def allowed(device: Device, placement: Placement) -> int:
 
 
 def largest(total: int, fits: Callable[[int], bool]) -> int:
-    """The largest number of layers from 0 to `total` that fits, where fewer layers never need more. 0 always fits."""
+    """The largest number of layers from 0 to `total` that fits, if fewer layers never need more; in any case one that
+    fits. 0 always does.
+    """
     if total > 0 and fits(total):  # the usual case, and each question costs time
         return total
     low, high = 0, max(total, 1)  # low fits, high does not
@@ -169,6 +171,20 @@ def largest(total: int, fits: Callable[[int], bool]) -> int:
         middle = (low + high) // 2
         low, high = (middle, high) if fits(middle) else (low, middle)
     return low
+
+
+def layers_in(memory: int, sizes: TensorSizes, cell: int, work: int) -> int:
+    """About how many layers of a model fit on one device with so much memory, beside a cache of CELLS tokens. cell:
+    bytes of a token in the cache; work: bytes of the compute buffer, in which backends may keep the embedding too.
+    """
+    blocks, cache = len(sizes.blocks), cell * CELLS
+    fixed = work + sizes.embedding + sizes.output
+
+    def fits(layers: int) -> bool:
+        on_device = sizes.blocks[blocks + 1 - layers :]
+        return fixed + sum(on_device) + cache * len(on_device) // max(1, blocks) <= memory
+
+    return largest(blocks + 1, fits)
 
 
 def homes_of(total: int, layers: int, shares: tuple[int, ...]) -> list[int | None]:

@@ -126,15 +126,12 @@ def _rates_table(measured: MeasuredSpeed) -> RenderableType:
 
 def _backend(measured: MeasuredSpeed) -> Iterator[str]:
     """What evaluates: the processor, and which layers are on which GPU."""
-    yield f"CPU: {measured.backend.cpu}"
-    for device in measured.backend.devices:
-        free, total = formatting.short_size(device.free), formatting.short_size(device.total)
-        yield f"{device.name}: {device.description} ({device.backend}), {free} of {total} free"
+    yield from terminal.backend_lines(measured.backend)
     part = measured.rates.offloaded
-    if part is None:
-        yield "no layer is on a GPU" if measured.backend.devices else "llama.cpp has no GPU here"
-        return
-    yield terminal.offloaded_words(part)
+    if part is not None:
+        yield terminal.offloaded_words(part)
+    elif measured.backend.devices:
+        yield "no layer is on a GPU"
 
 
 def _estimates_table(measured: MeasuredSpeed) -> list[RenderableType]:
