@@ -84,14 +84,15 @@ class Placed:
             for weights, count, bytes_ in zip(self._weights(layers), counts, work, strict=True)
         )
 
-    def check(self, size: ContextSize, cache: Cache) -> int:
-        """The bytes needed of all devices with this context. Raises ModelError, naming the most layers that fit, where
-        a device is too small.
+    def check(self, size: ContextSize, cache: Cache, advised: ContextSize | None = None) -> int:
+        """The bytes needed of all devices with this context. Raises ModelError, naming the most layers that fit (with
+        the context `advised`, if it is another), where a device is too small.
         """
         needed = self.needed(size, cache)
         for device, bytes_, available in zip(self.devices, needed, self.available, strict=True):
             if bytes_ > available:
-                raise self._too_small(device, bytes_, available, size, cache)
+                fitting = self.most(advised or size, cache)
+                raise self._too_small(device, bytes_, available, size.cells, fitting)
         return sum(needed)
 
     def most(self, size: ContextSize, cache: Cache) -> int:
@@ -103,11 +104,10 @@ class Placed:
 
         return largest(self.total, fits)
 
-    def _too_small(self, device: Device, needed: int, available: int, size: ContextSize, cache: Cache) -> ModelError:
-        fitting = self.most(size, cache)
+    def _too_small(self, device: Device, needed: int, available: int, cells: int, fitting: int) -> ModelError:
         advice = f"--gpu-layers {fitting} fits" if fitting else "no layer fits: --gpu-layers 0 uses the CPU alone"
         return ModelError(
-            f"{self.path}: {self.layers} of {self.total} layers with a cache of {size.cells:,} tokens need "
+            f"{self.path}: {self.layers} of {self.total} layers with a cache of {cells:,} tokens need "
             f"{needed / 1e6:,.0f} MB on {device.name}, {available / 1e6:,.0f} MB may be used",
             advice,
         )
@@ -147,7 +147,8 @@ def _placed(path: Path, chosen: tuple[Device, ...], placement: Placement, cache:
     cached = placement.cache_on == "device"
     placed = Placed(path, min(asked, total), chosen, available, sizes, placement.split, cached)
     if placement.gpu_layers != "auto":
-        placed.check(context_of(CELL_BLOCK), cache)  # the least; an evaluator checks again what it really needs
+        # refused is what cannot work even with the smallest cache; an evaluator checks again what it really needs
+        placed.check(context_of(CELL_BLOCK), cache, advised=context_of(CELLS))
         return placed
     layers = placed.most(context_of(CELLS), cache)
     return Placed(path, layers, chosen, available, sizes, placement.split, cached) if layers else None
