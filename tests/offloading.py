@@ -29,21 +29,22 @@ def offloading_device() -> Iterator[str]:
     """The name of a device, for --device. Skips the test where there is none."""
     if found := devices.devices():
         yield found[0].name
-    elif hasattr(llama.LIBRARY, "ggml_backend_rpc_start_server"):
-        with _server() as address:
-            yield address
     else:
-        pytest.skip(NONE)
+        with rpc_server() as (address, _):
+            yield address
 
 
 @contextmanager
-def _server() -> Iterator[str]:
+def rpc_server() -> Iterator[tuple[str, int]]:
+    """The address and the process of llama.cpp's RPC server. Skips the test where llama.cpp was built without it."""
+    if not hasattr(llama.LIBRARY, "ggml_backend_rpc_start_server"):
+        pytest.skip(NONE)
     with socket.create_server(("127.0.0.1", 0)) as free:
         address = f"127.0.0.1:{free.getsockname()[1]}"
     with subprocess.Popen([sys.executable, "-c", SERVER, address], stdout=subprocess.DEVNULL) as process:
         try:
             _wait(address, process)
-            yield address
+            yield address, process.pid
         finally:
             process.kill()
 

@@ -11,13 +11,14 @@ from collections.abc import Iterator
 from contextlib import closing
 from pathlib import Path
 
+import psutil
 import pytest
 from conftest import Edge
-from offloading import offloading_device
+from offloading import offloading_device, rpc_server
 
 from edge_judge.analysis.subset import subset
 from edge_judge.benchmarks import load
-from edge_judge.engine import LocalEngine
+from edge_judge.engine import LocalEngine, Model, llama, placing
 from edge_judge.judging import noise
 from edge_judge.judging.judge import judge
 from edge_judge.protocols import grammar
@@ -74,8 +75,23 @@ def test_verdicts_flip_no_more_than_between_batches_and_memory_is_as_told(
         assert offloaded is None and moved.largest == 0  # not a bit changes
         return
     assert offloaded is not None and offloaded.layers == (LAYERS if layers == "all" else layers)
-    assert offloaded.used == pytest.approx(offloaded.estimated, rel=0.1)
+    if cache_on == "device":
+        assert offloaded.used == pytest.approx(offloaded.estimated, rel=0.1)
+    assert offloaded.used <= 1.1 * offloaded.estimated  # llama.cpp's simulation puts the work of a host cache on devices
     assert offloaded.used <= offloaded.available
+
+
+@pytest.mark.parametrize("layers", [3, "all"])
+def test_the_memory_told_is_what_a_servers_process_grows_by(edge: Edge, models: Path, layers: int) -> None:
+    edge("quantize", "pocket", "q8_0")
+    with rpc_server() as (address, process):
+        placement = Placement(layers, (address,))
+        placed = placing.place(models / "pocket" / "pocket-q8_0.gguf", Limits(placement=placement))
+        size = placing.context_of(32_768)  # large beside what the server needs for itself
+        told, before = placed.check(size, "f16"), psutil.Process(process).memory_info().vms
+        with Model(placed.path, placed=placed) as model, closing(llama.Context(model.loaded, size, "f16", 1)):
+            grown = psutil.Process(process).memory_info().vms - before
+    assert told == pytest.approx(grown, rel=0.1)
 
 
 def judge_on(edge: Edge, device: str, *options: str):

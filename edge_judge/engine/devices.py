@@ -33,7 +33,7 @@ _BLOCK = re.compile(r"blk\.(\d+)\.")
 @dataclass(frozen=True, slots=True)
 class Device:
     """backend: the kind of backend (CUDA, Vulkan …); free, total: bytes of its memory; splits_rows: whether several can
-    share a matrix; handle: ggml's own.
+    share a matrix; buffers: what the log calls its memory; handle: ggml's own.
     """
 
     name: str
@@ -43,6 +43,7 @@ class Device:
     free: int
     total: int
     splits_rows: bool
+    buffers: str
     handle: int
 
 
@@ -179,7 +180,9 @@ def _device(handle: int) -> Device | None:
     memory(handle, ctypes.addressof(free), ctypes.addressof(total))
     address_of = _function("ggml_backend_reg_get_proc_address", ctypes.c_void_p, ctypes.c_void_p, ctypes.c_char_p)
     splits_rows = bool(address_of(registry, b"ggml_backend_split_buffer_type"))
-    return Device(name, description, backend, kind, free.value, total.value, splits_rows, handle)
+    buffer_type = _function("ggml_backend_dev_buffer_type", ctypes.c_void_p, ctypes.c_void_p)(handle)
+    buffers = _function("ggml_backend_buft_name", ctypes.c_char_p, ctypes.c_void_p)(buffer_type).decode()
+    return Device(name, description, backend, kind, free.value, total.value, splits_rows, buffers, handle)
 
 
 def _usual(known: Sequence[Device]) -> list[Device]:

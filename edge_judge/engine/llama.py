@@ -87,9 +87,9 @@ def buffer_bytes(*kinds: str, offloaded: bool = False) -> int:
     return sum(size for device, kind, size in _buffers if kind in kinds and offloaded != _is_host(device))
 
 
-def device_bytes(name: str) -> int:
-    """Bytes of all buffers of the device with this name that were logged since `clear_log`."""
-    return sum(size for device, _, size in _buffers if re.fullmatch(rf"{re.escape(name)}(\D.*)?", device))
+def device_bytes(buffers: str) -> int:
+    """Bytes of all buffers of a device, which the log calls so, that were logged since `clear_log`."""
+    return sum(size for device, _, size in _buffers if device == buffers)
 
 
 def weights_in_ram() -> int:

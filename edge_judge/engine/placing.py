@@ -72,7 +72,9 @@ class Placed:
         return Offload(self.layers if layers is None else layers, handles, self.available, self.split, self.cached)
 
     def needed(self, size: ContextSize, cache: Cache, layers: int | None = None) -> tuple[int, ...]:
-        """About the bytes of weights, cache and work on each device, with this context."""
+        """About the bytes of weights, cache and work on each device, with this context. With the cache on the host it
+        can be less: llama.cpp's simulation has the work on such a cache done by devices, which in truth is not.
+        """
         layers = self.layers if layers is None else layers
         with closing(_simulated(self.path, self.offload(layers))) as model:
             cells = rounded_up(size.cells) * cell_bytes(model, cache) // max(1, self.total - 1) if self.cached else 0
@@ -207,6 +209,6 @@ def _work(model: LoadedModel, size: ContextSize, cache: Cache, chosen: tuple[Dev
     """Bytes of the compute buffer on each device."""
     context = llama.Context(model, size, cache, 1)
     try:
-        return [llama.device_bytes(device.name) for device in chosen]
+        return [llama.device_bytes(device.buffers) for device in chosen]
     finally:
         context.close()
