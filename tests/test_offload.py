@@ -77,7 +77,7 @@ def test_verdicts_flip_no_more_than_between_batches_and_memory_is_as_told(
     assert offloaded is not None and offloaded.layers == (LAYERS if layers == "all" else layers)
     if cache_on == "device":
         assert offloaded.used == pytest.approx(offloaded.estimated, rel=0.1)
-    assert offloaded.used <= 1.1 * offloaded.estimated  # llama.cpp's simulation puts the work of a host cache on devices
+    assert offloaded.used <= 1.1 * offloaded.estimated  # the simulation puts a host cache's work on devices
     assert offloaded.used <= offloaded.available
 
 

@@ -58,16 +58,20 @@ def system_info() -> str:
 # ---- the log ----------------------------------------------------------------------------------------------
 
 _BUFFER = re.compile(rb"(\S+) +(model|KV|compute|output) buffer size = +([\d.]+) MiB")
+_REFUSED = re.compile(rb"tensor '(\S+)' .*\(and 0 others\) cannot be used with preferred buffer type (\S+),")
 _errors: list[str] = []
 _buffers: list[tuple[str, str, int]] = []  # device, kind, bytes
+_refused: list[tuple[str, str]] = []  # device, tensor
 
 
 def _listen(level: int, text: bytes, _: object) -> None:
-    """Keeps errors and buffer sizes from llama.cpp's log, which is not shown."""
+    """Keeps errors, buffer sizes and a tensor that a device refuses from llama.cpp's log, which is not shown."""
     if level >= 4:  # GGML_LOG_LEVEL_ERROR
         _errors.append(text.decode(errors="replace").strip())
     elif match := _BUFFER.search(text):
         _buffers.append((match[1].decode(), match[2].decode(), int(float(match[3]) * 2**20)))
+    elif match := _REFUSED.search(text):
+        _refused.append((match[2].decode(), match[1].decode()))
 
 
 # Must live as long as the process: llama.cpp may call it at any time.
@@ -75,9 +79,10 @@ _LISTENER = ctypes.CFUNCTYPE(None, ctypes.c_int, ctypes.c_char_p, ctypes.c_void_
 
 
 def clear_log() -> None:
-    """Forget the errors and buffer sizes logged so far."""
+    """Forget what was logged so far."""
     _errors.clear()
     _buffers.clear()
+    _refused.clear()
 
 
 def buffer_bytes(*kinds: str, offloaded: bool = False) -> int:
@@ -174,6 +179,7 @@ class LoadedModel:
             raise ModelError(
                 f"{path}: llama.cpp cannot load it{last_error()}", "expected a GGUF file of a language model"
             )
+        self.refused = tuple(_refused)  # (device, tensor) if it is one that a device cannot hold; the CPU then does
         self.vocab = llama.llama_model_get_vocab(self.handle)
         self.vocabulary = int(llama.llama_vocab_n_tokens(self.vocab))
         self.trained_context = int(llama.llama_model_n_ctx_train(self.handle))

@@ -21,6 +21,7 @@ from edge_judge.errors import ModelError, UsageError
 from edge_judge.records import Batching, Cache, Limits, Placement, Split
 
 USABLE = 0.9  # of the free memory: drivers and libraries take some of it later
+OUTPUT = ("output.weight", "token_embd.weight")  # large vocabularies make it too large for some devices
 CELLS = 4_096  # tokens of the cache beside which `auto` makes layers fit
 
 
@@ -60,7 +61,7 @@ class Placed:
     @property
     def weights(self) -> int:
         """Bytes of the weights on all devices."""
-        return sum(self._weights(self.layers))
+        return sum(self._weights(self.layers, self.sizes.output))
 
     @property
     def host_cache(self) -> float:
@@ -79,11 +80,12 @@ class Placed:
         with closing(_simulated(self.path, self.offload(layers))) as model:
             cells = rounded_up(size.cells) * cell_bytes(model, cache) // max(1, self.total - 1) if self.cached else 0
             work = _work(model, size, cache, self.devices)
+            refused = any((device.buffers, name) in model.refused for device in self.devices for name in OUTPUT)
         homes = homes_of(self.total, layers, self.available)
         counts = [sum(homes[index] == place for index in range(self.total - 1)) for place in range(len(self.devices))]
+        placed = self._weights(layers, self.sizes.output if not refused else 0)
         return tuple(
-            weights + cells * count + bytes_
-            for weights, count, bytes_ in zip(self._weights(layers), counts, work, strict=True)
+            weights + cells * count + bytes_ for weights, count, bytes_ in zip(placed, counts, work, strict=True)
         )
 
     def check(self, size: ContextSize, cache: Cache, advised: ContextSize | None = None) -> int:
@@ -114,10 +116,10 @@ class Placed:
             advice,
         )
 
-    def _weights(self, layers: int) -> list[int]:
-        """Bytes of the weights of the last layers on each device."""
+    def _weights(self, layers: int, output: int) -> list[int]:
+        """Bytes of the weights of the last layers on each device. output: those of the output."""
         bytes_ = [0] * len(self.devices)
-        sizes = (*self.sizes.blocks, self.sizes.output)
+        sizes = (*self.sizes.blocks, output)
         for size, home in zip(sizes, homes_of(self.total, layers, self.available), strict=True):
             if home is not None:
                 bytes_[home] += size
