@@ -176,9 +176,9 @@ class LoadedModel:
             self.handle = llama.llama_model_load_from_file(str(path).encode(), params)
         del needed
         if not self.handle:
-            raise ModelError(
-                f"{path}: llama.cpp cannot load it{last_error()}", "expected a GGUF file of a language model"
-            )
+            short = "if a device is short of memory: fewer --gpu-layers, or --gpu-layers 0"
+            hint = short if offload.layers else "expected a GGUF file of a language model"
+            raise ModelError(f"{path}: llama.cpp cannot load it{last_error()}", hint)
         self.refused = tuple(_refused)  # (device, tensor) if it is one that a device cannot hold; the CPU then does
         self.vocab = llama.llama_model_get_vocab(self.handle)
         self.vocabulary = int(llama.llama_vocab_n_tokens(self.vocab))

@@ -19,7 +19,7 @@ from edge_judge.engine.fitting import evaluator_for_reading, evaluator_for_writi
 from edge_judge.engine.free_form import FreeFormWriter
 from edge_judge.engine.interface import Copied, Evaluated, Started, Wanted
 from edge_judge.engine.model import Model
-from edge_judge.engine.placing import Placed, place
+from edge_judge.engine.placing import Placed, backend, place
 from edge_judge.engine.plan import Plan, Query
 from edge_judge.engine.reasoning import ReasoningWriter, reasoning_setup
 from edge_judge.engine.spelling import candidates_after
@@ -85,8 +85,8 @@ class LocalEngine:
     @property
     def versions(self) -> Mapping[str, str]:
         """With the kind of device that evaluates a part: it rounds in its own way. How large a part does not count."""
-        backend = {"backend": self._placed.backend} if self._placed else {}
-        return {"llama_cpp": llama.version(), "tokenization": TOKENIZATION, **backend}
+        kind = backend(self._limits.placement)
+        return {"llama_cpp": llama.version(), "tokenization": TOKENIZATION} | ({"backend": kind} if kind else {})
 
     @property
     def name(self) -> str:

@@ -51,10 +51,6 @@ class Placed:
         return len(self.sizes.blocks) + 1
 
     @property
-    def backend(self) -> str:
-        return "+".join(sorted({device.backend for device in self.devices}))
-
-    @property
     def description(self) -> str:
         return ", ".join(f"{device.name} ({device.description})" for device in self.devices)
 
@@ -141,6 +137,15 @@ def place(path: Path, limits: Limits = Limits()) -> Placed | None:
     if placement.split == "row" and (unable := [device.name for device in chosen if not device.splits_rows]):
         raise UsageError(f"--split row: {unable[0]} cannot share a matrix with others", "--split layer works on all")
     return _placed(path, tuple(chosen[:1] if placement.split == "none" else chosen), placement, limits.cache)
+
+
+def backend(placement: Placement) -> str | None:
+    """The kind of device that layers go to if any fit; None if none can. Which layers fit may change from run to run,
+    this does not.
+    """
+    chosen = devices(placement.devices) if placement.gpu_layers != 0 else []
+    used = chosen[:1] if placement.split == "none" else chosen
+    return "+".join(sorted({device.backend for device in used})) or None
 
 
 def _placed(path: Path, chosen: tuple[Device, ...], placement: Placement, cache: Cache) -> Placed | None:
