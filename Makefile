@@ -5,15 +5,29 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 READY := $(VENV)/.ready
+BUILT := $(VENV)/.cmake-args
 
-.PHONY: setup demo test test-slow test-matrix fuzz validate bench bench-busy bench-quantize bench-choose bench-memory bench-page check fix train pairs clean
+# A GPU: CMAKE_ARGS="-DGGML_CUDA=on" make setup      NVIDIA, with the CUDA toolkit
+#        CMAKE_ARGS="-DGGML_VULKAN=on" make setup    any other, with Vulkan's headers, its loader and glslc
+#        CMAKE_ARGS="-DGGML_METAL=on" make setup     Apple; there it is on anyway
+# llama.cpp is then compiled anew: the wheel that pip keeps may be one without the GPU.
+ifneq ($(CMAKE_ARGS),)
+ifneq ($(CMAKE_ARGS),$(shell cat $(BUILT) 2>/dev/null))
+.PHONY: $(READY)
+ANEW := --no-cache-dir --force-reinstall --no-binary llama-cpp-python
+endif
+endif
+
+.PHONY: setup demo test test-slow test-offload test-matrix fuzz validate bench bench-busy bench-quantize bench-choose bench-memory bench-page check fix train pairs clean
 
 setup: $(READY)
 
 $(READY): pyproject.toml
 	test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
 	$(BIN)/python -m pip install --quiet --upgrade pip
+	$(if $(ANEW),$(BIN)/python -m pip install --quiet $(ANEW) "$$(sed -n 's/^ *"\(llama-cpp-python[^"]*\)".*/\1/p' pyproject.toml)")
 	$(BIN)/python -m pip install --quiet --editable '.[test]'
+	$(if $(ANEW),printf '%s' '$(CMAKE_ARGS)' > $(BUILT))
 	touch $@
 
 demo: setup  ## the main job on the embedded judge, offline
@@ -24,6 +38,10 @@ test: setup check  ## everything but what takes minutes; JOBS=2 runs two tests s
 
 test-slow: setup  ## what takes minutes
 	$(BIN)/python -m pytest -m slow
+
+test-offload:  ## layers on a device without having one: llama.cpp's RPC server; or BACKEND=VULKAN on any GPU or on Mesa's llvmpipe
+	$(MAKE) setup VENV=.venv-offload CMAKE_ARGS="-DGGML_$(or $(BACKEND),RPC)=ON"
+	GGML_VK_VISIBLE_DEVICES=$(or $(GGML_VK_VISIBLE_DEVICES),0) .venv-offload/bin/python -m pytest tests/test_placing.py tests/test_offload.py
 
 test-matrix:  ## every Python, the lowest dependencies, odd machines: hours; or ROWS="py312 lowest" TESTS=tests/test_cli.py
 	$(PYTHON) tests/matrix.py $(ROWS) -- $(TESTS)

@@ -11,6 +11,8 @@ from dataclasses import dataclass
 from os.path import commonprefix
 from typing import Generic, Protocol, TypeAlias, TypeVar
 
+from edge_judge.records import Offloaded
+
 Outcome = TypeVar("Outcome", bound=Hashable)  # what a text means: a verdict, a score
 Tokens: TypeAlias = tuple[int, ...]
 
@@ -114,14 +116,15 @@ class TextHandling:
 
 @dataclass(frozen=True, slots=True)
 class Footprint:
-    """Bytes. process: Python and what it has loaded, with vocabulary and plan; weights: the model; cache: keys and
-    values; work: the compute buffer, and the logits that are read.
+    """Bytes of this process. process: Python and what it has loaded, with vocabulary and plan; weights: the model;
+    cache: keys and values; work: the compute buffer, and the logits that are read. offloaded: what is on GPUs besides.
     """
 
     process: int
     weights: int
     cache: int
     work: int
+    offloaded: Offloaded | None = None
 
     @property
     def total(self) -> int:

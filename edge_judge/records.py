@@ -173,10 +173,26 @@ class Progress:
 
 
 @dataclass(frozen=True, slots=True)
+class Offloaded:
+    """What of a model is on GPUs. devices: their names and what they are; layers: of layers_total, the output counted
+    as one. Bytes of all devices. estimated: of weights, cache and work, before anything was loaded; used: what
+    llama.cpp then allocated; available: what was free, or allowed.
+    """
+
+    devices: str
+    layers: int
+    layers_total: int
+    estimated: int
+    used: int
+    available: int
+
+
+@dataclass(frozen=True, slots=True)
 class WorkEstimate:
     """The work of a run, known before its first token. tokens: to read, with shared beginnings counted once;
     tokens_alone: the same with every prompt counted in full; each: tokens that may be written after each prompt, 0 if
-    nothing is; memory: bytes that the process will take; cache: bytes of the key-value cache in them.
+    nothing is; memory: bytes that the process will take; cache: bytes of the key-value cache in them; offloaded: what
+    is on GPUs besides, None if nothing is.
     """
 
     verdicts: int
@@ -186,6 +202,7 @@ class WorkEstimate:
     memory: int
     cache: int = 0
     batching: Batching = Batching()
+    offloaded: Offloaded | None = None
 
     @property
     def smaller(self) -> bool:
@@ -269,15 +286,40 @@ Cache: TypeAlias = Literal["f16", "q8_0"]
 CACHES: tuple[Cache, ...] = ("f16", "q8_0")
 
 
+Split: TypeAlias = Literal["layer", "row", "none"]
+SPLITS: tuple[Split, ...] = ("layer", "row", "none")
+CacheHome: TypeAlias = Literal["device", "host"]
+CACHE_HOMES: tuple[CacheHome, ...] = ("device", "host")
+
+
+@dataclass(frozen=True, slots=True)
+class Placement:
+    """What part of a model goes to GPUs, or to whatever else llama.cpp offloads to.
+
+    gpu_layers: how many layers, the output counted as one; `auto` for as many as fit. devices: their names, none for
+    all that llama.cpp would take. gpu_memory: bytes to use of each, None for what is free. split: how several devices
+    share the model: whole layers, rows of each matrix, or only the first device. cache_on: where the key-value cache of
+    those layers is kept.
+    """
+
+    gpu_layers: int | Literal["auto", "all"] = "auto"
+    devices: tuple[str, ...] = ()
+    gpu_memory: int | None = None
+    split: Split = "layer"
+    cache_on: CacheHome = "device"
+
+
 @dataclass(frozen=True, slots=True)
 class Limits:
     """What the work may take. memory: bytes of the whole process, None for no limit; cache: the type of the numbers in
-    the key-value cache; polite: leave a processor to other programs, and let them go first.
+    the key-value cache; polite: leave a processor to other programs, and let them go first; placement: what of the
+    model goes to GPUs.
     """
 
     memory: int | None = None
     cache: Cache = "f16"
     polite: bool = False
+    placement: Placement = Placement()
 
 
 @dataclass(frozen=True, slots=True)

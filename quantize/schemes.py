@@ -108,8 +108,13 @@ def file_bytes(blueprint: Blueprint, scheme: str) -> int:
 
 def planned_bytes(blueprint: Blueprint, planned: Plan) -> int:
     """The bytes of all tensors of a plan."""
+    return sum(size for _, size in planned_tensors(blueprint, planned))
+
+
+def planned_tensors(blueprint: Blueprint, planned: Plan) -> list[tuple[str, int]]:
+    """The name and the bytes of each tensor of a plan."""
     shapes = {target.name: target.shape for target in blueprint.targets}
-    return sum(container.tensor_bytes(shapes[name], kind) for name, kind in planned.types)
+    return [(name, container.tensor_bytes(shapes[name], kind)) for name, kind in planned.types]
 
 
 def _dry_run(blueprint: Blueprint, scheme: str, with_imatrix: bool) -> tuple[int, str]:

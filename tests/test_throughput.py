@@ -76,7 +76,8 @@ def test_reading_takes_its_rate_and_writing_that_of_full_slots_but_no_less_than_
 
 def test_everything_measured_is_finite_and_above_zero(model):
     found = throughput.measure(model, 1.0, duration=0.01)
-    assert all(math.isfinite(getattr(found, one.name)) and getattr(found, one.name) > 0 for one in fields(found))
+    numbers = [getattr(found, one.name) for one in fields(found) if one.name != "offloaded"]
+    assert all(math.isfinite(number) and number > 0 for number in numbers)
     assert found.load_seconds > 1.0 and (found.slots, found.threads) == (Batching().slots, 1)
     assert found.cache == 2 * 2 * CONFIG["hidden_size"] * found.cache_cells  # keys and values of one layer, f16
 

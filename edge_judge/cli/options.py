@@ -7,16 +7,16 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable
-from dataclasses import fields
+from dataclasses import fields, is_dataclass
 from functools import reduce, wraps
 from math import isnan
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any, Literal, TypeVar, get_type_hints
 
 import click
 
 from edge_judge.errors import UsageError
-from edge_judge.records import CACHES
+from edge_judge.records import CACHE_HOMES, CACHES, SPLITS
 from edge_judge.workflows.options import MARGIN, POCKET, RESULTS
 
 Function = TypeVar("Function", bound=Callable[..., Any])
@@ -33,15 +33,19 @@ def collected(**objects: type[Any]) -> Callable[[Function], Function]:
     def decorate(function: Function) -> Function:
         @wraps(function)
         def command(*args: Any, **values: Any) -> Any:
-            made = {}
-            for name, kind in objects.items():
-                given = [field.name for field in fields(kind) if field.name in values]
-                made[name] = kind(**{field: values.pop(field) for field in given})
+            made = {name: _made(kind, values) for name, kind in objects.items()}
             return function(*args, **values, **made)
 
         return command  # type: ignore[return-value]
 
     return decorate
+
+
+def _made(kind: type[Any], values: dict[str, Any]) -> Any:
+    """An object of options, which are taken out of the values. A field that is such an object is made the same way."""
+    types: dict[str, Any] = get_type_hints(kind)
+    nested = {name: _made(types[name], values) for name in types if is_dataclass(types[name])}
+    return kind(**nested, **{field.name: values.pop(field.name) for field in fields(kind) if field.name in values})
 
 
 def several(*options: Callable[[Function], Function]) -> Callable[[Function], Function]:
@@ -105,7 +109,55 @@ cache = click.option(
 
 
 polite = click.option("--polite", is_flag=True, help="Leave a core to other programs, and let them go first.")
-limits = several(max_memory, cache, polite)  # the fields of `Limits`
+
+
+def layers(_: click.Context, option: click.Option, value: str) -> int | Literal["auto", "all"]:
+    """What `auto`, `all` or a number of layers means. Raises UsageError for anything else."""
+    if value == "auto":
+        return "auto"
+    if value == "all":
+        return "all"
+    if not re.fullmatch(r"[0-9]{1,6}", value):
+        raise UsageError(f"{option.opts[0]} {value}: not a number of layers", "say auto, all, or for example 20")
+    return int(value)
+
+
+gpu_memory = click.option(
+    "--gpu-memory", metavar="SIZE", callback=memory, help="Use so much of each GPU: 8GB.  [default: what is free]"
+)
+placement = several(  # the fields of `Placement`
+    click.option(
+        "--gpu-layers",
+        metavar="auto|all|N",
+        default="auto",
+        show_default=True,
+        callback=layers,
+        help="How many layers go to the GPU; auto: as many as fit; 0: none.",
+    ),
+    click.option(
+        "--device",
+        "devices",
+        multiple=True,
+        metavar="NAME",
+        help="A GPU, or HOST:PORT of a ggml-rpc-server. Repeatable.  [default: all GPUs]",
+    ),
+    gpu_memory,
+    click.option(
+        "--split",
+        type=click.Choice(SPLITS),
+        default="layer",
+        show_default=True,
+        help="How several GPUs share a model; none: only the first is used.",
+    ),
+    click.option(
+        "--cache-on",
+        type=click.Choice(CACHE_HOMES),
+        default="device",
+        show_default=True,
+        help="Where the cache of layers on a GPU is kept.",
+    ),
+)
+limits = several(max_memory, cache, polite, placement)  # the fields of `Limits`
 judge = several(model, scheme, gguf, threads)  # the fields of `JudgeOptions`; `protocol` adds the chat template
 grammar = click.option(
     "--grammar",

@@ -8,16 +8,19 @@ from __future__ import annotations
 import os
 import shutil
 import sys
+from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
 import click
 
-from edge_judge.records import BuildProgress, Progress, ProgressListener, WorkEstimate
+from edge_judge.records import BuildProgress, Offloaded, Progress, ProgressListener, WorkEstimate
 from edge_judge.report.formatting import duration, short_size
 
 if TYPE_CHECKING:
     from rich.progress import Progress as Bar
     from rich.progress import TaskID
+
+    from edge_judge.engine.devices import Backend
 
 
 def note(text: str) -> None:
@@ -39,9 +42,28 @@ def estimate_line(name: str, estimate: WorkEstimate) -> str:
     """What a run has to do and will take."""
     writes = f", up to {estimate.each} to write after each prompt" if estimate.each else ""
     smaller = ", in smaller parts than usual" if estimate.smaller else ""
+    offloaded = f"; {offloaded_words(estimate.offloaded)}" if estimate.offloaded else ""
     return (
         f"{name}: {estimate.verdicts:,} verdicts, {estimate.tokens:,} tokens to read (of {estimate.tokens_alone:,})"
-        f"{writes}, about {short_size(estimate.memory)} of memory{smaller}"
+        f"{writes}, about {short_size(estimate.memory)} of memory{smaller}{offloaded}"
+    )
+
+
+def backend_lines(backend: Backend) -> Iterator[str]:
+    """What llama.cpp can use here."""
+    yield f"CPU: {backend.cpu}"
+    for device in backend.devices:
+        free, total = short_size(device.free), short_size(device.total)
+        yield f"{device.name}: {device.description} ({device.backend}), {free} of {total} free"
+    if not backend.devices:
+        yield "GPU: none that this build of llama.cpp can use"
+
+
+def offloaded_words(part: Offloaded) -> str:
+    """What is on GPUs, and what that takes."""
+    return (
+        f"{part.layers} of {part.layers_total} layers on {part.devices}: {short_size(part.used)} "
+        f"(estimated {short_size(part.estimated)}) of {short_size(part.available)}"
     )
 
 

@@ -7,6 +7,8 @@
 Behind `local`:
 
     model.py       a loaded GGUF: text to tokens and back, its chat format, its metadata
+    devices.py     the GPUs that llama.cpp can use here
+    placing.py     which layers go to which of them
     plan.py        an order of work in which no token is evaluated twice
     evaluator.py   evaluates a plan in a key-value cache, to read probabilities or to write
     threads.py     how many threads a call should have; processors.py: those of this machine

@@ -23,7 +23,7 @@ from edge_judge.engine.processors import Stopwatch
 from edge_judge.engine.threads import Call
 from edge_judge.errors import ModelError
 from edge_judge.inference import Footprint, Tokens
-from edge_judge.records import Batching, Cache
+from edge_judge.records import Batching, Cache, Offloaded
 
 COMPANY = 1  # cells that a context keeps for itself
 TRUNK = 0  # the sequence id that keeps the last path; members are 1, 2, …
@@ -80,12 +80,15 @@ class Evaluator:
         self.model, self.batching, self.capacity = model, batching, room - COMPANY
         outputs = min(size.outputs, batching.cells)
         sizes = ContextSize(room, batching.cells, batching.micro, size.sequences, outputs)
+        estimated = model.placed.check(sizes, cache) if model.placed else 0
         try:
             self._context = Context(model.loaded, sizes, cache)
         except ModelError as error:
             hint = "free some memory, or judge shorter texts" if cache == "f16" else "--cache f16 fits every model"
             raise ModelError(f"{model.path}: {error}", hint) from error
-        self.footprint = Footprint(process + OVERHEAD, model.weights, self._context.cache, self._context.work)
+        cache_bytes, work = self._context.cache, self._context.work
+        offloaded = _offloaded(model, self._context, estimated)
+        self.footprint = Footprint(process + OVERHEAD, model.weights, cache_bytes, work, offloaded)
 
     def close(self) -> None:
         self._context.close()
@@ -182,6 +185,15 @@ class Evaluator:
         except ModelError as error:
             raise ModelError(f"{self.model.path}: {error}") from error
         tuner.add(Call(threads, len(cells), *watch.read()))
+
+
+def _offloaded(model: Model, context: Context, estimated: int) -> Offloaded | None:
+    """What is on devices; None if nothing is."""
+    placed = model.placed
+    if placed is None:
+        return None
+    used = model.offloaded + context.offloaded
+    return Offloaded(placed.description, placed.layers, placed.total, estimated, used, sum(placed.available))
 
 
 def _pending(live: Mapping[int, _Sequence[AnyWriter]], room: int) -> tuple[list[Cell], dict[int, int]]:

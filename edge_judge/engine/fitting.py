@@ -76,8 +76,8 @@ def _within(limits: Limits, model: Model, batching: Batching, size_for: Callable
 
 def _estimate(model: Model, batching: Batching, limits: Limits, size: Size) -> Footprint:
     """About what an evaluator of this size takes."""
-    cache = rounded_up(size.cells + COMPANY) * cell_bytes(model, limits.cache)
-    work = work_bytes(model, batching.micro, size.cells, max(size.outputs, size.sequences + COMPANY))
+    cache = int(rounded_up(size.cells + COMPANY) * cell_bytes(model.loaded, limits.cache) * model.host_cache)
+    work = work_bytes(model.loaded, batching.micro, size.cells, max(size.outputs, size.sequences + COMPANY))
     return Footprint(model.process + OVERHEAD, model.weights, cache, work)
 
 

@@ -5,7 +5,7 @@ Knows: the bytes of a cell. Does not know: what is evaluated.
 
 from __future__ import annotations
 
-from edge_judge.engine.model import Model
+from edge_judge.engine.llama import LoadedModel
 from edge_judge.records import Cache
 
 CELL_BLOCK = 256  # llama.cpp rounds the cells of a cache up to a multiple of this
@@ -18,19 +18,33 @@ def rounded_up(cells: int) -> int:
     return -(-cells // CELL_BLOCK) * CELL_BLOCK
 
 
-def cell_bytes(model: Model, cache: Cache) -> int:
+def cell_bytes(model: LoadedModel, cache: Cache) -> int:
     """Bytes of one token in the key-value cache: the keys and values of every layer."""
-    arch, sizes = model.metadata("general.architecture") or "", model.loaded.attention
+    arch, sizes = model.metadata("general.architecture") or "", model.attention
     usual = sizes.width // sizes.heads
     widths = [int(model.metadata(f"{arch}.attention.{name}_length") or usual) for name in ("key", "value")]
-    return int(sizes.layers * sizes.key_value_heads * sum(widths) * _BYTES[cache])
+    return bytes_of_cell(sizes.layers * sizes.key_value_heads * sum(widths), cache)
 
 
-def work_bytes(model: Model, micro: int, cells: int, outputs: int) -> int:
+def bytes_of_cell(numbers: int, cache: Cache) -> int:
+    """Bytes of one token in the cache, from how many numbers it is."""
+    return int(numbers * _BYTES[cache])
+
+
+def work_bytes(model: LoadedModel, micro: int, cells: int, outputs: int) -> int:
     """About the bytes of llama.cpp's compute buffer and of the logits that are read.
 
     The compute buffer holds either the activations of `micro` tokens with their mask over `cells`, or the logits of
     `outputs` tokens. This is an estimate: llama.cpp logs the true sizes when it makes the context.
     """
     logits = outputs * model.vocabulary
-    return 4 * (logits + max(logits, micro * (16 * model.loaded.attention.width + cells)))
+    return _work(logits, micro, model.attention.width, cells)
+
+
+def work_on_device(vocabulary: int, micro: int, width: int, cells: int, sequences: int) -> int:
+    """The same for a device, of a model that is known by its shape alone."""
+    return _work(sequences * vocabulary, micro, width, cells)
+
+
+def _work(logits: int, micro: int, width: int, cells: int) -> int:
+    return 4 * (logits + max(logits, micro * (16 * width + cells)))

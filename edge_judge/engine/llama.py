@@ -21,7 +21,7 @@ from edge_judge.engine.interrupts import interrupts_deferred
 from edge_judge.engine.processors import brief_spinning
 from edge_judge.errors import GrammarError, ModelError
 from edge_judge.inference import Tokens
-from edge_judge.records import Cache
+from edge_judge.records import Cache, Split
 
 with brief_spinning():
     import llama_cpp
@@ -31,6 +31,11 @@ Logits: TypeAlias = NDArray[np.float32]
 Cell: TypeAlias = tuple[int, int, Sequence[int]]  # token, position, the sequence ids that share it
 
 CACHE_TYPES: dict[Cache, int] = {"f16": llama.GGML_TYPE_F16, "q8_0": llama.GGML_TYPE_Q8_0}
+SPLIT_MODES: dict[Split, int] = {
+    "none": llama.LLAMA_SPLIT_MODE_NONE,
+    "layer": llama.LLAMA_SPLIT_MODE_LAYER,
+    "row": llama.LLAMA_SPLIT_MODE_ROW,
+}
 _CANDIDATE = np.dtype([("id", np.int32), ("logit", np.float32), ("p", np.float32)])  # llama_token_data
 
 
@@ -45,23 +50,31 @@ def version() -> str:
     return str(llama_cpp.__version__)
 
 
-def supports_gpu() -> bool:
-    return bool(llama.llama_supports_gpu_offload())
+LIBRARY: ctypes.CDLL = llama._lib  # through it devices.py calls what llama_cpp does not bind
+
+
+def system_info() -> str:
+    """What llama.cpp says of its build and of the processor."""
+    return str(llama.llama_print_system_info().decode())
 
 
 # ---- the log ----------------------------------------------------------------------------------------------
 
 _BUFFER = re.compile(rb"(\S+) +(model|KV|compute|output) buffer size = +([\d.]+) MiB")
+_REFUSED = re.compile(rb"tensor '(\S+)' .*\(and 0 others\) cannot be used with preferred buffer type (\S+),")
 _errors: list[str] = []
 _buffers: list[tuple[str, str, int]] = []  # device, kind, bytes
+_refused: list[tuple[str, str]] = []  # device, tensor
 
 
 def _listen(level: int, text: bytes, _: object) -> None:
-    """Keeps errors and buffer sizes from llama.cpp's log, which is not shown."""
+    """Keeps errors, buffer sizes and a tensor that a device refuses from llama.cpp's log, which is not shown."""
     if level >= 4:  # GGML_LOG_LEVEL_ERROR
         _errors.append(text.decode(errors="replace").strip())
     elif match := _BUFFER.search(text):
         _buffers.append((match[1].decode(), match[2].decode(), int(float(match[3]) * 2**20)))
+    elif match := _REFUSED.search(text):
+        _refused.append((match[2].decode(), match[1].decode()))
 
 
 # Must live as long as the process: llama.cpp may call it at any time.
@@ -69,20 +82,33 @@ _LISTENER = ctypes.CFUNCTYPE(None, ctypes.c_int, ctypes.c_char_p, ctypes.c_void_
 
 
 def clear_log() -> None:
-    """Forget the errors and buffer sizes logged so far."""
+    """Forget what was logged so far."""
     _errors.clear()
     _buffers.clear()
+    _refused.clear()
 
 
-def buffer_bytes(*kinds: str) -> int:
-    """Bytes of the buffers of these kinds (model, KV, compute, output) that were logged since `clear_log`."""
-    return sum(size for _, kind, size in _buffers if kind in kinds)
+def buffer_bytes(*kinds: str, offloaded: bool = False) -> int:
+    """Bytes of the buffers of these kinds (model, KV, compute, output) that were logged since `clear_log`, in this
+    process's memory or on GPUs.
+    """
+    return sum(size for device, kind, size in _buffers if kind in kinds and offloaded != _is_host(device))
+
+
+def device_bytes(buffers: str) -> int:
+    """Bytes of all buffers of a device, which the log calls so, that were logged since `clear_log`."""
+    return sum(size for device, _, size in _buffers if device == buffers)
 
 
 def weights_in_ram() -> int:
     """Bytes of the weights that were read into this process's own memory, not into a GPU or through a mapped file."""
-    in_ram = [(device, size) for device, kind, size in _buffers if kind == "model" and device.startswith("CPU")]
+    in_ram = [(device, size) for device, kind, size in _buffers if kind == "model" and _is_host(device)]
     return sum(size for device, size in in_ram if not device.endswith("_Mapped"))
+
+
+def _is_host(device: str) -> bool:
+    """Whether a buffer is in this process's memory; what a GPU reads there is `CUDA_Host`, `Vulkan_Host` …"""
+    return device.startswith(("CPU", "AMX")) or device.endswith("_Host")
 
 
 def last_error() -> str:
@@ -103,25 +129,60 @@ class Attention:
     width: int
 
 
+@dataclass(frozen=True, slots=True)
+class Offload:
+    """What goes to devices: `layers` layers, the last ones first. handles: ggml's devices; shares: what part of them
+    each takes; cache: whether the key-value cache of these layers goes with them.
+    """
+
+    layers: int = 0
+    handles: tuple[int, ...] = ()
+    shares: tuple[int, ...] = ()
+    split: Split = "layer"
+    cache: bool = True
+
+    def place(self, params: llama.llama_model_params) -> object:
+        """Set it in llama.cpp's parameters. Returns what must live until they were used."""
+        handles = (ctypes.c_void_p * (len(self.handles) + 1))(*self.handles)  # the last is a null pointer
+        shares = (ctypes.c_float * llama.LLAMA_MAX_DEVICES)(*(share / 2**20 for share in self.shares))
+        params.devices = ctypes.cast(handles, ctypes.c_void_p)  # type: ignore[assignment]
+        params.n_gpu_layers, params.split_mode = self.layers, SPLIT_MODES[self.split]
+        if self.shares:
+            params.tensor_split = shares
+        return handles, shares
+
+
 class LoadedModel:
     """A GGUF loaded by llama.cpp, with its vocabulary. Raises ModelError if llama.cpp cannot load it.
 
-    mapped: whether to map the file instead of reading it; None leaves it to llama.cpp.
+    mapped: whether to map the file instead of reading it; None leaves it to llama.cpp. offload: what goes to devices.
+    simulated: load no weights, so that nothing can be evaluated, but what a context would take is known.
     """
 
-    def __init__(self, path: Path, *, vocab_only: bool, mapped: bool | None) -> None:
+    def __init__(
+        self,
+        path: Path,
+        *,
+        vocab_only: bool,
+        mapped: bool | None,
+        offload: Offload = Offload(),
+        simulated: bool = False,
+    ) -> None:
         clear_log()
         params = llama.llama_model_default_params()
-        params.vocab_only = vocab_only
-        params.n_gpu_layers = 999 if supports_gpu() else 0
+        params.vocab_only, params.no_alloc = vocab_only, simulated
+        needed = offload.place(params)
+        self.offload = offload
         modes = {None: llama.LLAMA_LOAD_MODE_AUTO, True: llama.LLAMA_LOAD_MODE_MMAP, False: llama.LLAMA_LOAD_MODE_NONE}
         params.load_mode = modes[mapped]
         with interrupts_deferred():
             self.handle = llama.llama_model_load_from_file(str(path).encode(), params)
+        del needed
         if not self.handle:
-            raise ModelError(
-                f"{path}: llama.cpp cannot load it{last_error()}", "expected a GGUF file of a language model"
-            )
+            short = "if a device is short of memory: fewer --gpu-layers, or --gpu-layers 0"
+            hint = short if offload.layers else "expected a GGUF file of a language model"
+            raise ModelError(f"{path}: llama.cpp cannot load it{last_error()}", hint)
+        self.refused = tuple(_refused)  # (device, tensor) if it is one that a device cannot hold; the CPU then does
         self.vocab = llama.llama_model_get_vocab(self.handle)
         self.vocabulary = int(llama.llama_vocab_n_tokens(self.vocab))
         self.trained_context = int(llama.llama_model_n_ctx_train(self.handle))
@@ -236,7 +297,7 @@ class Context:
     """A key-value cache that sequences share, and the calls that fill it. Raises ModelError if it cannot be made.
 
     It needs a cell more than its sequences fill, see `decode`. cache: bytes of keys and values; work: bytes of the
-    compute buffer and of the logits that are kept.
+    compute buffer and of the logits that are kept; offloaded: bytes of either on devices.
     """
 
     def __init__(self, model: LoadedModel, size: ContextSize, cache: Cache) -> None:
@@ -246,6 +307,7 @@ class Context:
         params.n_outputs_max = max(size.outputs, params.n_seq_max)  # fewer: llama.cpp aborts
         params.kv_unified = True
         params.no_perf = True
+        params.offload_kqv = model.offload.cache
         # Flash attention is left at llama.cpp's default, which is on if the device has it: on two cores a 0.5B model
         # reads twice as fast with it, and the compute buffer is half as large. A q8_0 cache needs it.
         if cache != "f16":  # f16 is llama.cpp's default
@@ -256,6 +318,7 @@ class Context:
         if not self._handle:
             raise ModelError(f"no context of {size.cells} tokens could be made{last_error()}")
         self.cache, self.work = buffer_bytes("KV"), buffer_bytes("compute", "output")
+        self.offloaded = buffer_bytes("KV", "compute", "output", offloaded=True)
         self._vocabulary = model.vocabulary
         self._memory = llama.llama_get_memory(self._handle)
         self._batch = llama.llama_batch_init(size.batch + 1, 0, size.sequences)

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Generator, Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from functools import cache, partial
+from functools import cache, cached_property, partial
 from pathlib import Path
 from typing import Any, Generic, Self
 
@@ -19,6 +19,7 @@ from edge_judge.engine.fitting import evaluator_for_reading, evaluator_for_writi
 from edge_judge.engine.free_form import FreeFormWriter
 from edge_judge.engine.interface import Copied, Evaluated, Started, Wanted
 from edge_judge.engine.model import Model
+from edge_judge.engine.placing import Placed, backend, place
 from edge_judge.engine.plan import Plan, Query
 from edge_judge.engine.processors import give_way
 from edge_judge.engine.reasoning import ReasoningWriter, reasoning_setup
@@ -72,9 +73,19 @@ class LocalEngine:
             if limits.polite:
                 give_way()
             self._model = Model(
-                self._gguf, threads=self._threads, chat=self._chat, allowed=limits.memory, polite=limits.polite
+                self._gguf,
+                threads=self._threads,
+                chat=self._chat,
+                allowed=limits.memory,
+                polite=limits.polite,
+                placed=self._placed,
             )
         return self._model
+
+    @cached_property
+    def _placed(self) -> Placed | None:
+        """What of the model goes to devices."""
+        return place(self._gguf, self._limits) if self._model is None else self._model.placed
 
     def close(self) -> None:
         if self._model is not None:
@@ -83,7 +94,9 @@ class LocalEngine:
 
     @property
     def versions(self) -> Mapping[str, str]:
-        return {"llama_cpp": llama.version(), "tokenization": TOKENIZATION}
+        """With the kind of device that evaluates a part: it rounds in its own way. How large a part does not count."""
+        kind = backend(self._limits.placement)
+        return {"llama_cpp": llama.version(), "tokenization": TOKENIZATION} | ({"backend": kind} if kind else {})
 
     @property
     def name(self) -> str:

@@ -15,6 +15,7 @@ from edge_judge.engine import llama, memory
 from edge_judge.engine.chat import ChatFormat, chat_format
 from edge_judge.engine.chat_prompts import ChatPrompts
 from edge_judge.engine.normalizer import OURS, Normalizer, normalizer_of
+from edge_judge.engine.placing import Placed
 from edge_judge.engine.processors import physical_cores, processors
 from edge_judge.engine.threads import ThreadTuner
 from edge_judge.engine.tokenizer import Tokenizer
@@ -30,7 +31,8 @@ class Model:
 
     chat: a chat template to use instead of the file's own. vocab_only: load no weights, so that nothing can be
     evaluated. threads: None to find out; polite: leave a processor to other programs. allowed: bytes that the process
-    may take. Raises MemoryLimitError, before anything is loaded, if the file does not fit in them.
+    may take. placed: what of it goes to devices. Raises MemoryLimitError, before anything is loaded, if the file does
+    not fit in the memory allowed.
     """
 
     def __init__(
@@ -42,16 +44,20 @@ class Model:
         vocab_only: bool = False,
         allowed: int | None = None,
         polite: bool = False,
+        placed: Placed | None = None,
     ) -> None:
         if allowed is not None:
-            _check_size(path, allowed)
+            _check_size(path, allowed, placed.weights if placed else 0)
+        self.placed = placed
         self.path = path
         self.threads = _tuner(threads, spare=1 if polite else 0)
         llama.start()
-        mapped = _mapped(path)
+        mapped = _mapped(path) if placed is None else None  # else llama.cpp decides
         self._mapped_before = memory.of_files()  # read after llama.cpp has loaded its own libraries
-        self.loaded = llama.LoadedModel(path, vocab_only=vocab_only, mapped=mapped)
+        offload = placed.offload() if placed else llama.Offload()
+        self.loaded = llama.LoadedModel(path, vocab_only=vocab_only, mapped=mapped, offload=offload)
         self.weights, self._in_ram = llama.buffer_bytes("model"), llama.weights_in_ram()
+        self.offloaded = llama.buffer_bytes("model", offloaded=True)  # bytes of the weights on devices
         self.vocabulary = self.loaded.vocabulary
         self.trained_context = self.loaded.trained_context
         self._template = chat
@@ -72,6 +78,11 @@ class Model:
         """Bytes that the process takes now, without the weights, read or mapped."""
         mapped = max(0, memory.of_files() - self._mapped_before)
         return memory.now() - mapped - self._in_ram
+
+    @property
+    def host_cache(self) -> float:
+        """The share of the key-value cache that is in this process's memory, not on devices."""
+        return self.placed.host_cache if self.placed else 1.0
 
     def metadata(self, key: str) -> str | None:
         """The value of a metadata key, as text; None if the file does not have it."""
@@ -147,18 +158,16 @@ def _tuner(threads: int | None, spare: int) -> ThreadTuner:
     return ThreadTuner(min(max(1, physical_cores() - spare), most), most)
 
 
-def _check_size(path: Path, allowed: int) -> None:
-    size, process = path.stat().st_size if path.is_file() else 0, memory.now()
+def _check_size(path: Path, allowed: int, offloaded: int) -> None:
+    size, process = path.stat().st_size - offloaded if path.is_file() else 0, memory.now()
     if process + size > allowed:
         raise MemoryLimitError(allowed, process + size, size, loaded=False)
 
 
-def _mapped(path: Path) -> bool | None:
-    """Whether to map the file: only if memory is too small to read it. With a GPU llama.cpp decides.
+def _mapped(path: Path) -> bool:
+    """Whether to map the file: only if memory is too small to read it.
 
     On a CPU llama.cpp rearranges many weights. Of a mapped file, both copies would stay in memory.
     """
-    if llama.supports_gpu():
-        return None
     size = path.stat().st_size if path.is_file() else 0
     return size >= READABLE * memory.available()

@@ -21,7 +21,7 @@ from edge_judge.engine.llama import Logits
 from edge_judge.engine.model import Model
 from edge_judge.engine.plan import Plan, Query
 from edge_judge.inference import Tokens
-from edge_judge.records import Batching
+from edge_judge.records import Batching, Offloaded
 
 PROMPT = 512  # tokens of a prompt to read; about what a pair of answers takes
 PREFIX = 128  # tokens of a prompt to write after
@@ -37,7 +37,8 @@ class Rates:
     sequences side by side, in total. load_seconds: until the first token was evaluated.
 
     Bytes. peak_rss: with the pages of the model's file; cache: of `cache_cells` tokens; work: of the compute buffer.
-    The last two are those of a run whose prompts have PROMPT tokens. threads: found for reading.
+    The last two are those of a run whose prompts have PROMPT tokens. threads: found for reading. offloaded: what is on
+    GPUs then.
     """
 
     prompt: float
@@ -51,6 +52,7 @@ class Rates:
     work: int
     threads: int
     writing_threads: int
+    offloaded: Offloaded | None = None
 
 
 class Rough(Model):
@@ -107,6 +109,7 @@ def measure(model: Model, load_seconds: float, duration: float = SECONDS, batchi
         work=footprint.work,
         threads=model.threads.reading,
         writing_threads=model.threads.writing,
+        offloaded=footprint.offloaded,
     )
 
 

@@ -145,10 +145,10 @@ class ProgressReporter:
 
     def started(self, footprint: Footprint, batching: Batching) -> None:
         self._started = time.monotonic()
-        memory, cache = footprint.total, footprint.cache
+        memory, cache, offloaded = footprint.total, footprint.cache, footprint.offloaded
         self._listener.estimate(
             self._name,
-            WorkEstimate(self._wanted, self._planned, self._alone, self._each, memory, cache, batching),
+            WorkEstimate(self._wanted, self._planned, self._alone, self._each, memory, cache, batching, offloaded),
         )
 
     def evaluated(self, tokens: int) -> None:

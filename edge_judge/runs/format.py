@@ -20,6 +20,7 @@ from edge_judge.records import LABELS, ORDERS, Verdict
 
 FORMAT = 2
 BATCHING = "batching"  # in run.json: how the work was divided into calls, where that is not as usual
+OFFLOADED = "offloaded"  # in run.json: what was on GPUs, and the bytes it took, where anything was
 ANEW = "--fresh begins the run anew"
 
 

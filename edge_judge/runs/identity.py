@@ -31,7 +31,7 @@ def run_settings(
 
     engine: the one that is asked, if not the one that runs the judge's file.
     """
-    grammar, engine = protocol.grammar, engine or engine_for(judge_)
+    grammar, engine = protocol.grammar, engine or engine_for(judge_, limits=limits)
     deciding = {
         "gguf_sha256": judge_.sha256,
         "lock": judge_.lock,

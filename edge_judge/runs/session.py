@@ -31,7 +31,7 @@ from edge_judge.records import (
     WorkEstimate,
 )
 from edge_judge.runs.folder import RunFolder, noted
-from edge_judge.runs.format import ANEW, BATCHING
+from edge_judge.runs.format import ANEW, BATCHING, OFFLOADED
 
 RESPELLED = 0.01  # share of a verdict's probability on a second spelling that a person should know of
 
@@ -136,6 +136,8 @@ class RunProgress(ProgressListener):
         self.batching = estimate.batching
         if estimate.smaller:
             self._run.add(BATCHING, asdict(estimate.batching))
+        if estimate.offloaded is not None:
+            self._run.add(OFFLOADED, asdict(estimate.offloaded))
         self._tokens_alone = estimate.tokens_alone
         self._listener.estimate(name, estimate)
 

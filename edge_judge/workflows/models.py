@@ -9,8 +9,13 @@ from dataclasses import dataclass
 
 import psutil
 
+from edge_judge.engine.devices import Backend, backend, by_layer
+from edge_judge.engine.footprint import bytes_of_cell, work_on_device
+from edge_judge.engine.placing import CELLS, layers_in
+from edge_judge.records import Batching
 from edge_judge.workflows.model_files import built_schemes, model_config
 from quantize import architectures, lock, schemes
+from quantize.architectures.blueprint import Blueprint
 from quantize.lock import LockedModel
 
 SHOWN = ("f16", "q8_0", "q4_k_m", "q2_k")
@@ -20,7 +25,8 @@ SPARE = 1.5e9  # bytes beside the weights: cache, buffers, Python, and something
 @dataclass(frozen=True, slots=True)
 class KnownModel:
     """bytes: of the tensors, by scheme; fits: the widest scheme this machine's memory holds; built: the schemes of
-    which there is a file here.
+    which there is a file here; layers: of the model, the output counted as one; gpu_layers: how many of them fit on
+    the GPU in question, by scheme, None if there is none in question.
     """
 
     name: str
@@ -30,12 +36,19 @@ class KnownModel:
     bytes: dict[str, int]
     fits: str | None
     built: list[str]
+    layers: int
+    gpu_layers: dict[str, int] | None = None
 
 
-def models() -> list[KnownModel]:
-    """Every model of models.lock, in its order."""
+def models(gpu_memory: int | None = None) -> list[KnownModel]:
+    """Every model of models.lock, in its order. gpu_memory: bytes of a GPU, for `gpu_layers`."""
     memory = machine_memory()
-    return [_known_model(model, memory) for model in lock.read().models]
+    return [_known_model(model, memory, gpu_memory) for model in lock.read().models]
+
+
+def usable() -> Backend:
+    """What llama.cpp can use here."""
+    return backend()
 
 
 def machine_memory() -> int:
@@ -43,11 +56,33 @@ def machine_memory() -> int:
     return int(psutil.virtual_memory().total)
 
 
-def _known_model(model: LockedModel, memory: int) -> KnownModel:
+def _known_model(model: LockedModel, memory: int, gpu_memory: int | None) -> KnownModel:
     """A model with its sizes, from its shape alone."""
     blueprint = architectures.blueprint(model_config(model))
-    sizes = {scheme: schemes.file_bytes(blueprint, scheme) for scheme in SHOWN}
+    plans = {scheme: schemes.plan(blueprint, scheme) for scheme in SHOWN}
+    sizes = {scheme: schemes.planned_bytes(blueprint, plan) for scheme, plan in plans.items()}
+    fitting = None
+    if gpu_memory is not None:
+        fitting = {scheme: _layers_in(gpu_memory, blueprint, plan) for scheme, plan in plans.items()}
     fits = next((scheme for scheme in SHOWN if sizes[scheme] + SPARE <= memory), None)
     parameters = model.parameters or blueprint.parameters
     built = sorted(built_schemes(model.name))
-    return KnownModel(model.name, parameters, model.license, model.repo, sizes, fits, built)
+    layers = _fields(blueprint)["block_count"] + 1
+    return KnownModel(model.name, parameters, model.license, model.repo, sizes, fits, built, layers, fitting)
+
+
+def _layers_in(memory: int, blueprint: Blueprint, plan: schemes.Plan) -> int:
+    """About how many layers fit on a GPU with so much memory, beside a cache of f16."""
+    fields, batching = _fields(blueprint), Batching()
+    width, heads = fields["embedding_length"], fields["attention.head_count"]
+    head = fields.get("attention.key_length", width // heads)
+    numbers = 2 * fields["block_count"] * fields.get("attention.head_count_kv", heads) * head
+    work = work_on_device(blueprint.vocabulary, batching.micro, width, CELLS, batching.members + 1)
+    sizes = by_layer(schemes.planned_tensors(blueprint, plan))
+    return layers_in(memory, sizes, bytes_of_cell(numbers, "f16"), work)
+
+
+def _fields(blueprint: Blueprint) -> dict[str, int]:
+    """The whole numbers of a shape, by their GGUF keys without the architecture's name."""
+    fields = blueprint.fields
+    return {field.key.partition(".")[2]: field.value for field in fields if isinstance(field.value, int)}

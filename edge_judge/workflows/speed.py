@@ -11,12 +11,14 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 
 from edge_judge.engine import Engine, LocalEngine, Model, throughput
+from edge_judge.engine.devices import Backend, backend
+from edge_judge.engine.placing import place
 from edge_judge.engine.throughput import Rates
 from edge_judge.errors import DataError, ModelError, UsageError
 from edge_judge.judging import workload
 from edge_judge.judging.workload import Load
 from edge_judge.protocols import grammar as grammar_files
-from edge_judge.records import Benchmark, Judge, ProgressListener
+from edge_judge.records import Benchmark, Judge, Limits, Placement, ProgressListener
 from edge_judge.workflows.data import load_here
 from edge_judge.workflows.judges import find_judge, with_chat_template
 from edge_judge.workflows.options import (
@@ -44,7 +46,7 @@ class BenchmarkTime:
 @dataclass(frozen=True, slots=True)
 class MeasuredSpeed:
     """bytes: of the file; random_weights: whether they stood in for a model that is not here; tokens_estimated:
-    whether the vocabulary was made up too.
+    whether the vocabulary was made up too; backend: what llama.cpp can use here.
     """
 
     model: str
@@ -54,6 +56,7 @@ class MeasuredSpeed:
     tokens_estimated: bool
     rates: Rates
     estimates: tuple[BenchmarkTime, ...]
+    backend: Backend
 
 
 def speed(
@@ -63,25 +66,31 @@ def speed(
     grammars: Sequence[str] = SPEED_GRAMMARS,
     seconds: float = SPEED_SECONDS,
     listener: ProgressListener = ProgressListener(),
+    *,
+    placement: Placement = Placement(),
 ) -> MeasuredSpeed:
     """Measure a judge, or random weights of a known model's shape, which are removed again.
 
     benchmarks: without names, all whose files are here; seconds: how long each of three measurements lasts. What this
-    judge cannot be asked is left out with a note.
+    judge cannot be asked is left out with a note. placement: what of the model goes to GPUs.
     """
     _check(judge, weights)
+    usable = backend()
     for grammar in grammars:  # before anything large is written
         grammar_files.load(grammar)
     chosen = load_here(benchmarks, listener)
     random = weights.shape is not None
     made_up = random and weights.vocab is None
-    with _judge(judge, weights, listener) as measured, _opened(measured, judge.threads, made_up) as (model, opened):
+    with (
+        _judge(judge, weights, listener) as measured,
+        _opened(measured, judge.threads, made_up, placement) as (model, opened),
+    ):
         rates = throughput.measure(model, opened, seconds)
         engine = LocalEngine.of(model)
         times = (_time(engine, measured, rates, part, name, listener) for part in chosen for name in grammars)
         estimates = tuple(filter(None, times))
         size = measured.bytes
-    return MeasuredSpeed(measured.model, measured.scheme, size, random, made_up, rates, estimates)
+    return MeasuredSpeed(measured.model, measured.scheme, size, random, made_up, rates, estimates, usable)
 
 
 def _check(judge: JudgeOptions, weights: RandomWeights) -> None:
@@ -111,13 +120,14 @@ def _judge(options: JudgeOptions, weights: RandomWeights, listener: ProgressList
 
 
 @contextmanager
-def _opened(judge: Judge, threads: int | None, made_up: bool) -> Iterator[tuple[Model, float]]:
+def _opened(judge: Judge, threads: int | None, made_up: bool, placement: Placement) -> Iterator[tuple[Model, float]]:
     """The loaded model, and the seconds that it took to load."""
     if judge.gguf is None:
         raise UsageError(f"{judge.model}: there is no file to measure", "--gguf names one")
+    placed = place(judge.gguf, Limits(placement=placement))
     start = time.monotonic()
     kind = throughput.Rough if made_up else Model
-    with kind(judge.gguf, threads=threads, chat=judge.chat) as model:
+    with kind(judge.gguf, threads=threads, chat=judge.chat, placed=placed) as model:
         yield model, time.monotonic() - start
 
 

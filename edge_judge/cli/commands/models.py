@@ -7,12 +7,18 @@ from __future__ import annotations
 import json
 from dataclasses import asdict
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
 
 from edge_judge.cli import options, terminal
 from edge_judge.errors import UsageError
 from edge_judge.report.formatting import notes, render, short_size, size, table
+
+if TYPE_CHECKING:
+    from rich.console import RenderableType
+
+    from edge_judge.workflows.models import KnownModel
 
 HEADING = "begin"
 
@@ -26,13 +32,20 @@ EXAMPLES = ("edge-judge models", "edge-judge models --check qwen1.5-7b ~/checkpo
 )
 @click.argument("checkpoint", required=False, type=options.FOLDER)
 @options.chat_template
+@click.option(
+    "--gpu-memory", metavar="SIZE", callback=options.memory, help="Tell how many layers fit on a GPU with this: 8GB."
+)
 @options.as_json
-def models(checked: str | None, checkpoint: Path | None, chat_template: str | None, as_json: bool) -> None:
+def models(
+    checked: str | None, checkpoint: Path | None, chat_template: str | None, gpu_memory: int | None, as_json: bool
+) -> None:
     """List the known models: sizes, what fits here, what is built.
 
     With --check, compare the chat template, the first 50 prompts of a benchmark, the verdicts' marks and the ends of a
     turn with the tokenizer files in the folder CHECKPOINT. Without a folder, show what the file says of itself.
     """
+    if checked is not None and gpu_memory is not None:
+        raise UsageError("--check and --gpu-memory do not go together", "ask one or the other")
     if checked is not None:
         _check(checked, checkpoint, chat_template, as_json)
     elif checkpoint is not None or chat_template is not None:
@@ -40,7 +53,7 @@ def models(checked: str | None, checkpoint: Path | None, chat_template: str | No
             "a checkpoint and a chat template are for --check", "edge-judge models --check MODEL CHECKPOINT"
         )
     else:
-        _list(as_json)
+        _list(gpu_memory, as_json)
 
 
 def _check(model: str, checkpoint: Path | None, chat_template: str | None, as_json: bool) -> None:
@@ -58,10 +71,10 @@ def _check(model: str, checkpoint: Path | None, chat_template: str | None, as_js
     model_check.raise_if_wrong(checks, model)
 
 
-def _list(as_json: bool) -> None:
+def _list(gpu_memory: int | None, as_json: bool) -> None:
     from edge_judge.workflows import models as workflow
 
-    listed = workflow.models()
+    listed = workflow.models(gpu_memory)
     if as_json:
         click.echo(json.dumps([asdict(model) for model in listed], indent=2))
         return
@@ -80,7 +93,24 @@ def _list(as_json: bool) -> None:
         f"fits: the widest of these that leaves {short_size(workflow.SPARE)} "
         f"of this machine's {short_size(workflow.machine_memory())} of memory"
     )
-    click.echo(render([lines, note], terminal.width(), terminal.color()), nl=False)
+    backend = notes(*terminal.backend_lines(workflow.usable()))
+    gpu = [_layers_table(listed, gpu_memory)] if gpu_memory else []
+    click.echo(render([lines, note, backend, *gpu], terminal.width(), terminal.color()), nl=False)
+
+
+def _layers_table(listed: list[KnownModel], gpu_memory: int) -> RenderableType:
+    """How many layers of each model fit on a GPU."""
+    from edge_judge.engine.placing import CELLS
+    from edge_judge.workflows.models import SHOWN
+
+    rows = [[model.name, str(model.layers), *(_layers(model, scheme) for scheme in SHOWN)] for model in listed]
+    title = f"Layers that fit on a GPU with {short_size(gpu_memory)}, beside a cache of {CELLS:,} tokens (estimated)"
+    return table(title, ["model", "layers", *SHOWN], rows)
+
+
+def _layers(model: KnownModel, scheme: str) -> str:
+    fitting = (model.gpu_layers or {})[scheme]
+    return "all" if fitting == model.layers else str(fitting) if fitting else "none"
 
 
 def _count(parameters: int) -> str:

@@ -13,6 +13,7 @@ import click
 
 from edge_judge.cli import options, terminal
 from edge_judge.cli.errors import interrupted
+from edge_judge.records import Placement
 from edge_judge.report import formatting
 from edge_judge.workflows.options import SPEED_GRAMMARS, SPEED_SECONDS, BenchmarkOptions, JudgeOptions, RandomWeights
 
@@ -38,6 +39,7 @@ HEADING = "begin"
 @click.option("--vocab", type=options.FILE, help="With --shape: the GGUF file whose vocabulary counts tokens.")
 @click.option("--keep", type=options.TARGET, help="With --shape: keep the random weights here.")
 @options.threads
+@options.placement
 @options.chat_template
 @click.option(
     "--benchmark",
@@ -62,11 +64,12 @@ HEADING = "begin"
     help="How long each of three measurements lasts.",
 )
 @options.as_json
-@options.collected(judge=JudgeOptions, weights=RandomWeights, benchmarks=BenchmarkOptions)
+@options.collected(judge=JudgeOptions, weights=RandomWeights, benchmarks=BenchmarkOptions, placement=Placement)
 def speed(
     judge: JudgeOptions,
     weights: RandomWeights,
     benchmarks: BenchmarkOptions,
+    placement: Placement,
     grammars: tuple[str, ...],
     seconds: float,
     as_json: bool,
@@ -81,13 +84,13 @@ def speed(
     listener = terminal.TerminalListener()
     try:
         with _signals_as_exits():
-            measured = workflow.speed(judge, weights, benchmarks, grammars, seconds, listener)
+            measured = workflow.speed(judge, weights, benchmarks, grammars, seconds, listener, placement=placement)
     except KeyboardInterrupt:
         interrupted("the same command measures anew")
     if as_json:
         click.echo(json.dumps(asdict(measured), indent=2))
         return
-    parts = [_rates_table(measured), *_estimates_table(measured)]
+    parts = [_rates_table(measured), formatting.notes(*_backend(measured)), *_estimates_table(measured)]
     click.echo(formatting.render(parts, terminal.width(), terminal.color()), nl=False)
 
 
@@ -121,6 +124,16 @@ def _rates_table(measured: MeasuredSpeed) -> RenderableType:
     figures = map(formatting.count, (rates.prompt, rates.alone, rates.together))
     cells = [formatting.size(measured.bytes), *figures, loading]
     return formatting.table(title, headers, [[*cells, formatting.size(rates.cache), formatting.size(rates.peak_rss)]])
+
+
+def _backend(measured: MeasuredSpeed) -> Iterator[str]:
+    """What evaluates: the processor, and which layers are on which GPU."""
+    yield from terminal.backend_lines(measured.backend)
+    part = measured.rates.offloaded
+    if part is not None:
+        yield terminal.offloaded_words(part)
+    elif measured.backend.devices:
+        yield "no layer is on a GPU"
 
 
 def _estimates_table(measured: MeasuredSpeed) -> list[RenderableType]:
