@@ -39,10 +39,11 @@ def estimate_line(name: str, estimate: WorkEstimate) -> str:
     """What a run has to do and will take."""
     writes = f", up to {estimate.each} to write after each prompt" if estimate.each else ""
     smaller = ", in smaller parts than usual" if estimate.smaller else ""
-    return (
-        f"{name}: {estimate.verdicts:,} verdicts, {estimate.tokens:,} tokens to read (of {estimate.tokens_alone:,})"
-        f"{writes}, about {short_size(estimate.memory)} of memory{smaller}"
-    )
+    memory = f", about {short_size(estimate.memory)} of memory{smaller}" if estimate.memory else ""
+    tokens = f"{estimate.tokens:,} tokens to read (of {estimate.tokens_alone:,})"
+    if not estimate.memory:  # an endpoint has the memory, and alone knows the tokens
+        tokens = f"about {estimate.tokens:,} tokens to read"
+    return f"{name}: {estimate.verdicts:,} verdicts, {tokens}{writes}{memory}"
 
 
 class TerminalListener(ProgressListener):
