@@ -14,15 +14,13 @@ import ipaddress
 import json
 import random
 import time
-from collections.abc import Awaitable, Callable, Coroutine, Generator, Mapping, Sequence
-from contextlib import suppress
+from collections.abc import Awaitable, Callable, Generator, Mapping, Sequence
 from dataclasses import dataclass, field
 from email.utils import parsedate_to_datetime
-from queue import SimpleQueue
-from threading import Thread
-from typing import TYPE_CHECKING, Any, Literal, TypeVar, cast
+from typing import TYPE_CHECKING, Any, TypeVar
 from urllib.parse import urlsplit
 
+from edge_judge.engine.background import delivered_by
 from edge_judge.engine.window import MOST, Window
 from edge_judge.errors import ModelError, UsageError
 
@@ -140,7 +138,7 @@ class Endpoint:
 
     def run(self, jobs: Sequence[Job[Result]]) -> Generator[Result, None, None]:
         """The results of jobs, in the order in which they end. Raises the first error of a job; the others end then."""
-        return _stream(lambda deliver: self._serve(jobs, deliver))
+        return delivered_by(lambda deliver: self._serve(jobs, deliver))
 
     async def _serve(self, jobs: Sequence[Job[Result]], deliver: Callable[[Result], None]) -> None:
         waiting = iter(jobs)
@@ -299,51 +297,3 @@ def _retry_after(headers: Mapping[str, str]) -> float | None:
         return max(0.0, parsedate_to_datetime(text).timestamp() - time.time())
     except (ValueError, OverflowError):
         return None
-
-
-@dataclass(frozen=True, slots=True)
-class _End:
-    error: BaseException | None = None
-
-
-def _stream(
-    serve: Callable[[Callable[[Result], None]], Coroutine[Any, Any, None]],
-) -> Generator[Result, None, None]:
-    """What a coroutine delivers, one by one. It runs in a thread with a loop of its own, so that it also works where a
-    loop runs already, as in a notebook, and so that requests go on while a result is dealt with.
-    """
-    delivered: SimpleQueue[tuple[Literal[True], Result] | tuple[Literal[False], _End]] = SimpleQueue()
-    loop = asyncio.new_event_loop()
-
-    async def whole() -> None:
-        try:
-            await serve(lambda result: delivered.put((True, result)))
-        except BaseException as error:
-            delivered.put((False, _End(error)))
-        else:
-            delivered.put((False, _End()))
-
-    task = loop.create_task(whole())
-
-    def run() -> None:
-        try:
-            loop.run_until_complete(task)
-            loop.run_until_complete(loop.shutdown_asyncgens())
-        finally:
-            loop.close()
-
-    thread = Thread(target=run, name="edge-judge endpoint", daemon=True)
-    thread.start()
-    try:
-        while True:
-            going, value = delivered.get()
-            if not going:
-                error = cast(_End, value).error
-                if error is not None:
-                    raise error
-                return
-            yield cast(Result, value)
-    finally:
-        with suppress(RuntimeError):  # the loop has ended
-            loop.call_soon_threadsafe(task.cancel)
-        thread.join()
