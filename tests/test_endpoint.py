@@ -1,4 +1,4 @@
-"""A judge at an endpoint: runs that lose and double nothing, whatever the server does, and errors that say what it did."""
+"""A judge at an endpoint: runs that lose and double nothing whatever the server does, errors that say what it did."""
 
 import json
 from contextlib import contextmanager
@@ -83,7 +83,7 @@ def test_no_message_is_asked_again_that_was_answered(tmp_path):
     with serving(desk := Desk()) as url:
         judged(engine_at(url), tmp_path)
         assert set(desk.answered.values()) == {1} | {desk.answered["Reply with the letter A."]}
-        assert judged(engine_at(url), tmp_path) and set(desk.answered[text] for text in messages().values()) == {1}
+        assert judged(engine_at(url), tmp_path) and {desk.answered[text] for text in messages().values()} == {1}
 
 
 def test_a_run_that_is_stopped_asks_only_what_was_in_flight_again(tmp_path):
@@ -246,7 +246,8 @@ def test_what_a_run_costs_is_told_and_added_up(edge, tmp_path):
 
 
 @pytest.mark.parametrize(
-    "url", ["http://me:pass4711@host/v1", "https://host/v1?key=pass4711", "ftp://host", "host:80", "http://", "https://[x"]
+    "url",
+    ["http://me:pass4711@host/v1", "https://host/v1?key=pass4711", "ftp://host", "host:80", "http://", "https://[x"],
 )
 def test_an_address_with_a_secret_in_it_is_refused_without_repeating_it(url):
     with pytest.raises(UsageError) as raised:

@@ -14,6 +14,7 @@ import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
+from os.path import commonprefix
 from typing import Any, TypeVar
 
 from edge_judge.engine.completions import (
@@ -82,8 +83,10 @@ class Asker:
         before = rule.opening + reasons
         if ending is None and llama:
             before += "" if begins else rule.bridge
-            second = await self._ending(exchange, content, before, list(rule.endings))
-            found = ending_distribution(second.steps, 0, endings)
+            mark = commonprefix(list(rule.endings))
+            second = await self._ending(exchange, content, before + mark, [text[len(mark) :] for text in rule.endings])
+            texts = {ending.encode(): outcome for ending, outcome in endings.items()}
+            found = distribution(second.steps, texts, mark.encode())
             return _written(before, None, endings, found), first.usage + second.usage
         if ending is None:
             return Written(text), first.usage
@@ -92,12 +95,12 @@ class Asker:
         return _written(before, ending, endings, found), first.usage
 
     async def _ending(self, exchange: Exchange, content: str, before: str, endings: Sequence[str]) -> Completion:
-        """One of the endings after a text of the answer, by llama-server's plain completion."""
+        """One of some endings after a text of the answer, by llama-server's plain completion."""
         root, base, chat = self.endpoint.address.root, self.endpoint.address.base, self.server.ask(content, 1)
         prompt = await exchange.ask(f"{root}/apply-template", chat, lambda answer: field_of(answer, "prompt", str))
         body = {name: value for name, value in chat.items() if name in ("model", "temperature", "seed")}
         body |= {"prompt": prompt + before, "max_tokens": max(len(text.encode()) for text in endings) + 1}
-        body |= {"logprobs": self.server.listed, "grammar": grammar_of(endings)}
+        body |= {"logprobs": self.server.listed, "grammar": grammar_of(endings, lead=False)}
         return await exchange.ask(f"{base}/completions", body, partial(_complete, listed=True))
 
 

@@ -34,14 +34,22 @@ class Step:
 
 @dataclass(frozen=True, slots=True)
 class Usage:
-    """Tokens as the server counts them. cached: those of the prompt that it had computed before."""
+    """What was answered: requests, and tokens as the server counts them. cached: those of the prompt that it had
+    computed before.
+    """
 
+    requests: int = 0
     prompt: int = 0
     written: int = 0
     cached: int = 0
 
     def __add__(self, other: Usage) -> Usage:
-        return Usage(self.prompt + other.prompt, self.written + other.written, self.cached + other.cached)
+        return Usage(
+            self.requests + other.requests,
+            self.prompt + other.prompt,
+            self.written + other.written,
+            self.cached + other.cached,
+        )
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,9 +73,10 @@ def json_form(schema: str, name: str = "verdict") -> dict[str, Any]:
     return {"response_format": {"type": "json_schema", "json_schema": form}}
 
 
-def grammar_of(texts: Sequence[str]) -> str:
-    """GBNF for one of some texts, after a space if the model puts one before its answers."""
-    return f'root ::= " "? ({" | ".join(json.dumps(text, ensure_ascii=False) for text in texts)})'
+def grammar_of(texts: Sequence[str], *, lead: bool = True) -> str:
+    """GBNF for one of some texts. lead: after a space, if the model puts one before its answers."""
+    space = '" "? ' if lead else ""
+    return f"root ::= {space}({' | '.join(json.dumps(text, ensure_ascii=False) for text in texts)})"
 
 
 def completion(answer: Any) -> Completion:
@@ -107,7 +116,7 @@ def _p(entry: Mapping[str, Any]) -> float:
 def _usage(fields: Mapping[str, Any]) -> Usage:
     details = fields.get("prompt_tokens_details") or {}
     counts = (fields.get("prompt_tokens"), fields.get("completion_tokens"), details.get("cached_tokens"))
-    return Usage(*(max(0, int(count or 0)) for count in counts))
+    return Usage(1, *(max(0, int(count or 0)) for count in counts))
 
 
 def distribution(
@@ -147,6 +156,7 @@ class _PathReading:
     def __init__(self, texts: Mapping[bytes, Any], begun: bytes | None) -> None:
         self._texts, self._text, self._trimmed = texts, begun or b"", begun is None
         self._reached, self._outside, self._depth, self._open = 1.0, 0.0, 0, True
+        self._whole: tuple[Any, int] | None = None  # the last text that the path has passed, and where it was counted
         self._share: dict[tuple[Any, int], float] = {}  # by outcome, and by how many tokens come before it is decided
 
     def read(self, step: Step) -> bool:
@@ -156,7 +166,6 @@ class _PathReading:
         if written is None:  # a grammar kept the likelier ones away
             written = len(listed)
             listed.append((step.token, step.p))
-        whole = self._texts.get(self._text) if self._depth else None
         self._outside += self._reached * max(0.0, 1.0 - math.fsum(p for _, p in listed))
         for place, (token, p) in enumerate(listed):
             text, share = self._with(token), self._reached * p
@@ -165,11 +174,14 @@ class _PathReading:
             outcome = self._outcome(text)
             if outcome is not None:
                 self._add(outcome, self._depth, share)
-                if whole is not None:  # what is written on is not the shorter text
-                    self._add(whole, self._depth - 1, -share)
+                if self._whole is not None:  # what is written on is not the shorter text
+                    self._add(*self._whole, -share)
             if place != written and self._is_open(text):
                 self._outside += share
-        self._text, self._depth = self._with(step.token), self._depth + 1
+        self._text = self._with(step.token)
+        if self._text in self._texts:
+            self._whole = (self._texts[self._text], self._depth)
+        self._depth += 1
         self._reached *= listed[written][1]
         self._open = bool(step.token) and self._is_open(self._text)
         return self._open

@@ -41,12 +41,12 @@ UNKNOWN_CONTEXT = 1_000_000  # any prompt is sent: the server says if it is too 
 
 class RemoteEngine:
     """A model at an endpoint. model: its name there, None if it serves one alone. The server is asked what it is when
-    that is first needed. requests, usage: answered so far, and their tokens.
+    that is first needed. usage: what it answered so far.
     """
 
     def __init__(self, endpoint: Endpoint, model: str | None = None) -> None:
         self.endpoint, self._model = endpoint, model
-        self.requests, self.usage = 0, Usage()
+        self.usage = Usage()
         self.trained_prompt: str | None = None
 
     @cached_property
@@ -125,8 +125,8 @@ class RemoteEngine:
         return RemoteWork(self, places, ask)
 
     def count(self, usage: Usage) -> None:
-        """Count an answered request."""
-        self.requests, self.usage = self.requests + 1, self.usage + usage
+        """Count what was answered."""
+        self.usage += usage
 
     def close(self) -> None:
         return None

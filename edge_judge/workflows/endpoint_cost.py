@@ -63,7 +63,7 @@ def counting(
 
 def _state(engine: RemoteEngine) -> tuple[int, ...]:
     usage = engine.usage
-    return engine.requests, engine.endpoint.repeated, usage.prompt, usage.cached, usage.written
+    return usage.requests, engine.endpoint.repeated, usage.prompt, usage.cached, usage.written
 
 
 def _total(earlier: Cost, here: Cost, price: tuple[float, float] | None) -> Cost:
