@@ -4,6 +4,7 @@ import json
 import math
 import random
 from functools import cache
+from statistics import median
 
 import pytest
 from hypothesis import given
@@ -148,20 +149,22 @@ def test_a_grammar_of_texts_admits_them_and_nothing_else(tmp_path):
 
 
 def answers(window, clock, rate, number):
-    """Answers at a rate that is a function of how many are in flight."""
+    """Answers at a rate that is a function of how many are in flight. Returns how many were, at each."""
+    sizes = []
     for _ in range(number):
         clock += 1 / rate(window.size)
         window.answered(clock)
-    return clock
+        sizes.append(window.size)
+    return sizes
 
 
 def test_more_are_in_flight_as_long_as_that_brings_more_answers():
     window = Window()
     answers(window, 0.0, lambda size: 10 * size, 5000)
-    assert MOST - 4 <= window.size <= MOST
+    assert window.size == MOST
     window = Window()
-    answers(window, 0.0, lambda size: 10 * min(size, 9), 5000)
-    assert window.size in range(9, 14)  # 9 are as good as more
+    sizes = answers(window, 0.0, lambda size: 10 * min(size, 9), 5000)
+    assert median(sizes) in range(9, 17)  # 9 are as good as more, which is tried now and then
 
 
 def test_a_server_with_too_much_to_do_halves_them_once_a_round():

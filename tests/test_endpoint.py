@@ -13,6 +13,7 @@ from edge_judge import benchmarks
 from edge_judge.analysis.subset import subset
 from edge_judge.engine import RemoteEngine
 from edge_judge.engine.endpoint import KEY, Address, Endpoint, Patience
+from edge_judge.engine.window import START
 from edge_judge.errors import ModelError, RunError, UsageError
 from edge_judge.judging.prompting import prompt_texts
 from edge_judge.protocols import grammar
@@ -205,7 +206,7 @@ def test_fewer_are_in_flight_where_the_server_has_too_much_to_do(tmp_path):
     with serving(Desk(faults=["429"] * 40)) as url:
         engine = engine_at(url, ENDLESS)
         judged(engine, tmp_path, subset(PART, 20))
-    assert engine.endpoint.window.size < 4
+    assert engine.endpoint.window.size < START
 
 
 def test_equal_prompts_are_asked_once(tmp_path):

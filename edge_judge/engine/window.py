@@ -1,6 +1,6 @@
 """How many requests may be in flight: as many as bring more answers a second, and fewer where the server has too much.
 
-It grows by half on trial and stays so only where answers came faster. Where the server says that it has too much to do,
+It doubles on trial and stays so only where answers came faster. Where the server says that it has too much to do,
 or takes too long, it halves, once for each round of answers.
 
 Knows: when answers came. Does not know: requests, connections.
@@ -8,7 +8,7 @@ Knows: when answers came. Does not know: requests, connections.
 
 from __future__ import annotations
 
-START = 4
+START = 8
 MOST = 64
 GAIN = 1.05  # times as many answers a second, or a trial has failed
 REST = 8  # rounds without a trial, after one that failed
@@ -54,4 +54,4 @@ class Window:
             self._rest, self._rate = self._rest - 1, rate
         elif self.size < MOST:
             self._before, self._rate = self.size, rate
-            self.size = min(MOST, self.size + max(1, self.size // 2))
+            self.size = min(MOST, 2 * self.size)
