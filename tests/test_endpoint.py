@@ -242,6 +242,7 @@ def test_what_a_run_costs_is_told_and_added_up(edge, tmp_path):
         assert "6 requests" in done.stderr and "; cost 0." in done.stderr
         edge("eval", "--engine", url, "--limit", 5, "--price", "2,10")
     usage = json.loads((tmp_path / "results/pocket/judge-1/unknown/pairwise/run.json").read_text("utf-8"))["usage"]
+    assert usage["most_unread"] == pytest.approx(0.01, abs=1e-6)  # what Desk lists at the first place leaves out
     assert usage["requests"] == 10 and usage["written_tokens"] == 30
     assert usage["cost"] == pytest.approx((2 * usage["prompt_tokens"] + 10 * 30) / 1e6, abs=1e-6)
 
@@ -283,6 +284,7 @@ def test_a_key_never_goes_unencrypted_over_a_public_network():
 
 def test_what_means_a_file_or_this_machine_is_refused_with_an_engine(edge):
     fails(edge("eval", "--engine", "http://localhost:1", "--threads", 2), 2, "--threads does nothing with --engine")
+    fails(edge("eval", "--engine", "http://localhost:1", "--cache", "q8_0"), 2, "--cache does nothing with --engine")
     fails(edge("eval", "--price", "1,2"), 2, "--price does nothing without --engine")
     fails(edge("eval", "--engine", "http://localhost:1", "--price", "1"), 2, "--price 1: not two prices")
 

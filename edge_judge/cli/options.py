@@ -130,8 +130,8 @@ judging_model = click.option(
 )
 
 
-# the fields of `JudgeOptions`; `protocol` adds the chat template
-judge = several(judging_model, scheme, gguf, engine, price, threads)
+# the fields of `JudgeOptions`; `protocol` adds the chat template, and `price` is for runs
+judge = several(judging_model, scheme, gguf, engine, threads)
 limits = several(max_memory, cache)  # the fields of `Limits`
 grammar = click.option(
     "--grammar",

@@ -41,12 +41,12 @@ UNKNOWN_CONTEXT = 1_000_000  # any prompt is sent: the server says if it is too 
 
 class RemoteEngine:
     """A model at an endpoint. model: its name there, None if it serves one alone. The server is asked what it is when
-    that is first needed. usage: what it answered so far.
+    that is first needed. usage: what it answered so far; most_unread: the largest `unread` of its answers.
     """
 
     def __init__(self, endpoint: Endpoint, model: str | None = None) -> None:
         self.endpoint, self._model = endpoint, model
-        self.usage = Usage()
+        self.usage, self.most_unread = Usage(), 0.0
         self.trained_prompt: str | None = None
 
     @cached_property
@@ -124,9 +124,12 @@ class RemoteEngine:
             places.setdefault(prompts[index], []).append(index)
         return RemoteWork(self, places, ask)
 
-    def count(self, usage: Usage) -> None:
+    def count(self, usage: Usage, answer: object) -> None:
         """Count what was answered."""
         self.usage += usage
+        read = answer.distribution if isinstance(answer, Written) else answer
+        if isinstance(read, Distribution):
+            self.most_unread = max(self.most_unread, read.unread)
 
     def close(self) -> None:
         return None
@@ -156,7 +159,7 @@ class RemoteWork(Generic[Answer]):
         started(Footprint(0, 0, 0, 0), Batching())
         jobs = [partial(self._job, prompt, indexes) for prompt, indexes in self.places.items()]
         for prompt, indexes, answer, usage in self.engine.endpoint.run(jobs):
-            self.engine.count(usage)
+            self.engine.count(usage, answer)
             for index in indexes:
                 yield index, answer
             evaluated(usage.prompt + usage.written or prompt.size)

@@ -1,4 +1,4 @@
-"""What an endpoint has answered for a run: requests, tokens and, where prices are told, money.
+"""What an endpoint has answered for a run: requests, tokens, how much stayed unread and, with prices, money.
 
 Knows: what the server counted, what run.json keeps of earlier parts of a run. Does not know: what was asked.
 """
@@ -17,12 +17,14 @@ from edge_judge.runs.format import ANEW, is_number
 
 USAGE = "usage"  # in run.json, beside what was measured
 MILLION = 1_000_000
+SHOWN = 0.001  # least share of a probability that a person should know of
 
 
 @dataclass(frozen=True, slots=True)
 class Cost:
     """requests: answered; repeated: attempts that failed and were made again; tokens as the server counts them, cached:
-    those of the prompts that it had computed before; cost: by the price, None without one.
+    those of the prompts that it had computed before; most_unread: of a verdict's probability, at most, on tokens that
+    the server did not list; cost: by the price, None without one.
     """
 
     requests: int = 0
@@ -30,6 +32,7 @@ class Cost:
     prompt_tokens: int = 0
     cached_tokens: int = 0
     written_tokens: int = 0
+    most_unread: float = 0.0
     cost: float | None = None
 
     def __str__(self) -> str:
@@ -37,7 +40,9 @@ class Cost:
         cached = f" ({self.cached_tokens:,} of them cached)" if self.cached_tokens else ""
         money = f"; cost {self.cost:,.4g}" if self.cost is not None else ""
         tokens = f"{self.prompt_tokens:,} tokens read{cached}, {self.written_tokens:,} written"
-        return f"{self.requests:,} requests{again}, {tokens}{money}"
+        share = f"; up to {self.most_unread:.1%} of a verdict's probability unread"
+        unread = share if self.most_unread >= SHOWN else ""
+        return f"{self.requests:,} requests{again}, {tokens}{unread}{money}"
 
 
 @contextmanager
@@ -51,12 +56,15 @@ def counting(
         yield
         return
     earlier, before = _noted(folder), _state(engine)
+    engine.most_unread = 0.0
     try:
         yield
     finally:
-        requests, repeated, *tokens = (now - then for now, then in zip(_state(engine), before, strict=True))
+        requests, repeated, *rest = (now - then for now, then in zip(_state(engine), before, strict=True))
         if requests or repeated:
-            total = _total(earlier, Cost(requests, repeated, *tokens), price)
+            prompt, cached, written = rest
+            here = Cost(requests, repeated, prompt, cached, written, round(engine.most_unread, 6))
+            total = _total(earlier, here, price)
             folder.add(USAGE, asdict(total))
             listener.note(f"{folder.identity.benchmark}: {total}")
 
@@ -78,6 +86,7 @@ def _total(earlier: Cost, here: Cost, price: tuple[float, float] | None) -> Cost
         earlier.prompt_tokens + here.prompt_tokens,
         earlier.cached_tokens + here.cached_tokens,
         earlier.written_tokens + here.written_tokens,
+        max(earlier.most_unread, here.most_unread),
         cost,
     )
 

@@ -44,7 +44,7 @@ def evaluate(
     if settings.head and settings.limit is None:
         raise UsageError("--head does nothing without --limit", "--limit 50 --head takes the first 50 pairs")
     loaded = load_benchmarks(benchmarks, listener)
-    engine = find_engine(judge)
+    engine = find_engine(judge, limits)
     chosen, orders = find_judge(judge, engine), ORDERS if settings.order == "both" else ORDERS[:1]
     rows = []
     session = Session(chosen, threads=judge.threads, limits=limits, engine=engine)
@@ -102,7 +102,7 @@ def _evaluated(
         if settings.repeat > 1:
             from edge_judge.judging import noise  # pandas takes half a second to load, and nothing else here needs it
 
-            with listener.task(f"{title} · again"):
+            with counting(session.engine, folder, price, listener), listener.task(f"{title} · again"):
                 times, progress = settings.repeat - 1, _ProgressOnly(listener)
                 floor = noise.repeat(part, session.engine, protocol, verdicts, times, progress)
             folder.add("noise", asdict(floor))

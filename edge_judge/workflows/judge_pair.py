@@ -57,7 +57,7 @@ def judge(
             "say for example: --question 'Name two fruits.'",
         )
     pair = Pair("pair", question, a, b, reference=reference)
-    engine = find_engine(judge)
+    engine = find_engine(judge, limits)
     chosen = find_judge(judge, engine)
     applied = protocol_for(chosen, protocol, ties=ties)
     check_references(applied, Benchmark("pair", (pair,), "", applied.ties, ""))

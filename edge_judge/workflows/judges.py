@@ -14,7 +14,7 @@ from pathlib import Path
 from edge_judge.engine import RemoteEngine, chat
 from edge_judge.engine.endpoint import KEY, Address, Endpoint
 from edge_judge.errors import UsageError
-from edge_judge.records import Judge
+from edge_judge.records import Judge, Limits
 from edge_judge.workflows.build import build_shipped
 from edge_judge.workflows.model_files import find_built, models_folder
 from edge_judge.workflows.options import POCKET, JudgeOptions
@@ -23,7 +23,7 @@ from quantize import digest, lock, schemes
 UNKNOWN = "unknown"  # the scheme of an endpoint's weights, unless --scheme says it
 
 
-def find_engine(options: JudgeOptions) -> RemoteEngine | None:
+def find_engine(options: JudgeOptions, limits: Limits = Limits()) -> RemoteEngine | None:
     """The engine for an endpoint; None for a judge that runs here. Nothing is asked yet.
 
     Raises UsageError for options that mean a file or this machine.
@@ -32,7 +32,13 @@ def find_engine(options: JudgeOptions) -> RemoteEngine | None:
         if options.price is not None:
             raise UsageError("--price does nothing without --engine", "a judge that runs here costs nothing")
         return None
-    local = {"--gguf": options.gguf, "--threads": options.threads, "--chat-template": options.chat_template}
+    local = {
+        "--gguf": options.gguf,
+        "--threads": options.threads,
+        "--chat-template": options.chat_template,
+        "--max-memory": limits.memory,
+        "--cache": limits.cache if limits.cache != Limits().cache else None,
+    }
     for name, value in local.items():
         if value is not None:
             raise UsageError(f"{name} does nothing with --engine: the server decides it", f"leave {name} out")
