@@ -18,7 +18,7 @@ ANEW := --no-cache-dir --force-reinstall --no-binary llama-cpp-python
 endif
 endif
 
-.PHONY: setup demo test test-slow test-offload test-matrix fuzz validate bench bench-busy bench-quantize bench-choose bench-memory bench-page check fix train pairs clean
+.PHONY: setup demo test test-slow test-offload test-matrix fuzz validate bench bench-busy bench-quantize bench-choose bench-memory bench-page bench-remote check fix train pairs clean
 
 setup: $(READY)
 
@@ -73,6 +73,10 @@ bench-memory: setup  ## the memory told before a run beside what it takes: minut
 
 bench-page: setup  ## how long a page of 14,000 verdicts takes to open; needs chromium
 	$(BIN)/python benchmarks/page.py
+
+bench-remote: setup  ## verdicts from an endpoint, beside plain clients; builds llama-server, minutes
+	command -v cmake >/dev/null || $(BIN)/python -m pip install --quiet cmake
+	$(BIN)/python benchmarks/remote.py
 
 check: setup  ## style and types; changes nothing
 	$(BIN)/ruff check .

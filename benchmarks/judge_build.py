@@ -2,7 +2,7 @@
 
 llama-server and llama-bench are compiled from the source in llama-cpp-python's source distribution, so that all sides
 run the same llama.cpp with the same flags. EDGE_JUDGE_LLAMA_CPP names a local source, as in the tests. Everything is
-built once, in .bench/.
+built once, the programs in the user's cache, where tests look for llama-server too, the rest in .bench/.
 Knows: cmake, pip, shapes. Does not know: what is timed.
 """
 
@@ -17,6 +17,8 @@ import tarfile
 import tempfile
 from dataclasses import dataclass
 from pathlib import Path
+
+import platformdirs
 
 ROOT = Path(__file__).resolve().parent.parent
 sys.path[:0] = [str(ROOT)]
@@ -53,12 +55,17 @@ class Programs:
 
 def programs() -> Programs:
     """llama-server and llama-bench, compiled on first use."""
+    return Programs(*map(program, PROGRAMS))
+
+
+def program(name: str) -> Path:
+    """One of them, compiled on first use."""
     version = importlib.metadata.version("llama-cpp-python")
-    build = FOLDER / f"llama.cpp-{version}"
-    paths = [build / "bin" / name for name in PROGRAMS]
-    if not all(path.is_file() for path in paths):
-        _compile(_source(version), build)
-    return Programs(*paths)
+    build = platformdirs.user_cache_path("edge-judge") / f"llama.cpp-{version}"
+    path = build / "bin" / name
+    if not path.is_file():
+        _compile(_source(version), build, name)
+    return path
 
 
 def _source(version: str) -> Path:
@@ -80,17 +87,17 @@ def _download(version: str) -> None:
             archive.extractall(FOLDER, filter="data")
 
 
-def _compile(source: Path, build: Path) -> None:
+def _compile(source: Path, build: Path, name: str) -> None:
     """Compile with llama.cpp's defaults, like the wheel. Takes about ten minutes on two cores."""
     cmake = shutil.which("cmake") or shutil.which("cmake", path=str(Path(sys.executable).parent))
     if cmake is None:
         raise SystemExit("error: compiling llama-server needs cmake\nhint: pip install cmake")
-    print("compiling llama-server and llama-bench, about ten minutes on two cores", file=sys.stderr)
+    print(f"compiling {name}, about ten minutes on two cores", file=sys.stderr)
     off = ("LLAMA_CURL", "LLAMA_OPENSSL", "LLAMA_USE_PREBUILT_UI", "LLAMA_BUILD_TESTS", "LLAMA_BUILD_EXAMPLES")
     flags = ["-DCMAKE_BUILD_TYPE=Release", *(f"-D{name}=OFF" for name in off)]
     _run([cmake, "-S", str(source), "-B", str(build), *flags], "cmake cannot configure llama.cpp")
     cores = str(os.cpu_count() or 1)
-    _run([cmake, "--build", str(build), "-j", cores, "--target", *PROGRAMS], "llama.cpp does not compile")
+    _run([cmake, "--build", str(build), "-j", cores, "--target", name], "llama.cpp does not compile")
 
 
 def _run(command: list[str], trouble: str) -> None:
@@ -110,3 +117,7 @@ def model(vocabulary: Path) -> Path:
         FOLDER.mkdir(exist_ok=True)
         stand_in.write(Config(SHAPE, Path(__file__).name), SCHEME, out, name=out.stem, vocabulary=vocabulary)
     return out
+
+
+if __name__ == "__main__":
+    print(program("llama-server"))

@@ -25,10 +25,28 @@ class Change:
 
 
 WEIGHTS = Change("the weights", frozenset({"scheme", "gguf_sha256", "lock"}))  # lock: the source of the weights
+_LOCAL = frozenset({"llama_cpp", "tokenization", "chat_template_sha256", "cache", "backend"})
+_ENDPOINT = frozenset(
+    {
+        "engine",
+        "endpoint_model",
+        "endpoint_server",
+        "endpoint_file",
+        "endpoint_template_sha256",
+        "endpoint_reading",
+    }
+)
+ENGINE = Change("the model and the engine", WEIGHTS.parts | {"model"} | _LOCAL | _ENDPOINT)
 
 
 def same_conditions(run: Run, baseline: Run, change: Change = WEIGHTS) -> None:
-    """Raises RunError, with the first setting that differs, if two runs differ in more than `change`."""
+    """Raises RunError, with the first setting that differs, if two runs differ in more than `change`.
+
+    Where one is by an endpoint, whose weights are not known, the weights of the other are not the only difference: the
+    two may differ in model and engine.
+    """
+    if change == WEIGHTS and (is_remote(run) or is_remote(baseline)):
+        change = ENGINE
     ours, theirs = dict(_deciding(run, change)), dict(_deciding(baseline, change))
     for name in sorted(ours.keys() | theirs.keys()):
         if ours.get(name) != theirs.get(name):
@@ -37,6 +55,11 @@ def same_conditions(run: Run, baseline: Run, change: Change = WEIGHTS) -> None:
                 f"{name} is {ours.get(name)!r} and {theirs.get(name)!r}",
                 hint="run both again under the same settings",
             )
+
+
+def is_remote(run: Run) -> bool:
+    """Whether an endpoint judged."""
+    return "endpoint_model" in run.settings
 
 
 def _deciding(run: Run, change: Change) -> Iterator[tuple[str, object]]:

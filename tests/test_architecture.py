@@ -31,6 +31,7 @@ HOMES = {
     "rich": {"edge_judge/cli/**/*.py", "edge_judge/report/**/*.py"},
     "llama_cpp": {"edge_judge/engine/llama.py", "quantize/schemes.py", "quantize/pack.py"},
     "torch": {f"edge_judge/pocket/{name}.py" for name in ("train", "examples", "network")},
+    "httpx2": {"edge_judge/engine/endpoint.py"},
     "outlines": {"edge_judge/engine/json_guide.py"},
     "outlines_core": {"edge_judge/engine/json_guide.py"},
     "vl_convert": {"edge_judge/report/page/picture.py"},
@@ -41,7 +42,7 @@ HOMES = {
 FILES = sorted(path for package in ("edge_judge", "quantize") for path in (ROOT / package).rglob("*.py"))
 HEAVY = (
     "llama_cpp", "numpy", "pandas", "rich", "scipy", "jinja2", "huggingface_hub", "torch", "gguf", "tokenizers",
-    "outlines", "outlines_core", "vl_convert",
+    "outlines", "outlines_core", "vl_convert", "httpx2",
 )  # fmt: skip
 
 

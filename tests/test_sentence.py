@@ -140,6 +140,13 @@ def test_a_gain_has_a_plus_and_nothing_has_no_sign() -> None:
     assert change(Figure(None)) == "-"
 
 
+def test_a_baseline_that_is_another_model_is_named_as_one_and_what_is_not_known_of_it_is_left_out() -> None:
+    far = SchemeFile("gpt-x", "unknown", 0)
+    told = sentence([replace(Q4, baseline=far), replace(Q2, baseline=far, claims_new=False)])
+    assert told.startswith("pocket q4_k_m (2.46 MB) can be trusted in place of gpt-x within 2 points")
+    assert "pocket q2_k (1.66 MB) does not agree" in told
+
+
 def test_decisions_on_different_questions_make_no_sentence() -> None:
     with pytest.raises(UsageError, match="different questions"):
         sentence([Q4, replace(Q2, margin=1)])

@@ -9,7 +9,7 @@ import re
 from collections.abc import Callable
 from dataclasses import fields, is_dataclass
 from functools import reduce, wraps
-from math import isnan
+from math import inf, isnan
 from pathlib import Path
 from typing import Any, Literal, TypeVar, get_type_hints
 
@@ -92,6 +92,19 @@ def memory(_: click.Context, option: click.Option, value: str | None) -> int | N
     return size
 
 
+def prices(_: click.Context, option: click.Option, value: str | None) -> tuple[float, float] | None:
+    """The two numbers in `2.5,10`. Raises UsageError for anything else."""
+    if value is None:
+        return None
+    try:
+        given = tuple(float(part) for part in value.split(","))
+    except ValueError:
+        given = ()
+    if len(given) != 2 or not all(0 <= number < inf for number in given):
+        raise UsageError(f"{option.opts[0]} {value}: not two prices", "say for example: --price 2.5,10")
+    return given[0], given[1]
+
+
 max_memory = click.option(
     "--max-memory",
     "memory",
@@ -158,7 +171,25 @@ placement = several(  # the fields of `Placement`
     ),
 )
 limits = several(max_memory, cache, polite, placement)  # the fields of `Limits`
-judge = several(model, scheme, gguf, threads)  # the fields of `JudgeOptions`; `protocol` adds the chat template
+engine = click.option(
+    "--engine",
+    metavar="URL",
+    help="Ask an OpenAI-compatible endpoint instead, like http://localhost:8080/v1; EDGE_JUDGE_API_KEY has its key.",
+)
+price = click.option(
+    "--price",
+    metavar="IN,OUT",
+    callback=prices,
+    help="With --engine: what a million tokens cost, read and written; the run's cost is told.",
+)
+judging_model = click.option(
+    "--model",
+    help="A model that is built here, see `edge-judge models`; with --engine, its name there.  [default: pocket]",
+)
+
+
+# the fields of `JudgeOptions`; `protocol` adds the chat template, and `price` is for runs
+judge = several(judging_model, scheme, gguf, engine, threads)
 grammar = click.option(
     "--grammar",
     help="The answer shape a judge is held to; none: it writes what it likes.  "

@@ -43,10 +43,11 @@ def estimate_line(name: str, estimate: WorkEstimate) -> str:
     writes = f", up to {estimate.each} to write after each prompt" if estimate.each else ""
     smaller = ", in smaller parts than usual" if estimate.smaller else ""
     offloaded = f"; {offloaded_words(estimate.offloaded)}" if estimate.offloaded else ""
-    return (
-        f"{name}: {estimate.verdicts:,} verdicts, {estimate.tokens:,} tokens to read (of {estimate.tokens_alone:,})"
-        f"{writes}, about {short_size(estimate.memory)} of memory{smaller}{offloaded}"
-    )
+    memory = f", about {short_size(estimate.memory)} of memory{smaller}{offloaded}" if estimate.memory else ""
+    tokens = f"{estimate.tokens:,} tokens to read (of {estimate.tokens_alone:,})"
+    if not estimate.memory:  # an endpoint has the memory, and alone knows the tokens
+        tokens = f"about {estimate.tokens:,} tokens to read"
+    return f"{name}: {estimate.verdicts:,} verdicts, {tokens}{writes}{memory}"
 
 
 def backend_lines(backend: Backend) -> Iterator[str]:

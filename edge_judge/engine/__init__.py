@@ -3,6 +3,7 @@
     interface.py   what every engine offers
     local.py       an engine that runs a GGUF file with llama.cpp on this machine
     recorded.py    an engine that returns recorded answers
+    remote.py      an engine that asks an OpenAI-compatible endpoint
 
 Behind `local`:
 
@@ -18,6 +19,8 @@ Behind `local`:
     gbnf_guide.py  which tokens a GBNF grammar allows next; json_guide.py: a JSON schema
     llama.py       llama.cpp's C interface, the only file that imports it
 
+Behind `remote`: asking.py, server.py, completions.py, endpoint.py, window.py, background.py.
+
 Knows nothing about pairs, verdicts, or files of results.
 """
 
@@ -26,5 +29,6 @@ from edge_judge.engine.local import LocalEngine, engine_for
 from edge_judge.engine.model import Model
 from edge_judge.engine.processors import physical_cores
 from edge_judge.engine.recorded import RecordedEngine
+from edge_judge.engine.remote import RemoteEngine
 
-__all__ = ["Engine", "LocalEngine", "Model", "RecordedEngine", "Work", "engine_for", "physical_cores"]
+__all__ = ["Engine", "LocalEngine", "Model", "RecordedEngine", "RemoteEngine", "Work", "engine_for", "physical_cores"]

@@ -85,8 +85,10 @@ class Engine(Protocol):
 
     def probabilities(
         self, prompts: Sequence[EncodedPrompt], reading: Reading[Outcome], wanted: Wanted, batching: Batching
-    ) -> Work[Distribution[Outcome]]:
-        """The work of reading the probabilities of the same continuations after each prompt."""
+    ) -> Work[Distribution[Outcome] | Written[Any]]:
+        """The work of reading the probabilities of the same continuations after each prompt. Where the engine cannot
+        tell them, the answer is the text that was written instead.
+        """
 
     def write(
         self, prompts: Sequence[EncodedPrompt], writing: Writing, copied: Copied, wanted: Wanted, batching: Batching

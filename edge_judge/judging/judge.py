@@ -97,12 +97,20 @@ def judge(
 
 
 def judge_pair(
-    pair: Pair, judge_: Judge, protocol: Protocol, *, threads: int | None = None, limits: Limits = Limits()
+    pair: Pair,
+    judge_: Judge,
+    protocol: Protocol,
+    *,
+    threads: int | None = None,
+    limits: Limits = Limits(),
+    engine: Engine | None = None,
 ) -> list[Verdict]:
-    """Judge one pair: a verdict for each order of the protocol. Nothing is stored."""
+    """Judge one pair: a verdict for each order of the protocol. Nothing is stored. engine: the one to ask, if not the
+    one that runs the judge's file.
+    """
     questions = [Question(pair, order) for order in protocol.orders]
-    with closing(engine_for(judge_, threads=threads, limits=limits)) as engine:
-        verdicts = list(judge(engine, protocol, questions))
+    with closing(engine or engine_for(judge_, threads=threads, limits=limits)) as asked:
+        verdicts = list(judge(asked, protocol, questions))
     return sorted(verdicts, key=lambda verdict: protocol.orders.index(verdict.order))
 
 

@@ -43,7 +43,7 @@ def _answer(protocol: Protocol, verdict: Verdict) -> Distribution[Label] | Writt
     """The engine's answer, in the order shown."""
     p = {to_pair_order(verdict.order, label): value for label, value in (verdict.p or {}).items()}
     distribution = Distribution(p, verdict.mass) if p and verdict.mass is not None else None
-    if isinstance(protocol.request, Writing):
+    if isinstance(protocol.request, Writing) or (distribution is None and verdict.text is not None):
         return Written(verdict.text or "", distribution)
     if distribution is None:
         raise DataError(f"verdict {verdict.id}: no probabilities are recorded")

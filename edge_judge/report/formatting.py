@@ -165,8 +165,8 @@ def count(number: float | None) -> str:
 
 
 def size(number: int | None) -> str:
-    """Bytes in decimal units, as model files are listed."""
-    if number is None:
+    """Bytes in decimal units, as model files are listed. None and 0 are unknown: no file has 0."""
+    if not number:
         return UNDEFINED
     for unit, scale in (("GB", 1e9), ("MB", 1e6)):
         if number >= scale:

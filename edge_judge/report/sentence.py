@@ -9,12 +9,14 @@ Knows: plain English for one model's decisions. Does not know: how they came abo
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 
 from edge_judge.analysis.decision import Decision, OnBenchmark, SchemeFile
 from edge_judge.errors import UsageError
 from edge_judge.records import Figure
 from edge_judge.report.formatting import UNDEFINED, signed_number, size
 
+UNKNOWN = "unknown"  # the scheme of weights that nobody here has seen
 CERTAIN = 1e-6  # points: an interval as narrow as this is the value itself
 
 
@@ -27,6 +29,7 @@ def sentence(decisions: Sequence[Decision]) -> str:
         raise UsageError("no scheme was compared with its baseline", "name one that is smaller than the baseline")
     if len({(d.baseline, d.benchmarks, d.margin) for d in decisions}) > 1:
         raise UsageError("these decisions answer different questions", "say one sentence for each")
+    decisions = [_named(decision) for decision in decisions]
     by_size = sorted(decisions, key=lambda decision: decision.run.bytes)
     trusted = [one for one in by_size if one.trusted == "within" and one.outcome != "worse"]
     rest = [one for one in by_size if one not in trusted]
@@ -54,6 +57,16 @@ def change(figure: Figure) -> str:
 
 def signed(points: float) -> str:
     return signed_number(points, "+.1f")
+
+
+def _named(decision: Decision) -> Decision:
+    """With the models' names before their schemes, where these are two models."""
+    sides = decision.run, decision.baseline
+    if decision.run.model == decision.baseline.model:
+        return decision
+    names = [side.model if side.scheme == UNKNOWN else f"{side.model} {side.scheme}" for side in sides]
+    run, baseline = (replace(side, scheme=name) for side, name in zip(sides, names, strict=True))
+    return replace(decision, run=run, baseline=baseline)
 
 
 def _trusted(trusted: Sequence[Decision]) -> str:
@@ -168,7 +181,7 @@ def _used(decision: Decision) -> str:
 
 
 def _file(side: SchemeFile) -> str:
-    return f"{side.scheme} ({size(side.bytes)})"
+    return f"{side.scheme} ({size(side.bytes)})" if side.bytes else side.scheme
 
 
 def _names(decisions: Sequence[Decision]) -> str:

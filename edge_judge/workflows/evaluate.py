@@ -19,7 +19,8 @@ from edge_judge.runs.folder import RunFolder, score_json
 from edge_judge.runs.identity import run_identity, run_settings
 from edge_judge.runs.session import Session
 from edge_judge.workflows.data import ALL, load_benchmarks
-from edge_judge.workflows.judges import find_judge
+from edge_judge.workflows.endpoint_cost import counting
+from edge_judge.workflows.judges import find_engine, find_judge
 from edge_judge.workflows.memory_advice import advising
 from edge_judge.workflows.options import BenchmarkOptions, EvaluateSettings, JudgeOptions, ProtocolOptions
 from edge_judge.workflows.protocol import check_references, protocol_for
@@ -43,16 +44,17 @@ def evaluate(
     if settings.head and settings.limit is None:
         raise UsageError("--head does nothing without --limit", "--limit 50 --head takes the first 50 pairs")
     loaded = load_benchmarks(benchmarks, listener)
-    chosen, orders = find_judge(judge), ORDERS if settings.order == "both" else ORDERS[:1]
+    engine = find_engine(judge, limits)
+    chosen, orders = find_judge(judge, engine), ORDERS if settings.order == "both" else ORDERS[:1]
     rows = []
-    session = Session(chosen, threads=judge.threads, limits=limits)
+    session = Session(chosen, threads=judge.threads, limits=limits, engine=engine)
     with advising(chosen, in_lock=judge.gguf is None), session:
         for benchmark in loaded:
             part = subset(benchmark, settings.limit, head=settings.head)
             ties = settings.ties == "allow" or benchmark.ties
             applied = protocol_for(chosen, protocol, orders=orders, ties=ties)
             if _has_references(applied, part, listener, skip=ALL in benchmarks.names):
-                rows.append(_evaluated(session, benchmark, applied, settings, listener))
+                rows.append(_evaluated(session, benchmark, applied, settings, judge.price, listener))
     if not rows:
         raise DataError("none of the benchmarks can be judged so", "--benchmark names one of `edge-judge data list`")
     return rows
@@ -73,9 +75,16 @@ def _has_references(protocol: Protocol, benchmark: Benchmark, listener: Progress
 
 
 def _evaluated(
-    session: Session, benchmark: Benchmark, protocol: Protocol, settings: EvaluateSettings, listener: ProgressListener
+    session: Session,
+    benchmark: Benchmark,
+    protocol: Protocol,
+    settings: EvaluateSettings,
+    price: tuple[float, float] | None,
+    listener: ProgressListener,
 ) -> ScoreRow:
-    """One run, begun, resumed or read back. benchmark: the whole of it, of which the settings may ask for a part."""
+    """One run, begun, resumed or read back. benchmark: the whole of it, of which the settings may ask for a part;
+    price: as in `JudgeOptions`.
+    """
     judge = session.judge
     identity = run_identity(benchmark, judge, protocol)
     deciding = run_settings(benchmark, judge, protocol, session.limits, session.engine)
@@ -83,7 +92,7 @@ def _evaluated(
     with RunFolder.open(settings.results, identity, deciding, fresh=settings.fresh) as folder:
         judged = {verdict.id for verdict in folder.verdicts()}
         part = subset(benchmark, settings.limit, head=settings.head, judged=judged)
-        with listener.task(title):
+        with counting(session.engine, folder, price, listener), listener.task(title):
             verdicts, measured = session.evaluate(part, protocol, folder, listener)
         figures = score(align(part, verdicts), identity)
         if len(verdicts) == len(folder.verdicts()):  # never replaced by a score over fewer pairs
@@ -93,7 +102,7 @@ def _evaluated(
         if settings.repeat > 1:
             from edge_judge.judging import noise  # pandas takes half a second to load, and nothing else here needs it
 
-            with listener.task(f"{title} · again"):
+            with counting(session.engine, folder, price, listener), listener.task(f"{title} · again"):
                 times, progress = settings.repeat - 1, _ProgressOnly(listener)
                 floor = noise.repeat(part, session.engine, protocol, verdicts, times, progress)
             folder.add("noise", asdict(floor))

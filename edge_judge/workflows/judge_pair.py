@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from edge_judge.errors import UsageError
 from edge_judge.judging.judge import debiased, judge_pair
 from edge_judge.records import Benchmark, Label, Limits, Pair, Verdict
-from edge_judge.workflows.judges import find_judge
+from edge_judge.workflows.judges import find_engine, find_judge
 from edge_judge.workflows.memory_advice import advising
 from edge_judge.workflows.options import JudgeOptions, ProtocolOptions
 from edge_judge.workflows.protocol import check_references, protocol_for
@@ -57,10 +57,11 @@ def judge(
             "say for example: --question 'Name two fruits.'",
         )
     pair = Pair("pair", question, a, b, reference=reference)
-    chosen = find_judge(judge)
+    engine = find_engine(judge, limits)
+    chosen = find_judge(judge, engine)
     applied = protocol_for(chosen, protocol, ties=ties)
     check_references(applied, Benchmark("pair", (pair,), "", applied.ties, ""))
     with advising(chosen, in_lock=judge.gguf is None):
-        verdicts = judge_pair(pair, chosen, applied, threads=judge.threads, limits=limits)
+        verdicts = judge_pair(pair, chosen, applied, threads=judge.threads, limits=limits, engine=engine)
     p = debiased(verdicts) if any(verdict.p is not None for verdict in verdicts) else {}
     return JudgedPair(chosen.model, chosen.scheme, tuple(verdicts), p)

@@ -1,28 +1,65 @@
-"""Which judge is meant by a model and a scheme, or by a file.
+"""Which judge is meant by a model and a scheme, by a file, or by an endpoint.
 
-Knows: built files, files of one's own, chat templates. Does not know: how a judge is asked, how a file is built.
+Knows: built files, files of one's own, chat templates, where an endpoint's key is. Does not know: how a judge is asked,
+how a file is built.
 """
 
 from __future__ import annotations
 
+import os
 import re
 from dataclasses import replace
 from pathlib import Path
 
-from edge_judge.engine import chat
+from edge_judge.engine import RemoteEngine, chat
+from edge_judge.engine.endpoint import KEY, Address, Endpoint
 from edge_judge.errors import UsageError
-from edge_judge.records import Judge
+from edge_judge.records import Judge, Limits, Placement
 from edge_judge.workflows.build import build_shipped
 from edge_judge.workflows.model_files import find_built, models_folder
 from edge_judge.workflows.options import POCKET, JudgeOptions
 from quantize import digest, lock, schemes
 
+UNKNOWN = "unknown"  # the scheme of an endpoint's weights, unless --scheme says it
 
-def find_judge(options: JudgeOptions) -> Judge:
+
+def find_engine(options: JudgeOptions, limits: Limits = Limits()) -> RemoteEngine | None:
+    """The engine for an endpoint; None for a judge that runs here. Nothing is asked yet.
+
+    Raises UsageError for options that mean a file or this machine.
+    """
+    if options.engine is None:
+        if options.price is not None:
+            raise UsageError("--price does nothing without --engine", "a judge that runs here costs nothing")
+        return None
+    local = {
+        "--gguf": options.gguf,
+        "--threads": options.threads,
+        "--chat-template": options.chat_template,
+        "--max-memory": limits.memory,
+        "--cache": limits.cache != Limits().cache or None,
+        "--polite": limits.polite or None,
+        "--gpu-layers": limits.placement.gpu_layers != Placement().gpu_layers or None,
+        "--device": limits.placement.devices or None,
+        "--gpu-memory": limits.placement.gpu_memory,
+        "--split": limits.placement.split != Placement().split or None,
+        "--cache-on": limits.placement.cache_on != Placement().cache_on or None,
+    }
+    for name, value in local.items():
+        if value is not None:
+            raise UsageError(f"{name} does nothing with --engine: the server decides it", f"leave {name} out")
+    address = Address.of(options.engine)
+    return RemoteEngine(Endpoint(address, os.environ.get(KEY) or None), options.model)
+
+
+def find_judge(options: JudgeOptions, engine: RemoteEngine | None = None) -> Judge:
     """The judge that is meant. A model that comes with the package is built when it is first asked for.
 
-    Raises ModelError where any other is not built here.
+    engine: that of `find_engine`. Raises ModelError where any other model is not built here, or an endpoint does not
+    answer.
     """
+    if engine is not None:
+        return _judge_of_endpoint(engine, options.scheme)
     model = options.model or POCKET
     if options.gguf is not None:
         return with_chat_template(_judge_of_file(options.gguf, options.scheme), options.chat_template)
@@ -35,10 +72,21 @@ def with_chat_template(judge: Judge, template: str | None) -> Judge:
 
 
 def _judge_of_file(gguf: Path, scheme: str | None) -> Judge:
-    name = scheme or "gguf"
-    if not re.fullmatch(r"\w[\w.-]*", name):  # it becomes a folder's name under results/
-        raise UsageError(f"--scheme '{name}' cannot name a folder", "letters, digits and . _ - only, like q4_k_m")
-    return Judge(gguf.stem.strip(".") or "gguf", name, gguf, digest.sha256(gguf), gguf.name)
+    return Judge(gguf.stem.strip(".") or "gguf", _named(scheme or "gguf"), gguf, digest.sha256(gguf), gguf.name)
+
+
+def _judge_of_endpoint(engine: RemoteEngine, scheme: str | None) -> Judge:
+    """What is not known of its weights stays unknown. The names of many models have a slash, which no folder has."""
+    name = engine.server.name.removesuffix(".gguf")
+    model = re.sub(r"[^\w.-]+", "-", name).strip("-.")[:100] or "model"
+    return Judge(model, _named(scheme or UNKNOWN), None, None, engine.endpoint.address.base)
+
+
+def _named(scheme: str) -> str:
+    """The scheme, which becomes a folder's name under results/."""
+    if not re.fullmatch(r"\w[\w.-]*", scheme):
+        raise UsageError(f"--scheme '{scheme}' cannot name a folder", "letters, digits and . _ - only, like q4_k_m")
+    return scheme
 
 
 def _built_judge(model: str, scheme: str | None) -> Judge:

@@ -6,7 +6,7 @@ Knows: built files, the schemes of the embedded judge, recorded baselines. Does 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from edge_judge.errors import DataError, ModelError, RunError
@@ -31,7 +31,8 @@ class Task:
 
 def ladder_judges(options: LadderOptions) -> list[Judge]:
     """The schemes in question, the largest file first. Raises ModelError where there is none but the baseline."""
-    model, baseline = options.model, schemes.canonical(options.baseline)
+    model = options.model
+    baseline = options.baseline if _run_folder(options) else schemes.canonical(options.baseline)
     if options.schemes:
         names = [schemes.canonical(name) for name in options.schemes]
     elif model in SHIPPED:  # with the package, so any scheme can be built at once
@@ -52,7 +53,9 @@ def ladder_judges(options: LadderOptions) -> list[Judge]:
 
 
 def baseline_judge(options: LadderOptions) -> Judge | None:
-    """The baseline's judge where its file is here, or can be built at once."""
+    """The baseline's judge where its file is here, or can be built at once; None for a recorded run."""
+    if _run_folder(options):
+        return None
     scheme = schemes.canonical(options.baseline)
     if options.model in SHIPPED or find_built(options.model, scheme):
         return find_judge(JudgeOptions(options.model, scheme, chat_template=options.chat_template))
@@ -70,7 +73,14 @@ def judging_tasks(judge: Judge, benchmarks: Sequence[Benchmark], options: Protoc
 
 
 def recorded_baseline(options: LadderOptions, tasks: Sequence[Task], results: Path) -> list[Run]:
-    """The baseline's runs as they were recorded, or imported from packs. Raises RunError where one is missing."""
+    """The baseline's runs as they were recorded, or imported from packs. Raises RunError where one is missing.
+
+    A baseline that is a run's folder may be of another model, as one at an endpoint: its runs on further benchmarks lie
+    beside it.
+    """
+    recorded = _run_folder(options)
+    if recorded is not None:
+        return [_beside(recorded, task) for task in tasks]
     model, scheme = options.model, schemes.canonical(options.baseline)
     runs = []
     for task in tasks:
@@ -83,3 +93,24 @@ def recorded_baseline(options: LadderOptions, tasks: Sequence[Task], results: Pa
             )
         runs.append(run_folder.read_run(path))
     return runs
+
+
+def _run_folder(options: LadderOptions) -> Path | None:
+    """The run's folder that the baseline names; None where it names a scheme."""
+    path = Path(options.baseline)
+    return path if (path / "run.json").exists() else None
+
+
+def _beside(path: Path, task: Task) -> Run:
+    """The run of the judge in a folder on a benchmark, which is the one there or one beside it."""
+    named = run_folder.read_run(path)
+    identity = replace(named.identity, benchmark=task.benchmark.name, grammar=task.protocol.grammar.name)
+    if identity == named.identity:
+        return named
+    place = run_folder.folder(path.resolve().parents[3], identity)
+    if not run_folder.is_complete(place):
+        raise RunError(
+            f"{place}: no run there to compare with",
+            f"--baseline has a run of {identity.model} for each benchmark; edge-judge eval makes one",
+        )
+    return run_folder.read_run(place)

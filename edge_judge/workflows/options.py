@@ -25,7 +25,7 @@ class Options:
     def __post_init__(self) -> None:
         for field in fields(self):  # type: ignore[arg-type]
             value = getattr(self, field.name)
-            if "tuple" in field.type:
+            if "tuple" in field.type and value is not None:
                 several = (value,) if isinstance(value, str | Path) else value
                 object.__setattr__(self, field.name, tuple(map(Path, several) if "Path" in field.type else several))
             elif "Path" in field.type and isinstance(value, str):
@@ -38,7 +38,9 @@ class JudgeOptions(Options):
 
     model: one that is built here, None for the embedded one; scheme: of its weights, None for f16; gguf: a file to
     judge with instead; threads: None to find out while it works; chat_template: a name or a Jinja file, None for the
-    model's own.
+    model's own. engine: the address of an OpenAI-compatible endpoint to ask instead; model is then its name there, None
+    if it serves one alone, and scheme what is said of its weights. price: of a million tokens to read there, and to
+    write.
     """
 
     model: str | None = None
@@ -46,12 +48,14 @@ class JudgeOptions(Options):
     gguf: Path | None = None
     threads: int | None = None
     chat_template: str | None = None
+    engine: str | None = None
+    price: tuple[float, float] | None = None
 
 
 @dataclass(frozen=True, slots=True)
 class LadderOptions(Options):
     """Which schemes of a model are in question. schemes: none for all that are built here; baseline: the scheme that
-    the others must agree with; threads, chat_template: as in `JudgeOptions`.
+    the others must agree with, or the folder of a recorded run; threads, chat_template: as in `JudgeOptions`.
     """
 
     model: str = POCKET

@@ -36,7 +36,9 @@ def seconds(_: click.Context, option: click.Option, value: str | None) -> float 
 )
 @options.model
 @click.option("--scheme", "schemes", multiple=True, help="Only this one; repeatable.  [default: the ladder built here]")
-@click.option("--baseline", default="f16", show_default=True, help="The scheme that others must agree with.")
+@click.option(
+    "--baseline", default="f16", show_default=True, help="What others must agree with: a scheme, or a run's folder."
+)
 @options.threads
 @options.limits
 @options.protocol

@@ -26,6 +26,7 @@ HEADING = "judge"
     ),
 )
 @options.judge
+@options.price
 @options.limits
 @options.protocol
 @options.benchmarks

@@ -12,16 +12,17 @@ from math import fsum
 from typing import ClassVar, Self
 
 from edge_judge.errors import GrammarError
-from edge_judge.inference import Distribution, Reading
+from edge_judge.inference import Distribution, Reading, Written
 from edge_judge.protocols.kinds.kind import GrammarFile, Kind, ShownVerdict
 from edge_judge.records import Label
 
 TIE_GAP = 0.5  # expected scores closer than this round to the same score as often as not
+UNSCORED = "no score"
 ROUNDING = 1e-9  # by which the difference of two expected scores may come out smaller than it is
 
 
 @dataclass(frozen=True, slots=True)
-class Pointwise(Kind[Distribution[int]]):
+class Pointwise(Kind[Distribution[int] | Written[int]]):
     """scores: every legal text and its score."""
 
     one_by_one: ClassVar[bool] = True
@@ -38,13 +39,29 @@ class Pointwise(Kind[Distribution[int]]):
         return Reading(self.scores)
 
     def read(
-        self, answers: Sequence[Distribution[int]], labels: tuple[Label, ...], texts: tuple[str, ...]
+        self, answers: Sequence[Distribution[int] | Written[int]], labels: tuple[Label, ...], texts: tuple[str, ...]
     ) -> ShownVerdict:
         first, second = answers
+        if isinstance(first, Written) or isinstance(second, Written):
+            return self._from_texts(answers, labels)
         verdict, p = verdict_from_scores(first.p, second.p, labels)
         mass = (first.mass + second.mass) / 2
         scores, respelled = (expected(first.p), expected(second.p)), max(first.respelled, second.respelled)
         return ShownVerdict(verdict, p, mass=mass, scores=scores, respelled=respelled)
+
+    def _from_texts(
+        self, answers: Sequence[Distribution[int] | Written[int]], labels: tuple[Label, ...]
+    ) -> ShownVerdict:
+        """The verdict where a score was written: it counts in full, and the verdict has no probabilities."""
+        scores = [
+            self.scores.get(answer.text) if isinstance(answer, Written) else round(expected(answer.p))
+            for answer in answers
+        ]
+        first, second = scores
+        if first is None or second is None:
+            return ShownVerdict(None, text=", ".join(UNSCORED if score is None else str(score) for score in scores))
+        verdict, _ = verdict_from_scores({first: 1.0}, {second: 1.0}, labels)
+        return ShownVerdict(verdict, scores=(float(first), float(second)))
 
     def verdict(self, text: str, texts: tuple[str, ...]) -> Label | None:
         """A score alone is no verdict."""

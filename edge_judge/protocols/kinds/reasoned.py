@@ -75,9 +75,11 @@ class Reasoned(Kind[Written[Label]]):
         self, answers: Sequence[Written[Label]], labels: tuple[Label, ...], texts: tuple[str, ...]
     ) -> ShownVerdict:
         (written,) = answers
-        if written.distribution is None or self.verdict(written.text, texts) not in labels:
+        verdict, read = self.verdict(written.text, texts), written.distribution
+        if verdict not in labels:
             return ShownVerdict(None, text=written.text)
-        read = written.distribution
+        if read is None:  # the engine does not tell probabilities
+            return ShownVerdict(verdict, text=written.text)
         return ShownVerdict(likeliest(read.p), read.p, written.text, read.mass, respelled=read.respelled)
 
     def verdict(self, text: str, texts: tuple[str, ...]) -> Label | None:

@@ -1,0 +1,299 @@
+"""Requests to an HTTP endpoint: many in flight, repeated where they fail, each answered once.
+
+How many are in flight follows what the endpoint can take (window.py). A request is repeated after a broken connection,
+a timeout, an answer that cannot be read, and the statuses that ask for it. The key is sent in one header and nowhere
+else: no message, file or representation has it.
+
+Knows: HTTP, JSON, waiting. Does not know: what is asked, what an answer means.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import ipaddress
+import json
+import random
+import time
+from collections.abc import Awaitable, Callable, Generator, Mapping, Sequence
+from dataclasses import dataclass, field
+from email.utils import parsedate_to_datetime
+from typing import TYPE_CHECKING, Any, TypeVar
+from urllib.parse import urlsplit
+
+from edge_judge.engine.background import delivered_by
+from edge_judge.engine.window import MOST, Window
+from edge_judge.errors import ModelError, UsageError
+
+if TYPE_CHECKING:
+    from httpx2 import AsyncClient, Response
+
+Result = TypeVar("Result")
+Json = Any
+Read = Callable[[Json], Result]  # raises Unreadable for an answer that is not what was asked for
+Job = Callable[["Exchange"], Awaitable[Result]]
+
+OVERLOADED = frozenset({429, 503, 529})
+REPEATED = OVERLOADED | {408, 409, 425, 500, 502, 504, 520, 522, 524}
+RESUME = "nothing reached so far is lost: the same command goes on from here"
+SHOWN = 200  # characters of a server's own message
+KEY = "EDGE_JUDGE_API_KEY"
+
+
+class Unreadable(ValueError):
+    """An answer that is not what was asked for: the request is repeated."""
+
+
+class RefusedError(ModelError):
+    """The endpoint refused a request. said: its own message."""
+
+    def __init__(self, message: str, hint: str | None, status: int, said: str) -> None:
+        super().__init__(message, hint)
+        self.status, self.said = status, said
+
+
+@dataclass(frozen=True, slots=True)
+class Address:
+    """Where an endpoint is. base: with its path, `…/v1`; host: with its port; private: on this machine or network."""
+
+    base: str
+    host: str
+    private: bool
+
+    @classmethod
+    def of(cls, url: str) -> Address:
+        """Raises UsageError for what is no address, or has a user, a password or a query, without repeating it."""
+        hint = "expected for example http://localhost:8080/v1"
+        try:
+            parts = urlsplit(url.strip())
+            host, port = parts.hostname, parts.port
+        except ValueError:
+            raise UsageError("--engine: not an address", hint) from None
+        if parts.username is not None or parts.query or parts.fragment:
+            raise UsageError("--engine: expected an address without user, password and query", f"a key goes in {KEY}")
+        if parts.scheme not in ("http", "https") or not host or not parts.netloc.isascii() or " " in parts.path:
+            raise UsageError("--engine: not an address of the kind http://HOST:PORT or https://HOST", hint)
+        path = parts.path.rstrip("/").removesuffix("/chat/completions") or "/v1"
+        shown = f"[{host}]" if ":" in host else host
+        named = shown if port is None else f"{shown}:{port}"
+        return cls(f"{parts.scheme}://{named}{path}", named, _private(host))
+
+    @property
+    def root(self) -> str:
+        """The address without `/v1`, where llama-server has what is its own."""
+        return self.base.removesuffix("/v1")
+
+
+def _private(host: str) -> bool:
+    if host == "localhost" or host.endswith((".localhost", ".local")):
+        return True
+    try:
+        return ipaddress.ip_address(host).is_private
+    except ValueError:  # a name: who answers to it is not known here
+        return False
+
+
+@dataclass(frozen=True, slots=True)
+class Patience:
+    """attempts: for each request; first, longest: seconds before a repetition, which double in between; timeout: for an
+    answer, which may wait for a place at the server; connect: for a connection; pause: the longest that a server may
+    ask for.
+    """
+
+    attempts: int = 10
+    first: float = 0.5
+    longest: float = 30.0
+    timeout: float = 600.0
+    connect: float = 10.0
+    pause: float = 600.0
+
+
+@dataclass(frozen=True, slots=True)
+class Trouble:
+    """Why an attempt failed. wait: seconds that the server asked for; overload: whether it has too much to do."""
+
+    what: str
+    wait: float | None = None
+    overload: bool = False
+
+
+@dataclass
+class Endpoint:
+    """An address and how it is asked. repeated: attempts that failed and were made again."""
+
+    address: Address
+    key: str | None = field(default=None, repr=False)
+    patience: Patience = Patience()
+    window: Window = field(default_factory=Window)
+    repeated: int = 0
+
+    def __post_init__(self) -> None:
+        if self.key is None:
+            return
+        if not self.key.isascii() or not self.key.isprintable() or " " in self.key:
+            raise UsageError(f"{KEY}: expected letters, digits and signs, without spaces", "set it again")
+        if self.address.base.startswith("http:") and not self.address.private:
+            raise UsageError(
+                f"{KEY} would go unencrypted to {self.address.host}", "use https, or unset it if this host needs no key"
+            )
+
+    def run(self, jobs: Sequence[Job[Result]]) -> Generator[Result, None, None]:
+        """The results of jobs, in the order in which they end. Raises the first error of a job; the others end then."""
+        return delivered_by(lambda deliver: self._serve(jobs, deliver))
+
+    async def _serve(self, jobs: Sequence[Job[Result]], deliver: Callable[[Result], None]) -> None:
+        waiting = iter(jobs)
+
+        async def worker(exchange: Exchange) -> None:
+            for job in waiting:
+                deliver(await job(exchange))
+
+        async with self._client() as client:
+            exchange = Exchange(self, client)
+            try:
+                async with asyncio.TaskGroup() as group:
+                    for _ in range(min(MOST, len(jobs))):
+                        group.create_task(worker(exchange))
+            except BaseExceptionGroup as failed:
+                raise failed.exceptions[0] from None
+
+    def _client(self) -> AsyncClient:
+        import httpx2
+
+        headers = {"Authorization": f"Bearer {self.key}"} if self.key else {}
+        return httpx2.AsyncClient(
+            headers=headers,
+            timeout=httpx2.Timeout(self.patience.timeout, connect=self.patience.connect),
+            limits=httpx2.Limits(max_connections=MOST, max_keepalive_connections=MOST),
+            trust_env=not self.address.private,  # a proxy's settings are for what lies outside
+        )
+
+
+class Exchange:
+    """Requests that share connections, a window and a pause."""
+
+    def __init__(self, endpoint: Endpoint, client: AsyncClient) -> None:
+        self._endpoint, self._client = endpoint, client
+        self._in_flight, self._paused_until = 0, 0.0
+        self._turn = asyncio.Condition()
+
+    async def ask(self, url: str, body: Json, read: Read[Result]) -> Result:
+        """The answer to a request, as `read` reads it; a GET where there is no body.
+
+        Raises RefusedError where the endpoint refuses it, ModelError where no attempt is answered.
+        """
+        patience, attempt = self._endpoint.patience, 0
+        while True:
+            attempt += 1
+            result = await self._in_turn(url, body, read)
+            if not isinstance(result, Trouble):
+                return result
+            if attempt == patience.attempts or (result.wait or 0.0) > patience.pause:
+                raise self._given_up(result, attempt)
+            self._endpoint.repeated += 1
+            if result.wait is not None:
+                self._paused_until = max(self._paused_until, time.monotonic() + result.wait)
+            else:
+                most = min(patience.longest, patience.first * 2.0 ** (attempt - 1))
+                await asyncio.sleep(random.uniform(0.5, 1.0) * most)
+
+    async def _in_turn(self, url: str, body: Json, read: Read[Result]) -> Result | Trouble:
+        """One attempt, when there is a place in the window and the server has not asked to wait."""
+        window = self._endpoint.window
+        async with self._turn:
+            await self._turn.wait_for(lambda: self._in_flight < window.size)
+            self._in_flight += 1
+        try:
+            while (left := self._paused_until - time.monotonic()) > 0:
+                await asyncio.sleep(left)
+            result = await self._attempt(url, body, read)
+            if isinstance(result, Trouble):
+                window.failed(overload=result.overload)
+            else:
+                window.answered(time.monotonic())
+            return result
+        finally:
+            self._in_flight -= 1
+            async with self._turn:
+                self._turn.notify_all()
+
+    async def _attempt(self, url: str, body: Json, read: Read[Result]) -> Result | Trouble:
+        import httpx2
+
+        timeout = self._endpoint.patience.timeout
+        try:
+            async with asyncio.timeout(timeout):  # the client's own begins anew with each piece of an answer
+                response = await self._client.request("GET" if body is None else "POST", url, json=body)
+        except (httpx2.ConnectTimeout, httpx2.PoolTimeout):
+            return Trouble("no connection in time", overload=True)
+        except (TimeoutError, httpx2.TimeoutException):
+            return Trouble(f"no answer within {timeout:g} s", overload=True)
+        except httpx2.ConnectError:
+            return Trouble("no connection")
+        except (httpx2.HTTPError, httpx2.StreamError):
+            return Trouble("the connection broke")
+        return self._read(response, read)
+
+    def _read(self, response: Response, read: Read[Result]) -> Result | Trouble:
+        status = response.status_code
+        if status in REPEATED:
+            return Trouble(f"it answered {status}", _retry_after(response.headers), status in OVERLOADED)
+        if not 200 <= status < 300:
+            raise self._refused(response)
+        if "html" in response.headers.get("content-type", ""):
+            raise self._web_page(status)
+        try:
+            return read(json.loads(response.content))
+        except (ValueError, RecursionError):  # Unreadable is a ValueError, as is what json raises
+            return Trouble("its answer could not be read")
+
+    def _refused(self, response: Response) -> RefusedError | ModelError:
+        status, host = response.status_code, self._endpoint.address.host
+        if 300 <= status < 400:
+            return ModelError(
+                f"{host} answered {status}: it sends requests elsewhere", "--engine takes the new address"
+            )
+        if "html" in response.headers.get("content-type", ""):
+            said = "a web page"
+        else:
+            said = self._said(response)
+        hints = {
+            401: f"{KEY} holds the key",
+            403: f"{KEY} holds the key",
+            404: "the address ends in /v1 at most servers; --model is the model's name there",
+        }
+        return RefusedError(f"{host} answered {status}: {said}", hints.get(status), status, said)
+
+    def _web_page(self, status: int) -> ModelError:
+        host = self._endpoint.address.host
+        return ModelError(f"{host} answered {status} with a web page", "the address ends in /v1 at most servers")
+
+    def _said(self, response: Response) -> str:
+        """The server's own message on one line, without the key and without what a terminal would obey."""
+        try:
+            content = json.loads(response.content)
+            error = content.get("error", content)
+            text = error.get("message", error) if isinstance(error, dict) else error
+        except (ValueError, AttributeError, RecursionError):
+            text = response.content.decode(errors="replace")
+        line = " ".join(str(text).split())
+        if self._endpoint.key:
+            line = line.replace(self._endpoint.key, "…")
+        line = "".join(character if character.isprintable() else "?" for character in line)
+        return f"{line[:SHOWN]}…" if len(line) > SHOWN else line
+
+    def _given_up(self, trouble: Trouble, attempts: int) -> ModelError:
+        host = self._endpoint.address.host
+        if trouble.wait is not None and trouble.wait > self._endpoint.patience.pause:
+            return ModelError(f"{host}: {trouble.what} and asked to wait {trouble.wait:,.0f} s", RESUME)
+        return ModelError(f"{host}: no answer in {attempts} attempts, at last {trouble.what}", RESUME)
+
+
+def _retry_after(headers: Mapping[str, str]) -> float | None:
+    """Seconds to wait, of a number or of a date; None where the server asks for none."""
+    text = headers.get("retry-after", "").strip()
+    if text.isascii() and text.isdigit():
+        return float(text[:9])
+    try:
+        return max(0.0, parsedate_to_datetime(text).timestamp() - time.time())
+    except (ValueError, OverflowError):
+        return None
