@@ -14,7 +14,7 @@ from checkpoints import make_checkpoint, qwen2_config
 from plain import alone, context, log_softmax
 
 from edge_judge import engine
-from edge_judge.engine import Model, llama, plan
+from edge_judge.engine import Model, llama_log, plan
 from edge_judge.engine.batching import smaller
 from edge_judge.engine.evaluator import NextTokens, log_probabilities
 from edge_judge.engine.fitting import PLANNED, evaluator_for_reading, evaluator_for_writing
@@ -261,7 +261,7 @@ def test_an_interrupt_that_comes_while_llama_cpp_speaks_is_not_lost(gguf, monkey
         def search(self, text):
             os.kill(os.getpid(), signal.SIGINT)
 
-    monkeypatch.setattr(llama, "_BUFFER", Interrupting())
+    monkeypatch.setattr(llama_log, "_BUFFER", Interrupting())
     with pytest.raises(KeyboardInterrupt):
         Model(gguf, threads=1)
     monkeypatch.undo()

@@ -17,7 +17,7 @@ Behind `local`:
     candidates.py  legal texts as token paths, and their probabilities
     reasoning.py   writing under a guide; free_form.py: without one
     gbnf_guide.py  which tokens a GBNF grammar allows next; json_guide.py: a JSON schema
-    llama.py       llama.cpp's C interface, the only file that imports it
+    llama.py       llama.cpp's C interface, the only file that imports it; llama_log.py: what its log tells
 
 Behind `remote`: asking.py, server.py, completions.py, endpoint.py, window.py, background.py.
 

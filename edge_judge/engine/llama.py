@@ -7,7 +7,6 @@ Knows: llama.cpp's handles, buffers and log. Does not know: what is evaluated, c
 from __future__ import annotations
 
 import ctypes
-import re
 from collections.abc import Container, Sequence
 from dataclasses import dataclass
 from functools import cached_property, lru_cache
@@ -17,6 +16,7 @@ from typing import TypeAlias
 import numpy as np
 from numpy.typing import NDArray
 
+from edge_judge.engine import llama_log
 from edge_judge.engine.interrupts import interrupts_deferred
 from edge_judge.engine.processors import brief_spinning
 from edge_judge.errors import GrammarError, ModelError
@@ -58,62 +58,8 @@ def system_info() -> str:
     return str(llama.llama_print_system_info().decode())
 
 
-# ---- the log ----------------------------------------------------------------------------------------------
-
-_BUFFER = re.compile(rb"(\S+) +(model|KV|compute|output) buffer size = +([\d.]+) MiB")
-_REFUSED = re.compile(rb"tensor '(\S+)' .*\(and 0 others\) cannot be used with preferred buffer type (\S+),")
-_errors: list[str] = []
-_buffers: list[tuple[str, str, int]] = []  # device, kind, bytes
-_refused: list[tuple[str, str]] = []  # device, tensor
-
-
-def _listen(level: int, text: bytes, _: object) -> None:
-    """Keeps errors, buffer sizes and a tensor that a device refuses from llama.cpp's log, which is not shown."""
-    if level >= 4:  # GGML_LOG_LEVEL_ERROR
-        _errors.append(text.decode(errors="replace").strip())
-    elif match := _BUFFER.search(text):
-        _buffers.append((match[1].decode(), match[2].decode(), int(float(match[3]) * 2**20)))
-    elif match := _REFUSED.search(text):
-        _refused.append((match[2].decode(), match[1].decode()))
-
-
 # Must live as long as the process: llama.cpp may call it at any time.
-_LISTENER = ctypes.CFUNCTYPE(None, ctypes.c_int, ctypes.c_char_p, ctypes.c_void_p)(_listen)
-
-
-def clear_log() -> None:
-    """Forget what was logged so far."""
-    _errors.clear()
-    _buffers.clear()
-    _refused.clear()
-
-
-def buffer_bytes(*kinds: str, offloaded: bool = False) -> int:
-    """Bytes of the buffers of these kinds (model, KV, compute, output) that were logged since `clear_log`, in this
-    process's memory or on GPUs.
-    """
-    return sum(size for device, kind, size in _buffers if kind in kinds and offloaded != _is_host(device))
-
-
-def device_bytes(buffers: str) -> int:
-    """Bytes of all buffers of a device, which the log calls so, that were logged since `clear_log`."""
-    return sum(size for device, _, size in _buffers if device == buffers)
-
-
-def weights_in_ram() -> int:
-    """Bytes of the weights that were read into this process's own memory, not into a GPU or through a mapped file."""
-    in_ram = [(device, size) for device, kind, size in _buffers if kind == "model" and _is_host(device)]
-    return sum(size for device, size in in_ram if not device.endswith("_Mapped"))
-
-
-def _is_host(device: str) -> bool:
-    """Whether a buffer is in this process's memory; what a GPU reads there is `CUDA_Host`, `Vulkan_Host` …"""
-    return device.startswith(("CPU", "AMX")) or device.endswith("_Host")
-
-
-def last_error() -> str:
-    """llama.cpp's last error, in parentheses; empty if it logged none."""
-    return f" ({_errors[-1]})" if _errors else ""
+_LISTENER = ctypes.CFUNCTYPE(None, ctypes.c_int, ctypes.c_char_p, ctypes.c_void_p)(llama_log.listen)
 
 
 # ---- weights and vocabulary -------------------------------------------------------------------------------
@@ -168,7 +114,7 @@ class LoadedModel:
         offload: Offload = Offload(),
         simulated: bool = False,
     ) -> None:
-        clear_log()
+        llama_log.clear()
         params = llama.llama_model_default_params()
         params.vocab_only, params.no_alloc = vocab_only, simulated
         needed = offload.place(params)
@@ -181,8 +127,8 @@ class LoadedModel:
         if not self.handle:
             short = "if a device is short of memory: fewer --gpu-layers, or --gpu-layers 0"
             hint = short if offload.layers else "expected a GGUF file of a language model"
-            raise ModelError(f"{path}: llama.cpp cannot load it{last_error()}", hint)
-        self.refused = tuple(_refused)  # (device, tensor) if it is one that a device cannot hold; the CPU then does
+            raise ModelError(f"{path}: llama.cpp cannot load it{llama_log.last_error()}", hint)
+        self.refused = tuple(llama_log.refused())  # (device, tensor): what the CPU then holds
         self.vocab = llama.llama_model_get_vocab(self.handle)
         self.vocabulary = int(llama.llama_vocab_n_tokens(self.vocab))
         self.trained_context = int(llama.llama_model_n_ctx_train(self.handle))
@@ -312,13 +258,13 @@ class Context:
         # reads twice as fast with it, and the compute buffer is half as large. A q8_0 cache needs it.
         if cache != "f16":  # f16 is llama.cpp's default
             params.type_k = params.type_v = CACHE_TYPES[cache]
-        clear_log()
+        llama_log.clear()
         with interrupts_deferred():
             self._handle = llama.llama_init_from_model(model.handle, params)
         if not self._handle:
-            raise ModelError(f"no context of {size.cells} tokens could be made{last_error()}")
-        self.cache, self.work = buffer_bytes("KV"), buffer_bytes("compute", "output")
-        self.offloaded = buffer_bytes("KV", "compute", "output", offloaded=True)
+            raise ModelError(f"no context of {size.cells} tokens could be made{llama_log.last_error()}")
+        self.cache, self.work = llama_log.buffer_bytes("KV"), llama_log.buffer_bytes("compute", "output")
+        self.offloaded = llama_log.buffer_bytes("KV", "compute", "output", offloaded=True)
         self._vocabulary = model.vocabulary
         self._memory = llama.llama_get_memory(self._handle)
         self._batch = llama.llama_batch_init(size.batch + 1, 0, size.sequences)
@@ -365,9 +311,9 @@ class Context:
             for place, sequence in enumerate(sequences):
                 ids[place] = sequence
             batch.logits[index] = index in outputs
-        clear_log()
+        llama_log.clear()
         if cells and llama.llama_decode(self._handle, batch):
-            raise ModelError(f"llama.cpp could not evaluate {len(cells)} tokens{last_error()}")
+            raise ModelError(f"llama.cpp could not evaluate {len(cells)} tokens{llama_log.last_error()}")
 
     def logits(self, cell: int) -> Logits:
         """Logits (vocabulary,) of the token after a cell of the last call, in llama.cpp's own memory."""

@@ -11,7 +11,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import Self
 
-from edge_judge.engine import llama, memory
+from edge_judge.engine import llama, llama_log, memory
 from edge_judge.engine.chat import ChatFormat, chat_format
 from edge_judge.engine.chat_prompts import ChatPrompts
 from edge_judge.engine.normalizer import OURS, Normalizer, normalizer_of
@@ -56,8 +56,8 @@ class Model:
         self._mapped_before = memory.of_files()  # read after llama.cpp has loaded its own libraries
         offload = placed.offload() if placed else llama.Offload()
         self.loaded = llama.LoadedModel(path, vocab_only=vocab_only, mapped=mapped, offload=offload)
-        self.weights, self._in_ram = llama.buffer_bytes("model"), llama.weights_in_ram()
-        self.offloaded = llama.buffer_bytes("model", offloaded=True)  # bytes of the weights on devices
+        self.weights, self._in_ram = llama_log.buffer_bytes("model"), llama_log.weights_in_ram()
+        self.offloaded = llama_log.buffer_bytes("model", offloaded=True)  # bytes of the weights on devices
         self.vocabulary = self.loaded.vocabulary
         self.trained_context = self.loaded.trained_context
         self._template = chat

@@ -13,7 +13,7 @@ from dataclasses import dataclass, field
 from itertools import accumulate
 from pathlib import Path
 
-from edge_judge.engine import llama
+from edge_judge.engine import llama, llama_log
 from edge_judge.engine.devices import BUILD, Device, TensorSizes, devices, tensor_sizes
 from edge_judge.engine.footprint import CELL_BLOCK, cell_bytes, rounded_up
 from edge_judge.engine.llama import ContextSize, LoadedModel, Offload
@@ -216,6 +216,6 @@ def _work(model: LoadedModel, size: ContextSize, cache: Cache, chosen: tuple[Dev
     """Bytes of the compute buffer on each device."""
     context = llama.Context(model, size, cache)
     try:
-        return [llama.device_bytes(device.buffers) for device in chosen]
+        return [llama_log.device_bytes(device.buffers) for device in chosen]
     finally:
         context.close()
