@@ -182,8 +182,7 @@ def serve(address: Address, bench: Bench, note: Callable[[str], None]) -> None:
 async def _serve(address: Address, bench: Bench, note: Callable[[str], None]) -> None:
     """Work until the coordinator leaves."""
     with tempfile.TemporaryDirectory(prefix="edge-judge-worker-", ignore_cleanup_errors=True) as scratch:
-        made: Any = _distributed().Worker
-        worker = made(
+        worker = _distributed().Worker(
             address.url, nthreads=1, name=f"{bench.machine}-{os.getpid()}", memory_limit=0, dashboard=False,
             death_timeout=ANSWERS, local_directory=scratch, security=address.security(),
         )  # fmt: skip
@@ -198,9 +197,8 @@ async def _serve(address: Address, bench: Bench, note: Callable[[str], None]) ->
 
 def _run(method: str, content: bytes) -> bytes:
     """Run on a worker: a method of its bench."""
-    from distributed import get_worker
-
-    answer: bytes = getattr(get_worker().bench, method)(content)
+    worker = _distributed().get_worker()
+    answer: bytes = getattr(worker.bench, method)(content)
     return answer
 
 
