@@ -141,6 +141,11 @@ cluster = several(
         help="Judge on several machines: listen at tcp://HOST:PORT, or use the scheduler there.",
     ),
     security,
+    click.option(
+        "--shared-folder",
+        type=click.Path(path_type=Path, exists=True, file_okay=False),
+        help="Judge on several machines without a scheduler: the same command on each, with a folder that all see.",
+    ),
 )
 
 # the fields of `ProtocolOptions`, and the chat template of `JudgeOptions`

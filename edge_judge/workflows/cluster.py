@@ -15,6 +15,7 @@ from edge_judge.engine.cluster import pool
 from edge_judge.engine.cluster.bench import Bench
 from edge_judge.engine.cluster.engine import ClusterEngine, shares_json
 from edge_judge.engine.cluster.proof import Wanted
+from edge_judge.engine.shared_folder import SharedFolderEngine
 from edge_judge.errors import ModelError, UsageError
 from edge_judge.records import Judge, Limits, ProgressListener
 from edge_judge.runs.folder import RunFolder
@@ -27,9 +28,13 @@ MACHINES = "machines"  # in run.json: what each machine did
 
 
 def cluster_engine(
-    judge: Judge, options: ClusterOptions, limits: Limits, listener: ProgressListener
-) -> ClusterEngine | None:
-    """The engine of a cluster; None where this machine judges alone."""
+    judge: Judge, options: ClusterOptions, limits: Limits, listener: ProgressListener, threads: int | None = None
+) -> Engine | None:
+    """The engine of a cluster, or of a shared folder; None where this machine judges alone."""
+    if options.shared_folder is not None:
+        if options != ClusterOptions(shared_folder=options.shared_folder):
+            raise UsageError("--shared-folder takes no --cluster and no TLS", "it needs no scheduler")
+        return SharedFolderEngine(judge, options.shared_folder, socket.gethostname(), threads=threads, limits=limits)
     if options.cluster is None:
         if options != ClusterOptions():
             raise UsageError("--tls-ca, --tls-cert, --tls-key and --insecure do nothing without --cluster")

@@ -54,7 +54,7 @@ def evaluate(
     loaded = load_benchmarks(benchmarks, listener)
     chosen, orders = find_judge(judge), ORDERS if settings.order == "both" else ORDERS[:1]
     rows = []
-    engine = cluster_engine(chosen, cluster, limits, listener)
+    engine = cluster_engine(chosen, cluster, limits, listener, judge.threads)
     session = Session(chosen, threads=judge.threads, limits=limits, engine=engine)
     with advising(chosen, in_lock=judge.gguf is None), session:
         for benchmark in loaded:

@@ -50,11 +50,13 @@ class JudgeOptions(Options):
 
 @dataclass(frozen=True, slots=True)
 class ClusterOptions(Options):
-    """Which machines judge. cluster: the address of the coordinator, None for this machine alone; tls_ca, tls_cert,
-    tls_key: the files of TLS; insecure: talk to other machines without it.
+    """Which machines judge. cluster: the address of the coordinator; shared_folder: one that all machines see, instead;
+    without either, this machine alone. tls_ca, tls_cert, tls_key: the files of TLS; insecure: talk to other machines
+    without it.
     """
 
     cluster: str | None = None
+    shared_folder: Path | None = None
     tls_ca: Path | None = None
     tls_cert: Path | None = None
     tls_key: Path | None = None

@@ -98,7 +98,12 @@ class BlockMaker(LocalEngine):
         return int(length)
 
     def _blocks(self, queries: Sequence[Query]) -> list[Plan]:
-        return plan.blocks(queries, BLOCK, PER_REPEAT)
+        return small_blocks(queries)
+
+
+def small_blocks(queries: Sequence[Query]) -> list[Plan]:
+    """The plans of a cluster's blocks."""
+    return plan.blocks(queries, BLOCK, PER_REPEAT)
 
 
 def reading_blocks(work: LocalReading[Any]) -> list[Block]:
