@@ -3,6 +3,8 @@
     interface.py   what every engine offers
     local.py       an engine that runs a GGUF file with llama.cpp on this machine
     recorded.py    an engine that returns recorded answers
+    cluster/       an engine whose work is done by other machines
+    shared_folder.py   an engine that shares its work through a folder
 
 Behind `local`:
 

@@ -49,7 +49,7 @@ def note_machines(folder: RunFolder, engine: Engine) -> None:
         engine.machines.clear()
 
 
-def work(
+def worker(
     cluster: ClusterOptions,
     settings: WorkerSettings = WorkerSettings(),
     limits: Limits = Limits(),

@@ -31,6 +31,6 @@ def worker(settings: WorkerSettings, limits: Limits, cluster: ClusterOptions) ->
     from edge_judge.workflows import cluster as workflow
 
     try:
-        workflow.work(cluster, settings, limits, terminal.TerminalListener())
+        workflow.worker(cluster, settings, limits, terminal.TerminalListener())
     except KeyboardInterrupt:
         interrupted("what this machine was doing is done by others")

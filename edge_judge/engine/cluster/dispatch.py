@@ -48,6 +48,7 @@ class Dispatcher:
         self._queue = list(range(len(sizes)))
         self._left = set(self._queue)  # blocks without an answer
         self._workers: dict[str, _Worker] = {}
+        self._holders: dict[int, list[Task]] = {}  # the tasks that have each block
         self._tasks = 0
 
     @property
@@ -69,6 +70,8 @@ class Dispatcher:
         """A worker is lost: what it had goes back to the queue, before all else. Returns its tasks."""
         tasks = list(self._workers.pop(worker).tasks.values()) if worker in self._workers else []
         for task in tasks:
+            self._release(task)
+        for task in tasks:
             self._give_back(task)
         return tasks
 
@@ -85,13 +88,16 @@ class Dispatcher:
         due = free + size / state.rate if state.rate else None
         self._tasks += 1
         task = state.tasks[self._tasks] = Task(self._tasks, worker, tuple(blocks), size, due, now)
+        for block in task.blocks:
+            self._holders.setdefault(block, []).append(task)
         return task
 
     def done(self, task: Task, seconds: float) -> list[int]:
         """The blocks of a task that had no answer before."""
         state = self._workers.get(task.worker)
         if state is not None:
-            state.tasks.pop(task.id, None)
+            if state.tasks.pop(task.id, None) is not None:
+                self._release(task)
             rate = task.size / max(seconds, 1e-3)
             state.rate = rate if state.rate is None else RECENT * rate + (1 - RECENT) * state.rate
         new = [block for block in task.blocks if block in self._left]
@@ -100,9 +106,13 @@ class Dispatcher:
         return new
 
     def _give_back(self, task: Task) -> None:
-        elsewhere = {block for state in self._workers.values() for own in state.tasks.values() for block in own.blocks}
-        back = [block for block in task.blocks if block in self._left and block not in elsewhere]
+        back = [block for block in task.blocks if block in self._left and not self._holders.get(block)]
         self._queue = sorted({*back, *self._queue})
+
+    def _release(self, task: Task) -> None:
+        """A worker does not have these blocks any more."""
+        for block in task.blocks:
+            self._holders[block] = [own for own in self._holders[block] if own is not task]
 
     def _from_queue(self, worker: str, state: _Worker) -> list[int]:
         """Blocks for a few seconds, at most half of this worker's share of what is left; at least one."""
@@ -136,11 +146,8 @@ class Dispatcher:
 
     def _may_be_doubled(self, task: Task, now: float) -> bool:
         """Whether no other worker has blocks of this task, apart from workers that are overdue."""
-        return not any(
-            own is not task and not set(own.blocks).isdisjoint(task.blocks) and not self._overdue(own, now)
-            for state in self._workers.values()
-            for own in state.tasks.values()
-        )
+        others = (own for block in task.blocks for own in self._holders[block] if own is not task)
+        return all(self._overdue(own, now) for own in others)
 
     def _expected(self, task: Task, now: float) -> float:
         """When a task will be done; an overdue one, never."""
