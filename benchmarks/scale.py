@@ -137,7 +137,8 @@ def row(measured: Measured, files: Sequence[File], machines: int) -> str:
     for number, file in enumerate(sorted(files, key=lambda file: -file.bytes * file.parameters)):
         place = ends.index(min(ends))
         crew = machines // clusters + (place < machines % clusters)
-        begin = fetch_seconds(file, crew, clusters) if crew > 1 else file.bytes / DISK
+        rest = machines - crew if clusters == len(files) else 0
+        begin = fetch_seconds(file, crew, rest, files) if crew > 1 else file.bytes / DISK
         outcome = evaluated(measured, file, crew, number)
         ends[place] += begin + outcome.seconds
         outcomes.append(outcome)
@@ -153,9 +154,12 @@ def row(measured: Measured, files: Sequence[File], machines: int) -> str:
     )
 
 
-def fetch_seconds(file: File, crew: int, clusters: int) -> float:
-    """Until every machine of a crew has its file, while the other clusters fetch theirs from the same place."""
-    return max(file.bytes / DOWN, file.bytes * crew * clusters / SOURCE) + file.bytes / DISK
+def fetch_seconds(file: File, crew: int, rest: int, files: Sequence[File]) -> float:
+    """Until every machine of a crew has loaded its file, while `rest` machines fetch the others from the same place,
+    each with its even share until it has its own.
+    """
+    others = rest * sum(min(other.bytes, file.bytes) for other in files) / len(files)
+    return max(file.bytes / DOWN, (file.bytes * crew + others) / SOURCE) + file.bytes / DISK
 
 
 def evaluated(measured: Measured, file: File, crew: int, seed: int) -> Outcome:

@@ -5,6 +5,8 @@ from __future__ import annotations
 import importlib.util
 import json
 import os
+import shutil
+import subprocess
 import time
 from collections import deque
 from collections.abc import Iterator
@@ -318,6 +320,33 @@ def test_the_command_line_judges_with_two_workers_and_a_killed_one_costs_nothing
     assert json.loads((run / "run.json").read_text(encoding="utf-8"))["machines"]["m1"]["tasks"] > 0
     again = edge("eval", "--limit", 120, "--results", "results", "--json")
     assert again.returncode == 0 and json.loads(again.stdout)[0]["verdicts"] == 240
+
+
+@DASK
+@pytest.mark.skipif(shutil.which("openssl") is None, reason="openssl makes the certificates, and is not here")
+def test_behind_tls_only_holders_of_a_certificate_judge(environment: dict[str, str], tmp_path: Path) -> None:
+    for name in ("ours", "theirs"):
+        command = ["openssl", "req", "-x509", "-newkey", "rsa:2048", "-nodes", "-days", "2", "-subj", "/CN=judges"]
+        files = ["-keyout", f"{name}.key", "-out", f"{name}.pem"]
+        subprocess.run([*command, *files], cwd=tmp_path, check=True, capture_output=True)
+    ours, theirs = (
+        ["--tls-ca", f"{name}.pem", "--tls-cert", f"{name}.pem", "--tls-key", f"{name}.key"]
+        for name in ("ours", "theirs")
+    )
+    cluster = Cluster(tmp_path, environment)
+    cluster.url = cluster.url.replace("tcp://", "tls://")
+    try:
+        coordinator = cluster.coordinate("--limit", "20", *ours)
+        cluster.work("stranger", *theirs)
+        while f"{cluster.url}: " not in cluster.said("stranger"):  # it was turned away
+            time.sleep(0.2)
+        assert coordinator.poll() is None
+        cluster.work("friend", *ours)
+        assert coordinator.wait(timeout=300) == 0, cluster.said("coordinator")
+    finally:
+        cluster.close()
+    assert "friend works" in cluster.said("coordinator") and "stranger" not in cluster.said("coordinator")
+    assert "Traceback" not in cluster.said("stranger") + cluster.said("friend")
 
 
 @DASK
