@@ -46,7 +46,7 @@ PRICE = 0.10  # dollars for an hour of a machine, judging or waiting
 
 @dataclass(frozen=True, slots=True)
 class Measured:
-    """rate: tokens a second of the measured shape; blocks: their sizes, by benchmark; bytes: on the network, a token."""
+    """rate: tokens a second of the measured shape; blocks: their sizes, by benchmark; bytes: sent, for each token."""
 
     rate: float
     blocks: Mapping[str, Sequence[int]]
@@ -77,9 +77,9 @@ def main() -> int:
     text = [
         "# 432 runs on many machines: a simulation",
         "",
-        "9 judges × 8 benchmarks × 6 schemes, verdict only, both orders. Measured: sizes of blocks, bytes on the network,",
-        f"{measured.rate:,.0f} tokens a second at the 0.5B shape on two cores ({measured.rate * OF_7B:,.0f} at 7B if it goes",
-        "with the parameters). Made by `make scale`; all that is assumed stands at the top of benchmarks/scale.py.",
+        "9 judges × 8 benchmarks × 6 schemes, verdict only, both orders. Measured: sizes of blocks, bytes sent, and",
+        f"{measured.rate:,.0f} tokens a second at the 0.5B shape on two cores; at 7B {measured.rate * OF_7B:,.0f}, if rates",
+        "go with parameters. Made by `make scale`; what is assumed stands at the top of benchmarks/scale.py.",
         "",
         "| machines | in clusters of | time | efficiency | files sent | prompts and answers | cost |",
         "|---|---|---|---|---|---|---|",
