@@ -78,7 +78,7 @@ def main() -> int:
         "# 432 runs on many machines: a simulation",
         "",
         "9 judges × 8 benchmarks × 6 schemes, verdict only, both orders. Measured: sizes of blocks, bytes sent, and",
-        f"{measured.rate:,.0f} tokens a second at the 0.5B shape on two cores, which makes {measured.rate * OF_7B:,.0f}",
+        f"{measured.rate:,.0f} tokens a second at the 0.5B shape on two cores, so {measured.rate * OF_7B:,.0f}",
         "at 7B. Made by `make scale`; what is assumed stands at the top of benchmarks/scale.py.",
         "",
         "| machines | in clusters of | time | efficiency | files sent | prompts and answers | cost |",

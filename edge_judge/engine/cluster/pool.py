@@ -98,8 +98,13 @@ class DaskPool:
         try:
             target = self._scheduler or address.url
             self._client = distributed.Client(target, timeout=ANSWERS, security=security, set_as_default=False)
-        except (OSError, TimeoutError) as error:
-            raise ModelError(f"{address.url}: no coordinator of Dask answers there: {error}") from error
+        except Exception as error:  # whatever answers there in another language
+            if self._scheduler is not None:
+                self._scheduler.close()
+            raise ModelError(
+                f"{address.url}: no scheduler of Dask answers there ({type(error).__name__})",
+                "look whether another program uses this address, or whether both sides use TLS",
+            ) from error
         self._futures: dict[int, Any] = {}
         self._ended: SimpleQueue[int] = SimpleQueue()
         self._requests = 0
