@@ -18,16 +18,18 @@ from edge_judge.version import __version__
 
 __all__ = [
     "__version__", "Attribution", "AttributionChain", "AttributionSettings", "Benchmark", "BenchmarkOptions",
-    "BenchmarkTime", "BuildProgress", "Cascade", "ChooseSettings", "ChosenScheme", "ComparedRuns", "Comparison",
+    "BenchmarkTime", "BuildProgress", "Cascade", "ChooseSettings", "ChosenScheme", "ClusterOptions", "ComparedRuns",
+    "Comparison",
     "Confident", "Decision", "EdgeJudgeError", "EvaluateSettings", "ExportedPack", "Figure", "ImportSettings", "Judge",
     "JudgeOptions", "JudgedPair", "Jury", "KnownBenchmark", "KnownModel", "LadderDecision", "LadderOptions",
     "Leaderboard", "Limits", "LockState", "MeasuredSpeed", "MemoryLimitError", "ModelSource", "Noise", "Pack", "Pair",
     "Placement", "Progress", "ProgressListener", "ProtocolOptions", "PublishedComparison", "QuantizeSettings",
     "QuantizedModel", "RandomWeights", "ReportSettings", "RunsOptions", "Score", "ScoreRow", "Slices", "Verdict",
-    "WorkEstimate", "WrittenReport",
+    "WorkEstimate", "WorkerSettings", "WrittenReport",
     "attribute", "cascade", "check_file", "check_lock", "choose", "compare", "compare_published", "confidence", "demo",
     "evaluate", "export_pack", "import_pack", "judge", "jury", "list_benchmarks", "lock_sources", "models",
     "pull_benchmarks", "quantize", "read_pack", "report", "runs_frame", "slices", "speed", "table", "verify_benchmarks",
+    "worker",
 ]  # fmt: skip
 
 if TYPE_CHECKING:  # where each name is defined: for type checkers, editors, and `_modules`
@@ -64,6 +66,7 @@ if TYPE_CHECKING:  # where each name is defined: for type checkers, editors, and
     from edge_judge.workflows.build import QuantizedModel, quantize
     from edge_judge.workflows.cascade import cascade
     from edge_judge.workflows.choose import ChosenScheme, choose
+    from edge_judge.workflows.cluster import worker
     from edge_judge.workflows.compare import ComparedRuns, compare, compare_published
     from edge_judge.workflows.data import (
         KnownBenchmark,
@@ -82,6 +85,7 @@ if TYPE_CHECKING:  # where each name is defined: for type checkers, editors, and
         AttributionSettings,
         BenchmarkOptions,
         ChooseSettings,
+        ClusterOptions,
         EvaluateSettings,
         ImportSettings,
         JudgeOptions,
@@ -91,6 +95,7 @@ if TYPE_CHECKING:  # where each name is defined: for type checkers, editors, and
         RandomWeights,
         ReportSettings,
         RunsOptions,
+        WorkerSettings,
     )
     from edge_judge.workflows.packs import ExportedPack, export_pack, import_pack, read_pack
     from edge_judge.workflows.report import WrittenReport, report

@@ -44,12 +44,14 @@ class Distribution(Generic[Outcome]):
 
     respelled: the share of `mass` on other tokens for the same texts than the likeliest; it is part of `p`. unread: the
     probability, at most, of legal texts on tokens that were not read, which is missing or counted for a shorter text.
+    machine: the one that computed it, None where it was this one.
     """
 
     p: Mapping[Outcome, float]
     mass: float
     respelled: float = 0.0
     unread: float = 0.0
+    machine: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -98,10 +100,13 @@ class GuidedWriting(Writing, Generic[Outcome]):
 
 @dataclass(frozen=True, slots=True)
 class Written(Generic[Outcome]):
-    """What a model wrote. distribution: of the endings, None if it wrote without a guide."""
+    """What a model wrote. distribution: of the endings, None if it wrote without a guide. machine: as in
+    `Distribution`.
+    """
 
     text: str
     distribution: Distribution[Outcome] | None = None
+    machine: str | None = None
 
 
 @dataclass(frozen=True, slots=True)

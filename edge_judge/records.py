@@ -82,6 +82,7 @@ class Verdict:
     sum 1. mass: the share of all probability that is on legal verdicts. text: what the judge wrote, or the text of a
     verdict that was read from probabilities. truncated: whether an answer was shortened to fit. respelled: the share of
     `mass` on other tokens for the same texts than the likeliest, which is part of `p`; None if it is not worth noting.
+    machine: the one that judged, where several did.
     """
 
     id: str
@@ -92,6 +93,7 @@ class Verdict:
     mass: float | None = None
     truncated: bool = False
     respelled: float | None = None
+    machine: str | None = None
 
 
 DIGITS = 12  # of a figure: what follows is rounding, in which the logarithms and quantiles of two machines differ

@@ -4,6 +4,8 @@
     local.py       an engine that runs a GGUF file with llama.cpp on this machine
     recorded.py    an engine that returns recorded answers
     remote.py      an engine that asks an OpenAI-compatible endpoint
+    cluster/       an engine whose work is done by other machines
+    shared_folder.py   an engine that shares its work through a folder
 
 Behind `local`:
 

@@ -103,6 +103,10 @@ class LocalEngine:
         return str(self._gguf)
 
     @property
+    def limits(self) -> Limits:
+        return self._limits
+
+    @property
     def context(self) -> int:
         return self.model.trained_context
 
@@ -145,11 +149,12 @@ class LocalEngine:
         texts = [after(chat.end(prompt.text)) for prompt in prompts]
         places = [(index, place) for index, one in enumerate(texts) for place in range(len(one.continuations))]
         queries = [query for prompt, one in zip(prompts, texts, strict=True) for query in one.queries(prompt.tokens)]
-        blocks = _blocks_with(plan.blocks(queries, BLOCK), lambda query: wanted(places[query][0]))
+        blocks = _blocks_with(self._blocks(queries), lambda query: wanted(places[query][0]))
         included = {places[query][0] for block in blocks for query in block.queries}
         distinct = len({prompts[index].tokens for index in included})
         alone = sum(prompts[index].size + texts[index].reads - 1 for index in included)
-        return LocalReading(self.model, blocks, batching, self._limits, texts, places, distinct, alone)
+        by_index, by_query = dict(enumerate(texts)), dict(enumerate(places))
+        return LocalReading(self.model, blocks, batching, self._limits, by_index, by_query, distinct, alone)
 
     def write(
         self, prompts: Sequence[EncodedPrompt], writing: Writing, copied: Copied, wanted: Wanted, batching: Batching
@@ -157,9 +162,12 @@ class LocalEngine:
         model = self.model
         opening = writing.opening if isinstance(writing, GuidedWriting) else ""
         texts = [prompt.tokens + _opened(model, prompt.text, opening) for prompt in prompts]
-        plans = plan.blocks([Query(tokens, (len(tokens) - 1,)) for tokens in texts], BLOCK)
-        writer = partial(_writer_maker, model, writing, copied)
+        plans = self._blocks([Query(tokens, (len(tokens) - 1,)) for tokens in texts])
+        writer = partial(writer_maker, model, writing, copied)
         return LocalWriting(model, _blocks_with(plans, wanted), batching, self._limits, writer, self.reserve(writing))
+
+    def _blocks(self, queries: Sequence[Query]) -> list[Plan]:
+        return plan.blocks(queries, BLOCK)
 
 
 def engine_for(judge: Judge, *, threads: int | None = None, limits: Limits = Limits()) -> LocalEngine:
@@ -181,7 +189,7 @@ def _forced_tokens(model: Model, writing: GuidedWriting[Outcome]) -> int:
     return max(SPARE, sum(len(model.tokenizer.inside(text)) for text in forced) + SPARE // 2)
 
 
-def _writer_maker(model: Model, writing: Writing, copied: Copied) -> Callable[[int], LocalWriter]:
+def writer_maker(model: Model, writing: Writing, copied: Copied) -> Callable[[int], LocalWriter]:
     """A function that makes the writer for the prompt at an index."""
     if not isinstance(writing, GuidedWriting):
         return lambda _: FreeFormWriter(model, writing.limit)
@@ -214,8 +222,8 @@ class LocalReading(_LocalWork, Generic[Outcome]):
     of each query; prompts, tokens_alone: as in `Work`.
     """
 
-    texts: Sequence[Candidates[Outcome]]
-    places: Sequence[tuple[int, int]]
+    texts: Mapping[int, Candidates[Outcome]]
+    places: Mapping[int, tuple[int, int]]
     prompts: int
     tokens_alone: int
 
@@ -223,7 +231,7 @@ class LocalReading(_LocalWork, Generic[Outcome]):
         self, started: Started, evaluated: Evaluated
     ) -> Generator[tuple[int, Distribution[Outcome]], None, None]:
         partial_reads: dict[int, dict[tuple[Tokens, int], float]] = {}  # a prompt's continuations can be in two blocks
-        reads = max((texts.reads for texts in self.texts), default=1)
+        reads = max((texts.reads for texts in self.texts.values()), default=1)
         with evaluator_for_reading(self.model, self.plans, reads, self.batching, self.limits) as evaluator:
             started(evaluator.footprint, evaluator.batching)
             for block in self.plans:

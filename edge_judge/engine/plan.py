@@ -100,19 +100,21 @@ def common_prefix(left: Sequence[int], right: Sequence[int]) -> int:
     return next(position for position in range(length) if left[position] != right[position])
 
 
-def blocks(queries: Sequence[Query], tokens: int) -> list[Plan]:
+def blocks(queries: Sequence[Query], tokens: int, per_repeat: int | None = None) -> list[Plan]:
     """All queries in sorted order, in plans of at least `tokens` tokens each (0: in one plan).
 
     A block begins with an empty cache, so it does not depend on earlier blocks. A run that was interrupted resumes at a
     block and gives the same bits as one that was not. The cost is that the prefix which two neighbouring blocks share
-    is evaluated twice. A block is extended until that prefix is short compared with the block.
+    is evaluated twice. A block is extended until it has `per_repeat` tokens for each token of that prefix; None for
+    PER_REPEAT.
     """
+    least = PER_REPEAT if per_repeat is None else per_repeat
     order = sorted(range(len(queries)), key=lambda index: queries[index].tokens)
     starts, filled = [0], 0
     for place, index in enumerate(order):
         before = queries[order[place - 1]].tokens if place else ()
         common = common_prefix(before, queries[index].tokens)
-        if tokens and filled >= max(tokens, PER_REPEAT * common):
+        if tokens and filled >= max(tokens, least * common):
             starts.append(place)
             filled = common
         filled += len(queries[index].tokens) - common

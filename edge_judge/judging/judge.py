@@ -54,19 +54,29 @@ class JudgingJob:
         def needed(index: int) -> bool:
             return wanted(self.questions[self.prompts[index].question])
 
-        def copied(index: int, written: str) -> bool:
-            return would_quote(written, mark, self.prompts[index].texts)
-
         if isinstance(request, Reading):
             return engine.probabilities(encoded, request, needed, batching)
         mark = request.mark if isinstance(request, GuidedWriting) else ""
+        copied = Quotes(mark, tuple(prompt.texts for prompt in self.prompts))
         return engine.write(encoded, request, copied, needed, batching)
 
     def verdict(self, answers: Sequence[Any], prompt: Prompt) -> Verdict:
         """The verdict, from an engine's answers to all prompts of a question. prompt: any one of them."""
         question = self.questions[prompt.question]
         shown = self.protocol.grammar.kind.read(answers, self.protocol.labels, prompt.texts)
-        return _in_pair_order(question, shown, prompt.truncated)
+        machines = sorted({answer.machine for answer in answers if answer.machine})
+        return _in_pair_order(question, shown, prompt.truncated, ", ".join(machines) or None)
+
+
+@dataclass(frozen=True, slots=True)
+class Quotes:
+    """Whether a verdict right after a text would quote the prompt at an index. It may be sent to another machine."""
+
+    mark: str
+    texts: tuple[tuple[str, ...], ...]
+
+    def __call__(self, index: int, written: str) -> bool:
+        return would_quote(written, self.mark, self.texts[index])
 
 
 def prepare(engine: Engine, protocol: Protocol, questions: Sequence[Question]) -> JudgingJob:
@@ -168,7 +178,7 @@ class ProgressReporter:
         self._listener.progress(Progress(self.verdicts, self._wanted, self._tokens, total, now - self._created, left))
 
 
-def _in_pair_order(question: Question, shown: ShownVerdict, truncated: bool) -> Verdict:
+def _in_pair_order(question: Question, shown: ShownVerdict, truncated: bool, machine: str | None) -> Verdict:
     """The verdict on the pair, from the verdict on its answers in the order shown."""
     order, verdict, p, text = question.order, None, None, shown.text
     if shown.verdict is not None:
@@ -180,4 +190,4 @@ def _in_pair_order(question: Question, shown: ShownVerdict, truncated: bool) -> 
         a, b = shown.scores if order == "ab" else shown.scores[::-1]
         text = f"a {a:.2f}, b {b:.2f}"
     respelled = round(shown.respelled, 4) if shown.respelled >= NOTEWORTHY else None
-    return Verdict(*question.key, verdict, p, text, shown.mass, truncated, respelled)
+    return Verdict(*question.key, verdict, p, text, shown.mass, truncated, respelled, machine)

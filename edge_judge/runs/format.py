@@ -56,6 +56,8 @@ def verdict_line(verdict: Verdict) -> str:
         fields["truncated"] = True
     if verdict.respelled is not None:
         fields["respelled"] = verdict.respelled
+    if verdict.machine is not None:
+        fields["machine"] = verdict.machine
     return json.dumps(fields, ensure_ascii=False)
 
 
@@ -85,6 +87,7 @@ def _is_whole(verdict: Verdict) -> bool:
         and (verdict.mass is None or is_number(verdict.mass))
         and isinstance(verdict.truncated, bool)
         and (verdict.respelled is None or is_number(verdict.respelled))
+        and (verdict.machine is None or isinstance(verdict.machine, str))
     )
 
 

@@ -18,11 +18,18 @@ from edge_judge.report.scores import ScoreRow
 from edge_judge.runs.folder import RunFolder, score_json
 from edge_judge.runs.identity import run_identity, run_settings
 from edge_judge.runs.session import Session
+from edge_judge.workflows.cluster import cluster_engine, note_machines
 from edge_judge.workflows.data import ALL, load_benchmarks
 from edge_judge.workflows.endpoint_cost import counting
 from edge_judge.workflows.judges import find_engine, find_judge
 from edge_judge.workflows.memory_advice import advising
-from edge_judge.workflows.options import BenchmarkOptions, EvaluateSettings, JudgeOptions, ProtocolOptions
+from edge_judge.workflows.options import (
+    BenchmarkOptions,
+    ClusterOptions,
+    EvaluateSettings,
+    JudgeOptions,
+    ProtocolOptions,
+)
 from edge_judge.workflows.protocol import check_references, protocol_for
 from edge_judge.workflows.published import read_published
 
@@ -36,17 +43,22 @@ def evaluate(
     limits: Limits = Limits(),
     settings: EvaluateSettings = EvaluateSettings(),
     listener: ProgressListener = ProgressListener(),
+    cluster: ClusterOptions = ClusterOptions(),
 ) -> list[ScoreRow]:
     """Judge the pairs of each benchmark and score the verdicts. The same call again goes on where it was stopped.
 
-    Raises UsageError for `head` without a limit, DataError where none of the benchmarks can be judged so.
+    cluster: the machines that judge, if not this one alone. Raises UsageError for `head` without a limit, DataError
+    where none of the benchmarks can be judged so.
     """
     if settings.head and settings.limit is None:
         raise UsageError("--head does nothing without --limit", "--limit 50 --head takes the first 50 pairs")
     loaded = load_benchmarks(benchmarks, listener)
-    engine = find_engine(judge, limits)
-    chosen, orders = find_judge(judge, engine), ORDERS if settings.order == "both" else ORDERS[:1]
+    endpoint = find_engine(judge, limits)
+    if endpoint is not None and cluster != ClusterOptions():
+        raise UsageError("--engine does not go with --cluster or --shared-folder", "an endpoint judges by itself")
+    chosen, orders = find_judge(judge, endpoint), ORDERS if settings.order == "both" else ORDERS[:1]
     rows = []
+    engine = endpoint or cluster_engine(chosen, cluster, limits, listener, judge.threads)
     session = Session(chosen, threads=judge.threads, limits=limits, engine=engine)
     with advising(chosen, in_lock=judge.gguf is None), session:
         for benchmark in loaded:
@@ -95,6 +107,7 @@ def _evaluated(
         with counting(session.engine, folder, price, listener), listener.task(title):
             verdicts, measured = session.evaluate(part, protocol, folder, listener)
         figures = score(align(part, verdicts), identity)
+        note_machines(folder, session.engine)
         if len(verdicts) == len(folder.verdicts()):  # never replaced by a score over fewer pairs
             folder.add(SAMPLE, _sample(benchmark, part, settings))
             folder.complete(measured, judge.bytes, score_json(figures))

@@ -53,6 +53,33 @@ class JudgeOptions(Options):
 
 
 @dataclass(frozen=True, slots=True)
+class ClusterOptions(Options):
+    """Which machines judge. cluster: the address of the coordinator; shared_folder: one that all machines see, instead;
+    without either, this machine alone. tls_ca, tls_cert, tls_key: the files of TLS; insecure: talk to other machines
+    without it.
+    """
+
+    cluster: str | None = None
+    shared_folder: Path | None = None
+    tls_ca: Path | None = None
+    tls_cert: Path | None = None
+    tls_key: Path | None = None
+    insecure: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class WorkerSettings(Options):
+    """What a worker has and may do. ggufs: files to judge with, beside those built here; name: of this machine, None
+    for its own; threads: as in `JudgeOptions`; build: download and build a judge that is not here.
+    """
+
+    ggufs: tuple[Path, ...] = ()
+    name: str | None = None
+    threads: int | None = None
+    build: bool = False
+
+
+@dataclass(frozen=True, slots=True)
 class LadderOptions(Options):
     """Which schemes of a model are in question. schemes: none for all that are built here; baseline: the scheme that
     the others must agree with, or the folder of a recorded run; threads, chat_template: as in `JudgeOptions`.

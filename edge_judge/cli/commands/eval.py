@@ -10,7 +10,13 @@ import click
 
 from edge_judge.cli import options, terminal
 from edge_judge.records import Limits
-from edge_judge.workflows.options import BenchmarkOptions, EvaluateSettings, JudgeOptions, ProtocolOptions
+from edge_judge.workflows.options import (
+    BenchmarkOptions,
+    ClusterOptions,
+    EvaluateSettings,
+    JudgeOptions,
+    ProtocolOptions,
+)
 
 if TYPE_CHECKING:
     from edge_judge.report.scores import ScoreRow
@@ -59,6 +65,7 @@ HEADING = "judge"
     help="Judge so many times, and tell what differs between identical runs.",
 )
 @click.option("--fresh", is_flag=True, help="Begin the run anew.")
+@options.cluster
 @options.data
 @options.results
 @options.as_json
@@ -68,6 +75,7 @@ HEADING = "judge"
     protocol=ProtocolOptions,
     benchmarks=BenchmarkOptions,
     settings=EvaluateSettings,
+    cluster=ClusterOptions,
 )
 def evaluate(
     judge: JudgeOptions,
@@ -75,6 +83,7 @@ def evaluate(
     protocol: ProtocolOptions,
     benchmarks: BenchmarkOptions,
     settings: EvaluateSettings,
+    cluster: ClusterOptions,
     as_json: bool,
 ) -> None:
     """Judge the pairs of a benchmark and score the verdicts.
@@ -84,7 +93,7 @@ def evaluate(
     from edge_judge.report.scores import scores_table
     from edge_judge.workflows import evaluate as workflow
 
-    rows = workflow.evaluate(judge, benchmarks, protocol, limits, settings, terminal.TerminalListener())
+    rows = workflow.evaluate(judge, benchmarks, protocol, limits, settings, terminal.TerminalListener(), cluster)
     if as_json:
         click.echo(json.dumps([_as_json(row) for row in rows], indent=2))
     else:

@@ -8,6 +8,7 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 from typing import Self
 
 from edge_judge.errors import GrammarError
@@ -65,7 +66,7 @@ class Reasoned(Kind[Written[Label]]):
             grammar=f"{self.grammar}\n{_AFTER_OPENING} ::= reasoning verdict\n",
             start=_AFTER_OPENING,
             schema=self.schema,
-            reader=lambda: gbnf_matcher.Reader(self.rules, "reasoning"),
+            reader=partial(gbnf_matcher.Reader, self.rules, "reasoning"),
             endings=self.endings,
             outcomes=labels,
             bridge=self.bridge,

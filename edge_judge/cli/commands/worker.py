@@ -1,0 +1,36 @@
+"""edge-judge worker: this machine judges for a coordinator on another."""
+
+from __future__ import annotations
+
+import click
+
+from edge_judge.cli import options, terminal
+from edge_judge.cli.errors import interrupted
+from edge_judge.records import Limits
+from edge_judge.workflows.options import ClusterOptions, WorkerSettings
+
+HEADING = "judge"
+
+
+@click.command(epilog=options.example("edge-judge worker tcp://192.168.0.5:8786 --insecure"))
+@click.argument("cluster", metavar="ADDRESS")
+@click.option("--gguf", "ggufs", type=options.FILE, multiple=True, help="A file to judge with. Repeatable.")
+@click.option("--name", help="What this machine is called.  [default: its own name]")
+@click.option("--build", is_flag=True, help="Download and build a judge that is not on this machine.")
+@options.threads
+@options.max_memory
+@options.polite
+@options.security
+@options.collected(settings=WorkerSettings, limits=Limits, cluster=ClusterOptions)
+def worker(settings: WorkerSettings, limits: Limits, cluster: ClusterOptions) -> None:
+    """Judge for whoever runs `edge-judge eval --cluster ADDRESS`.
+
+    Waits for a coordinator at the address, and for the next one when it leaves. Ctrl-C ends it: what it was doing is
+    done by others.
+    """
+    from edge_judge.workflows import cluster as workflow
+
+    try:
+        workflow.worker(cluster, settings, limits, terminal.TerminalListener())
+    except KeyboardInterrupt:
+        interrupted("what this machine was doing is done by others")

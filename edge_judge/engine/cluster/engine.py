@@ -1,0 +1,364 @@
+"""An engine whose work is done by workers on other machines. It has the vocabulary of the judge's file here, and makes
+the prompts and the blocks; the workers evaluate them.
+
+A worker shows first that it has the same file and computes alike. One that is lost, suspended or slow costs time: what
+it had is done by others, and the first answer counts. One whose answers are broken is not asked again.
+Knows: workers, blocks, answers. Does not know: pairs, verdicts, how a worker is reached.
+"""
+
+from __future__ import annotations
+
+import time
+import uuid
+from collections.abc import Generator, Iterable, Mapping, Sequence
+from dataclasses import asdict, dataclass
+from typing import Any, Generic, Protocol, TypeVar
+
+from edge_judge.engine import memory
+from edge_judge.engine.cluster.bench import Assignment
+from edge_judge.engine.cluster.blocks import (
+    Block,
+    BlockMaker,
+    Done,
+    Job,
+    by_machine,
+    fault,
+    packed,
+    reading_blocks,
+    unpacked,
+    writing_blocks,
+)
+from edge_judge.engine.cluster.dispatch import Dispatcher, Task
+from edge_judge.engine.cluster.pool import Event
+from edge_judge.engine.cluster.proof import Proof, Refusal, Wanted, difference, prove
+from edge_judge.engine.interface import Copied, Evaluated, Started
+from edge_judge.engine.interface import Wanted as Needed
+from edge_judge.engine.local import LocalEngine, LocalReading, LocalWriting
+from edge_judge.errors import ModelError
+from edge_judge.inference import (
+    Distribution,
+    EncodedPrompt,
+    Footprint,
+    Outcome,
+    Reading,
+    TextHandling,
+    Tokens,
+    Writing,
+    Written,
+)
+from edge_judge.records import Batching, Judge, Limits, ProgressListener
+
+Answer = TypeVar("Answer")
+
+TICK = 0.25  # seconds between two looks at who is there
+FAILURES = 3  # workers on which a task may fail before the run ends; requests that a worker may leave unanswered
+
+
+class Pool(Protocol):
+    """Workers, and requests to them. `DaskPool` is one."""
+
+    @property
+    def command(self) -> str: ...
+    def workers(self) -> frozenset[str]: ...
+    def ask(self, worker: str, method: str, content: bytes) -> int: ...
+    def next(self, seconds: float) -> Event | None: ...
+    def drop(self, request: int) -> None: ...
+    def close(self) -> None: ...
+
+
+@dataclass(slots=True)
+class Share:
+    """What a machine did of the work. bytes: sent to it and received from it."""
+
+    tasks: int = 0
+    tokens: int = 0
+    seconds: float = 0.0
+    bytes: int = 0
+
+
+class ClusterEngine:
+    """judge: with its file on this machine. limits: only the type of the cache counts; memory is each worker's own."""
+
+    def __init__(
+        self, judge: Judge, pool: Pool, limits: Limits = Limits(), listener: ProgressListener = ProgressListener()
+    ) -> None:
+        if judge.gguf is None or judge.sha256 is None:
+            raise ModelError(f"{judge.model}: this judge has no GGUF file on this machine", "build it here first")
+        self._maker = BlockMaker(judge.gguf, chat=judge.chat, limits=limits)
+        self._judge, self._limits = judge, limits
+        self.crew = Crew(pool, self._wanted(), self._own_proof, listener)
+        self.machines: dict[str, Share] = {}
+        self.evaluated_by: dict[Tokens, set[str]] = {}  # the machines that did a block, by its first prompt
+
+    @property
+    def versions(self) -> Mapping[str, str]:
+        return self._maker.versions
+
+    @property
+    def trained_prompt(self) -> str | None:
+        return self._maker.trained_prompt
+
+    @property
+    def name(self) -> str:
+        return self._maker.name
+
+    @property
+    def context(self) -> int:
+        return self._maker.context
+
+    def encode(self, content: str) -> EncodedPrompt:
+        return self._maker.encode(content)
+
+    def text_handling(self, texts: Iterable[str]) -> TextHandling:
+        return self._maker.text_handling(texts)
+
+    def reserve(self, request: Reading[Any] | Writing) -> int:
+        return self._maker.reserve(request)
+
+    def probabilities(
+        self, prompts: Sequence[EncodedPrompt], reading: Reading[Outcome], wanted: Needed, batching: Batching
+    ) -> ClusterWork[Distribution[Outcome]]:
+        work = self._maker.probabilities(prompts, reading, wanted, batching)
+        return ClusterWork(self, work, Job(uuid.uuid4().hex, reading, batching), reading_blocks(work))
+
+    def write(
+        self, prompts: Sequence[EncodedPrompt], writing: Writing, copied: Copied, wanted: Needed, batching: Batching
+    ) -> ClusterWork[Written[Any]]:
+        work = self._maker.write(prompts, writing, copied, wanted, batching)
+        job = Job(uuid.uuid4().hex, writing, batching, copied, work.reserve)
+        return ClusterWork(self, work, job, writing_blocks(work))
+
+    def close(self) -> None:
+        self._maker.close()
+        self.crew.close()
+
+    def _wanted(self) -> Wanted:
+        judge = self._judge
+        return Wanted(judge.model, judge.scheme, str(judge.sha256), judge.bytes, judge.chat, self._limits.cache)
+
+    def _own_proof(self) -> Proof:
+        """This machine's, which costs one pass over the file."""
+        judge = self._judge
+        assert judge.gguf is not None
+        engine = LocalEngine(judge.gguf, chat=judge.chat, limits=Limits(cache=self._limits.cache))
+        try:
+            return prove(engine, "", str(judge.sha256))
+        finally:
+            engine.close()
+
+
+class Crew:
+    """The workers that have proved themselves, and requests to them."""
+
+    def __init__(self, pool: Pool, wanted: Wanted, own: Any, listener: ProgressListener) -> None:
+        self.pool, self._wanted, self._own_proof, self._listener = pool, wanted, own, listener
+        self._own: Proof | None = None
+        self._asked: dict[int, str] = {}  # proofs that are awaited: request -> worker
+        self._known: set[str] = set()  # asked, accepted or refused
+        self.names: dict[str, str] = {}  # of the workers that may work
+        self.jobs: dict[str, str] = {}  # the job that each worker has
+        self._silences: dict[str, int] = {}  # requests without an answer
+        self._waiting = False
+
+    @property
+    def sha256(self) -> str:
+        return self._wanted.sha256
+
+    def look(self) -> None:
+        """See who came and who left. A newcomer is asked for its proof."""
+        if self._own is None:
+            self._own = self._own_proof()
+        present = self.pool.workers()
+        for worker in present - self._known:
+            self._asked[self.pool.ask(worker, "prove", packed(self._wanted))] = worker
+        for worker in self.names.keys() - present:
+            self._listener.note(f"{self.names.pop(worker)} left")
+            self.jobs.pop(worker, None)
+        self._known = set(present)
+        self._asked = {request: worker for request, worker in self._asked.items() if worker in present}
+        if not self.names and not self._asked and not self._waiting:
+            self._listener.note(f"waiting for workers, on each machine: {self.pool.command}")
+        self._waiting = not self.names and not self._asked
+
+    def proved(self, event: Event) -> bool:
+        """Take the answer of a newcomer. Returns whether the event was one."""
+        worker = self._asked.pop(event.id, None)
+        if worker is None:
+            return False
+        if event.content is None:
+            if self.patience(worker):
+                self._known.discard(worker)  # it is asked again
+            else:
+                self._refuse(worker, worker, event.error)
+            return True
+        proof = unpacked(event.content)
+        if isinstance(proof, Refusal):
+            self._listener.note(f"a worker was left out: {proof.reason}{f'; {proof.hint}' if proof.hint else ''}")
+        elif reason := difference(proof, self._own) if self._own and isinstance(proof, Proof) else "no proof":
+            self._refuse(worker, getattr(proof, "machine", worker), reason)
+        else:
+            self.names[worker] = proof.machine
+            self._listener.note(f"{proof.machine} works")
+        return True
+
+    def patience(self, worker: str) -> bool:
+        """Whether a worker that did not answer is asked again."""
+        self._silences[worker] = self._silences.get(worker, 0) + 1
+        return self._silences[worker] < FAILURES
+
+    def refuse(self, worker: str, reason: str) -> None:
+        """A worker that is not asked again, until it joins anew."""
+        name = self.names.pop(worker, None)
+        if name is not None:
+            self._refuse(worker, name, reason)
+
+    def _refuse(self, worker: str, name: str, reason: str) -> None:
+        self._listener.note(f"{name} is not asked to judge: {reason}")
+        self.pool.ask(worker, "tell", packed(f"not asked to judge: {reason}"))
+
+    def give(self, worker: str, job: Job, blocks: Sequence[Block]) -> tuple[int, int]:
+        """Send blocks to a worker. Returns the request and its bytes."""
+        known = self.jobs.get(worker) == job.id
+        content = packed(Assignment(self.sha256, job.id, None if known else job, tuple(blocks)))
+        self.jobs[worker] = job.id
+        return self.pool.ask(worker, "work", content), len(content)
+
+    def close(self) -> None:
+        self.pool.close()
+
+
+@dataclass(frozen=True, slots=True)
+class ClusterWork(Generic[Answer]):
+    """Work for a cluster. local: the same work as one machine would do it, which knows its size."""
+
+    engine: ClusterEngine
+    local: LocalReading[Any] | LocalWriting
+    job: Job
+    blocks: Sequence[Block]
+
+    @property
+    def prompts(self) -> int:
+        return self.local.prompts
+
+    @property
+    def tokens(self) -> int:
+        return self.local.tokens
+
+    @property
+    def tokens_alone(self) -> int:
+        return self.local.tokens_alone
+
+    def answers(self, started: Started, evaluated: Evaluated) -> Generator[tuple[int, Answer], None, None]:
+        started(Footprint(memory.now(), 0, 0, 0), self.job.batching)
+        shift = Shift(self.engine, self.job, self.blocks)
+        try:
+            while not shift.finished:
+                shift.look()
+                event = self.engine.crew.pool.next(TICK)
+                while event is not None:
+                    for number, answers in shift.take(event):
+                        yield from answers
+                        evaluated(self.blocks[number].tokens)
+                    shift.give()
+                    event = self.engine.crew.pool.next(0)
+        finally:
+            shift.drop()
+
+
+class Shift:
+    """One piece of work in progress: what each worker has been given, and what came back."""
+
+    def __init__(self, engine: ClusterEngine, job: Job, blocks: Sequence[Block]) -> None:
+        self._engine, self._crew, self._job, self._blocks = engine, engine.crew, job, blocks
+        written = job.request.limit if isinstance(job.request, Writing) else 0
+        sizes = [block.tokens + written * len(block.prompts) for block in blocks]
+        self._dispatcher = Dispatcher(sizes, self._did_before)
+        self._given: dict[int, tuple[Task, int]] = {}  # by request: the task, and the bytes that were sent
+        self._failures: dict[int, int] = {}  # by block
+
+    @property
+    def finished(self) -> bool:
+        return self._dispatcher.finished
+
+    def look(self) -> None:
+        """Take in newcomers, take back the blocks of those who left, give work to whoever is free."""
+        self._crew.look()
+        for worker in self._dispatcher.workers - self._crew.names.keys():
+            self._lose(worker)
+        for worker in self._crew.names.keys() - self._dispatcher.workers:
+            self._dispatcher.join(worker)
+        self.give()
+
+    def give(self) -> None:
+        now = time.monotonic()
+        for worker in sorted(self._dispatcher.workers & self._crew.names.keys()):
+            while task := self._dispatcher.give(worker, now):
+                request, size = self._crew.give(worker, self._job, [self._blocks[block] for block in task.blocks])
+                self._given[request] = task, size
+
+    def take(self, event: Event) -> list[tuple[int, list[tuple[int, Any]]]]:
+        """The answers to blocks that had none before, by the number of the block."""
+        if self._crew.proved(event) or event.id not in self._given:
+            return []
+        task, sent = self._given.pop(event.id)
+        if event.content is None:
+            if not self._crew.patience(task.worker):
+                self._crew.refuse(task.worker, event.error)
+            self._lose(task.worker)
+            return []
+        done = unpacked(event.content)
+        if reason := self._fault(task, done):
+            self._fail(task, reason)
+            return []
+        machine = self._crew.names.get(task.worker, task.worker)
+        seconds = sum(one.seconds for one in done)
+        share = self._engine.machines.setdefault(machine, Share())
+        share.tasks, share.tokens = share.tasks + 1, share.tokens + sum(self._blocks[b].tokens for b in task.blocks)
+        share.seconds, share.bytes = share.seconds + seconds, share.bytes + sent + len(event.content)
+        answers = dict(zip(task.blocks, done, strict=True))
+        new = self._dispatcher.done(task, seconds)
+        for block in new:
+            self._engine.evaluated_by.setdefault(self._key(block), set()).add(machine)
+        return [(block, [(index, by_machine(a, machine)) for index, a in answers[block].answers]) for block in new]
+
+    def drop(self) -> None:
+        """Nothing more is needed."""
+        for request in self._given:
+            self._crew.pool.drop(request)
+        self._given.clear()
+
+    def _fault(self, task: Task, done: Any) -> str | None:
+        if isinstance(done, Refusal):
+            return done.reason
+        if not isinstance(done, tuple) or len(done) != len(task.blocks) or not all(isinstance(o, Done) for o in done):
+            return "its answer is none"
+        faults = (fault(self._job, self._blocks[block], one) for block, one in zip(task.blocks, done, strict=True))
+        return next(filter(None, faults), None)
+
+    def _fail(self, task: Task, reason: str) -> None:
+        self._crew.refuse(task.worker, reason)
+        self._lose(task.worker)
+        for block in task.blocks:
+            self._failures[block] = self._failures.get(block, 0) + 1
+            if self._failures[block] >= FAILURES:
+                raise ModelError(f"the same prompts failed on {FAILURES} workers: {reason}")
+
+    def _lose(self, worker: str) -> None:
+        """What a worker had goes to others. If it is still there, it starts over with a small task."""
+        lost = {task.id for task in self._dispatcher.leave(worker)}
+        for request in [request for request, (task, _) in self._given.items() if task.id in lost]:
+            del self._given[request]
+            self._crew.pool.drop(request)
+        self._crew.jobs.pop(worker, None)
+
+    def _did_before(self, worker: str, block: int) -> bool:
+        """Whether the machine of a worker evaluated a block before: a repeat is given to another."""
+        return self._crew.names.get(worker) in self._engine.evaluated_by.get(self._key(block), ())
+
+    def _key(self, block: int) -> Tokens:
+        return self._blocks[block].plans[0].sequences[0]
+
+
+def shares_json(machines: Mapping[str, Share]) -> dict[str, Any]:
+    """What each machine did, as run.json keeps it."""
+    return {name: {**asdict(share), "seconds": round(share.seconds, 3)} for name, share in sorted(machines.items())}
