@@ -375,7 +375,9 @@ def test_another_program_at_the_address_is_an_error_and_no_endless_wait(
             with suppress(OSError):
                 while True:
                     connection, _ = server.accept()
-                    connection.sendall(greeting)
+                    with connection:
+                        connection.sendall(greeting)
+                        connection.recv(1)  # until the other side leaves
 
         threading.Thread(target=greet, daemon=True).start()
         with pytest.raises(ModelError, match="what answers there is no scheduler of Dask"):
