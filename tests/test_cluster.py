@@ -36,9 +36,18 @@ from edge_judge.judging.noise import repeat
 from edge_judge.protocols import grammar
 from edge_judge.protocols.protocol import Protocol, Question
 from edge_judge.records import Benchmark, Judge, ProgressListener, Verdict
+from edge_judge.workflows.choose import choose
+from edge_judge.workflows.cluster import Finder
 from edge_judge.workflows.data import load_benchmarks
 from edge_judge.workflows.judges import find_judge
-from edge_judge.workflows.options import BenchmarkOptions, JudgeOptions
+from edge_judge.workflows.options import (
+    BenchmarkOptions,
+    ChooseSettings,
+    ClusterOptions,
+    JudgeOptions,
+    LadderOptions,
+    WorkerSettings,
+)
 
 PAIRS = 120
 DASK = pytest.mark.skipif(
@@ -382,3 +391,26 @@ def test_another_program_at_the_address_is_an_error_and_no_endless_wait(
         threading.Thread(target=greet, daemon=True).start()
         with pytest.raises(ModelError, match="what answers there is no scheduler of Dask"):
             pool.DaskPool(address)
+
+
+def test_choose_decides_the_same_on_a_cluster_whose_machines_go_from_one_scheme_to_the_next(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("EDGE_JUDGE_MODELS", str(tmp_path / "models"))
+    benches = {name: Bench(name, Finder(WorkerSettings(), ProgressListener()).find, threads=1) for name in ("m0", "m1")}
+    room, notes = Room(benches), Notes()
+    monkeypatch.setattr(pool, "DaskPool", lambda address: room)
+    ladder = LadderOptions(schemes=("q8_0", "q2_k"), threads=1)
+    chosen = [
+        choose(ladder, settings=ChooseSettings(tmp_path / name, max_pairs=32), listener=notes, cluster=cluster)
+        for name, cluster in (("alone", ClusterOptions()), ("together", ClusterOptions("tcp://127.0.0.1:1")))
+    ]
+    changes = [
+        [(one.run.scheme, one.outcome, part.by_verdicts, part.pairs) for one in found.decisions for part in one.parts]
+        for found in chosen
+    ]
+    assert changes[0] == changes[1]
+    folder = tmp_path / "together" / "pocket" / "pocket" / "q8_0" / "pairwise"
+    run = json.loads((folder / "run.json").read_text("utf-8"))
+    assert sum(share["tasks"] for share in run["machines"].values()) > 1
+    assert notes.said.count("m0 works") == notes.said.count("m1 works") == 1

@@ -210,20 +210,23 @@ chat_template = click.option(
 )
 
 
-# the fields of `ClusterOptions`; `security` alone is what a worker takes
+# the fields of `ClusterOptions`; `security` alone is what a worker takes, `coordinator` what `choose` does
 security = several(
     click.option("--tls-ca", type=FILE, help="TLS: the certificate of who signed the others."),
     click.option("--tls-cert", type=FILE, help="TLS: this machine's certificate."),
     click.option("--tls-key", type=FILE, help="TLS: its key."),
     click.option("--insecure", is_flag=True, help="Talk to other machines without TLS, in a network that you trust."),
 )
-cluster = several(
+coordinator = several(
     click.option(
         "--cluster",
         metavar="ADDRESS",
         help="Judge on several machines: listen at tcp://HOST:PORT, or use the scheduler there.",
     ),
     security,
+)
+cluster = several(
+    coordinator,
     click.option(
         "--shared-folder",
         type=click.Path(path_type=Path, exists=True, file_okay=False),

@@ -34,10 +34,17 @@ from edge_judge.runs import folder as run_folder
 from edge_judge.runs.folder import score_json
 from edge_judge.runs.identity import run_identity, run_settings
 from edge_judge.runs.session import Session
+from edge_judge.workflows.cluster import Machines, machines, note_machines
 from edge_judge.workflows.data import load_benchmarks
 from edge_judge.workflows.ladder import Task, baseline_judge, judging_tasks, ladder_judges, recorded_baseline
 from edge_judge.workflows.memory_advice import advising
-from edge_judge.workflows.options import BenchmarkOptions, ChooseSettings, LadderOptions, ProtocolOptions
+from edge_judge.workflows.options import (
+    BenchmarkOptions,
+    ChooseSettings,
+    ClusterOptions,
+    LadderOptions,
+    ProtocolOptions,
+)
 
 AHEAD = 8  # blocks of the baseline that are judged at first
 NOTE = "choose"  # the name of what is noted in run.json
@@ -56,12 +63,13 @@ class ChosenScheme:
 
 @dataclass(frozen=True, slots=True)
 class LocalWork:
-    """How the schemes whose files are here are judged."""
+    """How the schemes whose files are here are judged. machines: those that judge, None for this one alone."""
 
     results: Path
     threads: int | None = None
     limits: Limits = Limits()
     listener: ProgressListener = ProgressListener()
+    machines: Machines | None = None
 
 
 def choose(
@@ -71,19 +79,24 @@ def choose(
     limits: Limits = Limits(),
     settings: ChooseSettings = ChooseSettings(),
     listener: ProgressListener = ProgressListener(),
+    cluster: ClusterOptions = ClusterOptions(),
 ) -> ChosenScheme:
-    """Find the smallest scheme of a model that judges as its baseline does, with as few verdicts as possible."""
+    """Find the smallest scheme of a model that judges as its baseline does, with as few verdicts as possible.
+
+    cluster: the machines that judge, if not this one alone.
+    """
     loaded = load_benchmarks(benchmarks, listener)
     judges = ladder_judges(ladder)
     tasks = judging_tasks(judges[0], loaded, protocol)
-    work = LocalWork(settings.results, ladder.threads, limits, listener)
     decisions: list[Decision] = []
     seeds: set[int] = set()
-    with advising(judges[0], in_lock=True), _baseline(ladder, tasks, work) as baseline:
-        for decision, tried in walk(judges, baseline, tasks, settings, work):
-            decisions.append(decision)
-            seeds |= tried
-            listener.note(f"{decision.run.scheme}: {decision.outcome} after {decision.pairs:,} pairs")
+    with advising(judges[0], in_lock=True), machines(cluster, limits, listener) as others:
+        work = LocalWork(settings.results, ladder.threads, limits, listener, others)
+        with _baseline(ladder, tasks, work) as baseline:
+            for decision, tried in walk(judges, baseline, tasks, settings, work):
+                decisions.append(decision)
+                seeds |= tried
+                listener.note(f"{decision.run.scheme}: {decision.outcome} after {decision.pairs:,} pairs")
     unseen = tuple(judge.scheme for judge in judges[len(decisions) :])
     return ChosenScheme(tuple(decisions), unseen, tuple(sorted(seeds - {settings.seed})))
 
@@ -147,13 +160,16 @@ class LocalJudge:
     def judge(self, blocks: Sequence[Block]) -> bool:
         units = {unit for block in blocks for unit in block}
         if self._session is None:
-            self._session = Session(self._judge, threads=self._work.threads, limits=self._work.limits)
+            machines, limits = self._work.machines, self._work.limits
+            engine = machines.engine(self._judge) if machines is not None else None
+            self._session = Session(self._judge, threads=self._work.threads, limits=limits, engine=engine)
         listener = _SchemeListener(self._work.listener, self._judge.scheme)
         for task, folder in zip(self._tasks, self._folders, strict=True):
             pairs = tuple(pair for pair in task.benchmark.pairs if Unit(task.benchmark.name, pair.id) in units)
             if pairs:
                 part = replace(task.benchmark, pairs=pairs)
                 self._session.evaluate(part, task.protocol, folder, listener)
+                note_machines(folder, self._session.engine)
         return True
 
     def tried(self, seed: int) -> set[int]:

@@ -7,23 +7,25 @@ from __future__ import annotations
 
 import os
 import socket
+from contextlib import AbstractContextManager, closing, nullcontext
 from functools import cache
 from pathlib import Path
 
 from edge_judge.engine import Engine
 from edge_judge.engine.cluster import pool
 from edge_judge.engine.cluster.bench import Bench
-from edge_judge.engine.cluster.engine import ClusterEngine, shares_json
+from edge_judge.engine.cluster.engine import ClusterEngine, Known, shares_json
 from edge_judge.engine.cluster.proof import Wanted
 from edge_judge.engine.shared_folder import SharedFolderEngine
 from edge_judge.errors import ModelError, UsageError
 from edge_judge.records import Judge, Limits, ProgressListener
-from edge_judge.runs.folder import RunFolder
+from edge_judge.runs.folder import RunFolder, noted
 from edge_judge.workflows.build import quantize
 from edge_judge.workflows.judges import find_judge
 from edge_judge.workflows.options import ClusterOptions, JudgeOptions, WorkerSettings
 from quantize import digest
 
+ALONE = "--tls-ca, --tls-cert, --tls-key and --insecure do nothing without --cluster"
 MACHINES = "machines"  # in run.json: what each machine did
 
 
@@ -37,15 +39,47 @@ def cluster_engine(
         return SharedFolderEngine(judge, options.shared_folder, socket.gethostname(), threads=threads, limits=limits)
     if options.cluster is None:
         if options != ClusterOptions():
-            raise UsageError("--tls-ca, --tls-cert, --tls-key and --insecure do nothing without --cluster")
+            raise UsageError(ALONE)
         return None
     return ClusterEngine(judge, pool.DaskPool(_address(options)), limits, listener)
 
 
+class Machines:
+    """The machines that judge, one judge after another. Close it when no more is to be judged."""
+
+    def __init__(self, options: ClusterOptions, limits: Limits, listener: ProgressListener) -> None:
+        if options.shared_folder is not None:
+            raise UsageError("--shared-folder is for eval", "--cluster judges on several machines here")
+        self._pool = pool.DaskPool(_address(options))
+        self._limits, self._listener = limits, listener
+        self._known = Known()
+
+    def engine(self, judge: Judge) -> ClusterEngine:
+        """For a judge whose file is on this machine."""
+        return ClusterEngine(judge, self._pool, self._limits, self._listener, self._known)
+
+    def close(self) -> None:
+        self._pool.close()
+
+
+def machines(
+    options: ClusterOptions, limits: Limits, listener: ProgressListener
+) -> AbstractContextManager[Machines | None]:
+    """The machines for as long as they are needed; None where this one judges alone."""
+    if options == ClusterOptions():
+        return nullcontext()
+    if options.cluster is None and options.shared_folder is None:
+        raise UsageError(ALONE)
+    return closing(Machines(options, limits, listener))
+
+
 def note_machines(folder: RunFolder, engine: Engine) -> None:
-    """Note in a run's folder what each machine did for it."""
+    """Note in a run's folder what each machine did for it, with what it did before."""
     if isinstance(engine, ClusterEngine) and engine.machines:
-        folder.add(MACHINES, shares_json(engine.machines))
+        before, done = noted(folder.path, MACHINES) or {}, shares_json(engine.machines)
+        for name in before.keys() & done.keys():
+            done[name] = {figure: before[name].get(figure, 0) + value for figure, value in done[name].items()}
+        folder.add(MACHINES, {**before, **done})
         engine.machines.clear()
 
 

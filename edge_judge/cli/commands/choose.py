@@ -10,7 +10,13 @@ import click
 from edge_judge.cli import options, terminal
 from edge_judge.errors import UsageError
 from edge_judge.records import Limits
-from edge_judge.workflows.options import BenchmarkOptions, ChooseSettings, LadderOptions, ProtocolOptions
+from edge_judge.workflows.options import (
+    BenchmarkOptions,
+    ChooseSettings,
+    ClusterOptions,
+    LadderOptions,
+    ProtocolOptions,
+)
 
 HEADING = "decide"
 _TIME = re.compile(r"(\d+|\d*\.\d+)\s*(s|min|m|h|d)", re.IGNORECASE)
@@ -47,11 +53,17 @@ def seconds(_: click.Context, option: click.Option, value: str | None) -> float 
 @click.option("--budget", metavar="TIME", callback=seconds, help="Judge no longer than this: 2h, 30min, 90s.")
 @click.option("--max-pairs", type=click.IntRange(min=1), help="Judge no more pairs than this with each scheme.")
 @click.option("--seed", type=click.IntRange(min=0), default=0, show_default=True, help="Of the order of the pairs.")
+@options.coordinator
 @options.data
 @options.results
 @options.as_json
 @options.collected(
-    ladder=LadderOptions, limits=Limits, protocol=ProtocolOptions, benchmarks=BenchmarkOptions, settings=ChooseSettings
+    ladder=LadderOptions,
+    limits=Limits,
+    protocol=ProtocolOptions,
+    benchmarks=BenchmarkOptions,
+    settings=ChooseSettings,
+    cluster=ClusterOptions,
 )
 def choose(
     ladder: LadderOptions,
@@ -59,6 +71,7 @@ def choose(
     protocol: ProtocolOptions,
     benchmarks: BenchmarkOptions,
     settings: ChooseSettings,
+    cluster: ClusterOptions,
     as_json: bool,
 ) -> None:
     """Find the smallest scheme that judges as its baseline does.
@@ -70,7 +83,7 @@ def choose(
     from edge_judge.report.decision import choice_json, choice_table
     from edge_judge.workflows import choose as workflow
 
-    chosen = workflow.choose(ladder, benchmarks, protocol, limits, settings, terminal.BlockListener())
+    chosen = workflow.choose(ladder, benchmarks, protocol, limits, settings, terminal.BlockListener(), cluster)
     if as_json:
         click.echo(json.dumps(choice_json(chosen.decisions, chosen.unseen, chosen.other_seeds), indent=2))
     else:

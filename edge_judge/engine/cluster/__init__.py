@@ -5,6 +5,7 @@
     dispatch.py   which worker gets which blocks, and when one is given to another too
     bench.py      a worker's side: its model, the proof, the work
     pool.py       workers by Dask distributed, the only file that imports it
+    crew.py       a coordinator's workers: who is there, and who has proved itself
     engine.py     the engine itself
 
 Knows nothing about pairs, verdicts, or files of results.

@@ -11,11 +11,10 @@ from __future__ import annotations
 import time
 import uuid
 from collections.abc import Generator, Iterable, Mapping, Sequence
-from dataclasses import asdict, dataclass
-from typing import Any, Generic, Protocol, TypeVar
+from dataclasses import asdict, dataclass, field
+from typing import Any, Generic, TypeVar
 
 from edge_judge.engine import memory
-from edge_judge.engine.cluster.bench import Assignment
 from edge_judge.engine.cluster.blocks import (
     Block,
     BlockMaker,
@@ -23,14 +22,14 @@ from edge_judge.engine.cluster.blocks import (
     Job,
     by_machine,
     fault,
-    packed,
     reading_blocks,
     unpacked,
     writing_blocks,
 )
+from edge_judge.engine.cluster.crew import Crew, Pool
 from edge_judge.engine.cluster.dispatch import Dispatcher, Task
 from edge_judge.engine.cluster.pool import Event
-from edge_judge.engine.cluster.proof import Proof, Refusal, Wanted, difference, prove
+from edge_judge.engine.cluster.proof import Proof, Refusal, Wanted, prove
 from edge_judge.engine.interface import Copied, Evaluated, Started
 from edge_judge.engine.interface import Wanted as Needed
 from edge_judge.engine.local import LocalEngine, LocalReading, LocalWriting
@@ -51,19 +50,7 @@ from edge_judge.records import Batching, Judge, Limits, ProgressListener
 Answer = TypeVar("Answer")
 
 TICK = 0.25  # seconds between two looks at who is there
-FAILURES = 3  # workers on which a task may fail before the run ends; requests that a worker may leave unanswered
-
-
-class Pool(Protocol):
-    """Workers, and requests to them. `DaskPool` is one."""
-
-    @property
-    def command(self) -> str: ...
-    def workers(self) -> frozenset[str]: ...
-    def ask(self, worker: str, method: str, content: bytes) -> int: ...
-    def next(self, seconds: float) -> Event | None: ...
-    def drop(self, request: int) -> None: ...
-    def close(self) -> None: ...
+FAILURES = 3  # workers on which a task may fail before the run ends
 
 
 @dataclass(slots=True)
@@ -76,17 +63,33 @@ class Share:
     bytes: int = 0
 
 
+@dataclass(frozen=True, slots=True)
+class Known:
+    """proofs: what this machine has proved to itself, by the hash of the file; machines: those that were named once."""
+
+    proofs: dict[str, Proof] = field(default_factory=dict)
+    machines: set[str] = field(default_factory=set)
+
+
 class ClusterEngine:
-    """judge: with its file on this machine. limits: only the type of the cache counts; memory is each worker's own."""
+    """judge: with its file on this machine. limits: only the type of the cache counts; memory is each worker's own.
+    known: kept here where engines of several judges share a pool, which is then not closed with one of them.
+    """
 
     def __init__(
-        self, judge: Judge, pool: Pool, limits: Limits = Limits(), listener: ProgressListener = ProgressListener()
+        self,
+        judge: Judge,
+        pool: Pool,
+        limits: Limits = Limits(),
+        listener: ProgressListener = ProgressListener(),
+        known: Known | None = None,
     ) -> None:
         if judge.gguf is None or judge.sha256 is None:
             raise ModelError(f"{judge.model}: this judge has no GGUF file on this machine", "build it here first")
         self._maker = BlockMaker(judge.gguf, chat=judge.chat, limits=limits)
         self._judge, self._limits = judge, limits
-        self.crew = Crew(pool, self._wanted(), self._own_proof, listener)
+        self._shares_pool, self._known = known is not None, known or Known()
+        self.crew = Crew(pool, self._wanted(), self._own_proof, listener, self._known.machines)
         self.machines: dict[str, Share] = {}
         self.evaluated_by: dict[Tokens, set[str]] = {}  # the machines that did a block, by its first prompt
 
@@ -130,7 +133,8 @@ class ClusterEngine:
 
     def close(self) -> None:
         self._maker.close()
-        self.crew.close()
+        if not self._shares_pool:
+            self.crew.close()
 
     def _wanted(self) -> Wanted:
         judge = self._judge
@@ -138,93 +142,15 @@ class ClusterEngine:
 
     def _own_proof(self) -> Proof:
         """This machine's, which costs one pass over the file."""
-        judge = self._judge
+        judge, proofs = self._judge, self._known.proofs
+        if judge.sha256 in proofs:
+            return proofs[judge.sha256]
         assert judge.gguf is not None
         engine = LocalEngine(judge.gguf, chat=judge.chat, limits=Limits(cache=self._limits.cache))
         try:
-            return prove(engine, "", str(judge.sha256))
+            return proofs.setdefault(str(judge.sha256), prove(engine, "", str(judge.sha256)))
         finally:
             engine.close()
-
-
-class Crew:
-    """The workers that have proved themselves, and requests to them."""
-
-    def __init__(self, pool: Pool, wanted: Wanted, own: Any, listener: ProgressListener) -> None:
-        self.pool, self._wanted, self._own_proof, self._listener = pool, wanted, own, listener
-        self._own: Proof | None = None
-        self._asked: dict[int, str] = {}  # proofs that are awaited: request -> worker
-        self._known: set[str] = set()  # asked, accepted or refused
-        self.names: dict[str, str] = {}  # of the workers that may work
-        self.jobs: dict[str, str] = {}  # the job that each worker has
-        self._silences: dict[str, int] = {}  # requests without an answer
-        self._waiting = False
-
-    @property
-    def sha256(self) -> str:
-        return self._wanted.sha256
-
-    def look(self) -> None:
-        """See who came and who left. A newcomer is asked for its proof."""
-        if self._own is None:
-            self._own = self._own_proof()
-        present = self.pool.workers()
-        for worker in present - self._known:
-            self._asked[self.pool.ask(worker, "prove", packed(self._wanted))] = worker
-        for worker in self.names.keys() - present:
-            self._listener.note(f"{self.names.pop(worker)} left")
-            self.jobs.pop(worker, None)
-        self._known = set(present)
-        self._asked = {request: worker for request, worker in self._asked.items() if worker in present}
-        if not self.names and not self._asked and not self._waiting:
-            self._listener.note(f"waiting for workers, on each machine: {self.pool.command}")
-        self._waiting = not self.names and not self._asked
-
-    def proved(self, event: Event) -> bool:
-        """Take the answer of a newcomer. Returns whether the event was one."""
-        worker = self._asked.pop(event.id, None)
-        if worker is None:
-            return False
-        if event.content is None:
-            if self.patience(worker):
-                self._known.discard(worker)  # it is asked again
-            else:
-                self._refuse(worker, worker, event.error)
-            return True
-        proof = unpacked(event.content)
-        if isinstance(proof, Refusal):
-            self._listener.note(f"a worker was left out: {proof.reason}{f'; {proof.hint}' if proof.hint else ''}")
-        elif reason := difference(proof, self._own) if self._own and isinstance(proof, Proof) else "no proof":
-            self._refuse(worker, getattr(proof, "machine", worker), reason)
-        else:
-            self.names[worker] = proof.machine
-            self._listener.note(f"{proof.machine} works")
-        return True
-
-    def patience(self, worker: str) -> bool:
-        """Whether a worker that did not answer is asked again."""
-        self._silences[worker] = self._silences.get(worker, 0) + 1
-        return self._silences[worker] < FAILURES
-
-    def refuse(self, worker: str, reason: str) -> None:
-        """A worker that is not asked again, until it joins anew."""
-        name = self.names.pop(worker, None)
-        if name is not None:
-            self._refuse(worker, name, reason)
-
-    def _refuse(self, worker: str, name: str, reason: str) -> None:
-        self._listener.note(f"{name} is not asked to judge: {reason}")
-        self.pool.ask(worker, "tell", packed(f"not asked to judge: {reason}"))
-
-    def give(self, worker: str, job: Job, blocks: Sequence[Block]) -> tuple[int, int]:
-        """Send blocks to a worker. Returns the request and its bytes."""
-        known = self.jobs.get(worker) == job.id
-        content = packed(Assignment(self.sha256, job.id, None if known else job, tuple(blocks)))
-        self.jobs[worker] = job.id
-        return self.pool.ask(worker, "work", content), len(content)
-
-    def close(self) -> None:
-        self.pool.close()
 
 
 @dataclass(frozen=True, slots=True)
