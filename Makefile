@@ -57,7 +57,7 @@ bench: setup  ## judging, beside llama-cpp-python and llama-server: hours; takes
 	command -v cmake >/dev/null || $(BIN)/python -m pip install --quiet cmake
 	$(BIN)/python benchmarks/judge.py
 
-bench-busy: setup  ## judging beside busy processes, by number of threads: half an hour
+bench-busy: setup  ## judging beside busy processes, by number of threads: ten minutes
 	$(BIN)/python benchmarks/busy.py
 
 bench-choose: setup  ## errors and savings of the sequential test, simulated: minutes

@@ -1,7 +1,7 @@
 """Judging beside other programs: the number of threads that is found, fixed numbers, and llama-server.
 
-    python benchmarks/busy.py                       0, 2 and 4 busy processes; half an hour; results/speed/busy.json
-    python benchmarks/busy.py --busy 4 --limit 8    fewer pairs; nothing is written
+    python benchmarks/busy.py                       0, 2 and 4 busy processes; ten minutes; results/speed/busy.json
+    python benchmarks/busy.py --busy 4 --limit 4    fewer pairs; nothing is written
 
 The first pairs of PandaLM, both orders. Each round begins with another side. *spinning*: as many threads as cores,
 which spin while they wait, as OpenMP has it by default and as edge-judge had it until 0.1.0. All runs of ours must give
@@ -40,7 +40,7 @@ SIDES: dict[str, tuple[str, list[str], dict[str, str]]] = {
     SPINNING: (OURS, ["--threads", str(CORES)], SPINS),
     ONE: (ONE, [], {}),
 }
-WORK, LIMIT, ROUNDS = "pandalm", 20, 3
+WORK, LIMIT, ROUNDS = "pandalm", 8, 3
 
 
 def main() -> None:
