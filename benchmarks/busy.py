@@ -51,7 +51,7 @@ def main() -> None:
     parser.add_argument("--side", action="append", choices=SIDES, help="only this one; repeatable")
     options = parser.parse_args()
     judge_work.check_shared()
-    judge_build.programs()
+    judge_build.program("llama-server")
     gguf = judge_build.model(judge_work.VOCABULARY)
     sides = options.side or list(SIDES)
     found = {number: runs(number, gguf, sides, options.limit, options.rounds) for number in options.busy or (0, 2, 4)}
