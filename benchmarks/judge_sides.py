@@ -150,7 +150,8 @@ def _serving(gguf: Path, slots: int, room: int) -> Iterator[int]:
         port = int(probe.getsockname()[1])
     threads = str(physical_cores())
     room = -(-room // 256) * 256  # llama.cpp rounds a slot's share up to a multiple of 256
-    command = [str(judge_build.program("llama-server")), "--model", str(gguf), "--host", "127.0.0.1", "--port", str(port)]
+    server = str(judge_build.program("llama-server"))
+    command = [server, "--model", str(gguf), "--host", "127.0.0.1", "--port", str(port)]
     command += ["--parallel", str(slots), "--ctx-size", str(slots * room), "--no-webui"]
     command += ["--threads", threads, "--threads-batch", threads]
     with tempfile.TemporaryFile() as log:
