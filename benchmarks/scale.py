@@ -100,7 +100,10 @@ def main() -> int:
 
 
 def read() -> Measured:
-    content: dict[str, Any] = json.loads((FOLDER / "measured.json").read_text(encoding="utf-8"))
+    path = FOLDER / "measured.json"
+    if not path.is_file():
+        raise SystemExit(f"error: {path}: not there; expected blocks' sizes by benchmark, and bytes_per_token")
+    content: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
     blocks: dict[str, Sequence[int]] = content["blocks"]
     like = blocks["auto-j"]
     mt_bench = [like[place % len(like)] for place in range(MT_BENCH * len(like) // sum(like))]
