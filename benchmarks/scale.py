@@ -1,6 +1,9 @@
 """How long 9 judges × 8 benchmarks × 6 schemes take on 1, 8 and 1,000 machines, and where more machines stop helping.
 
-    python benchmarks/scale.py     reads results/speed and results/scale/measured.json, writes results/scale/README.md
+    python benchmarks/scale.py             reads results/speed and results/scale/blocks.json; two minutes
+    python benchmarks/scale.py --measure   writes blocks.json first: needs ../shared and the model of `make bench`
+
+Writes results/scale/README.md.
 
 The dispatcher of a cluster (edge_judge/engine/cluster/dispatch.py) gives real blocks to simulated machines on a clock
 of its own. Measured: sizes of blocks, a rate, bytes on the network. Assumed, each in one line below: how rates go with
@@ -17,7 +20,6 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from statistics import median
-from typing import Any
 
 ROOT = Path(__file__).resolve().parent.parent
 sys.path.insert(0, str(ROOT))
@@ -26,8 +28,12 @@ from edge_judge.engine.cluster.dispatch import Dispatcher, Task  # noqa: E402
 from edge_judge.report.formatting import duration  # noqa: E402
 
 FOLDER = ROOT / "results" / "scale"
+BLOCKS = FOLDER / "blocks.json"
+NAMES = ("auto-j", "pandalm", *(f"llmbar-{name}" for name in ("natural", "neighbor", "gptinst", "gptout", "manual")))
 SCHEMES = ("f16", "q8_0", "q6_k", "q4_k_m", "q3_k_m", "q2_k")
 MACHINES = (1, 8, 54, 1000)
+
+BYTES = 1.29  # on the network for each token that is evaluated, both ways: measured by benchmarks/cluster.py
 
 # Assumptions
 REFERENCE = 308_283_392  # parameters of the measured shape without embeddings; a rate is inverse to these
@@ -72,6 +78,8 @@ class Outcome:
 
 
 def main() -> int:
+    if sys.argv[1:] == ["--measure"]:
+        measure()
     measured, files = read(), judges()
     rows = [row(measured, files, machines) for machines in MACHINES]
     text = [
@@ -100,14 +108,34 @@ def main() -> int:
 
 
 def read() -> Measured:
-    path = FOLDER / "measured.json"
-    if not path.is_file():
-        raise SystemExit(f"error: {path}: not there; expected blocks' sizes by benchmark, and bytes_per_token")
-    content: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
-    blocks: dict[str, Sequence[int]] = content["blocks"]
+    blocks: dict[str, Sequence[int]] = json.loads(BLOCKS.read_text(encoding="utf-8"))["blocks"]
     like = blocks["auto-j"]
     mt_bench = [like[place % len(like)] for place in range(MT_BENCH * len(like) // sum(like))]
-    return Measured(measured_rate(), {**blocks, "mt-bench": mt_bench}, content["bytes_per_token"])
+    return Measured(measured_rate(), {**blocks, "mt-bench": mt_bench}, BYTES)
+
+
+def measure() -> None:
+    """Write the sizes of the blocks of every benchmark that is here, both orders, by the vocabulary of Qwen2."""
+    import judge_build
+    import judge_work
+
+    from edge_judge.engine.cluster.blocks import BlockMaker, reading_blocks
+    from edge_judge.judging.judge import prepare
+    from edge_judge.protocols import grammar
+    from edge_judge.protocols.protocol import Protocol, Question
+    from edge_judge.records import ORDERS
+    from edge_judge.workflows.data import load_benchmarks
+    from edge_judge.workflows.options import BenchmarkOptions
+
+    judge_work.check_shared()
+    maker = BlockMaker(judge_build.model(judge_work.VOCABULARY))
+    sizes = {}
+    for benchmark in load_benchmarks(BenchmarkOptions(NAMES, judge_work.DATA)):
+        protocol = Protocol(grammar.load("pairwise"), ties=benchmark.ties)
+        job = prepare(maker, protocol, [Question(pair, order) for pair in benchmark.pairs for order in ORDERS])
+        sizes[benchmark.name] = [block.tokens for block in reading_blocks(job.work())]
+    FOLDER.mkdir(parents=True, exist_ok=True)
+    BLOCKS.write_text(json.dumps({"vocabulary": judge_work.VOCABULARY.stem, "blocks": sizes}) + "\n", encoding="utf-8")
 
 
 def measured_rate() -> float:
