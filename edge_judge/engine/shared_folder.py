@@ -21,35 +21,33 @@ from collections.abc import Generator, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Generic, TypeVar
+from typing import Any
 
 from edge_judge.engine import memory
 from edge_judge.engine.cluster.blocks import (
     Block,
+    BlockEngine,
+    BlockWork,
     Done,
     Job,
     by_machine,
     evaluate,
     fault,
-    reading_blocks,
     small_blocks,
-    writing_blocks,
 )
-from edge_judge.engine.interface import Copied, Evaluated, Started, Wanted
-from edge_judge.engine.local import LocalEngine, LocalReading, LocalWriting
+from edge_judge.engine.interface import Evaluated, Started
+from edge_judge.engine.local import LocalReading, LocalWriting
 from edge_judge.engine.plan import Plan, Query
 from edge_judge.errors import RunError
-from edge_judge.inference import Distribution, EncodedPrompt, Footprint, Outcome, Reading, Writing, Written
-from edge_judge.records import Batching, Judge, Limits
+from edge_judge.inference import Distribution, Footprint, Reading, Writing, Written
+from edge_judge.records import Judge, Limits
 from edge_judge.version import __version__
-
-Answer = TypeVar("Answer")
 
 AGE = 60.0  # seconds after which a lease that was not renewed is taken over
 PAUSE = 0.5  # seconds between two looks, when others have all that is left
 
 
-class SharedFolderEngine(LocalEngine):
+class SharedFolderEngine(BlockEngine):
     """folder: the shared one; machine: the name of this one."""
 
     def __init__(
@@ -59,51 +57,25 @@ class SharedFolderEngine(LocalEngine):
         super().__init__(judge.gguf, chat=judge.chat, threads=threads, limits=limits)
         self._folder, self._machine, self._sha256 = folder, machine, str(judge.sha256)
 
-    def probabilities(  # type: ignore[override]
-        self, prompts: Sequence[EncodedPrompt], reading: Reading[Outcome], wanted: Wanted, batching: Batching
-    ) -> SharedWork[Distribution[Outcome]]:
-        work = super().probabilities(prompts, reading, wanted, batching)
-        return self._shared(work, Job("", reading, batching), reading_blocks(work))
-
-    def write(  # type: ignore[override]
-        self, prompts: Sequence[EncodedPrompt], writing: Writing, copied: Copied, wanted: Wanted, batching: Batching
-    ) -> SharedWork[Written[Any]]:
-        work = super().write(prompts, writing, copied, wanted, batching)
-        return self._shared(work, Job("", writing, batching, copied, work.reserve), writing_blocks(work))
-
-    def _shared(self, work: LocalReading[Any] | LocalWriting, job: Job, blocks: Sequence[Block]) -> SharedWork[Any]:
+    def _divided(self, work: LocalReading[Any] | LocalWriting, job: Job, blocks: list[Block]) -> SharedWork:
         deciding = [self._sha256, dict(self.versions), __version__, self.limits.cache, job.batching, job.reserve]
         key = repr([*deciding, _request_key(job.request)])
         store = BlockFiles(self._folder, self._machine)
-        return SharedWork(self, work, job, {_name(key, block): block for block in blocks}, store)
+        return SharedWork(work, job, self, {_name(key, block): block for block in blocks}, store)
 
     def _blocks(self, queries: Sequence[Query]) -> list[Plan]:
         return small_blocks(queries)
 
 
 @dataclass(frozen=True, slots=True)
-class SharedWork(Generic[Answer]):
-    """Work that others do too. local: the same work as one machine would do it; blocks: by the names of their files."""
+class SharedWork(BlockWork):
+    """Work that others do too. blocks: by the names of their files."""
 
     engine: SharedFolderEngine
-    local: LocalReading[Any] | LocalWriting
-    job: Job
     blocks: dict[str, Block]
     store: BlockFiles
 
-    @property
-    def prompts(self) -> int:
-        return self.local.prompts
-
-    @property
-    def tokens(self) -> int:
-        return self.local.tokens
-
-    @property
-    def tokens_alone(self) -> int:
-        return self.local.tokens_alone
-
-    def answers(self, started: Started, evaluated: Evaluated) -> Generator[tuple[int, Answer], None, None]:
+    def answers(self, started: Started, evaluated: Evaluated) -> Generator[tuple[int, Any], None, None]:
         self.store.check()
         started(Footprint(memory.now(), 0, 0, 0), self.job.batching)
         left = dict(self.blocks)

@@ -8,6 +8,7 @@ Knows: how a block is cut, evaluated and checked. Does not know: which machine d
 from __future__ import annotations
 
 import pickle
+import uuid
 import zlib
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -18,12 +19,12 @@ from typing import Any
 
 from edge_judge.engine import plan
 from edge_judge.engine.candidates import Candidates
-from edge_judge.engine.interface import Copied
+from edge_judge.engine.interface import Copied, Wanted
 from edge_judge.engine.local import LocalEngine, LocalReading, LocalWriting, writer_maker
 from edge_judge.engine.model import Model
 from edge_judge.engine.plan import Plan, Query
 from edge_judge.errors import ModelError
-from edge_judge.inference import Distribution, GuidedWriting, Reading, Writing, Written
+from edge_judge.inference import Distribution, EncodedPrompt, GuidedWriting, Outcome, Reading, Writing, Written
 from edge_judge.records import Batching, Limits
 
 BLOCK = 2048  # least tokens of a block
@@ -74,6 +75,45 @@ class Done:
     answers: tuple[tuple[int, Any], ...]
     seconds: float
     memory: int
+
+
+@dataclass(frozen=True, slots=True)
+class BlockWork:
+    """Work that is done as blocks. local: the same work as one machine would do it, which knows its size."""
+
+    local: LocalReading[Any] | LocalWriting
+    job: Job
+
+    @property
+    def prompts(self) -> int:
+        return self.local.prompts
+
+    @property
+    def tokens(self) -> int:
+        return self.local.tokens
+
+    @property
+    def tokens_alone(self) -> int:
+        return self.local.tokens_alone
+
+
+class BlockEngine(LocalEngine):
+    """Divides its work into blocks, which `_divided` makes the work of others too."""
+
+    def probabilities(
+        self, prompts: Sequence[EncodedPrompt], reading: Reading[Outcome], wanted: Wanted, batching: Batching
+    ) -> Any:
+        work = super().probabilities(prompts, reading, wanted, batching)
+        return self._divided(work, Job(uuid.uuid4().hex, reading, batching), reading_blocks(work))
+
+    def write(
+        self, prompts: Sequence[EncodedPrompt], writing: Writing, copied: Copied, wanted: Wanted, batching: Batching
+    ) -> Any:
+        work = super().write(prompts, writing, copied, wanted, batching)
+        return self._divided(work, Job(uuid.uuid4().hex, writing, batching, copied, work.reserve), writing_blocks(work))
+
+    def _divided(self, work: LocalReading[Any] | LocalWriting, job: Job, blocks: list[Block]) -> BlockWork:
+        raise NotImplementedError
 
 
 class BlockMaker(LocalEngine):

@@ -9,45 +9,35 @@ Knows: workers, blocks, answers. Does not know: pairs, verdicts, how a worker is
 from __future__ import annotations
 
 import time
-import uuid
-from collections.abc import Generator, Iterable, Mapping, Sequence
+from collections.abc import Generator, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
-from typing import Any, Generic, TypeVar
+from typing import Any
 
 from edge_judge.engine import memory
 from edge_judge.engine.cluster.blocks import (
     Block,
+    BlockEngine,
     BlockMaker,
+    BlockWork,
     Done,
     Job,
     by_machine,
     fault,
-    reading_blocks,
     unpacked,
-    writing_blocks,
 )
 from edge_judge.engine.cluster.crew import Crew, Pool
 from edge_judge.engine.cluster.dispatch import Dispatcher, Task
 from edge_judge.engine.cluster.pool import Event
 from edge_judge.engine.cluster.proof import Proof, Refusal, Wanted, prove
-from edge_judge.engine.interface import Copied, Evaluated, Started
-from edge_judge.engine.interface import Wanted as Needed
+from edge_judge.engine.interface import Evaluated, Started
 from edge_judge.engine.local import LocalEngine, LocalReading, LocalWriting
 from edge_judge.errors import ModelError
 from edge_judge.inference import (
-    Distribution,
-    EncodedPrompt,
     Footprint,
-    Outcome,
-    Reading,
-    TextHandling,
     Tokens,
     Writing,
-    Written,
 )
-from edge_judge.records import Batching, Judge, Limits, ProgressListener
-
-Answer = TypeVar("Answer")
+from edge_judge.records import Judge, Limits, ProgressListener
 
 TICK = 0.25  # seconds between two looks at who is there
 FAILURES = 3  # workers on which a task may fail before the run ends
@@ -71,7 +61,7 @@ class Known:
     machines: set[str] = field(default_factory=set)
 
 
-class ClusterEngine:
+class ClusterEngine(BlockEngine, BlockMaker):
     """judge: with its file on this machine. limits: only the type of the cache counts; memory is each worker's own.
     known: kept here where engines of several judges share a pool, which is then not closed with one of them.
     """
@@ -86,53 +76,18 @@ class ClusterEngine:
     ) -> None:
         if judge.gguf is None or judge.sha256 is None:
             raise ModelError(f"{judge.model}: this judge has no GGUF file on this machine", "build it here first")
-        self._maker = BlockMaker(judge.gguf, chat=judge.chat, limits=limits)
-        self._judge, self._limits = judge, limits
+        super().__init__(judge.gguf, chat=judge.chat, limits=limits)
+        self._judge = judge
         self._shares_pool, self._known = known is not None, known or Known()
         self.crew = Crew(pool, self._wanted(), self._own_proof, listener, self._known.machines)
         self.machines: dict[str, Share] = {}
         self.evaluated_by: dict[Tokens, set[str]] = {}  # the machines that did a block, by its first prompt
 
-    @property
-    def versions(self) -> Mapping[str, str]:
-        return self._maker.versions
-
-    @property
-    def trained_prompt(self) -> str | None:
-        return self._maker.trained_prompt
-
-    @property
-    def name(self) -> str:
-        return self._maker.name
-
-    @property
-    def context(self) -> int:
-        return self._maker.context
-
-    def encode(self, content: str) -> EncodedPrompt:
-        return self._maker.encode(content)
-
-    def text_handling(self, texts: Iterable[str]) -> TextHandling:
-        return self._maker.text_handling(texts)
-
-    def reserve(self, request: Reading[Any] | Writing) -> int:
-        return self._maker.reserve(request)
-
-    def probabilities(
-        self, prompts: Sequence[EncodedPrompt], reading: Reading[Outcome], wanted: Needed, batching: Batching
-    ) -> ClusterWork[Distribution[Outcome]]:
-        work = self._maker.probabilities(prompts, reading, wanted, batching)
-        return ClusterWork(self, work, Job(uuid.uuid4().hex, reading, batching), reading_blocks(work))
-
-    def write(
-        self, prompts: Sequence[EncodedPrompt], writing: Writing, copied: Copied, wanted: Needed, batching: Batching
-    ) -> ClusterWork[Written[Any]]:
-        work = self._maker.write(prompts, writing, copied, wanted, batching)
-        job = Job(uuid.uuid4().hex, writing, batching, copied, work.reserve)
-        return ClusterWork(self, work, job, writing_blocks(work))
+    def _divided(self, work: LocalReading[Any] | LocalWriting, job: Job, blocks: list[Block]) -> ClusterWork:
+        return ClusterWork(work, job, self, blocks)
 
     def close(self) -> None:
-        self._maker.close()
+        super().close()
         if not self._shares_pool:
             self.crew.close()
 
@@ -154,27 +109,13 @@ class ClusterEngine:
 
 
 @dataclass(frozen=True, slots=True)
-class ClusterWork(Generic[Answer]):
-    """Work for a cluster. local: the same work as one machine would do it, which knows its size."""
+class ClusterWork(BlockWork):
+    """Blocks for the workers of an engine."""
 
     engine: ClusterEngine
-    local: LocalReading[Any] | LocalWriting
-    job: Job
     blocks: Sequence[Block]
 
-    @property
-    def prompts(self) -> int:
-        return self.local.prompts
-
-    @property
-    def tokens(self) -> int:
-        return self.local.tokens
-
-    @property
-    def tokens_alone(self) -> int:
-        return self.local.tokens_alone
-
-    def answers(self, started: Started, evaluated: Evaluated) -> Generator[tuple[int, Answer], None, None]:
+    def answers(self, started: Started, evaluated: Evaluated) -> Generator[tuple[int, Any], None, None]:
         started(Footprint(memory.now(), 0, 0, 0), self.job.batching)
         shift = Shift(self.engine, self.job, self.blocks)
         try:
