@@ -15,8 +15,6 @@ import argparse
 import http.client
 import json
 import socket
-import subprocess
-import tempfile
 import threading
 import time
 from collections.abc import Callable, Iterator
@@ -31,6 +29,7 @@ import judge_build
 import judge_work
 from judge_table import FOUR, ONE, OURS, PYTHON
 from judge_work import Work
+from serving import serving
 
 from edge_judge.engine import LocalEngine, Model, memory, physical_cores, plan
 from edge_judge.engine.plan import Query
@@ -38,8 +37,6 @@ from edge_judge.inference import Footprint
 from edge_judge.judging.judge import JudgingJob, prepare
 from edge_judge.protocols import grammar
 from edge_judge.records import Batching
-
-PATIENCE = 300  # seconds for a server to load its model on a busy machine
 
 
 @dataclass(frozen=True, slots=True)
@@ -145,45 +142,16 @@ class _Client:
 @contextmanager
 def _serving(gguf: Path, slots: int, room: int) -> Iterator[int]:
     """A server with its own defaults except for slots, threads and context. Yields its port."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port = int(probe.getsockname()[1])
-    threads = str(physical_cores())
+    threads, program = str(physical_cores()), str(judge_build.program("llama-server"))
     room = -(-room // 256) * 256  # llama.cpp rounds a slot's share up to a multiple of 256
-    server = str(judge_build.program("llama-server"))
-    command = [server, "--model", str(gguf), "--host", "127.0.0.1", "--port", str(port)]
-    command += ["--parallel", str(slots), "--ctx-size", str(slots * room), "--no-webui"]
-    command += ["--threads", threads, "--threads-batch", threads]
-    with tempfile.TemporaryFile() as log:
-        server = subprocess.Popen(command, stdout=log, stderr=log)
-        try:
-            _await(server, port, lambda: _tail(log))
+    options = ["--parallel", str(slots), "--ctx-size", str(slots * room), "--no-webui"]
+    options += ["--threads", threads, "--threads-batch", threads]
+    at = ["--model", str(gguf), "--host", "127.0.0.1", "--port"]
+    try:
+        with serving(lambda port: [program, *at, str(port), *options], "/health") as port:
             yield port
-        finally:
-            server.terminate()
-            server.wait()
-
-
-def _tail(log: Any) -> str:
-    log.seek(0)
-    return str(log.read()[-1500:].decode(errors="replace"))
-
-
-def _await(server: subprocess.Popen[bytes], port: int, log: Callable[[], str]) -> None:
-    """Wait until the model is loaded. Exits with the end of the log where the server dies or takes too long."""
-    end = time.monotonic() + PATIENCE
-    while server.poll() is None and time.monotonic() < end:
-        connection = http.client.HTTPConnection("127.0.0.1", port, timeout=5)
-        try:
-            connection.request("GET", "/health")
-            if connection.getresponse().status == 200:
-                return
-        except OSError:
-            pass
-        finally:
-            connection.close()
-        time.sleep(0.1)
-    raise SystemExit(f"error: llama-server did not start\n{log()}")
+    except RuntimeError as error:
+        raise SystemExit(f"error: {error}") from error
 
 
 # ---- edge-judge -------------------------------------------------------------------------------------------

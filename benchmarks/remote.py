@@ -16,9 +16,7 @@ from __future__ import annotations
 import argparse
 import asyncio
 import json
-import socket
 import statistics
-import subprocess
 import sys
 import tempfile
 import time
@@ -32,6 +30,7 @@ from typing import Any
 ROOT = Path(__file__).resolve().parent.parent
 sys.path[:0] = [str(ROOT), str(Path(__file__).parent)]
 import judge_build  # noqa: E402
+from serving import serving  # noqa: E402
 
 from edge_judge import benchmarks  # noqa: E402
 from edge_judge.analysis.subset import subset  # noqa: E402
@@ -88,43 +87,18 @@ SIDES: dict[str, Side] = {"edge-judge": edge_judge, **{f"plain, {count} at a tim
 
 @contextmanager
 def llama_server() -> Iterator[str]:
-    server = judge_build.program("llama-server")
+    program = str(judge_build.program("llama-server"))
     with tempfile.TemporaryDirectory() as folder:
         gguf = build.quantize("pocket", "q8_0", QuantizeSettings(out=Path(folder) / "pocket.gguf")).path
-        port = free_port()
-        command = [str(server), "--model", str(gguf), "--port", str(port), "--no-webui", "--parallel", "4"]
-        command += ["--ctx-size", "16384", "--threads", "1", "--threads-batch", "1"]
-        with running(command, port) as url:
-            yield url
+        options = ["--no-webui", "--parallel", "4", "--ctx-size", "16384", "--threads", "1", "--threads-batch", "1"]
+        with serving(lambda port: [program, "--model", str(gguf), "--port", str(port), *options], "/health") as port:
+            yield f"http://127.0.0.1:{port}/v1"
 
 
 @contextmanager
 def waiting_server() -> Iterator[str]:
-    port = free_port()
-    with running([sys.executable, __file__, "--serve", str(port)], port) as url:
-        yield url
-
-
-@contextmanager
-def running(command: list[str], port: int) -> Iterator[str]:
-    with subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL) as server:
-        try:
-            end = time.monotonic() + 120
-            while time.monotonic() < end and server.poll() is None:
-                try:
-                    urllib.request.urlopen(f"http://127.0.0.1:{port}/v1/models").close()
-                    break
-                except OSError:
-                    time.sleep(0.1)
-            yield f"http://127.0.0.1:{port}/v1"
-        finally:
-            server.terminate()
-
-
-def free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
+    with serving(lambda port: [sys.executable, __file__, "--serve", str(port)], "/v1/models") as port:
+        yield f"http://127.0.0.1:{port}/v1"
 
 
 def serve(port: int) -> None:

@@ -4,18 +4,18 @@ build it into the user's cache.
 
 from __future__ import annotations
 
-import http.client
 import importlib.metadata
 import os
-import socket
-import subprocess
-import time
+import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
 from platformdirs import user_cache_path
+
+sys.path.append(str(Path(__file__).resolve().parent.parent / "benchmarks"))
+import serving as servers
 
 
 def llama_server() -> Path:
@@ -29,33 +29,9 @@ def llama_server() -> Path:
 
 
 @contextmanager
-def serving(gguf: Path, log: Path, *arguments: str) -> Iterator[str]:
+def serving(gguf: Path, *arguments: str) -> Iterator[str]:
     """The address of a server of this file, with one thread: more would spin while they wait."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port = int(probe.getsockname()[1])
-    command = [str(llama_server()), "--model", str(gguf), "--host", "127.0.0.1", "--port", str(port), "--no-webui"]
-    command += ["--threads", "1", "--threads-batch", "1", "--parallel", "4", "--ctx-size", "16384", *arguments]
-    with log.open("wb") as output, subprocess.Popen(command, stdout=output, stderr=output) as server:
-        try:
-            _await(server, port)
-            yield f"http://127.0.0.1:{port}/v1"
-        finally:
-            server.terminate()
-
-
-def _await(server: subprocess.Popen[bytes], port: int) -> None:
-    """Wait until the model is loaded."""
-    end = time.monotonic() + 300
-    while server.poll() is None and time.monotonic() < end:
-        connection = http.client.HTTPConnection("127.0.0.1", port, timeout=5)
-        try:
-            connection.request("GET", "/health")
-            if connection.getresponse().status == 200:
-                return
-        except OSError:
-            pass
-        finally:
-            connection.close()
-        time.sleep(0.1)
-    raise RuntimeError("llama-server did not start")
+    options = ["--threads", "1", "--threads-batch", "1", "--parallel", "4", "--ctx-size", "16384", *arguments]
+    at = [str(llama_server()), "--model", str(gguf), "--host", "127.0.0.1", "--no-webui", "--port"]
+    with servers.serving(lambda port: [*at, str(port), *options], "/health") as port:
+        yield f"http://127.0.0.1:{port}/v1"

@@ -26,8 +26,8 @@ def gguf(tmp_path_factory):
 
 
 @pytest.fixture(scope="module")
-def url(gguf, tmp_path_factory):
-    with serving(gguf, tmp_path_factory.mktemp("log") / "server.log", *PLAIN) as address:
+def url(gguf):
+    with serving(gguf, *PLAIN) as address:
         yield address
 
 
