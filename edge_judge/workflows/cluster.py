@@ -39,7 +39,7 @@ def cluster_engine(
         return SharedFolderEngine(judge, options.shared_folder, socket.gethostname(), threads=threads, limits=limits)
     if options.cluster is None:
         if options != ClusterOptions():
-            raise UsageError(ALONE)
+            raise UsageError(ALONE, "--cluster tcp://HOST:PORT says where the coordinator listens")
         return None
     return ClusterEngine(judge, pool.DaskPool(_address(options)), limits, listener)
 
@@ -69,7 +69,7 @@ def machines(
     if options == ClusterOptions():
         return nullcontext()
     if options.cluster is None and options.shared_folder is None:
-        raise UsageError(ALONE)
+        raise UsageError(ALONE, "--cluster tcp://HOST:PORT says where the coordinator listens")
     return closing(Machines(options, limits, listener))
 
 
@@ -91,6 +91,7 @@ def worker(
 ) -> None:
     """Judge for the coordinators at an address, one after another, until interrupted."""
     address = _address(cluster)
+    address.check()  # before anything is said
     name = settings.name or socket.gethostname()
     bench = Bench(name, Finder(settings, listener).find, threads=settings.threads, limits=limits, note=listener.note)
     may = "downloads and builds" if settings.build else "does not download"
