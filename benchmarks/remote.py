@@ -34,9 +34,9 @@ from serving import serving  # noqa: E402
 
 from edge_judge import benchmarks  # noqa: E402
 from edge_judge.analysis.subset import subset  # noqa: E402
-from edge_judge.engine import RemoteEngine  # noqa: E402
 from edge_judge.engine.completions import grammar_of  # noqa: E402
 from edge_judge.engine.endpoint import Address, Endpoint  # noqa: E402
+from edge_judge.engine.remote import RemoteEngine  # noqa: E402
 from edge_judge.judging.judge import prepare  # noqa: E402
 from edge_judge.protocols import grammar  # noqa: E402
 from edge_judge.protocols.protocol import Protocol, Question  # noqa: E402

@@ -2,6 +2,7 @@
 
 import json
 from contextlib import contextmanager
+from dataclasses import replace
 from itertools import cycle, islice
 
 import pytest
@@ -11,8 +12,8 @@ from conftest import fails
 import edge_judge as ej
 from edge_judge import benchmarks
 from edge_judge.analysis.subset import subset
-from edge_judge.engine import RemoteEngine
 from edge_judge.engine.endpoint import KEY, Address, Endpoint, Patience
+from edge_judge.engine.remote import RemoteEngine
 from edge_judge.engine.window import START
 from edge_judge.errors import ModelError, RunError, UsageError
 from edge_judge.judging.prompting import prompt_texts
@@ -186,11 +187,20 @@ def test_what_a_server_refuses_is_one_clear_error(always, words):
     assert str(raised.value).startswith(url.removeprefix("http://").removesuffix("/v1"))
 
 
-def test_a_server_that_is_not_there_is_named_with_how_to_go_on():
+def test_a_server_that_never_answered_is_given_up_soon_with_a_word_about_its_address():
     with serving(Desk()) as url:
         pass
     with pytest.raises(ModelError, match="no answer in 3 attempts, at last no connection") as raised:
-        engine_at(url).server  # noqa: B018
+        engine_at(url, ENDLESS).server  # noqa: B018
+    assert "check the address of --engine" in raised.value.hint
+
+
+def test_a_server_that_went_away_is_named_after_all_attempts_with_how_to_go_on(tmp_path):
+    with serving(Desk()) as url:
+        engine = engine_at(url, replace(BRIEF, attempts=5))
+        engine.server  # noqa: B018
+    with pytest.raises(ModelError, match="no answer in 5 attempts, at last no connection") as raised:
+        judged(engine, tmp_path)
     assert "the same command goes on" in raised.value.hint
 
 

@@ -144,3 +144,11 @@ def test_what_a_path_is_asked_for_may_be_given_as_text(tmp_path: Path) -> None:
     exported = edge_judge.export_pack(f16, str(tmp_path / "f16.ejpack"))
     imported = edge_judge.import_pack(str(exported.path), edge_judge.ImportSettings(results=str(tmp_path)))
     assert len(edge_judge.runs_frame([str(imported)])) == 1200
+
+
+def test_judging_here_loads_nothing_that_only_an_endpoint_or_a_cluster_needs() -> None:
+    program = (
+        "import sys; import edge_judge.workflows.evaluate, edge_judge.workflows.choose; "
+        "print([name for name in ('asyncio', 'httpx2', 'distributed') if name in sys.modules])"
+    )
+    assert subprocess.run([sys.executable, "-c", program], capture_output=True, text=True).stdout == "[]\n"

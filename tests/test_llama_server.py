@@ -6,8 +6,8 @@ import pytest
 from llama_server import llama_server, serving
 
 import edge_judge as ej
-from edge_judge.engine import RemoteEngine
 from edge_judge.engine.endpoint import Address, Endpoint
+from edge_judge.engine.remote import RemoteEngine
 from edge_judge.errors import ModelError
 from edge_judge.workflows import build
 

@@ -31,6 +31,5 @@ from edge_judge.engine.local import LocalEngine, engine_for
 from edge_judge.engine.model import Model
 from edge_judge.engine.processors import physical_cores
 from edge_judge.engine.recorded import RecordedEngine
-from edge_judge.engine.remote import RemoteEngine
 
-__all__ = ["Engine", "LocalEngine", "Model", "RecordedEngine", "RemoteEngine", "Work", "engine_for", "physical_cores"]
+__all__ = ["Engine", "LocalEngine", "Model", "RecordedEngine", "Work", "engine_for", "physical_cores"]

@@ -94,12 +94,14 @@ def _private(host: str) -> bool:
 
 @dataclass(frozen=True, slots=True)
 class Patience:
-    """attempts: for each request; first, longest: seconds before a repetition, which double in between; timeout: for an
-    answer, which may wait for a place at the server; connect: for a connection; pause: the longest that a server may
-    ask for.
+    """attempts: for each request, and for each that finds no connection before there ever was one (`unmet`: a wrong
+    address should be told at once); first, longest: seconds before a repetition, which double in between; timeout: for
+    an answer, which may wait for a place at the server; connect: for a connection; pause: the longest that a server
+    may ask for.
     """
 
     attempts: int = 10
+    unmet: int = 3
     first: float = 0.5
     longest: float = 30.0
     timeout: float = 600.0
@@ -118,13 +120,14 @@ class Trouble:
 
 @dataclass
 class Endpoint:
-    """An address and how it is asked. repeated: attempts that failed and were made again."""
+    """An address and how it is asked. repeated: attempts that failed and were made again; met: it has answered."""
 
     address: Address
     key: str | None = field(default=None, repr=False)
     patience: Patience = Patience()
     window: Window = field(default_factory=Window)
     repeated: int = 0
+    met: bool = False
 
     def __post_init__(self) -> None:
         if self.key is None:
@@ -187,7 +190,8 @@ class Exchange:
             result = await self._in_turn(url, body, read)
             if not isinstance(result, Trouble):
                 return result
-            if attempt == patience.attempts or (result.wait or 0.0) > patience.pause:
+            attempts = patience.attempts if self._endpoint.met else min(patience.unmet, patience.attempts)
+            if attempt >= attempts or (result.wait or 0.0) > patience.pause:
                 raise self._given_up(result, attempt)
             self._endpoint.repeated += 1
             if result.wait is not None:
@@ -230,7 +234,9 @@ class Exchange:
         except httpx2.ConnectError:
             return Trouble("no connection")
         except (httpx2.HTTPError, httpx2.StreamError):
+            self._endpoint.met = True
             return Trouble("the connection broke")
+        self._endpoint.met = True
         return self._read(response, read)
 
     def _read(self, response: Response, read: Read[Result]) -> Result | Trouble:
@@ -285,7 +291,8 @@ class Exchange:
         host = self._endpoint.address.host
         if trouble.wait is not None and trouble.wait > self._endpoint.patience.pause:
             return ModelError(f"{host}: {trouble.what} and asked to wait {trouble.wait:,.0f} s", RESUME)
-        return ModelError(f"{host}: no answer in {attempts} attempts, at last {trouble.what}", RESUME)
+        hint = RESUME if self._endpoint.met else "check the address of --engine, and that the server runs"
+        return ModelError(f"{host}: no answer in {attempts} attempts, at last {trouble.what}", hint)
 
 
 def _retry_after(headers: Mapping[str, str]) -> float | None:

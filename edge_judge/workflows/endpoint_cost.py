@@ -8,12 +8,15 @@ from __future__ import annotations
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass
+from typing import TYPE_CHECKING
 
-from edge_judge.engine import Engine, RemoteEngine
 from edge_judge.errors import RunError
 from edge_judge.records import ProgressListener
 from edge_judge.runs.folder import RunFolder, noted
 from edge_judge.runs.format import ANEW, is_number
+
+if TYPE_CHECKING:
+    from edge_judge.engine.remote import RemoteEngine
 
 USAGE = "usage"  # in run.json, beside what was measured
 MILLION = 1_000_000
@@ -47,12 +50,12 @@ class Cost:
 
 @contextmanager
 def counting(
-    engine: Engine, folder: RunFolder, price: tuple[float, float] | None, listener: ProgressListener
+    engine: RemoteEngine | None, folder: RunFolder, price: tuple[float, float] | None, listener: ProgressListener
 ) -> Iterator[None]:
     """While a part of a run is judged: afterwards run.json has the cost of the whole run, and a note tells it, also
-    where the work was interrupted. Nothing happens with an engine that runs here.
+    where the work was interrupted. engine: None where no endpoint judges; then nothing happens.
     """
-    if not isinstance(engine, RemoteEngine):
+    if engine is None:
         yield
         return
     earlier, before = _noted(folder), _state(engine)

@@ -5,7 +5,10 @@ Knows: sessions, runs' folders, figures. Does not know: how a verdict is reached
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from contextlib import AbstractContextManager
 from dataclasses import asdict
+from functools import partial
 
 from edge_judge.analysis.subset import SEED, subset
 from edge_judge.errors import DataError, UsageError
@@ -58,6 +61,7 @@ def evaluate(
         raise UsageError("--engine does not go with --cluster or --shared-folder", "an endpoint judges by itself")
     chosen, orders = find_judge(judge, endpoint), ORDERS if settings.order == "both" else ORDERS[:1]
     rows = []
+    counted = partial(counting, endpoint, price=judge.price, listener=listener)
     engine = endpoint or cluster_engine(chosen, cluster, limits, listener, judge.threads)
     session = Session(chosen, threads=judge.threads, limits=limits, engine=engine)
     with advising(chosen, in_lock=judge.gguf is None), session:
@@ -66,7 +70,7 @@ def evaluate(
             ties = settings.ties == "allow" or benchmark.ties
             applied = protocol_for(chosen, protocol, orders=orders, ties=ties)
             if _has_references(applied, part, listener, skip=ALL in benchmarks.names):
-                rows.append(_evaluated(session, benchmark, applied, settings, judge.price, listener))
+                rows.append(_evaluated(session, benchmark, applied, settings, counted, listener))
     if not rows:
         raise DataError("none of the benchmarks can be judged so", "--benchmark names one of `edge-judge data list`")
     return rows
@@ -91,11 +95,11 @@ def _evaluated(
     benchmark: Benchmark,
     protocol: Protocol,
     settings: EvaluateSettings,
-    price: tuple[float, float] | None,
+    counted: Callable[[RunFolder], AbstractContextManager[None]],
     listener: ProgressListener,
 ) -> ScoreRow:
     """One run, begun, resumed or read back. benchmark: the whole of it, of which the settings may ask for a part;
-    price: as in `JudgeOptions`.
+    counted: `counting` for the engine that judges.
     """
     judge = session.judge
     identity = run_identity(benchmark, judge, protocol)
@@ -104,7 +108,7 @@ def _evaluated(
     with RunFolder.open(settings.results, identity, deciding, fresh=settings.fresh) as folder:
         judged = {verdict.id for verdict in folder.verdicts()}
         part = subset(benchmark, settings.limit, head=settings.head, judged=judged)
-        with counting(session.engine, folder, price, listener), listener.task(title):
+        with counted(folder), listener.task(title):
             verdicts, measured = session.evaluate(part, protocol, folder, listener)
         figures = score(align(part, verdicts), identity)
         note_machines(folder, session.engine)
@@ -115,7 +119,7 @@ def _evaluated(
         if settings.repeat > 1:
             from edge_judge.judging import noise  # pandas takes half a second to load, and nothing else here needs it
 
-            with counting(session.engine, folder, price, listener), listener.task(f"{title} · again"):
+            with counted(folder), listener.task(f"{title} · again"):
                 times, progress = settings.repeat - 1, _ProgressOnly(listener)
                 floor = noise.repeat(part, session.engine, protocol, verdicts, times, progress)
             folder.add("noise", asdict(floor))

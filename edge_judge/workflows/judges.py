@@ -10,15 +10,18 @@ import os
 import re
 from dataclasses import replace
 from pathlib import Path
+from typing import TYPE_CHECKING
 
-from edge_judge.engine import RemoteEngine, chat
-from edge_judge.engine.endpoint import KEY, Address, Endpoint
+from edge_judge.engine import chat
 from edge_judge.errors import UsageError
 from edge_judge.records import Judge, Limits, Placement
 from edge_judge.workflows.build import build_shipped
 from edge_judge.workflows.model_files import find_built, models_folder
 from edge_judge.workflows.options import POCKET, JudgeOptions
 from quantize import digest, lock, schemes
+
+if TYPE_CHECKING:
+    from edge_judge.engine.remote import RemoteEngine
 
 UNKNOWN = "unknown"  # the scheme of an endpoint's weights, unless --scheme says it
 
@@ -48,6 +51,9 @@ def find_engine(options: JudgeOptions, limits: Limits = Limits()) -> RemoteEngin
     for name, value in local.items():
         if value is not None:
             raise UsageError(f"{name} does nothing with --engine: the server decides it", f"leave {name} out")
+    from edge_judge.engine.endpoint import KEY, Address, Endpoint  # with asyncio, which takes 8 MB
+    from edge_judge.engine.remote import RemoteEngine
+
     address = Address.of(options.engine)
     return RemoteEngine(Endpoint(address, os.environ.get(KEY) or None), options.model)
 
