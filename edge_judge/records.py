@@ -121,12 +121,24 @@ class Figure:
 
 
 @dataclass(frozen=True, slots=True)
+class Adapter:
+    """A LoRA adapter's GGUF, which llama.cpp adds to a model's weights when it runs. scale: what its own is multiplied
+    with; sha256: of the file.
+    """
+
+    name: str
+    path: Path
+    sha256: str
+    scale: float = 1.0
+
+
+@dataclass(frozen=True, slots=True)
 class Judge:
     """A model that judges, and its name in results.
 
     gguf, sha256: its file and the file's hash, None if the weights are not on this machine. lock: the source of the
     weights (repo@commit, a folder and its hash, or the file itself). chat: a chat template to use instead of the file's
-    own.
+    own. adapter: what is added to the file's weights.
     """
 
     model: str
@@ -135,11 +147,13 @@ class Judge:
     sha256: str | None
     lock: str
     chat: str | None = None
+    adapter: Adapter | None = None
 
     @property
     def bytes(self) -> int:
-        """The size of its file; 0 if it has none."""
-        return self.gguf.stat().st_size if self.gguf is not None else 0
+        """The size of its file, with that of its adapter; 0 if it has none."""
+        files = (self.gguf, self.adapter.path if self.adapter is not None else None)
+        return sum(path.stat().st_size for path in files if path is not None)
 
 
 @dataclass(frozen=True, slots=True)

@@ -24,7 +24,7 @@ class Change:
     parts: frozenset[str]
 
 
-WEIGHTS = Change("the weights", frozenset({"scheme", "gguf_sha256", "lock"}))  # lock: the source of the weights
+WEIGHTS = Change("the weights", frozenset({"scheme", "gguf_sha256", "lock", "adapter_sha256", "adapter_scale"}))
 _LOCAL = frozenset({"llama_cpp", "tokenization", "chat_template_sha256", "cache", "backend"})
 _ENDPOINT = frozenset(
     {

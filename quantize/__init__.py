@@ -19,6 +19,9 @@ Knows nothing about judging. Each module does one thing and imports only what st
     container      the GGUF header: written with gguf, read back by our own reader
     imatrix        importance matrices
     interrupts     signals that wait while llama.cpp calls back
+    adapter_config peft's adapter_config.json
+    adapter        a LoRA adapter, laid on the tensors of a model
+    merge          rows of a matrix with an adapter's update added
     schemes        scheme to type of every tensor, as llama.cpp itself plans it
     pack           rows to quantized rows to their place in the GGUF
     verify         reopens the written file: header, tensor table, size, hash
@@ -28,6 +31,7 @@ Knows nothing about judging. Each module does one thing and imports only what st
     build_folder   the folder of an unfinished build, and its journal
     build          a source and a scheme -> a verified GGUF, or nothing
     stand_in       a GGUF of a model's true shape with random weights, to measure a machine
+    adapter_gguf   a LoRA adapter as a GGUF of its own
     ready          a GGUF that others published
     relock         models.lock against a hub
 """

@@ -12,7 +12,8 @@ import hashlib
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from quantize import architectures, build_folder, checkpoint, container, digest, imatrix, pack, schemes, verify
+from quantize import adapter, architectures, build_folder, checkpoint, container, digest, imatrix, pack, schemes, verify
+from quantize.adapter import Adapter
 from quantize.architectures.blueprint import Blueprint, Field, Target
 from quantize.atomic import publish, sync_file
 from quantize.build_folder import BuildFolder
@@ -20,7 +21,7 @@ from quantize.checkpoint import Tensor
 from quantize.container import Placed
 from quantize.disk import check_disk, check_memory
 from quantize.imatrix import Imatrix
-from quantize.metadata import general_fields, imatrix_fields
+from quantize.metadata import adapter_fields, general_fields, imatrix_fields
 from quantize.progress import Counter, Progress, ProgressCallback
 from quantize.source import Fetched, FolderSource, HubSource, Shard, Source, check_tensors
 from quantize.vocab import read_vocabulary
@@ -32,13 +33,14 @@ __all__ = ["BuildOptions", "Built", "FolderSource", "HubSource", "Progress", "qu
 class BuildOptions:
     """How to build.
 
-    out: the GGUF file; None for NAME-SCHEME.gguf in the current folder. imatrix: an importance matrix.
-    keep_source: leave fetched weights in the hub's cache. tool: name and version of the building program, for the
-    GGUF's metadata. threads: None for one per core.
+    out: the GGUF file; None for NAME-SCHEME.gguf in the current folder. imatrix: an importance matrix. adapter: the
+    folder of a LoRA adapter that is merged into the weights. keep_source: leave fetched weights in the hub's cache.
+    tool: name and version of the building program, for the GGUF's metadata. threads: None for one per core.
     """
 
     out: Path | None = None
     imatrix: Path | None = None
+    adapter: Path | None = None
     keep_source: bool = False
     tool: str | None = None
     threads: int | None = None
@@ -82,6 +84,7 @@ class Build:
     blueprint: Blueprint
     planned: schemes.Plan
     weighting: Imatrix | None
+    adapter: Adapter | None
     shards: tuple[Shard, ...]
     header: tuple[Placed, ...]
     keys: tuple[str, ...]
@@ -122,6 +125,7 @@ class Build:
                 None if target.constant is not None else tensors[target.source],
                 places[target.name],
                 None if self.weighting is None else self.weighting.of(target.name, target.shape[-1]),
+                None if self.adapter is None else self.adapter.updates.get(target.source),
             )
             for target in targets
         ]
@@ -142,6 +146,7 @@ def _prepare(source: Source, scheme: str, out_folder: Path, folder: BuildFolder,
     """Plan everything and write the header, before the first shard."""
     blueprint = architectures.blueprint(source.config(folder.source))
     weighting = imatrix.read(options.imatrix) if options.imatrix is not None else None
+    merged = adapter.read(options.adapter, blueprint) if options.adapter is not None else None
     planned = _plan(blueprint, scheme, weighting)
     vocabulary = read_vocabulary(source.small_files(folder.source), blueprint.vocabulary)
     shards = source.shards(folder.source, blueprint, options.progress)
@@ -152,12 +157,13 @@ def _prepare(source: Source, scheme: str, out_folder: Path, folder: BuildFolder,
     keys = (
         *general_fields(source.name, blueprint, planned, origin, options.tool),
         *imatrix_fields(weighting),
+        *adapter_fields(merged),
         *blueprint.fields,
         *vocabulary.fields(),
     )
     header = write_header(folder.empty, blueprint, planned, keys)
     names = tuple(field.key for field in keys)
-    return Build(source, blueprint, planned, weighting, shards, header, names, folder, options)
+    return Build(source, blueprint, planned, weighting, merged, shards, header, names, folder, options)
 
 
 def _plan(blueprint: Blueprint, scheme: str, weighting: Imatrix | None) -> schemes.Plan:

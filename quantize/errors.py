@@ -9,6 +9,7 @@ Knows nothing about how an error is displayed: the library raises, the command l
     ├── SourceError                        a file of the checkpoint cannot be obtained
     │   └── SourceInterruptedError         ... at the moment; finished work is kept, and the same call resumes it
     ├── CheckpointError                    a weight file is missing, truncated, inconsistent or hostile
+    ├── AdapterError                       a LoRA adapter is of a kind that cannot be merged, or not for this model
     ├── ConfigError                        config.json lacks a field or holds an invalid one
     │   └── UnsupportedArchitectureError   a model family this package does not support
     ├── VocabularyError                    tokenizer files are missing, or llama.cpp cannot express them
@@ -60,6 +61,10 @@ class SourceInterruptedError(SourceError):
 
 class CheckpointError(QuantizeError):
     """A weight file is missing, truncated, inconsistent or hostile."""
+
+
+class AdapterError(QuantizeError):
+    """A LoRA adapter is of a kind that cannot be merged, is damaged, or does not belong to this model."""
 
 
 class ConfigError(QuantizeError):

@@ -5,10 +5,12 @@ Knows nothing about tensors or vocabularies.
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
 
 from gguf import size_label
 
+from quantize.adapter import Adapter
 from quantize.architectures.blueprint import Blueprint, Field
 from quantize.digest import sha256
 from quantize.imatrix import Imatrix
@@ -72,3 +74,18 @@ def imatrix_fields(weighting: Imatrix | None) -> tuple[Field, ...]:
         Field("quantize.imatrix.chunks_count", "uint32", weighting.chunks),
         Field("edge_judge.imatrix.sha256", "string", sha256(weighting.path)),
     )
+
+
+def adapter_fields(adapter: Adapter | None) -> tuple[Field, ...]:
+    """The keys that say which adapter is in a file: its folder's name, the hash of its files, its base."""
+    if adapter is None:
+        return ()
+    base = adapter.config.base or ""
+    if not re.fullmatch(r"\w[\w.-]*/\w[\w.-]*", base):  # a local path: its last part alone
+        base = re.split(r"[/\\]", base.rstrip("/\\"))[-1]
+    texts = (
+        ("edge_judge.adapter.name", adapter.name),
+        ("edge_judge.adapter.sha256", adapter.sha256),
+        ("edge_judge.adapter.base", base),
+    )
+    return tuple(Field(key, "string", text) for key, text in texts if text)

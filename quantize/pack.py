@@ -23,10 +23,12 @@ import numpy as np
 from gguf import GGMLQuantizationType
 from numpy.typing import NDArray
 
+from quantize.adapter import Update
 from quantize.architectures.blueprint import Target
-from quantize.checkpoint import Tensor, TensorRows, row_shape
+from quantize.checkpoint import Tensor, row_shape
 from quantize.container import Placed
 from quantize.errors import PackError
+from quantize.merge import MergedRows
 
 BLOCK_BYTES = 4 << 20  # of float32; a worker holds about three of these
 _FLOAT_P = ctypes.POINTER(ctypes.c_float)
@@ -34,12 +36,16 @@ _FLOAT_P = ctypes.POINTER(ctypes.c_float)
 
 @dataclass(frozen=True, slots=True)
 class Job:
-    """One tensor to write: its target, its source (None for a constant), its place in the file."""
+    """One tensor to write: its target, its source (None for a constant), its place in the file.
+
+    weights: the importance of each column, shape (width,). update: a change of the source by an adapter.
+    """
 
     target: Target
     source: Tensor | None
     placed: Placed
-    weights: NDArray[np.float32] | None = None  # importance of each column, shape (width,)
+    weights: NDArray[np.float32] | None = None
+    update: Update | None = None
 
 
 def write_tensors(
@@ -98,7 +104,8 @@ def _source_rows(job: Job) -> Callable[[slice], NDArray[np.float32]]:
         return lambda span: constant[span]
     if job.source is None:
         raise PackError(f"tensor {target.name!r} has neither a source nor a constant")
-    mapped: TensorRows = job.source.map()
+    plain = job.source.map()
+    mapped = plain if job.update is None else MergedRows(plain, job.update)
     if target.rows is None:
         return mapped.float32
     order = target.rows
@@ -138,7 +145,8 @@ def quantize_rows(
     ggml = _ggml()
     if not ggml.ggml_validate_row_data(int(GGMLQuantizationType.F32), values.ctypes.data, values.nbytes):
         raise PackError(
-            f"tensor {name!r} holds a value that is not finite", "the checkpoint is damaged; fetch it again"
+            f"tensor {name!r} holds a value that is not finite",
+            "the checkpoint, or the adapter, is damaged; fetch it again",
         )
     if ggml_type == "F32":
         return values.view(np.uint8)

@@ -188,8 +188,18 @@ judging_model = click.option(
 )
 
 
+adapters = click.option(
+    "--adapter",
+    "adapters",
+    multiple=True,
+    metavar="FILE[=SCALE]",
+    help="Add this LoRA adapter (GGUF) to the model, SCALE times; none: the model alone. "
+    "Repeatable for eval: each makes a judge, and all share the model.",
+)
+
+
 # the fields of `JudgeOptions`; `protocol` adds the chat template, and `price` is for runs
-judge = several(judging_model, scheme, gguf, engine, threads)
+judge = several(judging_model, scheme, gguf, adapters, engine, threads)
 grammar = click.option(
     "--grammar",
     help="The answer shape a judge is held to; none: it writes what it likes.  "

@@ -82,7 +82,7 @@ class Evaluator:
         sizes = ContextSize(room, batching.cells, batching.micro, size.sequences, outputs)
         estimated = model.placed.check(sizes, cache) if model.placed else 0
         try:
-            self._context = Context(model.loaded, sizes, cache)
+            self._context = Context(model.loaded, sizes, cache, adapters=model.adapters)
         except ModelError as error:
             hint = "free some memory, or judge shorter texts" if cache == "f16" else "--cache f16 fits every model"
             raise ModelError(f"{model.path}: {error}", hint) from error

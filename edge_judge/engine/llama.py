@@ -223,6 +223,32 @@ class LoadedModel:
         return bool(llama.llama_vocab_is_eog(self.vocab, token))
 
 
+# ---- adapters ---------------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True)
+class LoadedAdapter:
+    """A LoRA adapter that was loaded for a model, and lives as long as the model. scale: what its own is multiplied
+    with.
+    """
+
+    handle: ctypes._Pointer[ctypes.c_void_p]
+    scale: float
+
+
+def load_adapter(model: LoadedModel, path: Path, scale: float) -> LoadedAdapter:
+    """Load an adapter's GGUF for a model. Raises ModelError where it is none, or does not belong to the model."""
+    llama_log.clear()
+    with interrupts_deferred():
+        handle = llama.llama_adapter_lora_init(model.handle, str(path).encode())
+    if not handle:
+        raise ModelError(
+            f"{path}: llama.cpp cannot add this adapter to the model{llama_log.last_error()}",
+            "an adapter goes with the model that it was trained on",
+        )
+    return LoadedAdapter(handle, scale)
+
+
 # ---- evaluation -------------------------------------------------------------------------------------------
 
 
@@ -242,11 +268,14 @@ class ContextSize:
 class Context:
     """A key-value cache that sequences share, and the calls that fill it. Raises ModelError if it cannot be made.
 
-    It needs a cell more than its sequences fill, see `decode`. cache: bytes of keys and values; work: bytes of the
-    compute buffer and of the logits that are kept; offloaded: bytes of either on devices.
+    It needs a cell more than its sequences fill, see `decode`. adapters: what is added to the model's weights. cache:
+    bytes of keys and values; work: bytes of the compute buffer and of the logits that are kept; offloaded: bytes of
+    either on devices.
     """
 
-    def __init__(self, model: LoadedModel, size: ContextSize, cache: Cache) -> None:
+    def __init__(
+        self, model: LoadedModel, size: ContextSize, cache: Cache, *, adapters: Sequence[LoadedAdapter] = ()
+    ) -> None:
         params = llama.llama_context_default_params()
         params.n_ctx, params.n_batch, params.n_ubatch = size.cells, size.batch + 1, size.micro
         params.n_seq_max = size.sequences + 1
@@ -263,6 +292,10 @@ class Context:
             self._handle = llama.llama_init_from_model(model.handle, params)
         if not self._handle:
             raise ModelError(f"no context of {size.cells} tokens could be made{llama_log.last_error()}")
+        if adapters:
+            handles = (llama.llama_adapter_lora_p_ctypes * len(adapters))(*(one.handle for one in adapters))
+            scales = (ctypes.c_float * len(adapters))(*(one.scale for one in adapters))
+            llama.llama_set_adapters_lora(self._handle, handles, len(adapters), scales)
         self.cache, self.work = llama_log.buffer_bytes("KV"), llama_log.buffer_bytes("compute", "output")
         self.offloaded = llama_log.buffer_bytes("KV", "compute", "output", offloaded=True)
         self._vocabulary = model.vocabulary

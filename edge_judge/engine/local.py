@@ -36,7 +36,7 @@ from edge_judge.inference import (
     Writing,
     Written,
 )
-from edge_judge.records import Batching, Judge, Limits
+from edge_judge.records import Adapter, Batching, Judge, Limits
 
 BLOCK = 16_384  # least tokens of a block; an interrupted run resumes at the start of a block
 PROMPT_KEY = "edge_judge.prompt"  # the metadata key of the prompt that the model was trained to judge with
@@ -49,14 +49,33 @@ LocalWriter = FreeFormWriter | ReasoningWriter[Any]
 class LocalEngine:
     """A GGUF file and its model, which is loaded when first needed and then stays loaded.
 
-    chat: a chat template to use instead of the file's own. limits: the memory that the work may take.
+    chat: a chat template to use instead of the file's own. limits: the memory that the work may take. adapter: what is
+    added to the file's weights.
     """
 
     def __init__(
-        self, gguf: Path, *, chat: str | None = None, threads: int | None = None, limits: Limits = Limits()
+        self,
+        gguf: Path,
+        *,
+        chat: str | None = None,
+        threads: int | None = None,
+        limits: Limits = Limits(),
+        adapter: Adapter | None = None,
     ) -> None:
         self._gguf, self._chat, self._threads, self._limits = gguf, chat, threads, limits
+        self._adapter = adapter
+        self._base: LocalEngine | None = None  # the engine that has loaded the file, if it is another one
         self._model: Model | None = None
+
+    def with_adapter(self, adapter: Adapter | None) -> LocalEngine:
+        """An engine for the same file with this adapter, or with none. Both share the model that this engine loads, and
+        this one is closed last.
+        """
+        engine = LocalEngine(
+            self._gguf, chat=self._chat, threads=self._threads, limits=self._limits, adapter=adapter
+        )
+        engine._base = self
+        return engine
 
     @classmethod
     def of(cls, model: Model, limits: Limits = Limits()) -> Self:
@@ -69,18 +88,30 @@ class LocalEngine:
     def model(self) -> Model:
         """The loaded model. Raises ModelError if llama.cpp cannot load it, MemoryLimitError if it is too large."""
         if self._model is None:
-            limits = self._limits
-            if limits.polite:
-                give_way()
-            self._model = Model(
-                self._gguf,
-                threads=self._threads,
-                chat=self._chat,
-                allowed=limits.memory,
-                polite=limits.polite,
-                placed=self._placed,
-            )
+            self._model = self._base.model if self._base is not None else self._load()
+            if self._adapter is not None:
+                self._model = self._adapted(self._model, self._adapter)
         return self._model
+
+    def _adapted(self, model: Model, adapter: Adapter) -> Model:
+        try:
+            return model.adapted(adapter)
+        except ModelError:
+            self.close()
+            raise
+
+    def _load(self) -> Model:
+        limits = self._limits
+        if limits.polite:
+            give_way()
+        return Model(
+            self._gguf,
+            threads=self._threads,
+            chat=self._chat,
+            allowed=limits.memory,
+            polite=limits.polite,
+            placed=self._placed,
+        )
 
     @cached_property
     def _placed(self) -> Placed | None:
@@ -88,9 +119,9 @@ class LocalEngine:
         return place(self._gguf, self._limits) if self._model is None else self._model.placed
 
     def close(self) -> None:
-        if self._model is not None:
+        if self._model is not None and self._base is None:
             self._model.close()
-            self._model = None
+        self._model = None
 
     @property
     def versions(self) -> Mapping[str, str]:
@@ -100,7 +131,7 @@ class LocalEngine:
 
     @property
     def name(self) -> str:
-        return str(self._gguf)
+        return str(self._gguf) if self._adapter is None else f"{self._gguf} with {self._adapter.path}"
 
     @property
     def limits(self) -> Limits:
@@ -174,7 +205,7 @@ def engine_for(judge: Judge, *, threads: int | None = None, limits: Limits = Lim
     """The engine for a judge's file. Raises ModelError for a judge that has none."""
     if judge.gguf is None:
         raise ModelError(f"{judge.model}: this judge has no GGUF file on this machine", "pass an engine for it")
-    return LocalEngine(judge.gguf, chat=judge.chat, threads=threads, limits=limits)
+    return LocalEngine(judge.gguf, chat=judge.chat, threads=threads, limits=limits, adapter=judge.adapter)
 
 
 def _opened(model: Model, content: str, opening: str) -> Tokens:

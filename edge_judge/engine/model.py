@@ -6,6 +6,7 @@ Knows: how a file is loaded, and which chat template counts. Does not know: eval
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from copy import copy
 from functools import cached_property
 from pathlib import Path
 from types import TracebackType
@@ -22,6 +23,7 @@ from edge_judge.engine.tokenizer import Tokenizer
 from edge_judge.engine.tokenizer_faults import faults
 from edge_judge.errors import MemoryLimitError, ModelError
 from edge_judge.inference import Tokens
+from edge_judge.records import Adapter
 
 READABLE = 0.8  # a file larger than this share of the available memory is mapped, not read
 
@@ -61,6 +63,16 @@ class Model:
         self.vocabulary = self.loaded.vocabulary
         self.trained_context = self.loaded.trained_context
         self._template = chat
+        self.adapters: tuple[llama.LoadedAdapter, ...] = ()
+
+    def adapted(self, adapter: Adapter) -> Model:
+        """The same loaded model with an adapter added. It shares everything else, and is not closed by itself.
+
+        Raises ModelError where llama.cpp cannot add the adapter.
+        """
+        model = copy(self)
+        model.adapters = (llama.load_adapter(self.loaded, adapter.path, adapter.scale),)
+        return model
 
     def __enter__(self) -> Self:
         return self

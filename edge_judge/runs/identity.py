@@ -51,10 +51,12 @@ def run_settings(
     unusual = {
         "criteria": list(protocol.criteria) or None,
         "truncate": "answers" if protocol.truncate else None,
-        "chat_template_sha256": judge_.chat and prompts.sha256(judge_.chat),
+        "chat_template_sha256": prompts.sha256(judge_.chat) if judge_.chat else None,
         "cache": limits.cache if limits.cache != Limits().cache else None,
+        "adapter_sha256": judge_.adapter and judge_.adapter.sha256,
+        "adapter_scale": judge_.adapter and judge_.adapter.scale,
     }
-    return deciding | {name: value for name, value in unusual.items() if value}
+    return deciding | {name: value for name, value in unusual.items() if value is not None}
 
 
 def _prompt_sha256(engine: Engine, protocol: Protocol) -> str:

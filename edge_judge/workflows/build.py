@@ -14,7 +14,8 @@ from edge_judge.records import BuildProgress, ProgressListener
 from edge_judge.version import __version__
 from edge_judge.workflows.model_files import SHIPPED, built_schemes, checkpoint_source, models_folder
 from edge_judge.workflows.options import QuantizeSettings
-from quantize import build, lock, ready, schemes
+from quantize import adapter_gguf, build, lock, ready, schemes
+from quantize.adapter_gguf import AdapterOptions
 from quantize.build import BuildOptions, Built
 from quantize.lock import BuiltFile, LockedModel
 from quantize.metadata import Provenance
@@ -49,7 +50,12 @@ def quantize(
     out = settings.out
     if out is not None and out.exists() and not out.is_file():  # a rename would put the file in a device's place
         raise UsageError(f"{out}: no ordinary file, so it will not be replaced", "--out takes the name of a file")
-    options = BuildOptions(out=out, imatrix=settings.imatrix, keep_source=settings.keep_source)
+    _check_together(settings)
+    if settings.adapter is not None and settings.adapter_only:
+        return _write_adapter(model, scheme, settings.adapter, out)
+    options = BuildOptions(
+        out=out, imatrix=settings.imatrix, adapter=settings.adapter, keep_source=settings.keep_source
+    )
     if settings.gguf_file is not None:
         built = _take_ready(model, settings.gguf_file, options)
     elif scheme is None:
@@ -57,6 +63,43 @@ def quantize(
     else:
         built = _build(model, schemes.canonical(scheme), options, listener)
     return QuantizedModel(built.model, built.scheme, out or models_folder() / built.file, built.sha256, built.bytes)
+
+
+def _check_together(settings: QuantizeSettings) -> None:
+    """Raise UsageError for settings that do not go together."""
+    if settings.adapter is None and settings.adapter_only:
+        raise UsageError("--adapter-only without --adapter", "--adapter names the folder of the adapter")
+    if settings.adapter is not None and settings.gguf_file is not None:
+        raise UsageError("--adapter does not go with --gguf-file", "an adapter is merged into a checkpoint")
+    if settings.adapter_only and settings.imatrix is not None:
+        raise UsageError("--imatrix does nothing with --adapter-only", "an adapter's own numbers are not quantized")
+
+
+def _write_adapter(model: str, scheme: str | None, folder: Path, out: Path | None) -> QuantizedModel:
+    """Write an adapter as a GGUF. scheme: the type of its numbers, f32 unless it is said."""
+    kind = next((kind for kind in adapter_gguf.KINDS if kind == (scheme or "f32").lower()), None)
+    if kind is None:
+        raise UsageError(
+            f"an adapter cannot be written as {scheme}", f"--adapter-only writes {' or '.join(adapter_gguf.KINDS)}"
+        )
+    source = _source(model)
+    path = out or models_folder() / source.name / f"{source.name}+{folder.resolve().name}.gguf"
+    path.parent.mkdir(parents=True, exist_ok=True)
+    built = adapter_gguf.write(source, folder, AdapterOptions(path, kind, TOOL))
+    return QuantizedModel(source.name, built.scheme, path, built.sha256, built.bytes)
+
+
+def _source(model: str) -> Source:
+    """The checkpoint that a model's name means."""
+    if Path(model).is_dir():
+        return FolderSource(Path(model), Path(model).resolve().name)
+    models = lock.read()
+    if model.count("/") == 1 and model not in {locked.name for locked in models.models}:
+        return HubSource(Hub(), describe(Hub(), model))
+    locked = models.model(model)
+    if locked.local is not None:
+        return FolderSource(SHIPPED[locked.local], model)
+    return HubSource(Hub(), locked)
 
 
 def build_shipped(model: LockedModel, scheme: str) -> BuiltFile:

@@ -6,9 +6,10 @@ Knows: sessions, runs' folders, figures. Does not know: how a verdict is reached
 from __future__ import annotations
 
 from collections.abc import Callable
-from contextlib import AbstractContextManager
+from contextlib import AbstractContextManager, ExitStack
 from dataclasses import asdict
 from functools import partial
+from itertools import product
 
 from edge_judge.analysis.subset import SEED, subset
 from edge_judge.errors import DataError, UsageError
@@ -21,6 +22,7 @@ from edge_judge.report.scores import ScoreRow
 from edge_judge.runs.folder import RunFolder, score_json
 from edge_judge.runs.identity import run_identity, run_settings
 from edge_judge.runs.session import Session
+from edge_judge.workflows.adapters import sessions, with_adapters
 from edge_judge.workflows.cluster import cluster_engine, note_machines
 from edge_judge.workflows.data import ALL, load_benchmarks
 from edge_judge.workflows.endpoint_cost import counting
@@ -50,8 +52,8 @@ def evaluate(
 ) -> list[ScoreRow]:
     """Judge the pairs of each benchmark and score the verdicts. The same call again goes on where it was stopped.
 
-    cluster: the machines that judge, if not this one alone. Raises UsageError for `head` without a limit, DataError
-    where none of the benchmarks can be judged so.
+    Adapters of the judge make a judge each, which share its loaded model. cluster: the machines that judge, if not this
+    one alone. Raises UsageError for `head` without a limit, DataError where none of the benchmarks can be judged so.
     """
     if settings.head and settings.limit is None:
         raise UsageError("--head does nothing without --limit", "--limit 50 --head takes the first 50 pairs")
@@ -59,13 +61,16 @@ def evaluate(
     endpoint = find_engine(judge, limits)
     if endpoint is not None and cluster != ClusterOptions():
         raise UsageError("--engine does not go with --cluster or --shared-folder", "an endpoint judges by itself")
+    if judge.adapters and cluster != ClusterOptions():
+        raise UsageError("--adapter does not go with --cluster or --shared-folder", "merge it: quantize --adapter")
     chosen, orders = find_judge(judge, endpoint), ORDERS if settings.order == "both" else ORDERS[:1]
+    judges = with_adapters(chosen, judge.adapters)
     rows = []
     counted = partial(counting, endpoint, price=judge.price, listener=listener)
     engine = endpoint or cluster_engine(chosen, cluster, limits, listener, judge.threads)
-    session = Session(chosen, threads=judge.threads, limits=limits, engine=engine)
-    with advising(chosen, in_lock=judge.gguf is None), session:
-        for benchmark in loaded:
+    with advising(chosen, in_lock=judge.gguf is None), ExitStack() as stack:
+        opened = sessions(judges, stack, engine=engine, threads=judge.threads, limits=limits)
+        for session, benchmark in product(opened, loaded):
             part = subset(benchmark, settings.limit, head=settings.head)
             ties = settings.ties == "allow" or benchmark.ties
             applied = protocol_for(chosen, protocol, orders=orders, ties=ties)

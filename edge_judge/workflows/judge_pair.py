@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from edge_judge.errors import UsageError
 from edge_judge.judging.judge import debiased, judge_pair
 from edge_judge.records import Benchmark, Label, Limits, Pair, Verdict
+from edge_judge.workflows.adapters import with_adapters
 from edge_judge.workflows.judges import find_engine, find_judge
 from edge_judge.workflows.memory_advice import advising
 from edge_judge.workflows.options import JudgeOptions, ProtocolOptions
@@ -58,7 +59,9 @@ def judge(
         )
     pair = Pair("pair", question, a, b, reference=reference)
     engine = find_engine(judge, limits)
-    chosen = find_judge(judge, engine)
+    if len(judge.adapters) > 1:
+        raise UsageError("one pair is judged with one adapter", "eval takes several")
+    chosen = with_adapters(find_judge(judge, engine), judge.adapters)[0]
     applied = protocol_for(chosen, protocol, ties=ties)
     check_references(applied, Benchmark("pair", (pair,), "", applied.ties, ""))
     with advising(chosen, in_lock=judge.gguf is None):

@@ -39,6 +39,7 @@ def find_engine(options: JudgeOptions, limits: Limits = Limits()) -> RemoteEngin
         "--gguf": options.gguf,
         "--threads": options.threads,
         "--chat-template": options.chat_template,
+        "--adapter": options.adapters or None,
         "--max-memory": limits.memory,
         "--cache": limits.cache != Limits().cache or None,
         "--polite": limits.polite or None,

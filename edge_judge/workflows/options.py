@@ -40,7 +40,8 @@ class JudgeOptions(Options):
     judge with instead; threads: None to find out while it works; chat_template: a name or a Jinja file, None for the
     model's own. engine: the address of an OpenAI-compatible endpoint to ask instead; model is then its name there, None
     if it serves one alone, and scheme what is said of its weights. price: of a million tokens to read there, and to
-    write.
+    write. adapters: LoRA adapters as GGUF files, each FILE or FILE=SCALE, which make a judge each; `none` for the model
+    alone.
     """
 
     model: str | None = None
@@ -50,6 +51,7 @@ class JudgeOptions(Options):
     chat_template: str | None = None
     engine: str | None = None
     price: tuple[float, float] | None = None
+    adapters: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -189,13 +191,16 @@ class AttributionSettings(Options):
 class QuantizeSettings(Options):
     """out: the file to write, None for one in the models folder, which alone is recorded; imatrix: a file of
     importances; keep_source: downloaded weights stay in the Hub's cache; gguf_file: take this ready-made GGUF of a Hub
-    repository instead of building one.
+    repository instead of building one. adapter: the folder of a LoRA adapter that is merged into the weights;
+    adapter_only: write the adapter as a GGUF of its own instead.
     """
 
     out: Path | None = None
     imatrix: Path | None = None
     keep_source: bool = False
     gguf_file: str | None = None
+    adapter: Path | None = None
+    adapter_only: bool = False
 
 
 @dataclass(frozen=True, slots=True)

@@ -16,6 +16,8 @@ HEADING = "judge"
         "edge-judge quantize pocket q4_k_m",
         "edge-judge quantize qwen1.5-14b q4_k_m",
         "edge-judge quantize ./my-checkpoint q6_k --out my-judge.gguf",
+        "edge-judge quantize pocket q4_k_m+mine --adapter ./my-lora",
+        "edge-judge quantize pocket --adapter ./my-lora --adapter-only",
         "edge-judge quantize some/repo-GGUF --gguf-file judge-q4_k_m.gguf",
     )
 )
@@ -23,6 +25,8 @@ HEADING = "judge"
 @click.argument("scheme", required=False)
 @click.option("--out", type=options.TARGET, help="Write the GGUF here instead of the models folder.")
 @click.option("--imatrix", type=options.FILE, help="Weigh the rounding with this importance matrix (GGUF).")
+@click.option("--adapter", type=options.FOLDER, help="Merge this LoRA adapter, as peft saves it, into the weights.")
+@click.option("--adapter-only", is_flag=True, help="Write the adapter as a GGUF of its own instead, as f32 or f16.")
 @click.option("--keep-source", is_flag=True, help="Keep the downloaded weights in the Hub's cache.")
 @click.option("--gguf-file", metavar="NAME", help="Take this ready-made GGUF of a Hub repository instead of building.")
 @options.collected(settings=QuantizeSettings)
