@@ -17,6 +17,7 @@ Knows nothing about judging. Each module does one thing and imports only what st
     architectures  one file per family: names, hyperparameters, order of rows
     vocab          tokenizer files to GGUF token fields, chat template
     container      the GGUF header: written with gguf, read back by our own reader
+    pairs_seen     the pairs that a file was made with
     imatrix        importance matrices
     interrupts     signals that wait while llama.cpp calls back
     adapter_config peft's adapter_config.json

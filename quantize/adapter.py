@@ -13,15 +13,13 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-from quantize import adapter_config, checkpoint, digest
+from quantize import adapter_config, checkpoint, digest, pairs_seen
 from quantize.adapter_config import AdapterConfig
 from quantize.architectures.blueprint import Blueprint, Target
 from quantize.checkpoint import DTYPES, Tensor
 from quantize.errors import AdapterError, CheckpointError, short_repr
 
 WEIGHTS = ("adapter_model.safetensors", "adapter_model.bin")
-PAIRS_SEEN = "pairs_seen.txt"
-MAX_PAIRS_BYTES = 64 << 20
 UNTOUCHED = ("token_embd.weight", "output.weight")
 # The adapter's own name, `default` in peft, may stand before `weight`.
 _LORA = re.compile(r"(?:base_model\.model\.)?(?P<module>.+)\.lora_(?P<side>[AB])(?:\.[\w-]+)?\.weight")
@@ -77,21 +75,7 @@ def read(folder: Path, blueprint: Blueprint) -> Adapter:
         updates[source] = _update(config, module, sides, matrices[source].source_shape)
     hashes = [(file.name, digest.sha256(file)) for file in (folder / adapter_config.FILE_NAME, path)]
     name = folder.resolve().name or "adapter"
-    return Adapter(name, config, updates, digest.combined(hashes), pairs_seen(folder))
-
-
-def pairs_seen(folder: Path) -> frozenset[str]:
-    """The fingerprints in the folder's list of pairs; none without a list. Raises AdapterError for a wrong line."""
-    path = folder / PAIRS_SEEN
-    if not path.is_file():
-        return frozenset()
-    if path.stat().st_size > MAX_PAIRS_BYTES:
-        raise AdapterError(f"{path} has {path.stat().st_size} bytes, expected at most {MAX_PAIRS_BYTES}")
-    lines = path.read_bytes().splitlines()
-    for number, line in enumerate(lines, start=1):
-        if not re.fullmatch(rb"[0-9a-f]{16}", line):
-            raise AdapterError(f"{path}, line {number}: {short_repr(line)}, expected 16 hexadecimal digits")
-    return frozenset(line.decode("ascii") for line in lines)
+    return Adapter(name, config, updates, digest.combined(hashes), pairs_seen.of_folder(folder))
 
 
 def _pairs(path: Path) -> dict[str, dict[str, Tensor]]:

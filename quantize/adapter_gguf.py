@@ -24,7 +24,7 @@ from quantize.atomic import publish
 from quantize.build import Built
 from quantize.container import Header
 from quantize.errors import AdapterError, VerifyError, short_repr
-from quantize.metadata import QUANTIZATION_VERSION, adapter_fields
+from quantize.metadata import QUANTIZATION_VERSION, adapter_fields, seen_fields
 from quantize.source import Source
 
 Kind = Literal["f32", "f16"]
@@ -127,6 +127,7 @@ def _fields(given: Adapter, tool: str | None) -> tuple[Field, ...]:
         Field("adapter.lora.alpha", "float32", given.config.llama_cpp_alpha),
         Field("general.quantization_version", "uint32", QUANTIZATION_VERSION),
         *adapter_fields(given),
+        *seen_fields(None, given),
     )
 
 

@@ -20,8 +20,9 @@ from quantize.build_folder import BuildFolder
 from quantize.checkpoint import Tensor
 from quantize.container import Placed
 from quantize.disk import check_disk, check_memory
+from quantize.errors import SchemeError
 from quantize.imatrix import Imatrix
-from quantize.metadata import adapter_fields, general_fields, imatrix_fields
+from quantize.metadata import adapter_fields, general_fields, imatrix_fields, seen_fields
 from quantize.progress import Counter, Progress, ProgressCallback
 from quantize.source import Fetched, FolderSource, HubSource, Shard, Source, check_tensors
 from quantize.vocab import read_vocabulary
@@ -66,6 +67,10 @@ def quantize(source: Source, scheme: str, options: BuildOptions | None = None) -
     """
     options = options or BuildOptions()
     scheme = schemes.canonical(scheme)
+    if schemes.label(scheme) and options.imatrix is None and options.adapter is None:
+        plain = schemes.base(scheme)
+        hint = f"give it --imatrix or --adapter, or build {plain}"
+        raise SchemeError(f"nothing makes {scheme} differ from {plain}", hint)
     source.check()
     out = options.out or Path(f"{source.name}-{scheme}.gguf")
     with build_folder.opened(out, resumable=source.resumable) as folder:
@@ -158,6 +163,7 @@ def _prepare(source: Source, scheme: str, out_folder: Path, folder: BuildFolder,
         *general_fields(source.name, blueprint, planned, origin, options.tool),
         *imatrix_fields(weighting),
         *adapter_fields(merged),
+        *seen_fields(weighting, merged),
         *blueprint.fields,
         *vocabulary.fields(),
     )

@@ -1,10 +1,10 @@
 """Rows of a matrix with a LoRA adapter's update added: W + scale * (B @ A), a block of rows at a time.
 
-An element of B @ A is summed up in the order of the rank, by fused multiply-adds in float32, which is how the libraries
-under torch do it; the scale and the sum are then rounded one after the other, as in peft's `merge_and_unload`. So the
-rows are peft's to the last bit where the checkpoint is float32, and the same on every machine and in blocks of any size,
-which numpy's own product is not. peft rounds the sum to the checkpoint's type; here it stays float32 until it is packed,
-so that a bfloat16 checkpoint does not lose updates that are smaller than its last digit.
+An element of B @ A is summed up in the order of the rank, by fused multiply-adds in float32, as torch does it with MKL;
+the scale and the sum are then rounded one after the other, as in peft's `merge_and_unload`. So the rows are peft's to
+the last bit where the checkpoint is float32, and the same on every machine and in blocks of any size, which numpy's own
+product is not. peft rounds the sum to the checkpoint's type; here it stays float32 until it is packed, so that a
+bfloat16 checkpoint does not lose updates that are smaller than its last digit.
 Memory: the adapter's A, and of B and of the result the rows of the block. Knows nothing about names, types or files.
 """
 

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 
 from gguf import size_label
 
+from quantize import pairs_seen
 from quantize.adapter import Adapter
 from quantize.architectures.blueprint import Blueprint, Field
 from quantize.digest import sha256
@@ -89,3 +90,9 @@ def adapter_fields(adapter: Adapter | None) -> tuple[Field, ...]:
         ("edge_judge.adapter.base", base),
     )
     return tuple(Field(key, "string", text) for key, text in texts if text)
+
+
+def seen_fields(weighting: Imatrix | None, adapter: Adapter | None) -> tuple[Field, ...]:
+    """The key that names the pairs with which a file was made."""
+    of_both = [made.pairs_seen for made in (weighting, adapter) if made is not None]
+    return pairs_seen.fields(frozenset[str]().union(*of_both))

@@ -3,6 +3,7 @@
 import json
 import re
 import shutil
+from dataclasses import replace
 from fractions import Fraction
 
 import numpy as np
@@ -21,8 +22,9 @@ from families import chatglm_config, chatglm_tensors, internlm2_config, internlm
 from hypothesis import example, given
 from hypothesis import strategies as st
 from oracle import gguf_tensors, gguf_values
+from test_imatrix import write as write_imatrix
 
-from quantize import adapter, merge, pack
+from quantize import adapter, architectures, config, imatrix, merge, metadata, pack, pairs_seen
 from quantize import adapter_config as configs
 from quantize.errors import AdapterError, PackError, QuantizeError
 
@@ -246,13 +248,13 @@ def test_any_configuration_is_read_or_refused_with_one_error(tmp_path_factory, c
     folder = tmp_path_factory.mktemp("adapter")
     (folder / "adapter_config.json").write_text(json.dumps(adapter_config(**changes)))
     try:
-        config = configs.read(folder)
+        read = configs.read(folder)
     except AdapterError:
         return
     module = "model.layers.0.self_attn.q_proj"
-    assert config.scale_of(module) > 0
-    factor = config.llama_cpp_factor(module)
-    assert np.isclose(config.llama_cpp_alpha / config.rank_of(module) * factor, config.scale_of(module))
+    assert read.scale_of(module) > 0
+    factor = read.llama_cpp_factor(module)
+    assert np.isclose(read.llama_cpp_alpha / read.rank_of(module) * factor, read.scale_of(module))
 
 
 PARTS = st.sampled_from(["model", "layers", "0", "1", "self_attn", "q_proj", "k_proj"])
@@ -327,13 +329,18 @@ def test_a_folder_that_is_no_adapter_is_refused(tmp_path):
     assert "cannot read" in refused(own)
 
 
-def test_the_list_of_pairs_is_read_line_by_line(tmp_path):
-    assert adapter.pairs_seen(tmp_path) == frozenset()
-    (tmp_path / "pairs_seen.txt").write_text("0123456789abcdef\nfedcba9876543210\n")
-    assert adapter.pairs_seen(tmp_path) == {"0123456789abcdef", "fedcba9876543210"}
-    (tmp_path / "pairs_seen.txt").write_text("0123456789abcdef\n\xff\n", "latin-1")
-    with pytest.raises(AdapterError, match="line 2"):
-        adapter.pairs_seen(tmp_path)
+def test_the_pairs_that_the_adapter_and_the_importances_have_seen_are_named_together(tmp_path):
+    folder, tensors = base(tmp_path / "base")
+    own = write_adapter(tmp_path / "mine", lora_tensors(tensors))
+    pairs_seen.write(own, ["c", "a"])
+    path = quantized(folder, "q8_0", tmp_path / "ours.gguf", adapter=own).path
+    assert pairs_seen.of_file(path) == {"a", "c"}
+    widths = {f"blk.{i}.attn_q.weight": 256 for i in range(2)}
+    write_imatrix(tmp_path / "imatrix.gguf", widths)
+    weighting = replace(imatrix.read(tmp_path / "imatrix.gguf"), pairs_seen=frozenset({"a", "b"}))
+    read = adapter.read(own, architectures.blueprint(config.read(folder)))
+    (field,) = metadata.seen_fields(weighting, read)
+    assert field.value == ("a", "b", "c") and metadata.seen_fields(None, None) == ()
 
 
 # ---- peft itself -----------------------------------------------------------------------------------------------------

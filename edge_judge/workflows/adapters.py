@@ -77,6 +77,8 @@ def _parsed(text: str) -> tuple[Path, float]:
 
 
 def _adapted(base: Judge, gguf: Path, path: Path, scale: float) -> Judge:
-    name = re.sub(r"[^a-z0-9_.-]+", "-", adapter_gguf.check(path, gguf).lower()).strip("-.")[:60] or "adapter"
-    label = name if scale == 1 else f"{name}-{scale:g}"
-    return replace(base, scheme=f"{base.scheme}+{label}", adapter=Adapter(name, path, digest.sha256(path), scale))
+    named = re.sub(r"[^a-z0-9_.-]+", "-", adapter_gguf.check(path, gguf).lower()).strip("-._")
+    name = named[:24] or "adapter"  # a scale, and the label of the base, must fit into a label
+    label = name if scale == 1 else f"{name}-{scale:g}".replace("+", "")
+    joint = "." if "+" in base.scheme else "+"
+    return replace(base, scheme=f"{base.scheme}{joint}{label}", adapter=Adapter(name, path, digest.sha256(path), scale))
