@@ -5,6 +5,7 @@ Knows: which source a model's name means, and the record of what was built. Does
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -61,6 +62,7 @@ def quantize(
     elif scheme is None:
         raise UsageError("no scheme is named", f"say for example: edge-judge quantize {model} q4_k_m")
     else:
+        _require_label(model, schemes.canonical(scheme), settings)
         built = _build(model, schemes.canonical(scheme), options, listener)
     return QuantizedModel(built.model, built.scheme, out or models_folder() / built.file, built.sha256, built.bytes)
 
@@ -73,6 +75,16 @@ def _check_together(settings: QuantizeSettings) -> None:
         raise UsageError("--adapter does not go with --gguf-file", "an adapter is merged into a checkpoint")
     if settings.adapter_only and settings.imatrix is not None:
         raise UsageError("--imatrix does nothing with --adapter-only", "an adapter's own numbers are not quantized")
+
+
+def _require_label(model: str, scheme: str, settings: QuantizeSettings) -> None:
+    """Raise UsageError where a model with an adapter in it would take the place of the model alone."""
+    if settings.adapter is not None and settings.out is None and schemes.label(scheme) is None:
+        named = f"{scheme}+{re.sub(r'[^a-z0-9_.-]+', '-', settings.adapter.resolve().name.lower()).strip('-._')[:40]}"
+        raise UsageError(
+            f"with an adapter, {model} {scheme} is another judge: it needs a label of its own",
+            f"say for example: edge-judge quantize {model} {named} --adapter {settings.adapter}",
+        )
 
 
 def _write_adapter(model: str, scheme: str | None, folder: Path, out: Path | None) -> QuantizedModel:
