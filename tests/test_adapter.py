@@ -5,6 +5,7 @@ import re
 import shutil
 from dataclasses import replace
 from fractions import Fraction
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -19,14 +20,28 @@ from checkpoints import (
     write_weights,
 )
 from families import chatglm_config, chatglm_tensors, internlm2_config, internlm2_tensors, write_spm_tokenizer
+from hubserver import Shelf, serving
 from hypothesis import example, given
 from hypothesis import strategies as st
 from oracle import gguf_tensors, gguf_values
 from test_imatrix import write as write_imatrix
+from test_remote import COMMIT, MODEL, REPO
 
-from quantize import adapter, architectures, config, imatrix, merge, metadata, pack, pairs_seen
+from quantize import adapter, adapter_gguf, architectures, build, config, imatrix, merge, metadata, pack, pairs_seen
 from quantize import adapter_config as configs
+from quantize.adapter_gguf import AdapterOptions
+from quantize.build import BuildOptions
 from quantize.errors import AdapterError, PackError, QuantizeError
+from quantize.metadata import Provenance
+from quantize.source import Hub, HubSource
+
+
+def head_norms(config):
+    """The norms that qwen3 has on each head of q and k."""
+    rng, layers = np.random.default_rng(3), range(config["num_hidden_layers"])
+    names = [f"model.layers.{i}.self_attn.{name}_norm.weight" for i in layers for name in "qk"]
+    return {name: 1 + rng.standard_normal(config["head_dim"], dtype=np.float32) / 5 for name in names}
+
 
 SMALL = {"num_hidden_layers": 2, "intermediate_size": 256}
 FAMILIES = {
@@ -34,6 +49,10 @@ FAMILIES = {
     "mistral": (llama_config(**SMALL, architectures=["MistralForCausalLM"], model_type="mistral"), tensors_of),
     "nanbeige": (llama_config(**SMALL, architectures=["NanbeigeForCausalLM"], model_type="nanbeige"), tensors_of),
     "qwen2": (qwen2_config(**SMALL), tensors_of),
+    "qwen3": (
+        llama_config(**SMALL, architectures=["Qwen3ForCausalLM"], model_type="qwen3", head_dim=32),
+        lambda config: tensors_of(config) | head_norms(config),
+    ),
     "internlm2": (internlm2_config(), internlm2_tensors),
     "chatglm": (chatglm_config(ffn_hidden_size=256), chatglm_tensors),
 }
@@ -185,6 +204,49 @@ def test_blocks_of_any_size_give_the_same_file(tmp_path, monkeypatch):
     monkeypatch.setattr(pack, "BLOCK_BYTES", 7000)
     monkeypatch.setattr(merge, "TILE", 700)
     assert quantized(folder, "q4_k_m", tmp_path / "again.gguf", adapter=own, threads=1).sha256 == first.sha256
+
+
+@pytest.fixture
+def published(tmp_path):
+    """A checkpoint of three shards on a hub; two adapters for it on this machine."""
+    folder, tensors = base(tmp_path / "tiny", dtype="bf16", shards=3)
+    own = [write_adapter(tmp_path / name, lora_tensors(tensors, seed=seed)) for name, seed in (("one", 1), ("two", 2))]
+    shelf = Shelf({(REPO, COMMIT): folder})
+    with serving(shelf) as url:
+        source = HubSource(Hub(url, cache=tmp_path / "cache", code_host=url), MODEL)
+        yield SimpleNamespace(
+            folder=folder, source=source, shelf=shelf, one=own[0], two=own[1], out=tmp_path / "hub.gguf"
+        )
+
+
+def test_a_local_adapter_is_merged_into_a_model_from_a_hub(published, tmp_path):
+    built = build.quantize(published.source, "q4_0", BuildOptions(published.out, adapter=published.one))
+    origin = Provenance(REPO, COMMIT, "mit")
+    local = quantized(published.folder, "q4_0", tmp_path / "local.gguf", origin=origin, adapter=published.one)
+    assert built.sha256 == local.sha256
+
+
+def test_what_was_begun_with_one_adapter_is_not_finished_with_another(published, tmp_path):
+    def stop(progress):
+        if progress.stage == "fetch" and "00002" in progress.tensor:
+            raise KeyboardInterrupt
+
+    def fetched():
+        return sum(name.endswith(".safetensors") for name, _ in published.shelf.served)
+
+    with pytest.raises(KeyboardInterrupt):
+        build.quantize(published.source, "q4_0", BuildOptions(published.out, adapter=published.one, progress=stop))
+    published.shelf.served.clear()
+    other = build.quantize(published.source, "q4_0", BuildOptions(published.out, adapter=published.two))
+    assert fetched() == 3
+    origin = Provenance(REPO, COMMIT, "mit")
+    local = quantized(published.folder, "q4_0", tmp_path / "local.gguf", origin=origin, adapter=published.two)
+    assert other.sha256 == local.sha256
+
+
+def test_an_adapters_file_needs_nothing_of_a_hub_but_the_configuration(published):
+    adapter_gguf.write(published.source, published.one, AdapterOptions(published.out))
+    assert {name for name, _ in published.shelf.served} == {"config.json"}
 
 
 REFUSED_KINDS = [

@@ -67,6 +67,17 @@ def test_an_adapter_is_written_as_llama_cpps_converter_writes_it(family, dtype, 
         assert own_values(ours) == own_values(theirs)
 
 
+def test_the_converter_leaves_out_of_a_scale_what_docs_adapters_md_says(tmp_path):
+    folder, tensors = base(tmp_path / "base")
+    own = in_a_way(tmp_path / "mine", tensors, "both")
+    theirs, ours = converted(folder, own, tmp_path / "theirs.gguf", "f32"), written(folder, own, tmp_path / "ours.gguf")
+    assert gguf_values(theirs)["adapter.lora.alpha"] == 3
+    differ = {name for name, tensor in gguf_tensors(ours).items() if tensor != gguf_tensors(theirs)[name]}
+    of_patterns = {f"blk.{i}.attn_q.weight.lora_b" for i in range(2)}  # these have a rank of their own
+    of_patterns |= {name for name in gguf_tensors(ours) if name.startswith("blk.1.") and name.endswith("lora_b")}
+    assert differ == of_patterns
+
+
 def logits(model_path, tokens, adapter=None, scale=1.0):
     """Logits (tokens, vocabulary) of a model with an adapter, by the engine's own way of adding it."""
     from plain import alone
