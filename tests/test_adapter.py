@@ -71,6 +71,7 @@ def base(folder, family="llama", dtype="f32", shards=1):
         write_spm_tokenizer(folder)
     else:
         make_checkpoint(folder, config, dtype=dtype, shards=shards)
+        write_weights(folder, tensors, dtype, shards)  # with those that only qwen3 has
     return folder, tensors
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import subprocess
 from pathlib import Path
 
 import numpy as np
@@ -126,8 +127,21 @@ def test_a_judge_is_not_tested_on_pairs_that_its_adapter_was_trained_on(edge: Ed
     assert done.returncode == 0 and "3 pairs left out" in done.stderr
 
 
-def test_what_is_no_adapter_or_goes_with_nothing_is_refused(edge: Edge, tmp_path: Path) -> None:
-    own = pocket_adapter(tmp_path / "mine")
+@pytest.fixture
+def here(tmp_path: Path, models: Path, monkeypatch: pytest.MonkeyPatch) -> Edge:
+    """Run edge-judge in this process, in an empty folder."""
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("EDGE_JUDGE_MODELS", str(models))
+
+    def run(*arguments: object) -> subprocess.CompletedProcess[str]:
+        done = CliRunner().invoke(main, [str(argument) for argument in arguments])
+        return subprocess.CompletedProcess(arguments, done.exit_code, done.stdout, done.stderr)
+
+    return run
+
+
+def test_what_is_no_adapter_or_goes_with_nothing_is_refused(here: Edge, tmp_path: Path) -> None:
+    own, edge = pocket_adapter(tmp_path / "mine"), here
     assert edge("quantize", "pocket", "--adapter", own, "--adapter-only", "--out", "mine.gguf").returncode == 0
     plain = edge("quantize", "pocket", "q8_0", "--out", "plain.gguf")
     assert plain.returncode == 0
@@ -143,7 +157,7 @@ def test_what_is_no_adapter_or_goes_with_nothing_is_refused(edge: Edge, tmp_path
     fails(edge("quantize", "pocket", "--adapter-only"), 2, "--adapter-only without --adapter")
     fails(edge("quantize", "pocket", "q4_k_m", "--adapter", own, "--adapter-only"), 2, "f32 or f16")
     fails(edge("quantize", "pocket", "q4_k_m", "--adapter", own), 2, "label", "q4_k_m+mine")
-    fails(edge("quantize", "pocket", "q4_k_m+x", "--adapter", "results"), 2, "results")
+    fails(edge("quantize", "pocket", "q4_k_m+x", "--adapter", "nowhere"), 1, "no adapter folder")
     write_imatrix(tmp_path / "imatrix.gguf", {"output.weight": 256})
     fails(edge("quantize", "pocket", "--adapter", own, "--adapter-only", "--imatrix", "imatrix.gguf"), 2, "--imatrix")
     dora = pocket_adapter(tmp_path / "dora", use_dora=True)
