@@ -39,6 +39,19 @@ def p_of(run: Path) -> dict[tuple[str, str], float]:
     return {(line["id"], line["order"]): line["p"]["a"] for line in lines}
 
 
+@pytest.fixture
+def here(tmp_path: Path, models: Path, monkeypatch: pytest.MonkeyPatch) -> Edge:
+    """Run edge-judge in this process, in an empty folder."""
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("EDGE_JUDGE_MODELS", str(models))
+
+    def run(*arguments: object) -> subprocess.CompletedProcess[str]:
+        done = CliRunner().invoke(main, [str(argument) for argument in arguments])
+        return subprocess.CompletedProcess(arguments, done.exit_code, done.stdout, done.stderr)
+
+    return run
+
+
 def test_base_adapter_and_merged_model_stand_side_by_side(edge: Edge, tmp_path: Path) -> None:
     own = pocket_adapter(tmp_path / "mine")
     made = edge("quantize", "pocket", "--adapter", own, "--adapter-only")
@@ -70,15 +83,13 @@ def test_base_adapter_and_merged_model_stand_side_by_side(edge: Edge, tmp_path: 
     assert rows["f16+mine"]["bytes"] > rows["f16+merged"]["bytes"]  # the base and the adapter's own file
 
 
-def test_several_adapters_take_one_base_in_memory(
-    tmp_path: Path, models: Path, monkeypatch: pytest.MonkeyPatch, edge: Edge
-) -> None:
+def test_several_adapters_take_one_base_in_memory(here: Edge, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     files = []
     for seed in (1, 2):
         pocket_adapter(tmp_path / f"a{seed}", seed)
         out = tmp_path / f"a{seed}.gguf"
         assert (
-            edge("quantize", "pocket", "f16", "--adapter", f"a{seed}", "--adapter-only", "--out", out).returncode == 0
+            here("quantize", "pocket", "f16", "--adapter", f"a{seed}", "--adapter-only", "--out", out).returncode == 0
         )
         files += ["--adapter", str(out)]
     loads, adds = [], []
@@ -89,77 +100,63 @@ def test_several_adapters_take_one_base_in_memory(
         lambda self, path, **how: (loads.append(how["vocab_only"]), load(self, path, **how))[1],
     )
     monkeypatch.setattr(llama, "load_adapter", lambda *given: (adds.append(given), add(*given))[1])
-    monkeypatch.setenv("EDGE_JUDGE_MODELS", str(models))
-    done = CliRunner().invoke(main, ["eval", *files, "--limit", "4", "--results", str(tmp_path / "results"), "--json"])
-    assert done.exit_code == 0, done.output
+    done = here("eval", *files, "--limit", "4")
+    assert done.returncode == 0, done.stderr
     assert loads == [False] and len(adds) == 2
 
 
-def test_one_pair_is_judged_with_an_adapter(edge: Edge, tmp_path: Path) -> None:
+def test_one_pair_is_judged_with_an_adapter(here: Edge, tmp_path: Path) -> None:
     pocket_adapter(tmp_path / "mine")
-    assert edge("quantize", "pocket", "--adapter", "mine", "--adapter-only", "--out", "mine.gguf").returncode == 0
+    assert here("quantize", "pocket", "--adapter", "mine", "--adapter-only", "--out", "mine.gguf").returncode == 0
     pair = ("--question", "Name two fruits.", "--a", "apple pear", "--b", "I love fruit!", "--json")
-    plain, adapted = (json.loads(edge("judge", *pair, *more).stdout) for more in ((), ("--adapter", "mine.gguf")))
+    plain, adapted = (json.loads(here("judge", *pair, *more).stdout) for more in ((), ("--adapter", "mine.gguf")))
     assert adapted["scheme"] == "f16+mine" and adapted["p"] != plain["p"]
-    fails(edge("judge", *pair, "--adapter", "mine.gguf", "--adapter", "none"), 2, "one adapter")
+    fails(here("judge", *pair, "--adapter", "mine.gguf", "--adapter", "none"), 2, "one adapter")
 
 
-def test_a_run_goes_on_with_the_adapter_that_it_was_begun_with(edge: Edge, tmp_path: Path) -> None:
+def test_a_run_goes_on_with_the_adapter_that_it_was_begun_with(here: Edge, tmp_path: Path) -> None:
     for seed in (1, 2):
         pocket_adapter(tmp_path / "mine", seed)
         out = tmp_path / f"{seed}.gguf"
-        assert edge("quantize", "pocket", "--adapter", "mine", "--adapter-only", "--out", out).returncode == 0
-    assert edge("eval", "--adapter", "1.gguf", "--limit", "4").returncode == 0
-    assert edge("eval", "--adapter", "1.gguf", "--limit", "6").returncode == 0
-    fails(edge("eval", "--adapter", "2.gguf", "--limit", "6"), 1, "adapter_sha256 was")
+        assert here("quantize", "pocket", "--adapter", "mine", "--adapter-only", "--out", out).returncode == 0
+    assert here("eval", "--adapter", "1.gguf", "--limit", "4").returncode == 0
+    assert here("eval", "--adapter", "1.gguf", "--limit", "6").returncode == 0
+    fails(here("eval", "--adapter", "2.gguf", "--limit", "6"), 1, "adapter_sha256 was")
 
 
-def test_a_judge_is_not_tested_on_pairs_that_its_adapter_was_trained_on(edge: Edge, tmp_path: Path) -> None:
+def test_a_judge_is_not_tested_on_pairs_that_its_adapter_was_trained_on(here: Edge, tmp_path: Path) -> None:
     own = pocket_adapter(tmp_path / "mine")
     seen = [fingerprint(pair) for pair in benchmarks.load("pocket").pairs[:3]]
     pairs_seen.write(own, seen)
-    assert edge("quantize", "pocket", "--adapter", own, "--adapter-only", "--out", "mine.gguf").returncode == 0
-    merged = edge("quantize", "pocket", "q8_0+seen", "--adapter", own)
+    assert here("quantize", "pocket", "--adapter", own, "--adapter-only", "--out", "mine.gguf").returncode == 0
+    merged = here("quantize", "pocket", "q8_0+seen", "--adapter", own)
     assert pairs_seen.of_file(Path(merged.stdout.strip())) == set(seen)
-    fails(edge("eval", "--adapter", "mine.gguf", "--limit", "4"), 1, "f16+mine was made with 3 of its")
-    fails(edge("eval", "--scheme", "q8_0+seen", "--limit", "4"), 1, "q8_0+seen was made with 3 of its")
-    done = edge("eval", "--adapter", "none", "--adapter", "mine.gguf", "--unseen", "--limit", "4", "--json")
+    fails(here("eval", "--adapter", "mine.gguf", "--limit", "4"), 1, "f16+mine was made with 3 of its")
+    fails(here("eval", "--scheme", "q8_0+seen", "--limit", "4"), 1, "q8_0+seen was made with 3 of its")
+    done = here("eval", "--adapter", "none", "--adapter", "mine.gguf", "--unseen", "--limit", "4", "--json")
     assert done.returncode == 0 and "3 pairs left out" in done.stderr
 
 
-@pytest.fixture
-def here(tmp_path: Path, models: Path, monkeypatch: pytest.MonkeyPatch) -> Edge:
-    """Run edge-judge in this process, in an empty folder."""
-    monkeypatch.chdir(tmp_path)
-    monkeypatch.setenv("EDGE_JUDGE_MODELS", str(models))
-
-    def run(*arguments: object) -> subprocess.CompletedProcess[str]:
-        done = CliRunner().invoke(main, [str(argument) for argument in arguments])
-        return subprocess.CompletedProcess(arguments, done.exit_code, done.stdout, done.stderr)
-
-    return run
-
-
 def test_what_is_no_adapter_or_goes_with_nothing_is_refused(here: Edge, tmp_path: Path) -> None:
-    own, edge = pocket_adapter(tmp_path / "mine"), here
-    assert edge("quantize", "pocket", "--adapter", own, "--adapter-only", "--out", "mine.gguf").returncode == 0
-    plain = edge("quantize", "pocket", "q8_0", "--out", "plain.gguf")
+    own = pocket_adapter(tmp_path / "mine")
+    assert here("quantize", "pocket", "--adapter", own, "--adapter-only", "--out", "mine.gguf").returncode == 0
+    plain = here("quantize", "pocket", "q8_0", "--out", "plain.gguf")
     assert plain.returncode == 0
-    fails(edge("eval", "--adapter", "nowhere.gguf"), 2, "no such file")
-    fails(edge("eval", "--adapter", "mine.gguf=much"), 2, "'much' is no scale")
-    fails(edge("eval", "--adapter", "mine.gguf=0"), 2, "is no scale")
-    fails(edge("eval", "--adapter", "mine.gguf=nan"), 2, "is no scale")
-    fails(edge("eval", "--adapter", "plain.gguf"), 1, "is no LoRA adapter")
-    fails(edge("eval", "--adapter", "mine/adapter_config.json"), 1, "cannot be used as an adapter")
-    fails(edge("eval", "--adapter", "mine.gguf", "--adapter", "mine.gguf"), 2, "two judges")
-    fails(edge("eval", "--adapter", "mine.gguf", "--engine", "http://localhost:1/v1"), 2, "--adapter does nothing")
-    fails(edge("eval", "--adapter", "mine.gguf", "--shared-folder", "."), 2, "--shared-folder")
-    fails(edge("quantize", "pocket", "--adapter-only"), 2, "--adapter-only without --adapter")
-    fails(edge("quantize", "pocket", "q4_k_m", "--adapter", own, "--adapter-only"), 2, "f32 or f16")
-    fails(edge("quantize", "pocket", "q4_k_m", "--adapter", own), 2, "label", "q4_k_m+mine")
-    fails(edge("quantize", "pocket", "q4_k_m+x", "--adapter", "nowhere"), 1, "no adapter folder")
+    fails(here("eval", "--adapter", "nowhere.gguf"), 2, "no such file")
+    fails(here("eval", "--adapter", "mine.gguf=much"), 2, "'much' is no scale")
+    fails(here("eval", "--adapter", "mine.gguf=0"), 2, "is no scale")
+    fails(here("eval", "--adapter", "mine.gguf=nan"), 2, "is no scale")
+    fails(here("eval", "--adapter", "plain.gguf"), 1, "is no LoRA adapter")
+    fails(here("eval", "--adapter", "mine/adapter_config.json"), 1, "cannot be used as an adapter")
+    fails(here("eval", "--adapter", "mine.gguf", "--adapter", "mine.gguf"), 2, "two judges")
+    fails(here("eval", "--adapter", "mine.gguf", "--engine", "http://localhost:1/v1"), 2, "--adapter does nothing")
+    fails(here("eval", "--adapter", "mine.gguf", "--shared-folder", "."), 2, "--shared-folder")
+    fails(here("quantize", "pocket", "--adapter-only"), 2, "--adapter-only without --adapter")
+    fails(here("quantize", "pocket", "q4_k_m", "--adapter", own, "--adapter-only"), 2, "f32 or f16")
+    fails(here("quantize", "pocket", "q4_k_m", "--adapter", own), 2, "label", "q4_k_m+mine")
+    fails(here("quantize", "pocket", "q4_k_m+x", "--adapter", "nowhere"), 1, "no adapter folder")
     write_imatrix(tmp_path / "imatrix.gguf", {"output.weight": 256})
-    fails(edge("quantize", "pocket", "--adapter", own, "--adapter-only", "--imatrix", "imatrix.gguf"), 2, "--imatrix")
+    fails(here("quantize", "pocket", "--adapter", own, "--adapter-only", "--imatrix", "imatrix.gguf"), 2, "--imatrix")
     dora = pocket_adapter(tmp_path / "dora", use_dora=True)
-    fails(edge("quantize", "pocket", "q4_k_m+dora", "--adapter", dora), 1, "DoRA", "use_dora")
+    fails(here("quantize", "pocket", "q4_k_m+dora", "--adapter", dora), 1, "DoRA", "use_dora")
     assert not list(tmp_path.glob("**/*.part")) and not list(tmp_path.glob("**/.*.building"))
