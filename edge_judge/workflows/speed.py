@@ -95,6 +95,8 @@ def speed(
 
 def _check(judge: JudgeOptions, weights: RandomWeights) -> None:
     """Raises UsageError for what does not go together."""
+    if judge.adapters:
+        raise UsageError("speed measures a model without adapters", "leave --adapter out")
     if weights.shape is None:
         for option, file in (("--vocab", weights.vocab), ("--keep", weights.keep)):
             if file is not None:
