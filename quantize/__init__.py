@@ -18,6 +18,7 @@ Knows nothing about judging. Each module does one thing and imports only what st
     vocab          tokenizer files to GGUF token fields, chat template
     container      the GGUF header: written with gguf, read back by our own reader
     imatrix        importance matrices
+    imatrix_file   importance matrices, written
     interrupts     signals that wait while llama.cpp calls back
     schemes        scheme to type of every tensor, as llama.cpp itself plans it
     pack           rows to quantized rows to their place in the GGUF

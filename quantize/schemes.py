@@ -86,7 +86,7 @@ def require_imatrix(planned: Plan) -> None:
     if planned.needs_imatrix:
         raise ImatrixNeededError(
             f"scheme {planned.scheme} needs an importance matrix for this model",
-            "make one with llama-imatrix and give it with --imatrix, or take iq4_xs, q3_k_s or q2_k",
+            "`edge-judge imatrix MODEL` measures one, --imatrix takes it; or take iq4_xs, q3_k_s or q2_k",
         )
 
 
