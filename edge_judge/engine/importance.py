@@ -158,7 +158,7 @@ class _Collector:
         sums = _of_experts(product) if product.chosen else self._of_matrix(product)
         if not np.isfinite(sums.squares).all():
             raise ModelError(
-                f"an input of {product.name!r} is not finite, so nothing can be said of its importance",
+                f"the squared inputs of {product.name!r} are not finite, so nothing can be said of their importance",
                 "the model's weights may be damaged, or its type too narrow: try --scheme f32",
             )
         earlier = self.sums.get(product.name)
