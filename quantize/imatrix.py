@@ -13,20 +13,24 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
+from quantize import pairs_seen
 from quantize.container import Header, Placed, read_header
 from quantize.errors import QuantizeError, SchemeError, short_repr
 
 SUMS, COUNTS = ".in_sum2", ".counts"
-MAKE = "edge-judge imatrix MODEL makes one, and so does llama-imatrix, in its GGUF format"
+MAKE = "edge-judge imatrix makes one, or llama-imatrix in its GGUF format"
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Imatrix:
-    """The importance of every column, float32 of shape (width,), by GGUF tensor name."""
+    """The importance of every column, float32 of shape (width,), by GGUF tensor name. pairs_seen: fingerprints of the
+    pairs on which it was measured.
+    """
 
     path: Path
     columns: Mapping[str, NDArray[np.float32]]
     chunks: int
+    pairs_seen: frozenset[str] = frozenset()
 
     def of(self, name: str, width: int) -> NDArray[np.float32] | None:
         """The importances of a tensor's columns, or None. Raises SchemeError where the widths differ."""
@@ -53,7 +57,7 @@ def read(path: Path) -> Imatrix:
             MAKE,
         ) from problem
     columns = {name: _means(path, name, *pair) for name, pair in _pairs(path, header).items()}
-    return Imatrix(path, columns, _chunks(path, header))
+    return Imatrix(path, columns, _chunks(path, header), pairs_seen.of_file(path))
 
 
 def _means(path: Path, name: str, sums: Placed, counts: Placed) -> NDArray[np.float32]:

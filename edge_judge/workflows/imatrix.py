@@ -274,7 +274,7 @@ def _origin(judge: Judge, reading: _Reading) -> Origin:
         Field("edge_judge.imatrix.model_sha256", "string", judge.sha256 or ""),
         Field("edge_judge.imatrix.source", "string", reading.source),
         Field("edge_judge.imatrix.tokens", "uint64", reading.tokens),
-        *pairs_seen.field(reading.pairs),
+        *pairs_seen.fields(reading.pairs),
     )
     return Origin(reading.datasets, len(reading.chunks), round(reading.tokens / len(reading.chunks)), fields)
 
