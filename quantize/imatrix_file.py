@@ -66,7 +66,7 @@ def write(path: Path, sums: Mapping[str, ColumnSums], origin: Origin) -> None:
 
 
 def _tensors(name: str, sums: ColumnSums) -> list[tuple[str, NDArray[np.float32]]]:
-    """Both tensors, of shape (matrices, width) and (matrices, 1)."""
-    matrices = len(sums.counts)
-    squares = np.ascontiguousarray(sums.squares.reshape(matrices, -1), "<f4")
-    return [(name + SUMS, squares), (name + COUNTS, np.ascontiguousarray(sums.counts.reshape(matrices, 1), "<f4"))]
+    """Both tensors, of shape (matrices, width) and (matrices, 1); for one matrix (width,) and (1,), as ggml has it."""
+    matrices = () if len(sums.counts) == 1 else (len(sums.counts),)
+    squares, counts = sums.squares.reshape(*matrices, -1), sums.counts.reshape(*matrices, 1)
+    return [(name + SUMS, np.ascontiguousarray(squares, "<f4")), (name + COUNTS, np.ascontiguousarray(counts, "<f4"))]

@@ -23,8 +23,7 @@ from edge_judge.cli import main
 from edge_judge.engine.importance import ImportanceMeter
 from edge_judge.inference import Tokens
 from edge_judge.judging.prompting import make_prompts
-from edge_judge.protocols.protocol import Question
-from edge_judge.records import ORDERS, Progress, ProgressListener
+from edge_judge.records import Progress, ProgressListener
 from edge_judge.workflows import imatrix as workflow
 from edge_judge.workflows.evaluate import evaluate
 from edge_judge.workflows.options import EvaluateSettings, ImatrixSettings, JudgeOptions

@@ -24,6 +24,7 @@ from quantize import imatrix, imatrix_file
 from quantize.imatrix_file import ColumnSums, Origin
 
 MATRICES = ("attn_q", "attn_k", "attn_v", "attn_output", "ffn_gate", "ffn_up", "ffn_down")
+PAIRS = Path(pocket.__file__).parent / "pairs.jsonl"
 SHORT = llama_config(num_hidden_layers=2, vocab_size=304)
 
 
@@ -73,13 +74,21 @@ def theirs_and_ours(gguf: Path, folder: Path, text: str, chunk: int, *options: s
 
     path = folder / "text.txt"
     path.write_text(text, "utf-8")
-    arguments = ["-m", gguf, "-f", path, "-o", folder / "theirs.gguf", "-c", chunk, "-b", chunk, "-t", 1, "-ngl", 0]
+    arguments = ["-m", gguf, "-f", path, "-o", folder / "theirs.gguf", "-c", chunk, "-b", chunk, "-t", 1, "-fit", "off"]
     run_llama("llama-imatrix", *arguments, "--no-ppl", *options)
     settings = ImatrixSettings(folder / "ours.gguf", path, chunk=chunk, process_output="--process-output" in options)
     made = measure(JudgeOptions(gguf=gguf, threads=1), settings=settings)
     said = gguf_values(folder / "theirs.gguf")
     assert said["imatrix.chunk_count"] == made.chunks and said["imatrix.chunk_size"] == chunk
     return gguf_tensors(folder / "theirs.gguf"), gguf_tensors(folder / "ours.gguf")
+
+
+def words(count: int) -> str:
+    """A text of no pattern. llama-imatrix adds up in 32 bits: over many rows, and more so over rows that come again,
+    its sums drift from the true ones by more than the tolerance here.
+    """
+    known = sorted({word for text in CORPUS for word in text.split()})
+    return " ".join(np.random.default_rng(0).choice(known, count))
 
 
 def agree(theirs: dict, ours: dict) -> None:
@@ -103,7 +112,7 @@ def test_sums_and_counts_are_those_of_llama_imatrix(case: str, tmp_path: Path) -
     else:
         folder = test_converter.make(tmp_path / "model", case, "f16", 1, False)
     gguf = quantized(folder, "f16", tmp_path / "model.gguf").path
-    theirs, ours = theirs_and_ours(gguf, tmp_path, " ".join(CORPUS * 30), 256)
+    theirs, ours = theirs_and_ours(gguf, tmp_path, words(600), 256)
     agree(theirs, ours)
     assert len(ours) >= 2 * 4  # sums and counts of the matrices of a block, some of which are fused
 
@@ -122,15 +131,33 @@ def make_qwen3(folder: Path, config: dict[str, object]) -> Path:
 def test_all_matrices_of_the_pocket_judge_agree_with_llama_imatrix(
     judge: Path, tmp_path: Path, options: tuple[str, ...]
 ) -> None:
-    pair = (Path(pocket.__file__).parent / "pairs.jsonl").read_text("utf-8")
-    theirs, ours = theirs_and_ours(judge, tmp_path, pair[:9000], 512, *options)
+    theirs, ours = theirs_and_ours(judge, tmp_path, PAIRS.read_text("utf-8")[:2700], 512, *options)
     agree(theirs, ours)
     assert len(ours) == 2 * (28 + len(options))
 
 
+def test_added_up_in_32_bits_row_by_row_the_same_inputs_give_llama_imatrix_s_sums(
+    judge: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    narrow: dict[str, np.ndarray] = {}
+    plain = importance._Collector._take
+
+    def take(self: importance._Collector, product: ggml.Multiplication) -> None:
+        plain(self, product)
+        for row in ggml.floats(product.inputs)[0, 0]:
+            narrow[product.name] = narrow.get(product.name, np.float32(0)) + row * row
+
+    monkeypatch.setattr(importance._Collector, "_take", take)
+    theirs, _ = theirs_and_ours(judge, tmp_path, PAIRS.read_text("utf-8")[:9000], 512)
+    assert len(narrow) == 28
+    for name, sums in narrow.items():
+        expected = np.frombuffer(theirs[f"{name}.in_sum2"][2], "<f4")
+        np.testing.assert_allclose(sums, expected, rtol=1e-6, err_msg=name)
+
+
 def test_experts_that_are_chosen_token_by_token_agree_with_llama_imatrix(tiny: Path, tmp_path: Path) -> None:
     gguf = with_experts(tiny, tmp_path / "experts.gguf")
-    theirs, ours = theirs_and_ours(gguf, tmp_path, " ".join(CORPUS * 30), 256)
+    theirs, ours = theirs_and_ours(gguf, tmp_path, words(600), 256)
     agree(theirs, ours)
     assert ours["blk.0.ffn_down_exps.weight.counts"][1] == (1, 4)
 
