@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import random
 import signal
@@ -77,11 +78,15 @@ def test_it_writes_a_file_that_quantize_takes_and_says_how(edge: Edge, models: P
     assert done.returncode == 0 and done.stdout == f"{path}\n", done.stderr
     assert f"next: edge-judge quantize pocket iq2_xs+judge --imatrix {path}" in done.stderr
     assert len(gguf_tensors(path)) == 2 * 28
-    made = edge("quantize", "pocket", "iq2_xs", "--imatrix", path, "--out", "small.gguf")
-    assert made.returncode == 0, made.stderr
-    values = gguf_values(tmp_path / "small.gguf")
-    assert (values["quantize.imatrix.entries_count"], values["quantize.imatrix.chunks_count"]) == (28, 8)
     assert not list(path.parent.glob(".*state"))
+    made = edge("quantize", "pocket", "iq2_xs+judge", "--imatrix", path)
+    assert made.returncode == 0, made.stderr
+    values = gguf_values(Path(made.stdout.strip()))
+    assert (values["quantize.imatrix.entries_count"], values["quantize.imatrix.chunks_count"]) == (28, 8)
+    evaluated = ("eval", "--scheme", "iq2_xs+judge", "--limit", 5)
+    fails(edge(*evaluated), 1, "was made with 4 of its 600 pairs", "--unseen")
+    done = edge(*evaluated, "--unseen", "--json")
+    assert done.returncode == 0 and json.loads(done.stdout)[0]["verdicts"] == 10, done.stderr
 
 
 @pytest.mark.usefixtures("here")
@@ -143,7 +148,7 @@ def test_killed_at_random_moments_it_ends_with_the_same_file(
     expected = (tmp_path / OUT).read_bytes()
     (tmp_path / OUT).unlink()
     left, rng = 24, random.Random(0)
-    for _ in range(5):
+    for _ in range(3):
         more = rng.randint(1, 4)
         with halted(environment, tmp_path, more, "pocket", "--limit", "12", "--out", OUT) as process:
             process.kill()
