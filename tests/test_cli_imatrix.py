@@ -22,12 +22,19 @@ from edge_judge.analysis.subset import subset
 from edge_judge.benchmarks.fingerprint import fingerprint
 from edge_judge.cli import main
 from edge_judge.engine.importance import ImportanceMeter
+from edge_judge.errors import UsageError
 from edge_judge.inference import Tokens
 from edge_judge.judging.prompting import make_prompts
 from edge_judge.records import Progress, ProgressListener
 from edge_judge.workflows import imatrix as workflow
 from edge_judge.workflows.evaluate import evaluate
-from edge_judge.workflows.options import EvaluateSettings, ImatrixSettings, JudgeOptions
+from edge_judge.workflows.options import (
+    BenchmarkOptions,
+    EvaluateSettings,
+    ImatrixSettings,
+    JudgeOptions,
+    ProtocolOptions,
+)
 from quantize import pairs_seen
 
 HALTING = f"import sys; sys.path.insert(0, sys.argv.pop(1)); import {__name__} as t; t.halt_at(int(sys.argv.pop(1)))"
@@ -208,24 +215,42 @@ def test_what_was_begun_with_other_texts_is_not_mixed_with_these(
 # ---- mistakes ---------------------------------------------------------------------------------------------
 
 
-def test_what_does_not_go_together_is_wrong_usage(edge: Edge, tmp_path: Path) -> None:
-    (tmp_path / "text.txt").write_text("Short.", "utf-8")
-    (tmp_path / "x.gguf").write_bytes(b"x")
+def test_a_command_that_names_no_model_or_no_chunk_is_wrong_usage(edge: Edge) -> None:
     fails(edge("imatrix"), 2, "no model is named")
-    fails(edge("imatrix", "pocket", "--text", "text.txt", "--benchmark", "pocket"), 2, "--text")
-    fails(edge("imatrix", "pocket", "--text", "text.txt", "--grammar", "pairwise"), 2, "--text")
-    fails(edge("imatrix", "pocket", "--gguf", "x.gguf"), 2, "--gguf")
-    fails(edge("imatrix", "pocket", "--text", "text.txt", "--chunk", 20_000), 2, "--chunk 20000", "16384")
-    fails(edge("imatrix", "pocket", "--out", "."), 2, "--out")
     fails(edge("imatrix", "pocket", "--chunk", 8), 2, "--chunk")
 
 
-def test_what_cannot_be_read_is_told_before_anything_is_written(edge: Edge, tmp_path: Path) -> None:
+@pytest.mark.usefixtures("here")
+def test_what_does_not_go_together_is_wrong_usage(tmp_path: Path) -> None:
+    text, gguf = tmp_path / "text.txt", tmp_path / "x.gguf"
+    text.write_text("Short.", "utf-8")
+    read_text, judge = ImatrixSettings(text=text), JudgeOptions("pocket")
+    cases: list[tuple[str, dict[str, object]]] = [
+        ("--text", {"benchmarks": BenchmarkOptions("pocket"), "settings": read_text}),
+        ("--text", {"protocol": ProtocolOptions("pairwise"), "settings": read_text}),
+        ("--gguf", {"judge": JudgeOptions("pocket", gguf=gguf)}),
+        ("endpoint", {"judge": JudgeOptions(engine="http://localhost:1/v1")}),
+        ("--chunk 20000: .* 16384", {"settings": ImatrixSettings(text=text, chunk=20_000)}),
+        ("no ordinary file", {"settings": ImatrixSettings(out=tmp_path)}),
+        ("unknown benchmark 'pockt'", {"benchmarks": BenchmarkOptions("pockt")}),
+    ]
+    for said, options in cases:
+        with pytest.raises(UsageError, match=said):
+            edge_judge.imatrix(**{"judge": judge, **options})  # type: ignore[arg-type]
+
+
+@pytest.mark.usefixtures("here")
+def test_what_cannot_be_measured_is_told_and_nothing_is_written(tmp_path: Path) -> None:
     (tmp_path / "short.txt").write_text("Short.", "utf-8")
     (tmp_path / "latin.txt").write_bytes("für".encode("latin-1"))
-    fails(edge("imatrix", "pocket", "--text", "short.txt", "--out", OUT), 1, "short.txt", "a chunk has 512")
-    fails(edge("imatrix", "pocket", "--text", "latin.txt", "--out", OUT), 1, "latin.txt", "UTF-8, at byte 1")
-    fails(edge("imatrix", "pocket", "--benchmark", "pockt", "--out", OUT), 2, "pocket")
-    fails(edge("imatrix", "qwen1.5-7b", "--out", OUT), 1, "not built")
-    fails(edge("imatrix", "pocket", "--max-memory", "1MB", "--out", OUT), 1, "memory")
+    cases: list[tuple[str, dict[str, object]]] = [
+        ("short.txt: .* a chunk has 512", {"settings": ImatrixSettings(OUT, "short.txt")}),
+        ("latin.txt: not UTF-8, at byte 1", {"settings": ImatrixSettings(OUT, "latin.txt")}),
+        ("not built", {"judge": JudgeOptions("qwen1.5-7b")}),
+        ("memory", {"limits": edge_judge.Limits(memory=1_000_000)}),
+    ]
+    for said, options in cases:
+        given = {"judge": JudgeOptions("pocket"), "settings": ImatrixSettings(OUT), **options}
+        with pytest.raises(edge_judge.EdgeJudgeError, match=said):
+            edge_judge.imatrix(**given)  # type: ignore[arg-type]
     assert sorted(path.name for path in tmp_path.iterdir()) == ["latin.txt", "short.txt"]
