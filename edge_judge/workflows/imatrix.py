@@ -15,7 +15,6 @@ from pathlib import Path
 
 import numpy as np
 
-from edge_judge.analysis.subset import subset
 from edge_judge.benchmarks.fingerprint import fingerprint
 from edge_judge.engine import LocalEngine, Model
 from edge_judge.engine.importance import ImportanceMeter
@@ -42,7 +41,7 @@ from quantize.architectures.blueprint import Field
 from quantize.imatrix_file import ColumnSums, Origin
 
 PAIRS = 100  # of each benchmark, unless told otherwise
-SAVED = 1.0  # seconds of work, at least, between two saves of the state
+SAVED = 2.0  # seconds of work, at least, between two saves of the state
 
 
 @dataclass(frozen=True, slots=True)
@@ -159,6 +158,8 @@ def _read_pairs(
     listener: ProgressListener,
 ) -> _Reading:
     """Judge prompts of a sample of each benchmark, in both orders, as `evaluate` would have them evaluated."""
+    from edge_judge.analysis.subset import subset  # with scipy, which takes a while to load and no text needs
+
     meant = options if options.names else BenchmarkOptions((POCKET,), options.data)
     chunks: list[Tokens] = []
     names, grammar, pairs = [], "", set[str]()
