@@ -18,7 +18,7 @@ ANEW := --no-cache-dir --force-reinstall --no-binary llama-cpp-python
 endif
 endif
 
-.PHONY: setup demo test test-slow test-offload test-matrix fuzz validate bench bench-busy bench-quantize bench-choose bench-memory bench-page bench-remote chaos scale check fix train pairs clean
+.PHONY: setup demo test test-slow test-offload test-matrix fuzz validate bench bench-busy bench-imatrix bench-quantize bench-choose bench-memory bench-page bench-remote chaos scale check fix train pairs clean
 
 setup: $(READY)
 
@@ -56,6 +56,11 @@ bench-quantize: setup  ## memory, disk and time of quantizing; needs torch and a
 bench: setup  ## judging, beside llama-cpp-python and llama-server: hours; takes pip's cmake where the system has none
 	command -v cmake >/dev/null || $(BIN)/python -m pip install --quiet cmake
 	$(BIN)/python benchmarks/judge.py
+
+bench-imatrix: setup  ## what importances do for small schemes, and the time beside llama-imatrix: minutes
+	$(BIN)/python benchmarks/importance.py
+	command -v cmake >/dev/null || $(BIN)/python -m pip install --quiet cmake
+	$(BIN)/python benchmarks/importance.py --speed
 
 bench-busy: setup  ## judging beside busy processes, by number of threads: ten minutes
 	$(BIN)/python benchmarks/busy.py

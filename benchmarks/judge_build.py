@@ -120,4 +120,5 @@ def model(vocabulary: Path) -> Path:
 
 
 if __name__ == "__main__":
-    print(program("llama-server"))
+    for named in sys.argv[1:] or ["llama-server"]:
+        print(program(named))

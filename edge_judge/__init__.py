@@ -26,8 +26,9 @@ __all__ = [
     "Placement", "Progress", "ProgressListener", "ProtocolOptions", "PublishedComparison", "QuantizeSettings",
     "QuantizedModel", "RandomWeights", "ReportSettings", "RunsOptions", "Score", "ScoreRow", "Slices", "Verdict",
     "WorkEstimate", "WorkerSettings", "WrittenReport",
+    "ImatrixSettings", "MadeImatrix",
     "attribute", "cascade", "check_file", "check_lock", "choose", "compare", "compare_published", "confidence", "demo",
-    "evaluate", "export_pack", "import_pack", "judge", "jury", "list_benchmarks", "lock_sources", "models",
+    "evaluate", "export_pack", "imatrix", "import_pack", "judge", "jury", "list_benchmarks", "lock_sources", "models",
     "pull_benchmarks", "quantize", "read_pack", "report", "runs_frame", "slices", "speed", "table", "verify_benchmarks",
     "worker",
 ]  # fmt: skip
@@ -77,6 +78,7 @@ if TYPE_CHECKING:  # where each name is defined: for type checkers, editors, and
     )
     from edge_judge.workflows.demo import demo
     from edge_judge.workflows.evaluate import evaluate
+    from edge_judge.workflows.imatrix import MadeImatrix, imatrix
     from edge_judge.workflows.judge_pair import JudgedPair, judge
     from edge_judge.workflows.jury import jury
     from edge_judge.workflows.lock import LockState, ModelSource, check_lock, lock_sources
@@ -87,6 +89,7 @@ if TYPE_CHECKING:  # where each name is defined: for type checkers, editors, and
         ChooseSettings,
         ClusterOptions,
         EvaluateSettings,
+        ImatrixSettings,
         ImportSettings,
         JudgeOptions,
         LadderOptions,

@@ -177,7 +177,8 @@ class Batching:
 class Progress:
     """Verdicts and tokens of a run: done and in total. seconds: since it started or resumed.
 
-    left: remaining seconds at the rate measured so far; None before anything was measured.
+    left: remaining seconds at the rate measured so far; None before anything was measured. unit: what is counted where
+    that is no verdicts.
     """
 
     verdicts: int
@@ -186,6 +187,7 @@ class Progress:
     tokens_total: int
     seconds: float
     left: float | None = None
+    unit: str = "verdicts"
 
 
 @dataclass(frozen=True, slots=True)

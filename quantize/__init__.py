@@ -19,6 +19,7 @@ Knows nothing about judging. Each module does one thing and imports only what st
     container      the GGUF header: written with gguf, read back by our own reader
     pairs_seen     the pairs that a file was made with
     imatrix        importance matrices
+    imatrix_file   importance matrices, written
     interrupts     signals that wait while llama.cpp calls back
     adapter_config peft's adapter_config.json
     adapter        a LoRA adapter, laid on the tensors of a model

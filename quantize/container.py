@@ -75,15 +75,18 @@ def tensor_bytes(shape: tuple[int, ...], ggml_type: str) -> int:
 
 def write_header(
     path: Path,
-    architecture: str,
+    architecture: str | None,
     fields: Iterable[Field],
     tensors: Iterable[tuple[str, tuple[int, ...], str]],
 ) -> tuple[Placed, ...]:
-    """Write the header of a GGUF file, then a hole as large as the tensor data. tensors: name, shape and ggml type.
+    """Write the header of a GGUF file, then a hole as large as the tensor data. architecture: None where the file is
+    no model; tensors: name, shape and ggml type.
 
     Returns the place of each tensor. Raises PackError where a text cannot be written as UTF-8.
     """
-    writer = GGUFWriter(path, architecture)
+    writer = GGUFWriter(path, architecture or "")
+    if architecture is None:
+        writer.kv_data[0].clear()  # the gguf package always begins with the architecture
     table = [(name, shape, kind, tensor_bytes(shape, kind)) for name, shape, kind in tensors]
     try:
         for field in fields:

@@ -17,7 +17,8 @@ from quantize import pairs_seen
 from quantize.container import Header, Placed, read_header
 from quantize.errors import QuantizeError, SchemeError, short_repr
 
-_SUMS, _COUNTS = ".in_sum2", ".counts"
+SUMS, COUNTS = ".in_sum2", ".counts"
+MAKE = "edge-judge imatrix makes one, or llama-imatrix in its GGUF format"
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -53,7 +54,7 @@ def read(path: Path) -> Imatrix:
     except QuantizeError as problem:
         raise SchemeError(
             f"{path} cannot be used as an importance matrix: {problem}",
-            "edge-judge imatrix makes one, or llama-imatrix in its GGUF format",
+            MAKE,
         ) from problem
     columns = {name: _means(path, name, *pair) for name, pair in _pairs(path, header).items()}
     return Imatrix(path, columns, _chunks(path, header), pairs_seen.of_file(path))
@@ -81,19 +82,17 @@ def _pairs(path: Path, header: Header) -> dict[str, tuple[Placed, Placed]]:
     tensors = {tensor.name: tensor for tensor in header.tensors}
     pairs = {}
     for name, sums in tensors.items():
-        if not name.endswith(_SUMS):
+        if not name.endswith(SUMS):
             continue
-        base = name.removesuffix(_SUMS)
-        counts = tensors.get(base + _COUNTS)
+        base = name.removesuffix(SUMS)
+        counts = tensors.get(base + COUNTS)
         if counts is None or sums.ggml_type != "F32" or counts.ggml_type != "F32" or counts.bytes == 0:
             raise SchemeError(f"{path}: {base!r} lacks its counts, or they are not f32")
         if sums.bytes % counts.bytes:
             raise SchemeError(f"{path}: the sums and counts of {base!r} do not match")
         pairs[base] = (sums, counts)
     if not pairs:
-        raise SchemeError(
-            f"{path} holds no importances", "edge-judge imatrix makes one, or llama-imatrix in its GGUF format"
-        )
+        raise SchemeError(f"{path} holds no importances", MAKE)
     return pairs
 
 

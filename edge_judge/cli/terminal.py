@@ -127,7 +127,7 @@ class _Bar:
 
     def progress(self, now: Progress) -> None:
         left = "" if now.left is None else f"{duration(now.left)} left"
-        done = f"{now.verdicts}/{now.verdicts_total} verdicts"
+        done = f"{now.verdicts}/{now.verdicts_total} {now.unit}"
         self._bar.update(self._task, total=now.tokens_total, completed=now.tokens, done=done, left=left)
 
     def build(self, now: BuildProgress) -> None:

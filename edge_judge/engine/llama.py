@@ -7,7 +7,8 @@ Knows: llama.cpp's handles, buffers and log. Does not know: what is evaluated, c
 from __future__ import annotations
 
 import ctypes
-from collections.abc import Container, Sequence
+from collections.abc import Callable, Container, Sequence
+from contextlib import nullcontext
 from dataclasses import dataclass
 from functools import cached_property, lru_cache
 from pathlib import Path
@@ -29,6 +30,9 @@ with brief_spinning():
 
 Logits: TypeAlias = NDArray[np.float32]
 Cell: TypeAlias = tuple[int, int, Sequence[int]]  # token, position, the sequence ids that share it
+# Called with the address of a ggml tensor: first with True, whether its numbers are wanted; if so, with False once they
+# are computed, and the rest of the call is skipped if it returns False. It must not raise: C would lose the exception.
+Observer: TypeAlias = Callable[[int, bool], bool]
 
 CACHE_TYPES: dict[Cache, int] = {"f16": llama.GGML_TYPE_F16, "q8_0": llama.GGML_TYPE_Q8_0}
 SPLIT_MODES: dict[Split, int] = {
@@ -268,13 +272,19 @@ class ContextSize:
 class Context:
     """A key-value cache that sequences share, and the calls that fill it. Raises ModelError if it cannot be made.
 
-    It needs a cell more than its sequences fill, see `decode`. adapters: what is added to the model's weights. cache:
-    bytes of keys and values; work: bytes of the compute buffer and of the logits that are kept; offloaded: bytes of
-    either on devices.
+    It needs a cell more than its sequences fill, see `decode`. adapters: what is added to the model's weights;
+    observer: what sees the results of each call's operations. cache: bytes of keys and values; work: bytes of the
+    compute buffer and of the logits that are kept; offloaded: bytes of either on devices.
     """
 
     def __init__(
-        self, model: LoadedModel, size: ContextSize, cache: Cache, *, adapters: Sequence[LoadedAdapter] = ()
+        self,
+        model: LoadedModel,
+        size: ContextSize,
+        cache: Cache,
+        *,
+        adapters: Sequence[LoadedAdapter] = (),
+        observer: Observer | None = None,
     ) -> None:
         params = llama.llama_context_default_params()
         params.n_ctx, params.n_batch, params.n_ubatch = size.cells, size.batch + 1, size.micro
@@ -287,6 +297,10 @@ class Context:
         # reads twice as fast with it, and the compute buffer is half as large. A q8_0 cache needs it.
         if cache != "f16":  # f16 is llama.cpp's default
             params.type_k = params.type_v = CACHE_TYPES[cache]
+        self._callback = None  # must live as long as the context
+        if observer is not None:
+            self._callback = llama.ggml_backend_sched_eval_callback(lambda tensor, ask, _: observer(tensor, ask))
+            params.cb_eval = self._callback
         llama_log.clear()
         with interrupts_deferred():
             self._handle = llama.llama_init_from_model(model.handle, params)
@@ -345,7 +359,9 @@ class Context:
                 ids[place] = sequence
             batch.logits[index] = index in outputs
         llama_log.clear()
-        if cells and llama.llama_decode(self._handle, batch):
+        with interrupts_deferred() if self._callback else nullcontext():
+            failed = cells and llama.llama_decode(self._handle, batch)
+        if failed:
             raise ModelError(f"llama.cpp could not evaluate {len(cells)} tokens{llama_log.last_error()}")
 
     def logits(self, cell: int) -> Logits:

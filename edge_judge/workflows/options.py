@@ -209,6 +209,22 @@ class QuantizeSettings(Options):
 
 
 @dataclass(frozen=True, slots=True)
+class ImatrixSettings(Options):
+    """What an importance matrix is measured on. out: the file, None for one in the models folder; text: a file to read
+    instead of judge prompts, in chunks of `chunk` tokens; limit: pairs of each benchmark, or chunks of a text; None for
+    100 pairs, or for the whole text. process_output: the output matrix counts too; fresh: forget what an interrupted
+    call has measured.
+    """
+
+    out: Path | None = None
+    text: Path | None = None
+    limit: int | None = None
+    chunk: int = 512
+    process_output: bool = False
+    fresh: bool = False
+
+
+@dataclass(frozen=True, slots=True)
 class ImportSettings(Options):
     """benchmark: where the benchmark lies, if it is a file of one's own; fresh: replace a run that is there already;
     data: the folder of the known benchmarks' files; results: where the run goes.

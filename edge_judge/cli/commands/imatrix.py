@@ -1,0 +1,81 @@
+"""edge-judge imatrix: how much each column of a model's matrices matters to a judge."""
+
+from __future__ import annotations
+
+import shlex
+
+import click
+
+from edge_judge.cli import options, terminal
+from edge_judge.errors import UsageError
+from edge_judge.records import Limits
+from edge_judge.workflows.options import BenchmarkOptions, ImatrixSettings, JudgeOptions, ProtocolOptions
+
+HEADING = "judge"
+
+
+@click.command(
+    epilog=options.example(
+        "edge-judge imatrix pocket",
+        "edge-judge imatrix qwen1.5-7b --scheme q8_0 --benchmark llmbar-natural --limit 50",
+        "edge-judge imatrix pocket --text wiki.txt --out pocket-wiki.imatrix.gguf",
+        "edge-judge quantize pocket iq2_xs+judge --imatrix pocket-judge.imatrix.gguf",
+    )
+)
+@click.argument("model", required=False)
+@options.scheme
+@options.gguf
+@click.option(
+    "--benchmark",
+    "names",
+    multiple=True,
+    help="Make judge prompts of the pairs of a known benchmark, or of a file of your own. Repeatable.  "
+    "[default: pocket]",
+)
+@click.option("--text", type=options.FILE, help="Read this text instead, in chunks, as llama-imatrix does.")
+@click.option(
+    "--limit",
+    type=click.IntRange(min=1),
+    metavar="N",
+    help="So many pairs of each benchmark, or chunks of the text.  [default: 100 pairs, or the whole text]",
+)
+@click.option(
+    "--chunk", type=click.IntRange(min=16), default=512, show_default=True, help="With --text: tokens of a chunk."
+)
+@click.option("--process-output", is_flag=True, help="Measure the output matrix too, which is better left alone.")
+@click.option("--out", type=options.TARGET, help="Write the file here instead of the models folder.")
+@click.option("--fresh", is_flag=True, help="Begin anew, not where an earlier call was stopped.")
+@options.threads
+@options.limits
+@options.protocol
+@options.data
+@options.collected(
+    judge=JudgeOptions,
+    limits=Limits,
+    protocol=ProtocolOptions,
+    benchmarks=BenchmarkOptions,
+    settings=ImatrixSettings,
+)
+def imatrix(
+    judge: JudgeOptions,
+    limits: Limits,
+    protocol: ProtocolOptions,
+    benchmarks: BenchmarkOptions,
+    settings: ImatrixSettings,
+) -> None:
+    """Measure which columns of MODEL's matrices matter to a judge.
+
+    `edge-judge quantize --imatrix FILE` then rounds those more carefully. Judge prompts are made of pairs as `eval`
+    makes them; the file notes the pairs, so that what is quantized with it is judged on others. The same command again
+    goes on where it was stopped. Prints the file's path.
+    """
+    from edge_judge.workflows import imatrix as workflow
+
+    if judge.model is None and judge.gguf is None:
+        raise UsageError("no model is named", "say for example: edge-judge imatrix pocket")
+    made = workflow.imatrix(judge, benchmarks, protocol, settings, terminal.TerminalListener(), limits)
+    label = "judge" if settings.text is None else "text"
+    named = made.model if judge.gguf is None else "MODEL"
+    terminal.note(f"{made.tensors} tensors, measured on {made.tokens:,} tokens of {', '.join(made.datasets)}")
+    terminal.note(f"next: edge-judge quantize {named} iq2_xs+{label} --imatrix {shlex.quote(str(made.path))}")
+    click.echo(made.path)

@@ -1,0 +1,61 @@
+"""What an interrupted measurement of importance has reached, beside the file that it will write.
+
+Knows: the state's file, and what decides that it may be gone on from. Does not know: how sums are taken.
+"""
+
+from __future__ import annotations
+
+import json
+import zipfile
+from collections.abc import Mapping
+from pathlib import Path
+
+import numpy as np
+
+from edge_judge.engine.importance import Sums
+from edge_judge.errors import RunError
+from edge_judge.settings import differences
+from quantize.atomic import written_atomically
+
+ANEW = "--fresh begins anew"
+_IDENTITY, _DONE, _SQUARES, _COUNTS = "identity", "done", ":squares", ":counts"
+
+
+class ImatrixState:
+    """The sums over the first texts. identity: what decides them."""
+
+    def __init__(self, out: Path, identity: Mapping[str, object]) -> None:
+        self.path = out.with_name(f".{out.name}.state")
+        self._identity = dict(identity)
+
+    def load(self) -> tuple[int, dict[str, Sums]]:
+        """How many texts are in the sums, and the sums: none without a file. Raises RunError where it was begun with
+        another model or other texts, or is broken.
+        """
+        if not self.path.exists():
+            return 0, {}
+        try:
+            with np.load(self.path, allow_pickle=False) as arrays:
+                before = json.loads(str(arrays[_IDENTITY]))
+                names = [name.removesuffix(_SQUARES) for name in arrays.files if name.endswith(_SQUARES)]
+                sums = {name: Sums(arrays[name + _SQUARES], arrays[name + _COUNTS]) for name in names}
+                done = int(arrays[_DONE])
+        except (ValueError, KeyError, EOFError, zipfile.BadZipFile) as error:
+            raise RunError(f"{self.path}: not what an interrupted measurement leaves: {error}", ANEW) from error
+        if changed := differences(before, self._identity):
+            raise RunError(f"{self.path}: begun with other settings: {'; '.join(changed)}", ANEW)
+        return done, sums
+
+    def save(self, done: int, sums: Mapping[str, Sums]) -> None:
+        """Replace the file, completely or not at all."""
+        arrays = {
+            name + end: array
+            for name, of_tensor in sums.items()
+            for end, array in ((_SQUARES, of_tensor.squares), (_COUNTS, of_tensor.counts))
+        }
+        about = {_IDENTITY: np.array(json.dumps(self._identity)), _DONE: np.array(done)}
+        with written_atomically(self.path) as temporary, temporary.open("wb") as stream:
+            np.savez(stream, **about, **arrays)  # type: ignore[arg-type]
+
+    def remove(self) -> None:
+        self.path.unlink(missing_ok=True)
