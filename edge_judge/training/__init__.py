@@ -11,6 +11,8 @@
     state.py       all that a training needs to go on; folder.py: the files of a training
     cost.py        the time and memory of a training, measured before its first step
     trainer.py     the steps
+    session.py     all of this in its order, up to the adapter in the folder
+    devices.py     torch's devices and types
 
 Only files of this wing and of pocket/ that train import torch, and a workflow imports these when it trains.
 Does not know: where checkpoints, pairs and benchmarks come from.

@@ -7,7 +7,7 @@ shown.
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import asdict, dataclass, replace
 from importlib import import_module
 from importlib.metadata import version
@@ -18,28 +18,25 @@ from typing import TYPE_CHECKING, Any
 from edge_judge.benchmarks import custom, training_data
 from edge_judge.benchmarks.fingerprint import fingerprint
 from edge_judge.benchmarks.overlap import OverlapFinder
-from edge_judge.engine import Model, chat, memory, physical_cores
-from edge_judge.errors import DataError, ModelError, RunError, UsageError
+from edge_judge.engine import Model, chat, physical_cores
+from edge_judge.errors import DataError, RunError, UsageError
 from edge_judge.protocols import prompts
 from edge_judge.protocols.protocol import Protocol
 from edge_judge.records import CurvePoint, Judge, ProgressListener, TrainingPair
-from edge_judge.report import training_curve
-from edge_judge.report.formatting import duration, short_size
 from edge_judge.training.folder import TrainingFolder
 from edge_judge.training.recipe import Recipe
-from edge_judge.training.split import Split, split
+from edge_judge.training.split import split
 from edge_judge.version import __version__
 from edge_judge.workflows.data import load_here
 from edge_judge.workflows.judges import chat_template_of
 from edge_judge.workflows.options import BenchmarkOptions, ProtocolOptions, TrainSettings
 from edge_judge.workflows.protocol import protocol_for
+from quantize import digest
 
 if TYPE_CHECKING:
-    from edge_judge.training.examples import Example, Examples
     from edge_judge.workflows.train_model import TrainableModel
 
 NEEDED = ("torch", "peft", "safetensors")
-BYTES = {"float32": 4, "bfloat16": 2}
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,98 +87,20 @@ def train(
     recipe = _resolved(recipe, out, fresh=settings.fresh)
     parts = split(data.pairs, recipe.validation, recipe.seed)
     with TemporaryDirectory(prefix="edge-judge-") as temporary:
+        from edge_judge.training.session import Trainable, Training
         from edge_judge.workflows.train_model import open_model
 
         opened = open_model(model, Path(temporary), listener)
-        template = settings.chat_template or chat_template_of(model)
-        with Model(opened.vocabulary, chat=chat.named(template) if template else None, vocab_only=True) as vocabulary:
+        named = settings.chat_template or chat_template_of(model)
+        template = chat.named(named) if named else None
+        with Model(opened.vocabulary, chat=template, vocab_only=True) as vocabulary:
             asked = _protocol(opened.name, protocol, data)
             deciding = _deciding(opened, data, asked, recipe, template)
             with TrainingFolder.opened(out, deciding, fresh=settings.fresh) as folder:
                 if not folder.complete:
-                    _Training(opened, vocabulary, asked, recipe, folder, listener).run(parts, data)
+                    trainable = Trainable(opened.name, opened.shape, opened.read, vocabulary)
+                    Training(trainable, asked, recipe, folder, listener).run(parts, data.overlapping)
                 return _result(opened.name, folder)
-
-
-@dataclass(frozen=True, slots=True)
-class _Training:
-    model: TrainableModel
-    vocabulary: Model
-    protocol: Protocol
-    recipe: Recipe
-    folder: TrainingFolder
-    listener: ProgressListener
-
-    def run(self, parts: Split, data: _Data) -> None:
-        from edge_judge.training import adapter, cost, trainer
-        from edge_judge.training.batches import Batches
-        from edge_judge.training.measuring import Validation
-
-        learned, kept = self._examples(parts)
-        recipe = self.recipe
-        with trainer.reproducible(recipe.threads or 1):
-            network = self._network()
-            parameters = adapter.add(network, recipe)
-            batches = Batches(learned, recipe)
-            validation = Validation(self.vocabulary, self.protocol, kept, recipe.at_once)
-            measured = cost.measured(network, batches, validation, recipe.checks * recipe.epochs + 1)
-            trained = sum(parameter.numel() for parameter in parameters.values())
-            self.listener.note(
-                f"{batches.steps} steps, {measured.tokens:,} tokens to read, {trained:,} of {self.model.parameters:,} "
-                f"parameters trained: at most about {duration(measured.seconds)} and {short_size(measured.memory)} of "
-                "memory, by a step measured now"
-            )
-            title = f"{self.model.name} tuned under {self.protocol.grammar.name}"
-            with self.listener.task(title):
-                done = trainer.Trainer(network, parameters, batches, validation, recipe, self.folder).train(
-                    self.listener,
-                    lambda curve: self.folder.write_curve(curve, training_curve.build(curve, batches.steps, title)),
-                )
-        result = {
-            "best": asdict(done.best),
-            "steps": done.steps,
-            "planned": done.planned,
-            "pairs": len(parts.learned),
-            "validation": len(parts.validation),
-            "overlapping": dict(data.overlapping),
-            "curve": [asdict(point) for point in done.curve],
-        }
-        seen = [fingerprint(pair.pair) for pair in (*parts.learned, *parts.validation)]
-        config = adapter.config_json(network, recipe, self.model.name)
-        self.folder.finish(config, adapter.weights_file(done.weights), seen, result)
-
-    def _examples(self, parts: Split) -> tuple[Sequence[Example], Sequence[Example]]:
-        from edge_judge.training.examples import ExampleMaker
-
-        maker = ExampleMaker(self.vocabulary, self.protocol, self.recipe.longest)
-        learned, kept = maker.make(parts.learned), maker.make(parts.validation)
-        self.listener.note(
-            f"{len(parts.learned):,} pairs to learn ({len(learned.examples):,} examples, both orders), "
-            f"{len(parts.validation):,} kept back ({len(kept.examples):,} examples)"
-        )
-        for line in _remarks(learned, kept, self.protocol):
-            self.listener.note(line)
-        return learned.examples, kept.examples
-
-    def _network(self) -> Any:
-        import torch
-
-        from edge_judge.training.network import Network
-
-        recipe = self.recipe
-        needed, there = self.model.parameters * BYTES[recipe.dtype], memory.available()
-        if recipe.device == "cpu" and needed > there:
-            raise ModelError(
-                f"{self.model.name}: {short_size(needed)} of weights in {recipe.dtype}, {short_size(there)} of memory",
-                "--dtype bfloat16 takes half, --device cuda another memory; or train a smaller model",
-            )
-        return Network(
-            self.model.shape,
-            self.model.read,
-            dtype=getattr(torch, recipe.dtype),
-            device=recipe.device,
-            checkpointing=recipe.checkpointing,
-        )
 
 
 def _check_installed() -> None:
@@ -213,18 +132,12 @@ def _load(settings: TrainSettings, listener: ProgressListener) -> _Data:
 
 def _resolved(recipe: Recipe, out: Path, *, fresh: bool) -> Recipe:
     """The recipe with device and threads of this machine, or those of the training that goes on in the folder."""
-    import torch
+    from edge_judge.training.devices import usable
 
     begun = None if fresh else TrainingFolder(out).content()
     held = begun["settings"].get("threads") if begun else None
     threads = recipe.threads or (held if isinstance(held, int) else None) or physical_cores()
-    device = ("cuda" if torch.cuda.is_available() else "cpu") if recipe.device == "auto" else recipe.device
-    try:
-        torch.empty(1, device=device)
-    except (RuntimeError, AssertionError) as error:
-        hint = "say cpu, or cuda where there is a GPU"
-        raise UsageError(f"--device {device}: torch cannot use it here", hint) from error
-    return replace(recipe, device=device, threads=threads)
+    return replace(recipe, device=usable(recipe.device), threads=threads)
 
 
 def _protocol(name: str, options: ProtocolOptions, data: _Data) -> Protocol:
@@ -248,7 +161,8 @@ def _deciding(
         "grammar_sha256": grammar.sha256,
         "prompt": grammar.prompt,
         "prompt_sha256": None if grammar.trained_in else prompts.sha256(prompts.source(grammar.prompt)),
-        "chat_template": template,
+        "vocabulary_sha256": digest.sha256(model.vocabulary),
+        "chat_template_sha256": template and prompts.sha256(template),
         "ties": protocol.ties,
         "criteria": list(protocol.criteria),
         "reasoning": protocol.written,
@@ -258,22 +172,6 @@ def _deciding(
         "peft": version("peft"),
         "edge_judge": __version__,
     }
-
-
-def _remarks(learned: Examples, kept: Examples, protocol: Protocol) -> list[str]:
-    too_long, without = learned.too_long + kept.too_long, learned.without_reasons + kept.without_reasons
-    lengthy = learned.lengthy + kept.lengthy
-    lines = []
-    if too_long:
-        lines.append(f"{too_long} examples left out: longer than the model's context, or than --longest")
-    if without:
-        lines.append(f"{without} examples left out: no reasons, or none that name their answers by {{a}} and {{b}}")
-    if lengthy:
-        lines.append(
-            f"{lengthy} replies are longer than the {protocol.limit} tokens that eval lets a judge write: "
-            "eval --reasoning allows more"
-        )
-    return lines
 
 
 def _result(model: str, folder: TrainingFolder) -> TrainedJudge:
