@@ -53,6 +53,7 @@ def seconds(_: click.Context, option: click.Option, value: str | None) -> float 
 @click.option("--budget", metavar="TIME", callback=seconds, help="Judge no longer than this: 2h, 30min, 90s.")
 @click.option("--max-pairs", type=click.IntRange(min=1), help="Judge no more pairs than this with each scheme.")
 @click.option("--seed", type=click.IntRange(min=0), default=0, show_default=True, help="Of the order of the pairs.")
+@options.seen
 @options.coordinator
 @options.data
 @options.results
