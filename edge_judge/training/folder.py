@@ -54,17 +54,23 @@ class TrainingFolder:
             folder._begin(settings, fresh)
             yield folder
         finally:
+            if not any((path / name).exists() for name in (STATE, *ADAPTER)):  # nothing was reached
+                (path / SETTINGS).unlink(missing_ok=True)
             (path / ".lock").unlink(missing_ok=True)  # while it is held: later it may be another's
+            if not any(path.iterdir()):
+                path.rmdir()
             lock.release()
 
     def _begin(self, settings: Mapping[str, Any], fresh: bool) -> None:
-        content = self.content()
+        content = None if fresh else self.content()
         if content is None and not fresh and any((self.path / name).exists() for name in ADAPTER):
             raise RunError(f"{self.path} holds an adapter that no training here made", "--out takes another folder")
         if fresh:
             for name in FILES:
                 (self.path / name).unlink(missing_ok=True)
-        elif content is not None:
+        for left in self.path.glob(".*.[0-9]*"):  # what a kill cut short, see `write_whole`
+            left.unlink()
+        if content is not None:
             if differing := differences(content["settings"], settings):
                 raise RunError(f"{self.path} holds a training under other settings: {'; '.join(differing)}", ANEW)
             return
