@@ -6,14 +6,19 @@ import json
 import subprocess
 import sys
 from pathlib import Path
+from typing import Any
 
 import pytest
 from conftest import Edge, fails
 from training_data import AUTOJ_MESSAGE, autoj_rows, merged_checkpoint, pair_rows, tiny_checkpoint, write_lines
 
 from edge_judge.benchmarks.fingerprint import fingerprint
+from edge_judge.errors import DataError, EdgeJudgeError, UsageError
 from edge_judge.pocket import PAIRS
 from edge_judge.records import Pair
+from edge_judge.training.recipe import Recipe
+from edge_judge.workflows.options import ProtocolOptions, TrainSettings
+from edge_judge.workflows.train import train
 from quantize import pairs_seen
 
 TESTS = Path(__file__).parent
@@ -104,17 +109,29 @@ def test_without_torch_or_peft_the_error_says_what_to_install(tmp_path: Path) ->
 
 
 @pytest.mark.parametrize(
-    ("arguments", "code", "words"),
+    ("options", "wrong", "words"),
     [
-        (("--grammar", "pointwise"), 2, "rates answers one by one"),
-        (("--format", "auto-j"), 1, "pairs.jsonl:1: no column 'usrmsg'"),
-        (("--device", "nowhere"), 2, "--device nowhere"),
-        (("--rate", "nan"), 2, "rate is nan"),
+        ({"protocol": ProtocolOptions("pointwise")}, UsageError, "--grammar pointwise rates answers one by one"),
+        ({"format": "auto-j"}, DataError, "pairs.jsonl:1: no column 'usrmsg'"),
+        ({"recipe": Recipe(device="nowhere")}, UsageError, "--device nowhere: torch cannot use it here"),
+        ({"recipe": Recipe(longest=20)}, DataError, "are longer than 20 tokens"),
     ],
 )
 def test_what_cannot_be_trained_is_one_error_and_leaves_no_folder(
-    needs_torch: None, edge: Edge, tmp_path: Path, arguments: tuple[str, ...], code: int, words: str
+    needs_torch: None, tmp_path: Path, options: dict[str, Any], wrong: type[EdgeJudgeError], words: str
 ) -> None:
-    write_lines(tmp_path / "pairs.jsonl", pair_rows(6))
-    fails(edge("train", "pocket", "--data", "pairs.jsonl", "--out", "tuned", *arguments), code, words)
-    assert not (tmp_path / "tuned").exists()
+    path, out = write_lines(tmp_path / "pairs.jsonl", pair_rows(6)), tmp_path / "tuned"
+    settings = TrainSettings((path,), options.pop("format", None), out, data=tmp_path)
+    with pytest.raises(wrong, match=words):
+        train("pocket", settings, **options)
+    assert not out.exists()
+
+
+def test_a_training_ends_where_the_loss_no_longer_falls_and_keeps_the_best(needs_torch: None, tmp_path: Path) -> None:
+    path, tiny = write_lines(tmp_path / "pairs.jsonl", pair_rows(30)), tiny_checkpoint(tmp_path / "tiny")
+    recipe = Recipe(rank=4, rate=30.0, epochs=9, checks=1, patience=2, validation=0.3, device="cpu", threads=1)
+    made = train(str(tiny), TrainSettings((path,), out=tmp_path / "tuned", data=tmp_path), recipe=recipe)
+    losses = [point.loss for point in made.curve]
+    assert made.steps < made.planned and made.best.loss == min(losses)
+    assert losses.index(min(losses)) == len(losses) - 3
+    assert json.loads((tmp_path / "tuned" / "training.json").read_text("utf-8"))["result"]["steps"] == made.steps
