@@ -18,7 +18,7 @@ ANEW := --no-cache-dir --force-reinstall --no-binary llama-cpp-python
 endif
 endif
 
-.PHONY: setup demo test test-slow test-offload test-matrix fuzz validate bench bench-busy bench-imatrix bench-quantize bench-choose bench-memory bench-page bench-remote chaos scale check fix train pairs clean
+.PHONY: setup demo test test-slow test-offload test-matrix fuzz validate bench bench-busy bench-imatrix bench-quantize bench-choose bench-memory bench-page bench-remote bench-train chaos scale check fix train pairs clean
 
 setup: $(READY)
 
@@ -82,6 +82,10 @@ bench-page: setup  ## how long a page of 14,000 verdicts takes to open; needs ch
 bench-remote: setup  ## verdicts from an endpoint, beside plain clients; builds llama-server, minutes
 	command -v cmake >/dev/null || $(BIN)/python -m pip install --quiet cmake
 	$(BIN)/python benchmarks/remote.py
+
+bench-train: setup  ## what training brings: a new family of tasks learned, measured before and after; needs torch and peft
+	$(BIN)/python -m pip install --quiet --editable '.[train]'
+	$(BIN)/python benchmarks/training.py
 
 chaos: setup  ## workers and coordinators of a cluster killed and suspended at random: the same score; minutes
 	$(BIN)/python tests/chaos.py

@@ -24,13 +24,13 @@ __all__ = [
     "JudgeOptions", "JudgedPair", "Jury", "KnownBenchmark", "KnownModel", "LadderDecision", "LadderOptions",
     "Leaderboard", "Limits", "LockState", "MeasuredSpeed", "MemoryLimitError", "ModelSource", "Noise", "Pack", "Pair",
     "Placement", "Progress", "ProgressListener", "ProtocolOptions", "PublishedComparison", "QuantizeSettings",
-    "QuantizedModel", "RandomWeights", "ReportSettings", "RunsOptions", "Score", "ScoreRow", "Slices", "Verdict",
-    "WorkEstimate", "WorkerSettings", "WrittenReport",
-    "ImatrixSettings", "MadeImatrix",
+    "ImatrixSettings", "MadeImatrix", "QuantizedModel", "RandomWeights", "Recipe", "ReportSettings", "RunsOptions",
+    "Score", "ScoreRow", "Slices", "TrainSettings", "TrainedJudge", "Verdict", "WorkEstimate", "WorkerSettings",
+    "WrittenReport",
     "attribute", "cascade", "check_file", "check_lock", "choose", "compare", "compare_published", "confidence", "demo",
     "evaluate", "export_pack", "imatrix", "import_pack", "judge", "jury", "list_benchmarks", "lock_sources", "models",
-    "pull_benchmarks", "quantize", "read_pack", "report", "runs_frame", "slices", "speed", "table", "verify_benchmarks",
-    "worker",
+    "pull_benchmarks", "quantize", "read_pack", "report", "runs_frame", "slices", "speed", "table", "train",
+    "verify_benchmarks", "worker",
 ]  # fmt: skip
 
 if TYPE_CHECKING:  # where each name is defined: for type checkers, editors, and `_modules`
@@ -63,6 +63,7 @@ if TYPE_CHECKING:  # where each name is defined: for type checkers, editors, and
     from edge_judge.report.selective import Confident
     from edge_judge.runs.frame import runs_frame
     from edge_judge.runs.packs import Pack
+    from edge_judge.training.recipe import Recipe
     from edge_judge.workflows.attribute import AttributionChain, attribute
     from edge_judge.workflows.build import QuantizedModel, quantize
     from edge_judge.workflows.cascade import cascade
@@ -98,6 +99,7 @@ if TYPE_CHECKING:  # where each name is defined: for type checkers, editors, and
         RandomWeights,
         ReportSettings,
         RunsOptions,
+        TrainSettings,
         WorkerSettings,
     )
     from edge_judge.workflows.packs import ExportedPack, export_pack, import_pack, read_pack
@@ -106,6 +108,7 @@ if TYPE_CHECKING:  # where each name is defined: for type checkers, editors, and
     from edge_judge.workflows.slices import slices
     from edge_judge.workflows.speed import BenchmarkTime, MeasuredSpeed, speed
     from edge_judge.workflows.table import table
+    from edge_judge.workflows.train import TrainedJudge, train
 
 
 def __getattr__(name: str) -> Any:

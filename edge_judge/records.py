@@ -64,6 +64,42 @@ class Pair:
 
 
 @dataclass(frozen=True, slots=True)
+class TrainingPair:
+    """A labelled pair that a judge learns from.
+
+    reasons: why the label is right, None if the data does not say. In them {a} and {b} stand for the names of the
+    answers, which depend on the prompt and on the order shown.
+    """
+
+    pair: Pair
+    reasons: str | None = None
+
+    @property
+    def label(self) -> Label:
+        return self.pair.labels[0]
+
+
+@dataclass(frozen=True, slots=True)
+class CurvePoint:
+    """A measurement during training, after `step` steps.
+
+    training_loss: nats a token, the mean since the point before, None at the first; loss: the same on the validation
+    pairs; right: of `verdicts` validation verdicts; seconds: of training and measuring so far, over all sittings.
+    """
+
+    step: int
+    training_loss: float | None
+    loss: float
+    right: int
+    verdicts: int
+    seconds: float
+
+    @property
+    def accuracy(self) -> float:
+        return self.right / self.verdicts
+
+
+@dataclass(frozen=True, slots=True)
 class Benchmark:
     """Pairs with a name. sha256: of the published file, or of the user's file; ties: whether a tie is a legal label."""
 
@@ -351,6 +387,16 @@ class BuildProgress:
     bytes_total: int
 
 
+@dataclass(frozen=True, slots=True)
+class TrainingProgress:
+    """How far a training is. loss: nats a token in the last step; left: remaining seconds at the rate so far."""
+
+    step: int
+    steps: int
+    loss: float
+    left: float
+
+
 class ProgressListener:
     """Follows the progress of work. Every method does nothing; override those of interest."""
 
@@ -368,6 +414,9 @@ class ProgressListener:
 
     def build(self, progress: BuildProgress) -> None:
         """Called after each tensor of a GGUF that is being built."""
+
+    def training(self, progress: TrainingProgress) -> None:
+        """Called after each step of a training."""
 
     def note(self, text: str) -> None:
         """Called with a message that is no error: a benchmark was left out, a run cannot be compared."""

@@ -18,6 +18,7 @@ FLOORS = [
     {"protocols", "engine", "metrics"},
     {"judging", "analysis", "pocket"},
     {"benchmarks", "runs", "report"},
+    {"training"},
     {"workflows"},
     {"cli"},
     {"__main__"},
@@ -30,7 +31,9 @@ HOMES = {
     "click": {"edge_judge/cli/**/*.py"},
     "rich": {"edge_judge/cli/**/*.py", "edge_judge/report/**/*.py"},
     "llama_cpp": {"edge_judge/engine/llama.py", "quantize/schemes.py", "quantize/pack.py"},
-    "torch": {f"edge_judge/pocket/{name}.py" for name in ("train", "examples", "network")},
+    "torch": {f"edge_judge/pocket/{name}.py" for name in ("train", "examples", "network")}
+    | {"edge_judge/training/*.py"},
+    "peft": {"edge_judge/training/adapter.py"},
     "httpx2": {"edge_judge/engine/endpoint.py"},
     "outlines": {"edge_judge/engine/json_guide.py"},
     "outlines_core": {"edge_judge/engine/json_guide.py"},

@@ -37,16 +37,23 @@ _Converted = TypeVar("_Converted")
 
 def read(file: File, name: str) -> Iterator[Pair]:
     """The pairs of a file. name: the beginning of the ids of rows that have none. Raises DataError."""
+    return read_with(file, name, lambda _, pair: pair)
+
+
+def read_with(
+    file: File, name: str, convert: Callable[[FileRow, Pair], _Converted], more: Sequence[str] = ()
+) -> Iterator[_Converted]:
+    """What `convert` makes of each row and its pair. more: columns that it reads, beside those of a pair."""
     places: dict[str, str] = {}
 
-    def unique_pair(number: int, row: FileRow) -> Pair:
+    def converted(number: int, row: FileRow) -> _Converted:
         pair = _pair(row, default_id=f"{name}/{number:04d}")
         if pair.id in places:
             raise DataError(f"{row.place}: id '{pair.id}' occurs twice, first at {places[pair.id]}")
         places[pair.id] = row.place
-        return pair
+        return convert(row, pair)
 
-    return convert_rows(file, COLUMNS, unique_pair)
+    return convert_rows(file, (*COLUMNS, *more), converted)
 
 
 def convert_rows(

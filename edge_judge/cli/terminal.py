@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from edge_judge.records import BuildProgress, Offloaded, Progress, ProgressListener, WorkEstimate
+from edge_judge.records import BuildProgress, Offloaded, Progress, ProgressListener, TrainingProgress, WorkEstimate
 from edge_judge.report.formatting import duration, short_size
 
 if TYPE_CHECKING:
@@ -96,6 +96,10 @@ class TerminalListener(ProgressListener):
         if isinstance(self._shown, _Bar):
             self._shown.build(progress)
 
+    def training(self, progress: TrainingProgress) -> None:
+        if isinstance(self._shown, _Bar):
+            self._shown.training(progress)
+
 
 class BlockListener(TerminalListener):
     """For work in many short blocks: on a terminal each is announced, since with a large model one takes minutes."""
@@ -138,6 +142,10 @@ class _Bar:
         self._bar.update(
             self._task, total=now.bytes_total, completed=now.bytes, description=title, done=done, left=left
         )
+
+    def training(self, now: TrainingProgress) -> None:
+        done, left = f"{now.step}/{now.steps} steps, loss {now.loss:.3f}", f"{duration(now.left)} left"
+        self._bar.update(self._task, total=now.steps, completed=now.step, done=done, left=left)
 
     def close(self) -> None:
         self._bar.stop()

@@ -61,7 +61,7 @@ class Model:
         self.weights, self._in_ram = llama_log.buffer_bytes("model"), llama_log.weights_in_ram()
         self.offloaded = llama_log.buffer_bytes("model", offloaded=True)  # bytes of the weights on devices
         self.vocabulary = self.loaded.vocabulary
-        self.trained_context = self.loaded.trained_context
+        self.trained_context = self.loaded.trained_context or self._stated_context()
         self._template = chat
         self.adapters: tuple[llama.LoadedAdapter, ...] = ()
 
@@ -84,6 +84,10 @@ class Model:
 
     def close(self) -> None:
         self.loaded.close()
+
+    def _stated_context(self) -> int:
+        """The context that the file's metadata states: llama.cpp does not read it where it loads no weights."""
+        return int(self.metadata(f"{self.metadata('general.architecture')}.context_length") or 0)
 
     @property
     def process(self) -> int:

@@ -70,7 +70,7 @@ def find_judge(options: JudgeOptions, engine: RemoteEngine | None = None) -> Jud
     model = options.model or POCKET
     if options.gguf is not None:
         return with_chat_template(_judge_of_file(options.gguf, options.scheme), options.chat_template)
-    return with_chat_template(_built_judge(model, options.scheme), options.chat_template or _chat_template_of(model))
+    return with_chat_template(_built_judge(model, options.scheme), options.chat_template or chat_template_of(model))
 
 
 def with_chat_template(judge: Judge, template: str | None) -> Judge:
@@ -104,5 +104,6 @@ def _built_judge(model: str, scheme: str | None) -> Judge:
     return Judge(model, canonical, models_folder() / record.file, record.sha256, record.source or model)
 
 
-def _chat_template_of(model: str) -> str | None:
+def chat_template_of(model: str) -> str | None:
+    """The name of the chat template that a known model is asked with instead of its own; None for its own."""
     return next((entry.chat for entry in lock.read().models if entry.name == model), None)

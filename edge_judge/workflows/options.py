@@ -246,3 +246,20 @@ class RandomWeights(Options):
     shape: str | None = None
     vocab: Path | None = None
     keep: Path | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class TrainSettings(Options):
+    """What a judge learns from, and where the adapter goes.
+
+    files: of labelled pairs; format: theirs, None to tell it by each file's first row; out: the folder of the training,
+    None for tuned/MODEL; fresh: begin anew; data: the folder of the benchmarks whose pairs are not learned;
+    chat_template: as in `JudgeOptions`.
+    """
+
+    files: tuple[Path, ...] = ()
+    format: str | None = None
+    out: Path | None = None
+    fresh: bool = False
+    data: Path | None = None
+    chat_template: str | None = None

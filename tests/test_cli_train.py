@@ -1,0 +1,137 @@
+"""edge-judge train: from a file of pairs to an adapter that judges, in one sitting or several."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+from conftest import Edge, fails
+from training_data import AUTOJ_MESSAGE, autoj_rows, merged_checkpoint, pair_rows, tiny_checkpoint, write_lines
+
+from edge_judge.benchmarks.fingerprint import fingerprint
+from edge_judge.errors import DataError, EdgeJudgeError, UsageError
+from edge_judge.pocket import PAIRS
+from edge_judge.records import Pair
+from edge_judge.training.recipe import Recipe
+from edge_judge.workflows.options import ProtocolOptions, TrainSettings
+from edge_judge.workflows.train import train
+from quantize import pairs_seen
+
+TESTS = Path(__file__).parent
+QUICK = ("--rank", 4, "--epochs", 1, "--checks", 1, "--threads", 1, "--device", "cpu", "--validation", 0.2)
+
+
+@pytest.fixture
+def needs_torch() -> None:
+    pytest.importorskip("torch", reason="training needs torch: pip install '.[train]'")
+    pytest.importorskip("peft", reason="training needs peft: pip install '.[train]'")
+
+
+def test_killed_at_five_moments_a_training_ends_with_the_same_bytes(needs_torch: None, tmp_path: Path) -> None:
+    """Killed after steps, and while files are written, then gone on with each time."""
+    driver = [sys.executable, str(TESTS / "training_sittings.py"), str(tmp_path)]
+    done = subprocess.run(driver, capture_output=True, encoding="utf-8")
+    assert done.returncode == 0, done.stderr
+    whole, killed = tmp_path / "whole", tmp_path / "killed"
+    for name in ("adapter_model.safetensors", "adapter_config.json", "pairs_seen.txt"):
+        assert (killed / name).read_bytes() == (whole / name).read_bytes(), name
+    curves = [
+        [{**json.loads(line), "seconds": 0} for line in (folder / "curve.jsonl").read_text("utf-8").splitlines()]
+        for folder in (whole, killed)
+    ]
+    assert curves[0] == curves[1] and len(curves[0]) == 7
+    assert curves[0][-1]["loss"] < curves[0][0]["loss"]
+    assert not (killed / ".state").exists()
+
+
+def test_a_file_in_autojs_format_goes_from_reading_to_an_adapter_that_judges(
+    needs_torch: None, edge: Edge, tmp_path: Path
+) -> None:
+    known = json.loads(PAIRS.read_text(encoding="utf-8").splitlines()[0])
+    rows = autoj_rows(24)
+    rows[0]["usrmsg"] = AUTOJ_MESSAGE.format(query=known["question"].upper(), first="x", second="y")
+    write_lines(tmp_path / "autoj.jsonl", rows)
+    tiny_checkpoint(tmp_path / "tiny")
+    done = edge("train", "tiny", "--data", "autoj.jsonl", "--grammar", "pairwise-cot", "--out", "tuned", *QUICK)
+    assert done.returncode == 0, done.stderr
+    assert done.stdout == "tuned\n"
+    assert "1 of 24 pairs left out: pocket has them" in done.stderr
+    assert "next: edge-judge quantize tiny q4_k_m+tuned --adapter tuned" in done.stderr
+    assert "by a step measured now" in done.stderr
+    assert len(pairs_seen.of_folder(tmp_path / "tuned")) == 23
+    page = (tmp_path / "tuned" / "curve.html").read_text(encoding="utf-8")
+    assert page.count("<svg") == 2 and "tiny tuned under pairwise-cot" in page
+    merged_checkpoint(tmp_path / "tiny", tmp_path / "tuned", tmp_path / "merged")
+    assert edge("quantize", "merged", "f16", "--out", "merged.gguf").returncode == 0
+    judged = edge("eval", "--gguf", "merged.gguf", "--limit", 2, "--json")
+    assert json.loads(judged.stdout)[0]["verdicts"] == 4
+
+
+def test_the_same_command_again_answers_at_once_and_other_settings_are_refused_by_name(
+    needs_torch: None, edge: Edge, tmp_path: Path
+) -> None:
+    write_lines(tmp_path / "pairs.jsonl", pair_rows(12))
+    tiny_checkpoint(tmp_path / "tiny")
+    command = ("train", "tiny", "--data", "pairs.jsonl", "--out", "tuned", *QUICK)
+    first = json.loads(edge(*command, "--json").stdout)
+    adapter = tmp_path / "tuned" / "adapter_model.safetensors"
+    made = adapter.stat().st_mtime_ns
+    assert json.loads(edge(*command, "--json").stdout) == first and adapter.stat().st_mtime_ns == made
+    assert (first["pairs"] + first["validation"], first["steps"]) == (12, first["planned"])
+    seen = pairs_seen.of_folder(tmp_path / "tuned")
+    rows = pair_rows(12)
+    texts = [Pair("", str(row["question"]), str(row["a"]), str(row["b"])) for row in rows]
+    assert seen == {fingerprint(pair) for pair in texts}
+    fails(edge(*command, "--rate", 0.1), 1, "rate was 0.0002, is 0.1", "--fresh")
+    write_lines(tmp_path / "pairs.jsonl", pair_rows(11))
+    fails(edge(*command), 1, "data_sha256 was")
+    assert edge(*command, "--fresh").returncode == 0
+
+
+def test_without_torch_or_peft_the_error_says_what_to_install(tmp_path: Path) -> None:
+    path = write_lines(tmp_path / "pairs.jsonl", pair_rows(2))
+    for missing in ("torch", "peft"):
+        given = ["train", "pocket", "--data", str(path), "--out", str(tmp_path / "tuned")]
+        others = [name for name in ("torch", "peft", "safetensors") if name != missing]
+        program = (
+            "import sys, types\n"
+            f"for name in {others}: sys.modules[name] = types.ModuleType(name)\n"
+            f"sys.modules[{missing!r}] = None\n"
+            f"from edge_judge.cli import main\nmain({given})"
+        )
+        done = subprocess.run([sys.executable, "-c", program], capture_output=True, encoding="utf-8", cwd=tmp_path)
+        fails(done, 2, f"training needs {missing}, which is not installed", "pip install 'edge-judge[train]'")
+    assert [path.name for path in tmp_path.iterdir()] == ["pairs.jsonl"]
+
+
+@pytest.mark.parametrize(
+    ("options", "wrong", "words"),
+    [
+        ({"protocol": ProtocolOptions("pointwise")}, UsageError, "--grammar pointwise rates answers one by one"),
+        ({"format": "auto-j"}, DataError, "pairs.jsonl:1: no column 'usrmsg'"),
+        ({"recipe": Recipe(device="nowhere")}, UsageError, "--device nowhere: torch cannot use it here"),
+        ({"recipe": Recipe(longest=20)}, DataError, "are longer than 20 tokens"),
+    ],
+)
+def test_what_cannot_be_trained_is_one_error_and_leaves_no_folder(
+    needs_torch: None, tmp_path: Path, options: dict[str, Any], wrong: type[EdgeJudgeError], words: str
+) -> None:
+    path, out = write_lines(tmp_path / "pairs.jsonl", pair_rows(6)), tmp_path / "tuned"
+    settings = TrainSettings((path,), options.pop("format", None), out, data=tmp_path)
+    with pytest.raises(wrong, match=words):
+        train("pocket", settings, **options)
+    assert not out.exists()
+
+
+def test_a_training_ends_where_the_loss_no_longer_falls_and_keeps_the_best(needs_torch: None, tmp_path: Path) -> None:
+    path, tiny = write_lines(tmp_path / "pairs.jsonl", pair_rows(30)), tiny_checkpoint(tmp_path / "tiny")
+    recipe = Recipe(rank=4, rate=30.0, epochs=9, checks=1, patience=2, validation=0.3, device="cpu", threads=1)
+    made = train(str(tiny), TrainSettings((path,), out=tmp_path / "tuned", data=tmp_path), recipe=recipe)
+    losses = [point.loss for point in made.curve]
+    assert made.steps < made.planned and made.best.loss == min(losses)
+    assert losses.index(min(losses)) == len(losses) - 3
+    assert json.loads((tmp_path / "tuned" / "training.json").read_text("utf-8"))["result"]["steps"] == made.steps
