@@ -131,6 +131,11 @@ class HubSource:
         self.name, self._hub, self._model = model.name, hub, model
         self._repo, self._commit = model.repo, model.commit
 
+    @property
+    def pin(self) -> str:
+        """The repository at its commit."""
+        return f"{self._repo}@{self._commit}"
+
     @cached_property
     def _listing(self) -> Mapping[str, RemoteFile]:
         return self._hub.listing(self._repo, self._commit, self._model.acceptance)

@@ -13,15 +13,15 @@ from pathlib import Path
 from edge_judge.errors import ModelError, UsageError
 from edge_judge.records import BuildProgress, ProgressListener
 from edge_judge.version import __version__
-from edge_judge.workflows.model_files import SHIPPED, built_schemes, checkpoint_source, models_folder
+from edge_judge.workflows.checkpoints import find_source, origin, shipped_source
+from edge_judge.workflows.model_files import built_schemes, models_folder
 from edge_judge.workflows.options import QuantizeSettings
 from quantize import adapter_gguf, build, lock, ready, schemes
 from quantize.adapter_gguf import AdapterOptions
 from quantize.build import BuildOptions, Built
 from quantize.lock import BuiltFile, LockedModel
-from quantize.metadata import Provenance
 from quantize.progress import Progress
-from quantize.source import FolderSource, Hub, HubSource, Source, describe
+from quantize.source import FolderSource, Hub, HubSource
 
 TOOL = f"edge-judge {__version__}"
 
@@ -94,24 +94,11 @@ def _write_adapter(model: str, scheme: str | None, folder: Path, out: Path | Non
         raise UsageError(
             f"an adapter cannot be written as {scheme}", f"--adapter-only writes {' or '.join(adapter_gguf.KINDS)}"
         )
-    source = _source(model)
+    source = find_source(model)
     path = out or models_folder() / source.name / f"{source.name}+{folder.resolve().name}.gguf"
     path.parent.mkdir(parents=True, exist_ok=True)
     built = adapter_gguf.write(source, folder, AdapterOptions(path, kind, TOOL))
     return QuantizedModel(source.name, built.scheme, path, built.sha256, built.bytes)
-
-
-def _source(model: str) -> Source:
-    """The checkpoint that a model's name means."""
-    if Path(model).is_dir():
-        return FolderSource(Path(model), Path(model).resolve().name)
-    models = lock.read()
-    if model.count("/") == 1 and model not in {locked.name for locked in models.models}:
-        return HubSource(Hub(), describe(Hub(), model))
-    locked = models.model(model)
-    if locked.local is not None:
-        return FolderSource(SHIPPED[locked.local], model)
-    return HubSource(Hub(), locked)
 
 
 def build_shipped(model: LockedModel, scheme: str) -> BuiltFile:
@@ -126,9 +113,9 @@ def build_shipped(model: LockedModel, scheme: str) -> BuiltFile:
     if schemes.label(scheme):
         raise ModelError(
             f"{model.name} {scheme} is not built on this machine",
-            f"edge-judge quantize {model.name} {scheme} --imatrix FILE builds it",
+            f"edge-judge quantize {model.name} {scheme} --imatrix FILE, or --adapter FOLDER, builds it",
         )
-    return _build_folder(SHIPPED[model.local], model.name, scheme, BuildOptions(), model.license)
+    return _build_from(shipped_source(model, model.local), scheme, BuildOptions())
 
 
 def build_callback(listener: ProgressListener) -> Callable[[Progress], None]:
@@ -143,30 +130,13 @@ def build_callback(listener: ProgressListener) -> Callable[[Progress], None]:
 def _build(model: str, scheme: str, options: BuildOptions, listener: ProgressListener) -> BuiltFile:
     options = replace(options, progress=build_callback(listener))
     with listener.task(f"{model} {scheme}"):
-        if Path(model).is_dir():
-            return _build_folder(Path(model), Path(model).resolve().name, scheme, options)
-        models = lock.read()
-        if model.count("/") == 1 and model not in {locked.name for locked in models.models}:
-            return _build_from_hub(describe(Hub(), model), scheme, options)
-        locked = models.model(model)
-        if locked.local is not None:
-            return _build_folder(SHIPPED[locked.local], model, scheme, options, locked.license)
-        return _build_from_hub(locked, scheme, options)
+        return _build_from(find_source(model), scheme, options)
 
 
-def _build_folder(folder: Path, name: str, scheme: str, options: BuildOptions, license: str | None = None) -> BuiltFile:
-    built = _build_from(FolderSource(folder, name, Provenance(license=license)), scheme, options)
-    return _record(name, built, checkpoint_source(name, folder), options)
-
-
-def _build_from_hub(model: LockedModel, scheme: str, options: BuildOptions) -> BuiltFile:
-    built = _build_from(HubSource(Hub(), model), scheme, options)
-    return _record(model.name, built, f"{model.repo}@{model.commit}", options)
-
-
-def _build_from(source: Source, scheme: str, options: BuildOptions) -> Built:
+def _build_from(source: FolderSource | HubSource, scheme: str, options: BuildOptions) -> BuiltFile:
     target = _target(source.name, scheme, options)
-    return build.quantize(source, scheme, replace(options, out=target, tool=TOOL))
+    built = build.quantize(source, scheme, replace(options, out=target, tool=TOOL))
+    return _record(source.name, built, origin(source), options)
 
 
 def _take_ready(repo: str, name: str, options: BuildOptions) -> BuiltFile:

@@ -16,12 +16,10 @@ from numpy.typing import NDArray
 from edge_judge.errors import UsageError
 from edge_judge.records import ProgressListener
 from edge_judge.workflows.build import build_callback
-from edge_judge.workflows.model_files import SHIPPED
-from quantize import architectures, checkpoint, digest, lock, vocabulary_file
+from edge_judge.workflows.checkpoints import find_source
+from quantize import architectures, checkpoint, digest, vocabulary_file
 from quantize.architectures.blueprint import Blueprint
 from quantize.checkpoint import Tensor
-from quantize.metadata import Provenance
-from quantize.source import FolderSource, Hub, HubSource, Source, describe
 
 if TYPE_CHECKING:
     from edge_judge.training.network import NetworkShape
@@ -65,19 +63,6 @@ def open_model(model: str, folder: Path, listener: ProgressListener) -> Trainabl
             tensors |= {tensor.name: tensor for tensor in checkpoint.open_file(fetched.path)}
             hashes.append((shard.name, shard.sha256 or digest.sha256(fetched.path)))
     return TrainableModel(source.name, vocabulary, digest.combined(hashes), shape, tensors)
-
-
-def find_source(model: str) -> Source:
-    """Where a checkpoint comes from, by the name that a user gives it."""
-    if Path(model).is_dir():
-        return FolderSource(Path(model), Path(model).resolve().name)
-    models = lock.read()
-    if model.count("/") == 1 and model not in {known.name for known in models.models}:
-        return HubSource(Hub(), describe(Hub(), model))
-    known = models.model(model)
-    if known.local is not None:
-        return FolderSource(SHIPPED[known.local], model, Provenance(license=known.license))
-    return HubSource(Hub(), known)
 
 
 def network_shape(blueprint: Blueprint, name: str) -> NetworkShape:
