@@ -1,6 +1,6 @@
 """What training on labelled pairs brings: the embedded judge learns a family of tasks that it was never trained on.
 
-    python benchmarks/training.py [FOLDER]     twenty minutes on two cores; FOLDER keeps data, adapter and runs
+    python benchmarks/training.py [FOLDER]     minutes on two quiet cores; FOLDER keeps data, adapter and runs
 
 The new family asks to write every word twice. The judge learns from pairs of it, and from some pairs of its old
 families, all of whose replies are the marks that it is asked for: three of these families were taught to reply in free
@@ -8,7 +8,8 @@ form. Then it is asked about questions that it has never seen: new ones of the f
 of whose questions can occur in training. Prints strict accuracy before and after, of f16 and q4_k_m, and the
 format errors of --grammar none, each with its 95 % interval.
 
-The recipe was chosen on the pairs that training keeps back for validation, never on those that are tested here.
+The recipe was written down once and not tuned. Which step's adapter is kept is decided on pairs that training keeps
+back for validation, never on those that are tested here.
 """
 
 from __future__ import annotations

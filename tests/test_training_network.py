@@ -15,18 +15,23 @@ torch = pytest.importorskip("torch", reason="training needs torch: pip install '
 peft = pytest.importorskip("peft", reason="training needs peft: pip install '.[train]'")
 
 import reference  # noqa: E402
-from checkpoints import llama_config, qwen2_config, tensors_of  # noqa: E402
+from checkpoints import llama_config, make_checkpoint, qwen2_config, tensors_of  # noqa: E402
 from families import chatglm_config, chatglm_tensors, internlm2_config, internlm2_tensors  # noqa: E402
+from hubserver import Shelf, serving  # noqa: E402
 
+from edge_judge.errors import UsageError  # noqa: E402
+from edge_judge.records import ProgressListener  # noqa: E402
 from edge_judge.training import adapter  # noqa: E402
 from edge_judge.training.batches import LearnedText, grouped  # noqa: E402
 from edge_judge.training.measuring import reply_loss  # noqa: E402
 from edge_judge.training.network import Network  # noqa: E402
 from edge_judge.training.recipe import Recipe  # noqa: E402
 from edge_judge.training.trainer import gradients  # noqa: E402
-from edge_judge.workflows.train_model import network_shape  # noqa: E402
+from edge_judge.workflows.train_model import network_shape, open_model  # noqa: E402
 from quantize import architectures  # noqa: E402
 from quantize.config import Config  # noqa: E402
+from quantize.lock import LockedModel  # noqa: E402
+from quantize.source import FolderSource, Hub, HubSource  # noqa: E402
 
 # of peft towards transformers, when the two are put together
 pytestmark = pytest.mark.filterwarnings("ignore::FutureWarning", "ignore::DeprecationWarning")
@@ -278,3 +283,25 @@ def test_peft_reads_the_adapters_file_and_gives_the_same_logits(tmp_path: Path, 
         assert torch.allclose(read(input_ids=ids).logits, ours.logits(ours(ids)), atol=2e-5)
         assert not torch.allclose(read.get_base_model()(input_ids=ids).logits, network(config, tensors).logits(
             network(config, tensors)(ids)), atol=1e-3)  # fmt: skip
+
+
+def test_a_model_on_the_hub_is_opened_as_its_folder_is(tmp_path: Path) -> None:
+    folder = make_checkpoint(tmp_path / "tiny", llama_config(**SMALL | {"vocab_size": 320}), shards=2)
+    known = LockedModel("tiny", "llama", "LlamaForCausalLM", None, "mit", "pairwise", {}, "some/tiny", "c0" * 20)
+    with serving(Shelf({("some/tiny", "c0" * 20): folder})) as url:
+        hub = Hub(url, cache=tmp_path / "cache", code_host=url)
+        (tmp_path / "small").mkdir()
+        remote = open_model(HubSource(hub, known), tmp_path / "small", ProgressListener())
+    (tmp_path / "other").mkdir()
+    local = open_model(FolderSource(folder, "tiny"), tmp_path / "other", ProgressListener())
+    assert remote.shape == local.shape and remote.sha256 == local.sha256
+    assert remote.parameters == local.parameters
+    assert remote.vocabulary.read_bytes() == local.vocabulary.read_bytes()
+    for name in local.shape.tensors:
+        assert np.array_equal(remote.read(name), local.read(name))
+
+
+def test_positions_that_training_does_not_scale_are_refused_by_name() -> None:
+    scaling = {"type": "yarn", "factor": 4.0, "original_max_position_embeddings": 64}
+    with pytest.raises(UsageError, match="small: positions are scaled by yarn"):
+        network(llama_config(**SMALL, rope_scaling=scaling), {})

@@ -88,9 +88,9 @@ def train(
     parts = split(data.pairs, recipe.validation, recipe.seed)
     with TemporaryDirectory(prefix="edge-judge-") as temporary:
         from edge_judge.training.session import Trainable, Training
-        from edge_judge.workflows.train_model import open_model
+        from edge_judge.workflows.train_model import find_source, open_model
 
-        opened = open_model(model, Path(temporary), listener)
+        opened = open_model(find_source(model), Path(temporary), listener)
         named = settings.chat_template or chat_template_of(model)
         template = chat.named(named) if named else None
         with Model(opened.vocabulary, chat=template, vocab_only=True) as vocabulary:

@@ -46,11 +46,11 @@ class TrainableModel:
         return tensor.map().float32(slice(None))
 
 
-def open_model(model: str, folder: Path, listener: ProgressListener) -> TrainableModel:
-    """Open a checkpoint: a name in models.lock, a folder, or a repository on the Hub, which is downloaded and stays in
-    the Hub's cache. folder: for small files. Raises the errors of quantizing, UsageError for what cannot be trained.
+def open_model(source: Source, folder: Path, listener: ProgressListener) -> TrainableModel:
+    """Open a checkpoint. One on the Hub is downloaded and stays in the Hub's cache. folder: for small files.
+
+    Raises the errors of quantizing, UsageError for what cannot be trained.
     """
-    source = find_source(model)
     source.check()
     blueprint = architectures.blueprint(source.config(folder))
     shape = network_shape(blueprint, source.name)
