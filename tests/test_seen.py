@@ -53,7 +53,7 @@ def test_a_key_of_another_kind_is_refused(tmp_path):
 
 def test_the_pairs_beside_an_adapter_are_a_sorted_text_file(tmp_path):
     pairs_seen.write(tmp_path, ["b", "a", "b"])
-    assert (tmp_path / "pairs_seen.txt").read_text() == "a\nb\n"
+    assert (tmp_path / "pairs_seen.txt").read_text("utf-8") == "a\nb\n"
     assert pairs_seen.of_folder(tmp_path) == {"a", "b"}
     (tmp_path / "pairs_seen.txt").write_bytes(b"\xff\xfe\xff")
     with pytest.raises(SourceError, match="pairs_seen.txt"):
@@ -174,7 +174,7 @@ def test_a_label_that_nothing_stands_for_is_refused(models):
 
 
 def verdicts(scheme):
-    return Path("results", "pocket", "pocket", scheme, "pairwise", "verdicts.jsonl").read_text().splitlines()
+    return Path("results", "pocket", "pocket", scheme, "pairwise", "verdicts.jsonl").read_text("utf-8").splitlines()
 
 
 def test_the_importances_here_are_all_alike(tmp_path):

@@ -10,14 +10,17 @@ from __future__ import annotations
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from edge_judge.benchmarks.fingerprint import fingerprint
 from edge_judge.errors import DataError, RunError
-from edge_judge.metrics.recorded import RecordedRun
 from edge_judge.records import Benchmark, Judge, ProgressListener, Verdict
 from edge_judge.runs import folder as run_folder
 from edge_judge.workflows.options import Seen
 from quantize import pairs_seen
+
+if TYPE_CHECKING:  # with pandas, which judging does not need
+    from edge_judge.metrics.recorded import RecordedRun
 
 NOTE = "seen"  # in run.json, beside the settings: it decides no verdict
 OTHERS = "--unseen judges only the others, --allow-seen judges them all and marks the run"

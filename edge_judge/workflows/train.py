@@ -27,6 +27,7 @@ from edge_judge.training.folder import TrainingFolder
 from edge_judge.training.recipe import Recipe
 from edge_judge.training.split import split
 from edge_judge.version import __version__
+from edge_judge.workflows.checkpoints import find_source
 from edge_judge.workflows.data import load_here
 from edge_judge.workflows.judges import chat_template_of
 from edge_judge.workflows.options import BenchmarkOptions, ProtocolOptions, TrainSettings
@@ -88,7 +89,7 @@ def train(
     parts = split(data.pairs, recipe.validation, recipe.seed)
     with TemporaryDirectory(prefix="edge-judge-") as temporary:
         from edge_judge.training.session import Trainable, Training
-        from edge_judge.workflows.train_model import find_source, open_model
+        from edge_judge.workflows.train_model import open_model
 
         opened = open_model(find_source(model), Path(temporary), listener)
         named = settings.chat_template or chat_template_of(model)

@@ -16,10 +16,10 @@ from numpy.typing import NDArray
 from edge_judge.errors import UsageError
 from edge_judge.records import ProgressListener
 from edge_judge.workflows.build import build_callback
-from edge_judge.workflows.checkpoints import find_source
 from quantize import architectures, checkpoint, digest, vocabulary_file
 from quantize.architectures.blueprint import Blueprint
 from quantize.checkpoint import Tensor
+from quantize.source import Source
 
 if TYPE_CHECKING:
     from edge_judge.training.network import NetworkShape
