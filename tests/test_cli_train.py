@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import subprocess
 import sys
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -13,12 +14,12 @@ from conftest import Edge, fails
 from training_data import AUTOJ_MESSAGE, autoj_rows, merged_checkpoint, pair_rows, tiny_checkpoint, write_lines
 
 from edge_judge.benchmarks.fingerprint import fingerprint
-from edge_judge.errors import DataError, EdgeJudgeError, UsageError
+from edge_judge.errors import DataError, EdgeJudgeError, RunError, UsageError
 from edge_judge.pocket import PAIRS
 from edge_judge.records import Pair
 from edge_judge.training.recipe import Recipe
 from edge_judge.workflows.options import ProtocolOptions, TrainSettings
-from edge_judge.workflows.train import train
+from edge_judge.workflows.train import TrainedJudge, train
 from quantize import pairs_seen
 
 TESTS = Path(__file__).parent
@@ -56,13 +57,16 @@ def test_a_file_in_autojs_format_goes_from_reading_to_an_adapter_that_judges(
     rows[0]["usrmsg"] = AUTOJ_MESSAGE.format(query=known["question"].upper(), first="x", second="y")
     write_lines(tmp_path / "autoj.jsonl", rows)
     tiny_checkpoint(tmp_path / "tiny")
-    done = edge("train", "tiny", "--data", "autoj.jsonl", "--grammar", "pairwise-cot", "--out", "tuned", *QUICK)
+    command = ("train", "tiny", "--data", "autoj.jsonl", "--grammar", "pairwise-cot", "--out", "tuned", *QUICK)
+    done = edge(*command)
     assert done.returncode == 0, done.stderr
     assert done.stdout == "tuned\n"
     assert "1 of 24 pairs left out: pocket has them" in done.stderr
     assert "next: edge-judge quantize tiny q4_k_m+tuned --adapter tuned" in done.stderr
     assert "by a step measured now" in done.stderr
     assert len(pairs_seen.of_folder(tmp_path / "tuned")) == 23
+    told = json.loads(edge(*command, "--json").stdout)
+    assert (told["overlapping"], told["pairs"] + told["validation"]) == ({"pocket": 1}, 23)
     page = (tmp_path / "tuned" / "curve.html").read_text(encoding="utf-8")
     assert page.count("<svg") == 2 and "tiny tuned under pairwise-cot" in page
     merged_checkpoint(tmp_path / "tiny", tmp_path / "tuned", tmp_path / "merged")
@@ -71,25 +75,49 @@ def test_a_file_in_autojs_format_goes_from_reading_to_an_adapter_that_judges(
     assert json.loads(judged.stdout)[0]["verdicts"] == 4
 
 
-def test_the_same_command_again_answers_at_once_and_other_settings_are_refused_by_name(
-    needs_torch: None, edge: Edge, tmp_path: Path
+def test_a_finished_training_answers_at_once_and_other_settings_are_refused_by_name(
+    needs_torch: None, tmp_path: Path
 ) -> None:
-    write_lines(tmp_path / "pairs.jsonl", pair_rows(12))
-    tiny_checkpoint(tmp_path / "tiny")
-    command = ("train", "tiny", "--data", "pairs.jsonl", "--out", "tuned", *QUICK)
-    first = json.loads(edge(*command, "--json").stdout)
-    adapter = tmp_path / "tuned" / "adapter_model.safetensors"
-    made = adapter.stat().st_mtime_ns
-    assert json.loads(edge(*command, "--json").stdout) == first and adapter.stat().st_mtime_ns == made
-    assert (first["pairs"] + first["validation"], first["steps"]) == (12, first["planned"])
-    seen = pairs_seen.of_folder(tmp_path / "tuned")
     rows = pair_rows(12)
+    path, tiny = write_lines(tmp_path / "pairs.jsonl", rows), tiny_checkpoint(tmp_path / "tiny")
+    recipe = Recipe(rank=4, epochs=1, checks=1, validation=0.2, device="cpu", threads=1)
+    settings = TrainSettings((path,), out=tmp_path / "tuned", data=tmp_path)
+
+    def trained(recipe: Recipe = recipe, *, fresh: bool = False) -> TrainedJudge:
+        return train(str(tiny), replace(settings, fresh=fresh), recipe=recipe)
+
+    first, adapter = trained(), tmp_path / "tuned" / "adapter_model.safetensors"
+    made = adapter.stat().st_mtime_ns
+    assert trained() == first and adapter.stat().st_mtime_ns == made
+    assert (first.pairs + first.validation, first.steps) == (12, first.planned)
     texts = [Pair("", str(row["question"]), str(row["a"]), str(row["b"])) for row in rows]
-    assert seen == {fingerprint(pair) for pair in texts}
-    fails(edge(*command, "--rate", 0.1), 1, "rate was 0.0002, is 0.1", "--fresh")
-    write_lines(tmp_path / "pairs.jsonl", pair_rows(11))
-    fails(edge(*command), 1, "data_sha256 was")
-    assert edge(*command, "--fresh").returncode == 0
+    assert pairs_seen.of_folder(tmp_path / "tuned") == {fingerprint(pair) for pair in texts}
+    with pytest.raises(RunError, match="other settings: rate was 0.0002, is 0.1") as refused:
+        trained(replace(recipe, rate=0.1))
+    assert "--fresh" in str(refused.value.hint)
+    write_lines(path, rows[:11])
+    with pytest.raises(RunError, match="data_sha256 was"):
+        trained()
+    assert trained(fresh=True).pairs < first.pairs
+    (tmp_path / "tuned" / "training.json").unlink()
+    with pytest.raises(RunError, match="holds an adapter that no training here made"):
+        trained()
+
+
+def test_a_broken_state_or_record_is_one_error_that_says_what_to_do(needs_torch: None, tmp_path: Path) -> None:
+    path, tiny = write_lines(tmp_path / "pairs.jsonl", pair_rows(12)), tiny_checkpoint(tmp_path / "tiny")
+    recipe = Recipe(rank=4, epochs=1, checks=1, validation=0.2, device="cpu", threads=1)
+    settings = TrainSettings((path,), out=tmp_path / "tuned", data=tmp_path)
+    train(str(tiny), settings, recipe=recipe)
+    (tmp_path / "tuned" / "adapter_config.json").unlink()
+    for state in (b"", b"no state", b"PK\x03\x04"):
+        (tmp_path / "tuned" / ".state").write_bytes(state)
+        with pytest.raises(RunError, match="its state cannot be read"):
+            train(str(tiny), settings, recipe=recipe)
+    (tmp_path / "tuned" / "training.json").write_text("{", encoding="utf-8")
+    with pytest.raises(RunError, match="training.json: not JSON"):
+        train(str(tiny), settings, recipe=recipe)
+    assert train(str(tiny), replace(settings, fresh=True), recipe=recipe).steps > 0
 
 
 def test_without_torch_or_peft_the_error_says_what_to_install(tmp_path: Path) -> None:

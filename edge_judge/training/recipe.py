@@ -62,8 +62,3 @@ class Recipe:
     def _check(self, name: str, holds: bool, expected: str) -> None:
         if not holds:
             raise UsageError(f"{name} is {getattr(self, name)}, expected {expected}")
-
-    @property
-    def scale(self) -> float:
-        """What the product of the adapter's two matrices is multiplied by."""
-        return self.alpha / (self.rank**0.5 if self.rslora else self.rank)

@@ -36,7 +36,7 @@ def reply(protocol: Protocol, pair: TrainingPair, question: Question) -> str | N
     shown = to_pair_order(question.order, pair.label)
     kind = protocol.grammar.kind
     if not isinstance(kind, Reasoned):
-        return shortest(kind, shown)
+        return _at_once(kind, shown)
     if pair.reasons is None or (question.order == "ba" and not names_answers(pair.reasons)):
         return None
     reasons = _named(pair.reasons, question, TRAINED_NAMES if protocol.grammar.trained_in else NAMES)
@@ -48,7 +48,7 @@ def names_answers(reasons: str) -> bool:
     return A in reasons or B in reasons
 
 
-def shortest(kind: Kind[object], label: Label) -> str:
+def _at_once(kind: Kind[object], label: Label) -> str:
     """The shortest text that gives a verdict at once."""
     if isinstance(kind, Pairwise):
         return min((text for text, given in kind.verdicts.items() if given == label), key=len)
