@@ -24,12 +24,10 @@ from itertools import islice
 from pathlib import Path
 from random import Random
 
-import numpy as np
-
 sys.path[:0] = [str(Path(__file__).resolve().parent.parent)]  # before this folder, which has a quantize.py too
 import edge_judge  # noqa: E402
 from edge_judge import EvaluateSettings, Figure, JudgeOptions, ProtocolOptions, QuantizeSettings  # noqa: E402
-from edge_judge.pocket import CHECKPOINT, tasks  # noqa: E402
+from edge_judge.pocket import tasks  # noqa: E402
 from edge_judge.pocket.families import Task  # noqa: E402
 from edge_judge.pocket.lexicon import NOUNS  # noqa: E402
 from edge_judge.pocket.tasks import TaskPair  # noqa: E402
@@ -55,8 +53,7 @@ def main() -> None:
             "pocket", TrainSettings(files=(learned,), out=home / "tuned"), recipe=RECIPE, listener=Notes()
         )
         print(f"trained in {time.monotonic() - began:.0f} s: step {made.best.step} of {made.planned} was best")
-        merged = merge(CHECKPOINT, made.folder, home / "pocket-tuned")
-        report(home, tested, merged)
+        report(home, tested, made.folder)
 
 
 class Notes(edge_judge.ProgressListener):
@@ -99,41 +96,24 @@ def write(path: Path, pairs: list[TaskPair]) -> None:
     path.write_text("".join(f"{json.dumps(row)}\n" for row in rows), encoding="utf-8")
 
 
-def merge(checkpoint: Path, adapter: Path, out: Path) -> Path:
-    """A checkpoint folder with W + scale · B · A in place of each W that the adapter changes, in float32."""
-    from safetensors.numpy import load_file, save_file
-
-    settings = json.loads((adapter / "adapter_config.json").read_text(encoding="utf-8"))
-    scale = settings["lora_alpha"] / settings["r"]
-    weights = {name: values.astype(np.float32) for name, values in load_file(checkpoint / "model.safetensors").items()}
-    changes = load_file(adapter / "adapter_model.safetensors")
-    for name in [name for name in changes if name.endswith(".lora_A.weight")]:
-        matrix = name.removeprefix("base_model.model.").replace(".lora_A.weight", ".weight")
-        weights[matrix] += scale * changes[name.replace("lora_A", "lora_B")] @ changes[name]
-    out.mkdir(exist_ok=True)
-    for path in checkpoint.glob("*.json"):
-        (out / path.name).write_bytes(path.read_bytes())
-    save_file(weights, out / "model.safetensors")
-    return out
-
-
-def report(home: Path, tested: Path, merged: Path) -> None:
+def report(home: Path, tested: Path, adapter: Path) -> None:
     print(f"\n{'':28}{'before':>24}{'after':>24}")
     for benchmark in (str(tested), "pocket"):
         for scheme in ("f16", "q4_k_m"):
-            sides = [figure(home, model, scheme, benchmark, "pairwise") for model in ("pocket", str(merged))]
+            sides = [figure(home, made_with, scheme, benchmark, "pairwise") for made_with in (None, adapter)]
             row(f"{Path(benchmark).stem}, right, {scheme}", sides)
-        sides = [figure(home, model, "f16", benchmark, "none") for model in ("pocket", str(merged))]
+        sides = [figure(home, made_with, "f16", benchmark, "none") for made_with in (None, adapter)]
         row(f"{Path(benchmark).stem}, none, no verdict", sides)
 
 
-def figure(home: Path, model: str, scheme: str, benchmark: str, grammar: str) -> Figure:
-    """Strict accuracy, or under `none` the share of answers without a verdict."""
-    out = home / f"{Path(model).name}-{scheme}.gguf"
+def figure(home: Path, adapter: Path | None, scheme: str, benchmark: str, grammar: str) -> Figure:
+    """Strict accuracy, or under `none` the share of answers without a verdict. adapter: merged into the judge."""
+    name = scheme if adapter is None else f"{scheme}+tuned"
+    out = home / f"pocket-{name}.gguf"
     if not out.exists():
-        edge_judge.quantize(model, scheme, QuantizeSettings(out=out))
+        edge_judge.quantize("pocket", name, QuantizeSettings(out=out, adapter=adapter))
     (made,) = edge_judge.evaluate(
-        JudgeOptions(gguf=out),
+        JudgeOptions(gguf=out, scheme=name),
         BenchmarkOptions(names=(benchmark,)),
         ProtocolOptions(grammar=grammar, reasoning=24 if grammar == "none" else None),
         settings=EvaluateSettings(home / "results"),

@@ -32,6 +32,8 @@ Knows nothing about judging. Each module does one thing and imports only what st
     source         where a checkpoint comes from: a folder or a repository on a hub, shard by shard
     build_folder   the folder of an unfinished build, and its journal
     build          a source and a scheme -> a verified GGUF, or nothing
+    vocabulary_file
+                   a GGUF of a model's vocabulary alone
     stand_in       a GGUF of a model's true shape with random weights, to measure a machine
     adapter_gguf   a LoRA adapter as a GGUF of its own
     ready          a GGUF that others published

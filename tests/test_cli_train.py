@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 from conftest import Edge, fails
-from training_data import AUTOJ_MESSAGE, autoj_rows, merged_checkpoint, pair_rows, tiny_checkpoint, write_lines
+from training_data import AUTOJ_MESSAGE, autoj_rows, pair_rows, tiny_checkpoint, write_lines
 
 from edge_judge.benchmarks.fingerprint import fingerprint
 from edge_judge.errors import DataError, EdgeJudgeError, RunError, UsageError
@@ -69,8 +69,8 @@ def test_a_file_in_autojs_format_goes_from_reading_to_an_adapter_that_judges(
     assert (told["overlapping"], told["pairs"] + told["validation"]) == ({"pocket": 1}, 23)
     page = (tmp_path / "tuned" / "curve.html").read_text(encoding="utf-8")
     assert page.count("<svg") == 2 and "tiny tuned under pairwise-cot" in page
-    merged_checkpoint(tmp_path / "tiny", tmp_path / "tuned", tmp_path / "merged")
-    assert edge("quantize", "merged", "f16", "--out", "merged.gguf").returncode == 0
+    assert edge("quantize", "tiny", "f16+tuned", "--adapter", "tuned", "--out", "merged.gguf").returncode == 0
+    assert pairs_seen.of_file(tmp_path / "merged.gguf") == pairs_seen.of_folder(tmp_path / "tuned")
     judged = edge("eval", "--gguf", "merged.gguf", "--limit", 2, "--json")
     assert json.loads(judged.stdout)[0]["verdicts"] == 4
 

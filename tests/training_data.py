@@ -77,19 +77,3 @@ def tiny_checkpoint(folder: Path, *, hidden: int = 32, layers: int = 1) -> Path:
         shutil.copyfile(CHECKPOINT / name, folder / name)
     write_weights(folder, {name: values for name, values in tensors_of(config).items() if name != "lm_head.weight"})
     return folder
-
-
-def merged_checkpoint(checkpoint: Path, adapter: Path, out: Path) -> Path:
-    """A copy of a checkpoint with scale · B · A added to each matrix that an adapter changes."""
-    from safetensors.torch import load_file
-
-    settings = json.loads((adapter / "adapter_config.json").read_text(encoding="utf-8"))
-    changes = load_file(adapter / "adapter_model.safetensors")
-    weights = {name: values.float() for name, values in load_file(checkpoint / "model.safetensors").items()}
-    for name in [name for name in changes if name.endswith(".lora_A.weight")]:
-        matrix = name.removeprefix("base_model.model.").replace(".lora_A.weight", ".weight")
-        product = changes[name.replace("lora_A", "lora_B")] @ changes[name]
-        weights[matrix] += settings["lora_alpha"] / settings["r"] * product
-    shutil.copytree(checkpoint, out)
-    write_weights(out, {name: values.numpy() for name, values in weights.items()}, "f32")
-    return out
