@@ -56,15 +56,21 @@ def read(path: Path, named: str | None = None) -> tuple[File, list[OutputRow]]:
     """
     if named is not None and named not in FORMATS:
         raise UsageError(f"unknown format '{named}'", nearest(named, FORMATS))
+    file, rows = rows_of(path, EXAMPLE)
+    convert = _questions(rows[0]) or FORMATS[named or _recognized(rows[0])]
+    return file, [convert(row, path) for row in rows]
+
+
+def rows_of(path: Path, example: str) -> tuple[File, list[FileRow]]:
+    """The rows of a file, at least one. example: the hint where there are none. Raises DataError."""
     file = File.open(path)
     reader = _READERS.get(path.suffix.lower())
     if reader is None:
-        raise DataError(f"{path}: unknown kind of file, expected one named {' or '.join(_READERS)}", EXAMPLE)
+        raise DataError(f"{path}: unknown kind of file, expected one named {' or '.join(_READERS)}", example)
     rows = list(reader(file))
     if not rows:
-        raise DataError(f"{path}: no outputs in it", EXAMPLE)
-    convert = _questions(rows[0]) or FORMATS[named or _recognized(rows[0])]
-    return file, [convert(row, path) for row in rows]
+        raise DataError(f"{path}: no rows in it", example)
+    return file, rows
 
 
 def _recognized(row: FileRow) -> str:
