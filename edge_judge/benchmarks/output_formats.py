@@ -18,7 +18,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from edge_judge.benchmarks.custom import FORMATS as FILES
@@ -91,7 +91,7 @@ def _questions(row: FileRow) -> Callable[[FileRow, Path], OutputRow] | None:
     if {"uid", "prompt"} <= columns and "messages" not in columns:
         return lambda row, path: OutputRow(row.place, _name(row, "uid"), row.question("prompt"), None, None)
     if {"id", "question"} <= columns and not columns & {"output", "resps", "choices", "messages"}:
-        return lambda row, path: _row(FileRow(row.place, {**row.values, "output": None}), path)
+        return lambda row, path: replace(_row(FileRow(row.place, {**row.values, "output": None}), path), system=None)
     return None
 
 

@@ -141,6 +141,8 @@ def _checked(outputs: Outputs, paths: Sequence[Path]) -> Outputs:
         raise DataError(f"{names}: one system alone, '{outputs.systems[0]}'", RANK_HINT)
     answered = {name: {task for task, system in outputs.answers if system == name} for name in outputs.systems}
     for name, tasks in answered.items():
+        if not tasks:
+            raise DataError(f"system '{name}' answered nothing: all its outputs are missing", "leave it out")
         others = [other for other in outputs.systems if other != name]
         if not any(tasks & answered[other] for other in others):
             raise DataError(
