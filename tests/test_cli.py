@@ -20,6 +20,7 @@ RECORDED = ROOT / "results" / "0.1.0" / "pocket" / "pocket"
 COMMANDS = [
     "demo", "models", "quantize", "eval", "compare", "choose", "pack", "attribute", "judge", "data", "lock", "speed",
     "report", "confidence", "cascade", "jury", "slices", "table", "worker",
+    "rank",
 ]  # fmt: skip
 
 
