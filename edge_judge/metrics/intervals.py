@@ -34,14 +34,15 @@ CARRIERS = 100  # clusters that must carry a mean without an upper bound, for it
 HALVINGS = 50  # of the span in which a number is searched
 
 
-def wilson(share: float, size: float) -> tuple[float, float]:
+def wilson(share: float, size: float, quantile: float = Z) -> tuple[float, float]:
     """The 95 % score interval of a share seen in `size` independent trials (Wilson 1927, JASA 22:209-212).
 
-    `size` may be a fraction (an effective size). Within [0, 1], and never of zero width.
+    `size` may be a fraction (an effective size). quantile: of what the share's error is held against, the normal
+    distribution's if it is known. Within [0, 1], and never of zero width.
     """
-    spread = Z * Z / size
+    spread = quantile * quantile / size
     middle = (share + spread / 2) / (1 + spread)
-    half = Z * sqrt(share * (1 - share) / size + spread / (4 * size)) / (1 + spread)
+    half = quantile * sqrt(share * (1 - share) / size + spread / (4 * size)) / (1 + spread)
     low = 0.0 if share == 0 else max(0.0, middle - half)  # exactly 0 and 1: rounding must not lift the end
     high = 1.0 if share == 1 else min(1.0, middle + half)
     return low, high

@@ -128,7 +128,7 @@ def _basis(systems: int, equal: Codes) -> Numbers:
 
 
 def _fit(totals: Totals, prior: float, equal: Codes | None, start: Strengths | None) -> Strengths:
-    at = _begin(totals, start)
+    at = _begin(totals, equal, start)
     directions = None if equal is None else _basis(totals.systems, equal)
     for _ in range(ROUNDS):
         step = _newton_step(totals, at, prior, directions)
@@ -138,7 +138,7 @@ def _fit(totals: Totals, prior: float, equal: Codes | None, start: Strengths | N
     return at
 
 
-def _begin(totals: Totals, start: Strengths | None) -> Strengths:
+def _begin(totals: Totals, equal: Codes | None, start: Strengths | None) -> Strengths:
     """Equal strengths, or those given, and the tie parameter of equal strengths."""
     samples = len(totals.votes)
     tied = totals.ties.sum(axis=1)
@@ -146,6 +146,9 @@ def _begin(totals: Totals, start: Strengths | None) -> Strengths:
     with np.errstate(divide="ignore"):
         log_nu = np.clip(np.log(2 * share) - np.log1p(-np.minimum(share, 1 - 1e-9)), None, BOUND)
     theta = np.zeros((samples, totals.systems)) if start is None else np.repeat(start.theta, samples, axis=0)
+    if equal is not None:
+        pair = np.arange(samples)[:, None], equal
+        theta[pair] = theta[pair].mean(axis=1, keepdims=True)
     return Strengths(theta, np.where(tied > 0, log_nu, -np.inf))
 
 
