@@ -13,10 +13,10 @@ from math import fsum, sqrt
 
 import numpy as np
 
-from edge_judge.analysis.ranking.games import Games, VoteArrays, vote_arrays
+from edge_judge.analysis.ranking.games import Games, vote_arrays
 from edge_judge.analysis.ranking.totals import QuestionTotals, question_totals
 from edge_judge.errors import UsageError, nearest
-from edge_judge.metrics.intervals import ROUNDING, Numbers, Z, student, wilson
+from edge_judge.metrics.intervals import ROUNDING, Codes, Numbers, Z, student, wilson
 from edge_judge.records import Figure
 
 
@@ -41,13 +41,22 @@ class _Side:
     scores: Numbers
 
 
+@dataclass(frozen=True, slots=True, eq=False)
+class _Counted:
+    """All votes, added up. valid, invalid: votes of each two systems, either way: shape (systems, systems)."""
+
+    systems: tuple[str, ...]
+    soft: QuestionTotals
+    hard: QuestionTotals
+    valid: Codes
+    invalid: Codes
+
+
 def pair_win_rates(games: Games) -> tuple[WinRate, ...]:
     """Of every system against every other that it has a vote with, also where no vote is valid."""
-    arrays = vote_arrays(games)
-    sides = [question_totals(arrays, len(games.systems), soft) for soft in (True, False)]
-    met = sorted({(int(a), int(b)) for a, b in zip(arrays.first, arrays.second, strict=True)})
-    ordered = sorted(met + [(b, a) for a, b in met])
-    return tuple(_win_rate(games, arrays, sides, system, opponent) for system, opponent in ordered)
+    counted = _counted(games)
+    met = np.argwhere(counted.valid + counted.invalid > 0).tolist()
+    return tuple(_win_rate(counted, system, opponent) for system, opponent in met)
 
 
 def win_rates(games: Games, baseline: str | None = None) -> tuple[WinRate, ...]:
@@ -58,28 +67,32 @@ def win_rates(games: Games, baseline: str | None = None) -> tuple[WinRate, ...]:
     """
     if baseline is not None and baseline not in games.systems:
         raise UsageError(f"no system is named {baseline!r}", nearest(baseline, games.systems))
-    arrays = vote_arrays(games)
-    sides = [question_totals(arrays, len(games.systems), soft) for soft in (True, False)]
+    counted = _counted(games)
     against = None if baseline is None else games.systems.index(baseline)
-    systems = (system for system in range(len(games.systems)) if system != against)
-    return tuple(_win_rate(games, arrays, sides, system, against) for system in systems)
+    return tuple(_win_rate(counted, system, against) for system in range(len(games.systems)) if system != against)
 
 
-def _win_rate(
-    games: Games, arrays: VoteArrays, sides: list[QuestionTotals], system: int, opponent: int | None
-) -> WinRate:
-    soft, hard = (_side(totals, system, opponent) for totals in sides)
-    own = (arrays.first == system) | (arrays.second == system)
-    if opponent is not None:
-        own &= (arrays.first == opponent) | (arrays.second == opponent)
+def _counted(games: Games) -> _Counted:
+    arrays, k = vote_arrays(games), len(games.systems)
+    soft, hard = (question_totals(arrays, k, soft) for soft in (True, False))
+    tables = []
+    for rows in (arrays.valid, ~arrays.valid):
+        table = np.bincount((arrays.first * k + arrays.second)[rows], minlength=k * k).reshape(k, k)
+        tables.append(table + table.T)
+    return _Counted(games.systems, soft, hard, *tables)
+
+
+def _win_rate(counted: _Counted, system: int, opponent: int | None) -> WinRate:
+    soft, hard = _side(counted.soft, system, opponent), _side(counted.hard, system, opponent)
+    others = slice(None) if opponent is None else slice(opponent, opponent + 1)
     return WinRate(
-        system=games.systems[system],
-        opponent=None if opponent is None else games.systems[opponent],
+        system=counted.systems[system],
+        opponent=None if opponent is None else counted.systems[opponent],
         soft=_mean_share(soft),
         hard=_mean_share(hard),
-        votes=int((own & arrays.valid).sum()),
+        votes=int(counted.valid[system, others].sum()),
         questions=int((hard.votes.sum(axis=1) > 0).sum()),
-        format_errors=int((own & ~arrays.valid).sum()),
+        format_errors=int(counted.invalid[system, others].sum()),
     )
 
 
