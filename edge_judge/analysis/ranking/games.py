@@ -122,8 +122,8 @@ def vote_arrays(games: Games) -> VoteArrays:
     soft[known] = p[known] / p[known].sum(axis=1, keepdims=True)
     return VoteArrays(
         question=pd.factorize(frame["question"])[0].astype(np.int64),
-        first=frame["first"].map(places).to_numpy(np.int64),
-        second=frame["second"].map(places).to_numpy(np.int64),
+        first=np.array([places[name] for name in frame["first"]], np.int64),
+        second=np.array([places[name] for name in frame["second"]], np.int64),
         reverse=(frame["order"] == "ba").to_numpy(np.bool_),
         valid=valid,
         asked=frame["asked"].to_numpy(np.bool_),
