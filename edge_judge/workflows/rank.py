@@ -11,7 +11,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from edge_judge.analysis.ranking.design import Meeting, games_of, meetings, pairs_of
-from edge_judge.analysis.ranking.ranking import Ranking, build
+from edge_judge.analysis.ranking.standings import RankedSystems, stand
 from edge_judge.benchmarks.custom import name_of
 from edge_judge.benchmarks.outputs import load_outputs, name_of_outputs
 from edge_judge.benchmarks.preferences import load_preferences
@@ -19,7 +19,7 @@ from edge_judge.errors import UsageError
 from edge_judge.judging.workload import load
 from edge_judge.protocols.protocol import Protocol
 from edge_judge.records import ORDERS, Benchmark, Limits, Outputs, ProgressListener
-from edge_judge.report.ranking import ranking_json
+from edge_judge.report.ranking import ranked_json
 from edge_judge.runs.identity import run_identity, run_settings
 from edge_judge.runs.rankings import RANKINGS, RankingFolder, read_ranking
 from edge_judge.runs.session import Session
@@ -43,7 +43,7 @@ def rank(
     settings: RankSettings = RankSettings(),
     listener: ProgressListener = ProgressListener(),
     cluster: ClusterOptions = ClusterOptions(),
-) -> list[Ranking]:
+) -> list[RankedSystems]:
     """Rank systems by their answers to the same questions: a ranking for each scheme of the judge.
 
     The same call again goes on where it was stopped; with other outputs it judges only the pairs that are new. Raises
@@ -92,7 +92,7 @@ def _judged(
     settings: RankSettings,
     listener: ProgressListener,
     cluster: ClusterOptions,
-) -> Ranking:
+) -> RankedSystems:
     """The ranking by one judge, begun, resumed or read back."""
     endpoint = find_engine(options, limits)
     if endpoint is not None and cluster != ClusterOptions():
@@ -113,20 +113,32 @@ def _judged(
                 verdicts, measured = session.evaluate(match.benchmark, protocol, folder, listener)
             note_machines(folder, session.engine)
             games = games_of(match.held, match.outputs.systems, verdicts)
-            ranking = build(games, identity, match.missing, len(match.outputs.tasks), settings.against)
+            ranking = stand(
+                games,
+                identity,
+                questions=len(match.outputs.tasks),
+                missing=match.missing,
+                against=settings.against,
+            )
             folder.add("outputs", {"sha256": match.outputs.sha256})
             folder.keep_meetings(match.held)
-            folder.complete(measured, judge.bytes, ranking_json(ranking))
+            folder.complete(measured, judge.bytes, ranked_json(ranking))
     return ranking
 
 
-def _recorded(path: Path) -> Ranking:
+def _recorded(path: Path) -> RankedSystems:
     recorded = read_ranking(path)
     games = games_of(recorded.meetings, recorded.systems, recorded.verdicts)
-    return build(games, recorded.identity, recorded.missing, recorded.questions, recorded.against)
+    return stand(
+        games,
+        recorded.identity,
+        questions=recorded.questions,
+        missing=recorded.missing,
+        against=recorded.against,
+    )
 
 
-def _by_preferences(outputs: OutputsOptions, settings: RankSettings) -> Ranking:
+def _by_preferences(outputs: OutputsOptions, settings: RankSettings) -> RankedSystems:
     """The ranking by the votes in a file, which no judge reached."""
     path = outputs.preferences
     if path is None or outputs.paths:
@@ -135,7 +147,7 @@ def _by_preferences(outputs: OutputsOptions, settings: RankSettings) -> Ranking:
     if settings.against is not None:
         frame = games.frame
         games = games.of(((frame["first"] == settings.against) | (frame["second"] == settings.against)).to_numpy())
-    return build(games, None, {}, games.frame["question"].nunique(), settings.against, name=name_of(path))
+    return stand(games, name=name_of(path), against=settings.against)
 
 
 def _note_missing(outputs: Outputs, listener: ProgressListener) -> None:

@@ -1,6 +1,6 @@
-"""A ranking: the figures of each system and of each pair of systems, from a judge's votes, in one place.
+"""Everything about systems that were ranked: the figures of each, of each two, and of the votes, in one place.
 
-Knows: which figures a ranking has. Does not know: how each is computed, where votes come from, how a ranking is shown.
+Knows: which figures there are. Does not know: how one is computed, where votes come from, how they are shown.
 """
 
 from __future__ import annotations
@@ -8,31 +8,31 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-import numpy as np
-
-from edge_judge.analysis.ranking.games import Games, hard_scores, soft_scores, vote_arrays
-from edge_judge.metrics.intervals import Numbers
-from edge_judge.records import Figure, Identity
+from edge_judge.analysis.ranking.games import Games
+from edge_judge.analysis.ranking.quality import Quality, quality
+from edge_judge.analysis.ranking.ratings import Ranking, Rating, rank
+from edge_judge.analysis.ranking.win_rates import WinRate, pair_win_rates, win_rates
+from edge_judge.records import Identity
 
 
 @dataclass(frozen=True, slots=True)
 class Standing:
-    """The figures of a system. win_rate: by probabilities; hard: by verdicts as given; votes: that count; missing:
-    questions that it did not answer.
+    """The figures of a system. win_rate: against the baseline, or all others; None for the baseline itself; missing:
+    questions that it did not answer; length: of its answers in the votes, characters in the mean, None without votes.
     """
 
     system: str
-    win_rate: Figure
-    hard: Figure
-    votes: int
+    rating: Rating
+    win_rate: WinRate | None
     missing: int
+    length: float | None
 
 
-@dataclass(frozen=True, slots=True)
-class Ranking:
-    """Systems, the best first. name: of the outputs; identity: of the judge's run, None for votes of others; against:
-    the baseline that all systems met, None where all met each other; matrix: how often the first system of a pair wins
-    over the second, in both directions; format_errors: of all verdicts that were asked for.
+@dataclass(frozen=True, slots=True, eq=False)
+class RankedSystems:
+    """name: of the outputs; identity: of the judge's run, None for votes of others; against: the baseline that all
+    systems met, None where all met each other; questions: how many were asked; standings: the best first; matrix: the
+    win rate of each system against each other that it met; unasked: meetings of two equal answers.
     """
 
     name: str
@@ -40,45 +40,55 @@ class Ranking:
     against: str | None
     questions: int
     standings: tuple[Standing, ...]
-    matrix: Mapping[tuple[str, str], Figure]
-    format_errors: Figure
+    ranking: Ranking
+    matrix: Mapping[tuple[str, str], WinRate]
+    quality: Quality
+    unasked: int
     games: Games
 
 
-def build(
+def stand(
     games: Games,
-    identity: Identity | None,
-    missing: Mapping[str, int],
-    questions: int,
-    against: str | None,
+    identity: Identity | None = None,
     *,
     name: str = "",
-) -> Ranking:
-    """All figures of a ranking."""
-    votes = vote_arrays(games)
-    soft, hard = soft_scores(games), hard_scores(games)
-    standings = []
-    for place, system in enumerate(games.systems):
-        first, second = votes.first == place, votes.second == place
-        mine = (first | second) & votes.valid
-        of_system = [np.where(first, scores, 1 - scores)[mine] for scores in (soft, hard)]
-        standings.append(
-            Standing(system, _mean(of_system[0]), _mean(of_system[1]), int(mine.sum()), missing.get(system, 0))
-        )
-    standings.sort(key=lambda one: -(one.win_rate.value or 0.0))
-    matrix = {}
-    for a, one in enumerate(games.systems):
-        for b, other in enumerate(games.systems):
-            met = (votes.first == a) & (votes.second == b) & votes.valid
-            if met.any():
-                matrix[one, other] = _mean(soft[met])
-                matrix[other, one] = _mean(1 - soft[met])
-    asked = int(votes.asked.sum())
-    wrong = int((~votes.valid).sum())
-    errors = Figure(wrong / asked, k=wrong, n=asked) if asked else Figure(None)
-    title = name or (identity.benchmark if identity else "")
-    return Ranking(title, identity, against, questions, tuple(standings), matrix, errors, games)
+    questions: int | None = None,
+    missing: Mapping[str, int] | None = None,
+    against: str | None = None,
+) -> RankedSystems:
+    """All figures. name: where there is no identity to take it from; questions: how many were asked, None for those
+    with votes. Raises DataError and UsageError as `ratings.rank` does.
+    """
+    ranking = rank(games, baseline=against)
+    rates = {rate.system: rate for rate in win_rates(games, against)}
+    lengths, absent = _lengths(games), missing or {}
+    standings = tuple(
+        Standing(one.system, one, rates.get(one.system), absent.get(one.system, 0), lengths.get(one.system))
+        for one in ranking.ratings
+    )
+    return RankedSystems(
+        name=identity.benchmark if identity else name,
+        identity=identity,
+        against=against,
+        questions=int(games.frame["question"].nunique()) if questions is None else questions,
+        standings=standings,
+        ranking=ranking,
+        matrix={(rate.system, rate.opponent or ""): rate for rate in pair_win_rates(games)},
+        quality=quality(games),
+        unasked=len(games.frame[~games.frame["asked"]].drop_duplicates(["question", "first", "second"])),
+        games=games,
+    )
 
 
-def _mean(scores: Numbers) -> Figure:
-    return Figure(float(scores.mean()) if scores.size else None)
+def _lengths(games: Games) -> dict[str, float]:
+    """The mean length of each system's answers, each answer once."""
+    frame, found = games.frame, {}
+    for system in games.systems:
+        own = [
+            frame[frame[side] == system].set_index("question")[f"length_{side}"].groupby(level=0).first()
+            for side in ("first", "second")
+        ]
+        by_question = own[0].combine_first(own[1])
+        if len(by_question):
+            found[system] = float(by_question.mean())
+    return found

@@ -96,7 +96,7 @@ def rank(
     form = output.form
     rankings = workflow.rank(outputs, judge, protocol, limits, settings, terminal.TerminalListener(), cluster)
     if form == "json":
-        click.echo(json.dumps([report.ranking_json(ranking) for ranking in rankings], indent=2))
+        click.echo(json.dumps([report.ranked_json(ranking) for ranking in rankings], indent=2))
     elif form == "csv":
         click.echo(report.rankings_csv(rankings), nl=False)
     elif form == "markdown":
