@@ -56,9 +56,15 @@ def test_a_sample_is_balanced_connected_and_grows_without_losing_any() -> None:
 def test_as_many_meetings_as_systems_less_one_connect_them() -> None:
     systems = tuple(f"s{number:02d}" for number in range(12))
     held = meetings(outputs(tasks=40, systems=systems), sample=11)
-    assert connected(systems, [(m.first, m.second) for m in held])
+    assert connected(systems, [(m.first, m.second) for m in held]) == [systems]
     with pytest.raises(UsageError, match="--games 10"):
         meetings(outputs(tasks=40, systems=systems), sample=10)
+
+
+def test_systems_that_no_question_connects_are_an_error() -> None:
+    some = outputs(tasks=4, a={2, 3}, b={2, 3}, c={0, 1}, d={0, 1})
+    with pytest.raises(DataError, match="no question connects a, b with c, d"):
+        meetings(some)
 
 
 def test_a_changed_answer_is_a_new_pair_and_the_others_stay() -> None:

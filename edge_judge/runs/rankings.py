@@ -21,7 +21,7 @@ from typing import Any, ClassVar
 from edge_judge.analysis.ranking.design import Meeting
 from edge_judge.errors import RunError
 from edge_judge.records import Identity, Verdict
-from edge_judge.runs.folder import RunFolder, write_json, write_whole
+from edge_judge.runs.folder import RunFolder, write_whole
 from edge_judge.runs.format import ANEW, read_run_json
 
 RANKINGS = "rank"  # the folder under results/
@@ -55,15 +55,6 @@ class RankingFolder(RunFolder):
         """Write who met whom on which question, whole or not at all."""
         lines = (json.dumps(asdict(meeting), ensure_ascii=False) + "\n" for meeting in held)
         write_whole(self.path / MEETINGS, "".join(lines).encode(errors="surrogatepass"))
-
-    def figures_again(self, figures: Mapping[str, Any]) -> None:
-        """Replace the figures of a ranking that is complete."""
-        write_json(self.path / self.FIGURES, figures)
-
-
-def is_ranking(path: Path) -> bool:
-    """Whether a folder holds a ranking, complete or not."""
-    return (path / "run.json").exists() and not (path / RunFolder.FIGURES).exists() and path.is_dir()
 
 
 def read_ranking(path: Path) -> RecordedRanking:

@@ -45,13 +45,19 @@ def meetings(outputs: Outputs, against: str | None = None, sample: int | None = 
     """All meetings of these systems, task by task. against: those of one system alone, the baseline; sample: only so
     many, drawn so that each pair of systems meets about equally often and a larger sample holds a smaller one.
 
-    Raises UsageError for a baseline that is none of the systems, and for a sample that leaves systems unconnected: then
-    nothing says how they compare.
+    Raises UsageError for a baseline that is none of the systems and for a sample that leaves systems unconnected,
+    DataError where all meetings do: then nothing says how they compare.
     """
     if against is not None and against not in outputs.systems:
         raise UsageError(f"--against '{against}': no such system", nearest(against, outputs.systems))
     pairs = [pair for pair in combinations(outputs.systems, 2) if against is None or against in pair]
     by_task = {task.id: [pair for pair in pairs if _both(outputs, task, pair)] for task in outputs.tasks}
+    parts = connected(outputs.systems, {pair for of_task in by_task.values() for pair in of_task})
+    if len(parts) > 1:
+        raise DataError(
+            f"no question connects {', '.join(parts[0])} with {', '.join(parts[1])}, so nothing says how they compare",
+            "rank systems that answered the same questions",
+        )
     if sample is not None and sample < sum(map(len, by_task.values())):
         by_task = _sampled(by_task, outputs.systems, pairs, sample)
     return [_meeting(outputs, task, *pair) for task in outputs.tasks for pair in by_task[task.id]]
@@ -76,13 +82,14 @@ def games_of(held: Sequence[Meeting], systems: Sequence[str], verdicts: Iterable
     return games((game for meeting in held for game in _games(meeting, by_pair)), systems)
 
 
-def connected(systems: Sequence[str], met: Iterable[tuple[str, str]]) -> bool:
-    """Whether every system is compared with every other, if need be by way of others."""
+def connected(systems: Sequence[str], met: Iterable[tuple[str, str]]) -> list[tuple[str, ...]]:
+    """The systems in groups, in each of which all are compared with all, if need be by way of others."""
     group = {name: name for name in systems}
     for first, second in met:
         old, new = group[first], group[second]
         group = {name: new if one == old else one for name, one in group.items()}
-    return len(set(group.values())) <= 1
+    parts = dict.fromkeys(group.values())
+    return [tuple(name for name in systems if group[name] == part) for part in parts]
 
 
 def _both(outputs: Outputs, task: Task, pair: tuple[str, str]) -> bool:
@@ -113,7 +120,7 @@ def _sampled(
                 chosen[name].append(pair)
                 met[pair] += 1
                 taken += 1
-    if not connected(systems, (pair for pair, times in met.items() if times)):
+    if len(connected(systems, (pair for pair, times in met.items() if times))) > 1:
         raise UsageError(
             f"--games {number}: so few meetings leave systems that nothing compares", f"at least {len(systems) - 1}"
         )

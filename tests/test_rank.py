@@ -1,0 +1,256 @@
+"""Ranking systems: the whole way from files of outputs to figures, by the embedded judge, and what a folder keeps."""
+
+from __future__ import annotations
+
+import csv
+import json
+from dataclasses import replace
+from io import StringIO
+from pathlib import Path
+
+import pytest
+from conftest import Edge, fails
+from systems import QUALITY, answered, write_outputs
+
+from edge_judge.analysis.ranking.standings import RankedSystems
+from edge_judge.errors import DataError, RunError, UsageError
+from edge_judge.records import ProgressListener
+from edge_judge.runs.folder import find_runs
+from edge_judge.runs.rankings import read_ranking
+from edge_judge.workflows import rank as workflow
+from edge_judge.workflows.options import OutputsOptions, ProtocolOptions, RankSettings
+from edge_judge.workflows.rank import rank
+
+BEST_FIRST = ["ninety", "seventy-five", "sixty"]
+
+
+class Notes(ProgressListener):
+    def __init__(self) -> None:
+        self.notes: list[str] = []
+
+    def note(self, text: str) -> None:
+        self.notes.append(text)
+
+
+@pytest.fixture
+def here(models: Path, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Path:
+    monkeypatch.setenv("EDGE_JUDGE_MODELS", str(models))
+    monkeypatch.chdir(tmp_path)
+    return tmp_path
+
+
+@pytest.fixture
+def paths(here: Path) -> list[Path]:
+    """The files of three systems, 12 questions each."""
+    return write_outputs(here / "outputs", answered(12))
+
+
+def ranked(paths: list[Path], listener: ProgressListener | None = None, **settings: object) -> RankedSystems:
+    listener = listener or ProgressListener()
+    (one,) = rank(OutputsOptions(tuple(paths)), settings=RankSettings(**settings), listener=listener)  # type: ignore[arg-type]
+    return one
+
+
+def folder(here: Path) -> Path:
+    return here / "results" / "rank" / "outputs" / "pocket" / "f16" / "pairwise"
+
+
+def verdicts(here: Path) -> list[str]:
+    return (folder(here) / "verdicts.jsonl").read_text("utf-8").splitlines()
+
+
+def figures(one: RankedSystems) -> list[object]:
+    return [one.standings, one.matrix, one.quality, one.questions, one.unasked]
+
+
+def test_systems_of_known_quality_are_ranked_rightly_at_every_scheme(here: Path) -> None:
+    paths = write_outputs(here / "outputs", answered(100))
+    rankings = rank(OutputsOptions(tuple(paths)), settings=RankSettings(schemes=("f16", "q4_k_m")))
+    assert [one.identity.scheme for one in rankings if one.identity] == ["f16", "q4_k_m"]
+    for one in rankings:
+        assert [standing.system for standing in one.standings] == BEST_FIRST
+        wins = {pair: rate.soft.value for pair, rate in one.matrix.items()}
+        assert wins["ninety", "sixty"] > 0.6 and wins["ninety", "sixty"] + wins["sixty", "ninety"] == pytest.approx(1)
+        decided = {(pair.better, pair.worse) for pair in one.ranking.differences if pair.decided}
+        assert ("ninety", "sixty") in decided
+
+
+def test_a_ranking_is_no_run_on_a_benchmark(here: Path, paths: list[Path]) -> None:
+    ranked(paths)
+    assert sorted(path.name for path in folder(here).iterdir()) == [
+        "meetings.jsonl", "ranking.json", "run.json", "verdicts.jsonl",
+    ]  # fmt: skip
+    assert find_runs(here / "results") == []
+
+
+def test_what_was_interrupted_goes_on_and_is_the_same(here: Path, paths: list[Path]) -> None:
+    whole, lines = ranked(paths), verdicts(here)
+    (folder(here) / "ranking.json").unlink()
+    (folder(here) / "meetings.jsonl").unlink()
+    (folder(here) / "verdicts.jsonl").write_text("\n".join(lines[:5]) + "\n" + lines[5][:20], "utf-8")
+    with pytest.raises(RunError, match="not complete"):
+        read_ranking(folder(here))
+    again = ranked(paths)
+    assert sorted(verdicts(here)) == sorted(lines)
+    assert figures(again) == figures(whole)
+
+
+def test_the_same_command_again_judges_nothing(here: Path, paths: list[Path], monkeypatch: pytest.MonkeyPatch) -> None:
+    before, lines = ranked(paths), verdicts(here)
+    monkeypatch.setattr("edge_judge.runs.session.judge", None)
+    assert figures(ranked(paths)) == figures(before) and verdicts(here) == lines
+
+
+def test_a_changed_answer_and_a_new_system_cost_only_their_own_pairs(here: Path, paths: list[Path]) -> None:
+    ranked(paths)
+    before = {json.loads(line)["id"] for line in verdicts(here)}
+    rows = [json.loads(line) for line in paths[0].read_text("utf-8").splitlines()]
+    rows[3]["output"] = "something else"
+    paths[0].write_text("".join(json.dumps(row) + "\n" for row in rows), "utf-8")
+    ranked(paths)
+    changed = {json.loads(line)["id"] for line in verdicts(here)}
+    assert changed > before and {name.partition("/")[0] for name in changed - before} == {rows[3]["id"]}
+    rows = [row | {"output": f"{row['output']}?"} for row in rows]
+    (here / "outputs" / "new.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows), "utf-8")
+    one = ranked([*paths, here / "outputs" / "new.jsonl"])
+    assert len(one.standings) == 4
+    assert {json.loads(line)["id"] for line in verdicts(here)} > changed
+
+
+def test_another_protocol_has_a_folder_of_its_own_and_other_settings_are_refused(here: Path, paths: list[Path]) -> None:
+    ranked(paths)
+    rank(OutputsOptions(tuple(paths)), protocol=ProtocolOptions("pointwise"))
+    assert (folder(here).parent / "pointwise" / "ranking.json").exists()
+    with pytest.raises(RunError, match="order was both, is given"):
+        ranked(paths, order="given")
+    assert {json.loads(line)["order"] for line in verdicts(here)} == {"ab", "ba"}
+    ranked(paths, order="given", fresh=True)
+    assert {json.loads(line)["order"] for line in verdicts(here)} == {"ab"}
+
+
+def test_a_recorded_ranking_is_read_without_the_outputs_or_the_judge(
+    here: Path, paths: list[Path], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    whole = ranked(paths)
+    for path in paths:
+        path.unlink()
+    monkeypatch.setenv("EDGE_JUDGE_MODELS", str(here / "none"))
+    (again,) = rank(OutputsOptions((folder(here),)))
+    assert figures(again) == figures(whole) and again.identity == whole.identity
+    with pytest.raises(UsageError, match="do not go with files"):
+        rank(OutputsOptions((folder(here), paths[0])))
+    with pytest.raises(RunError, match="no ranking there"):
+        rank(OutputsOptions((here,)))
+
+
+@pytest.mark.parametrize(
+    ("name", "spoil", "message"),
+    [
+        ("ranking.json", lambda text: "{", "not JSON"),
+        ("ranking.json", lambda text: "{}", "not a ranking"),
+        ("meetings.jsonl", lambda text: "{}\n", r"meetings\.jsonl:1: not a meeting"),
+        ("meetings.jsonl", lambda text: text.replace("false", "0", 1), "not a meeting: s"),
+        ("verdicts.jsonl", lambda text: "", "no verdict on it"),
+    ],
+)
+def test_a_damaged_ranking_is_an_error(here: Path, paths: list[Path], name: str, spoil, message: str) -> None:  # type: ignore[no-untyped-def]
+    ranked(paths)
+    file = folder(here) / name
+    file.write_text(spoil(file.read_text("utf-8")), "utf-8")
+    with pytest.raises((RunError, DataError), match=message):
+        rank(OutputsOptions((folder(here),)))
+
+
+def test_half_of_the_answers_are_named_and_are_no_loss(here: Path) -> None:
+    rows = answered(40)
+    paths = write_outputs(here / "outputs", rows)
+    kept = paths[2].read_text("utf-8").splitlines()[::2]
+    paths[2].write_text("\n".join(kept) + "\n", "utf-8")
+    listener = Notes()
+    one = ranked(paths, listener)
+    system = paths[2].stem
+    (note,) = listener.notes
+    assert note.startswith(f"{system}: 20 of 40 answers are missing (q002, q004, q006, …)")
+    standing = next(standing for standing in one.standings if standing.system == system)
+    assert standing.missing == 20
+    frame = one.games.frame
+    assert not set(frame[(frame["second"] == system) | (frame["first"] == system)]["question"]) & {"q002", "q004"}
+    only = write_outputs(here / "even", [replace(row) for row in rows[::2]])
+    alone = ranked(only)
+    assert one.matrix["ninety", "sixty"].soft.value == pytest.approx(alone.matrix["ninety", "sixty"].soft.value)
+
+
+def test_against_a_baseline_the_others_do_not_meet(here: Path, paths: list[Path]) -> None:
+    one = ranked(paths, against="sixty")
+    assert set(one.matrix) == {
+        ("ninety", "sixty"),
+        ("sixty", "ninety"),
+        ("seventy-five", "sixty"),
+        ("sixty", "seventy-five"),
+    }
+    baseline = next(standing for standing in one.standings if standing.system == "sixty")
+    assert baseline.win_rate is None and baseline.rating.rating.value == 1000
+
+
+def test_a_sample_of_games_is_judged_and_a_larger_one_goes_on(here: Path, paths: list[Path]) -> None:
+    ranked(paths, games=12)
+    before = verdicts(here)
+    assert len((folder(here) / "meetings.jsonl").read_text("utf-8").splitlines()) == 12
+    ranked(paths, games=24)
+    assert verdicts(here)[: len(before)] == before
+
+
+def test_too_many_verdicts_are_not_begun_unless_they_are_asked_for(
+    here: Path, paths: list[Path], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(workflow, "MOST", 10)
+    with pytest.raises(UsageError, match=r"all pairs of 3 systems on \d+ questions are \d+ verdicts, about") as caught:
+        ranked(paths)
+    assert "--games 5" in str(caught.value.hint) and not (here / "results").exists()
+    assert ranked(paths, games="all").questions == 12
+
+
+def test_votes_of_others_are_ranked_without_a_judge(here: Path) -> None:
+    rows = [
+        {"system_a": "x", "system_b": "y", "question": str(number), "verdict": "a" if number % 3 else "b"}
+        for number in range(30)
+    ]
+    Path("votes.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows), "utf-8")
+    (one,) = rank(OutputsOptions(preferences=Path("votes.jsonl")))
+    assert one.identity is None and one.name == "votes"
+    assert one.matrix["x", "y"].hard.value == pytest.approx(2 / 3)
+    with pytest.raises(UsageError, match="--preferences does not go with outputs"):
+        rank(OutputsOptions((Path("votes.jsonl"),), preferences=Path("votes.jsonl")))
+
+
+# ---- the command ------------------------------------------------------------------------------------------
+
+
+def test_every_form_of_output_says_the_same(edge: Edge, tmp_path: Path) -> None:
+    write_outputs(tmp_path / "outputs", answered(12))
+    files = [f"outputs/{name}.jsonl" for name in QUALITY]
+    shown = edge("rank", *files, COLUMNS="80")
+    assert shown.returncode == 0, shown.stderr
+    assert max(map(len, shown.stdout.splitlines())) <= 80
+    assert "outputs: 3 systems, 12 questions, judged by pocket f16 with --grammar pairwise" in " ".join(
+        shown.stdout.split()
+    )
+    (found,) = json.loads(edge("rank", *files, "--json").stdout)
+    rows = list(csv.DictReader(StringIO(edge("rank", *files, "--csv").stdout)))
+    markdown = edge("rank", *files, "--markdown").stdout
+    best_first = [standing["system"] for standing in found["standings"]]
+    assert [row["system"] for row in rows] == best_first
+    for standing, row in zip(found["standings"], rows, strict=True):
+        assert float(row["win_rate_share"]) == standing["win_rate"]["value"]
+        assert f"| {standing['system']} |" in markdown and standing["system"] in shown.stdout
+    assert found == json.loads((tmp_path / "results/rank/outputs/pocket/f16/pairwise/ranking.json").read_text())
+
+
+def test_wrong_options_and_wrong_input_are_errors_of_one_line(edge: Edge, tmp_path: Path) -> None:
+    one, *_ = write_outputs(tmp_path / "outputs", answered(3))
+    fails(edge("rank"), 2, "no outputs to rank")
+    fails(edge("rank", one), 1, "one system alone, 'sixty'")
+    fails(edge("rank", "outputs/sixty.jsonl", "outputs/ninety.jsonl", "--against", "ninty"), 2, "did you mean ninety")
+    fails(edge("rank", one, "--games", "few"), 2, "--games few: not a number of games")
+    fails(edge("rank", one, "--format", "alpaca"), 2, "alpaca-eval")
+    assert not (tmp_path / "results").exists()
