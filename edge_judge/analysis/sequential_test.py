@@ -201,7 +201,7 @@ def _end(walk: Observations, alpha: float) -> float:
 
 
 def more(walk: Observations, margin: float, ends: Codes, seed: int) -> int | None:
-    """About how many further units it takes until the mean is known to be below or above the margin, see `more_until`."""
+    """About how many further units it takes until the mean is known to be below or above the margin."""
     return more_until(lambda longer: not_above(longer, margin) | above(longer, margin), walk, ends, seed)
 
 

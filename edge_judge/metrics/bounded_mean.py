@@ -29,6 +29,7 @@ FEWEST = 5  # clusters: fewer can show nothing that anybody would promise
 SMALL = 22.0  # the integral ends where its terms are below exp(-22), so p is right to some 9 digits
 WIDE = 40.0  # standard deviations: as good as all of a sum's distribution
 MOST = 1 << 20  # terms of the integral
+AT_ONCE = 1 << 16  # numbers in memory
 TAIL = 0.025  # beyond each end of an interval
 PRECISE = 1e-12  # where an end is found: by so much two processors may differ
 NEARLY = 1e-9
@@ -98,13 +99,21 @@ def _not_below_zero(kinds: Numbers, shapes: Numbers) -> float:
         end *= 2
     step = 2 * pi / width
     at = step * np.arange(1, min(ceil(end / step), MOST) + 1)
-    angle, size = np.zeros_like(at), np.zeros_like(at)
-    for kind, shape in zip(kinds.tolist(), shapes.tolist(), strict=True):  # one by one: the same sum on every processor
-        angle += shape * np.arctan(kind * at)
-        size += shape / 2 * np.log1p((kind * at) ** 2)
+    parts = np.array_split(at, ceil(len(at) * len(kinds) / AT_ONCE))
+    angle, size = (np.concatenate(sums) for sums in zip(*(_summed(kinds, shapes, part) for part in parts), strict=True))
     terms = np.sin(angle) * np.exp(-size) / at
     half_first = fsum(shapes * kinds) / 2  # the integrand's limit at 0
     return min(1.0, max(0.0, 0.5 + step / pi * fsum([half_first, *terms.tolist()])))
+
+
+def _summed(kinds: Numbers, shapes: Numbers, at: Numbers) -> tuple[Numbers, Numbers]:
+    """The angle and the size of the characteristic function, summed over kinds. numpy adds row after row, so that the
+    sum is the same on every processor.
+    """
+    product, weight = kinds[:, None] * at, shapes[:, None]
+    angle: Numbers = (weight * np.arctan(product)).sum(axis=0)
+    size: Numbers = (weight / 2 * np.log1p(product**2)).sum(axis=0)
+    return angle, size
 
 
 def unseen_size(sizes: Codes) -> float:

@@ -108,6 +108,20 @@ class Estimate:
     weights: Numbers
 
 
+@dataclass(frozen=True, slots=True, eq=False)
+class CorrectedScores:
+    """The labelled pairs. values: a person's score each, less the judge's error as far as it is known; clusters: their
+    questions' codes, from 0; weights: of the judge. Shapes (labels,). bounds: between which a value can lie. doubt:
+    by what distances shrink as some of the pairs are labelled, 0 where all are.
+    """
+
+    values: Numbers
+    clusters: Codes
+    bounds: tuple[float, float]
+    weights: Numbers
+    doubt: float
+
+
 def correct(games: Games, labels: Iterable[HumanVerdict]) -> Correction:
     """Win rates from the judge's votes and labels on a random sample of their pairs.
 
@@ -137,6 +151,15 @@ def prediction_powered(judge: Numbers, truth: Numbers, questions: Codes, *, judg
     truth: the same with people's scores, nan where a pair has no label; questions: codes, shape (pairs,). judged: False
     to leave the judge's scores out. The interval is the one of `own`, see above. Raises ValueError without a label.
     """
+    scores = corrected_scores(judge, truth, questions, judged=judged)
+    sums: Numbers = np.bincount(scores.clusters, scores.values).astype(np.float64)
+    low, high = mean_interval(sums, np.bincount(scores.clusters), scores.bounds)
+    value = fsum(scores.values.tolist()) / len(scores.values)
+    return Estimate(value, value - scores.doubt * (value - low), value + scores.doubt * (high - value), scores.weights)
+
+
+def corrected_scores(judge: Numbers, truth: Numbers, questions: Codes, *, judged: bool = True) -> CorrectedScores:
+    """What each labelled pair counts. Takes and raises what `prediction_powered` does."""
     labelled = np.flatnonzero(np.isfinite(truth))
     if not len(labelled):
         raise ValueError("no pair has a label")
@@ -144,15 +167,14 @@ def prediction_powered(judge: Numbers, truth: Numbers, questions: Codes, *, judg
     off = np.where(np.isfinite(judge), judge, 0.5)
     off = off - fsum(off.tolist()) / len(off)
     weights = _weights(y, off[labelled], codes, off) if judged else np.zeros(len(y))
-    x = y - weights * off[labelled]
     most = float(weights.max())
-    bounds = (-most * float(off.max()), 1.0 - most * float(off.min()))
-    clusters = np.unique(codes, return_inverse=True)[1]
-    sums: Numbers = np.bincount(clusters, x).astype(np.float64)
-    low, high = mean_interval(sums, np.bincount(clusters), bounds)
-    value = fsum(x.tolist()) / len(x)
-    shrunk = sqrt(1 - len(y) / len(truth))
-    return Estimate(value, value - shrunk * (value - low), value + shrunk * (high - value), weights)
+    return CorrectedScores(
+        values=y - weights * off[labelled],
+        clusters=np.unique(codes, return_inverse=True)[1],
+        bounds=(-most * float(off.max()), 1.0 - most * float(off.min())),
+        weights=weights,
+        doubt=sqrt(1 - len(y) / len(truth)),
+    )
 
 
 def _weights(y: Numbers, off: Numbers, questions: Codes, all_off: Numbers) -> Numbers:
@@ -225,7 +247,7 @@ def _corrected(scores: PairScores, truth: Numbers, rows: Flags, code: int, other
         first=scores.systems[code],
         second=None if other is None else scores.systems[other],
         own=own,
-        new=_new(own, count),
+        new=new_questions(own, count),
         labels_alone=only,
         judge=Figure(fsum(known.tolist()) / len(known) if len(known) else None, n=len(known)),
         weight=float(both.weights.mean()) if both else 0.0,
@@ -245,7 +267,8 @@ def _figure(found: Estimate | None, asked: float, labels: int) -> Figure:
     return Figure(value, low, high, n=labels)
 
 
-def _new(own: Figure, questions: int) -> Figure:
+def new_questions(own: Figure, questions: int) -> Figure:
+    """The interval for new questions, from the one for those that there are; questions: how many these are."""
     if own.value is None or own.low is None or own.high is None:
         return Figure(None)
     low, high = wilson(own.value, questions)

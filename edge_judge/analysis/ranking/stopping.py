@@ -14,9 +14,9 @@ So all statements of one kind are true together in 95 %, at all times: who beats
 **A margin** is a difference that does not matter. Where the win rate is known to lie no further from 1/2, more
 questions are not needed, even if it is not known who is ahead.
 
-**Without a verdict** in either order a question says nothing. In the test it counts 1/2, which moves no mean across 1/2.
-What is printed is the rate of the other questions: the mean is stretched, and so are the ends of its interval, as if
-the share of questions without a verdict were the same among those to come.
+**Without a verdict** in either order a question says nothing. In the test it counts 1/2, which moves no mean across
+1/2. What is printed is the rate of the other questions: the mean is stretched, and so are the ends of its interval, as
+if the share of questions without a verdict were the same among those to come.
 
 Knows: votes. Does not know: how votes are made, what is printed.
 """
@@ -44,7 +44,7 @@ Claim: TypeAlias = Literal["own", "new"]
 
 LOOK = 16  # questions of a block
 SEED = 0
-AIM = 0.08  # the distance from 1/2 that should be seen soon
+AIM = 0.06  # the distance from 1/2 that should be seen soon
 GUESS = 0.5  # the second moment of scores about 1/2, over 1/4: scores are seldom all near 0 and 1, or all near 1/2
 HALF = 0.5  # how far a score can lie from 1/2
 
@@ -153,6 +153,21 @@ def decide(
     return Decided(tuple(pairs), margin, seed)
 
 
+def observations(scores: Numbers, total: int | None) -> Observations:
+    """The distances of scores from 1/2, in blocks of 16. scores: shape (..., n), nan without a verdict; total: of all
+    questions, None for new ones.
+    """
+    n = scores.shape[-1]
+    ends = np.array([*range(LOOK, n, LOOK), n], np.int64)
+    values = np.where(np.isfinite(scores), scores, HALF) - HALF
+    return Observations(values, ends, total, HALF, AIM, GUESS)
+
+
+def ahead(seen: Observations, alpha: float) -> Flags:
+    """After which blocks the mean is known to be greater than 1/2: shape (..., blocks)."""
+    return sequential_test.above(seen, 0.0, alpha)
+
+
 def _judged(known: dict[AnswerPair, float], asked: Sequence[str], first: str, second: str) -> Numbers:
     """The scores of the questions that were judged, up to the first that was not; nan without a verdict."""
     found = []
@@ -185,7 +200,7 @@ class _Walk:
         """total: None for new questions."""
         if not len(self.scores):
             return Statement("undecided", Figure(None), False, 0, None)
-        seen = self._observed(total)
+        seen = observations(self.scores, total)
         known = self._known(seen)
         if self.stop and known.any():
             blocks = int(known.argmax()) + 1
@@ -199,18 +214,9 @@ class _Walk:
             more=self._more(seen) if self.outlook and outcome == "undecided" else None,
         )
 
-    def _observed(self, total: int | None) -> Observations:
-        n = len(self.scores)
-        ends = np.array([*range(LOOK, n, LOOK), n], np.int64)
-        values = np.where(np.isfinite(self.scores), self.scores, HALF) - HALF
-        return Observations(values, ends, total, HALF, AIM, GUESS)
-
     def _known(self, seen: Observations) -> Flags:
         """After which blocks something is decided."""
-        return self._ahead(seen) | self._ahead(seen.mirrored()) | self._within(seen)
-
-    def _ahead(self, seen: Observations) -> Flags:
-        return sequential_test.above(seen, 0.0, self.alpha)
+        return ahead(seen, self.alpha) | ahead(seen.mirrored(), self.alpha) | self._within(seen)
 
     def _within(self, seen: Observations) -> Flags:
         """After which blocks the mean is known to be within the margin of 1/2; exactly 1/2 without one."""
@@ -220,9 +226,9 @@ class _Walk:
         return first & second
 
     def _outcome(self, seen: Observations) -> Outcome:
-        if _ever(self._ahead(seen), seen):
+        if _ever(ahead(seen, self.alpha), seen):
             return "first"
-        if _ever(self._ahead(seen.mirrored()), seen):
+        if _ever(ahead(seen.mirrored(), self.alpha), seen):
             return "second"
         return "equal" if _ever(self._within(seen), seen) else "undecided"
 
