@@ -17,7 +17,7 @@ from edge_judge.errors import DataError, RunError, UsageError
 from edge_judge.records import ProgressListener
 from edge_judge.runs.folder import find_runs
 from edge_judge.runs.rankings import read_ranking
-from edge_judge.workflows import rank as workflow
+from edge_judge.workflows import ranking_runs
 from edge_judge.workflows.options import OutputsOptions, ProtocolOptions, RankSettings
 from edge_judge.workflows.rank import rank
 
@@ -47,7 +47,7 @@ def paths(here: Path) -> list[Path]:
 
 def ranked(paths: list[Path], listener: ProgressListener | None = None, **settings: object) -> RankedSystems:
     listener = listener or ProgressListener()
-    (one,) = rank(OutputsOptions(tuple(paths)), settings=RankSettings(**settings), listener=listener)  # type: ignore[arg-type]
+    (one,) = rank(OutputsOptions(tuple(paths)), settings=RankSettings(**settings), listener=listener).rankings  # type: ignore[arg-type]
     return one
 
 
@@ -65,7 +65,7 @@ def figures(one: RankedSystems) -> list[object]:
 
 def test_systems_of_known_quality_are_ranked_rightly_at_every_scheme(here: Path) -> None:
     paths = write_outputs(here / "outputs", answered(100))
-    rankings = rank(OutputsOptions(tuple(paths)), settings=RankSettings(schemes=("f16", "q4_k_m")))
+    rankings = rank(OutputsOptions(tuple(paths)), settings=RankSettings(schemes=("f16", "q4_k_m"))).rankings
     assert [one.identity.scheme for one in rankings if one.identity] == ["f16", "q4_k_m"]
     for one in rankings:
         assert [standing.system for standing in one.standings] == BEST_FIRST
@@ -135,7 +135,7 @@ def test_a_recorded_ranking_is_read_without_the_outputs_or_the_judge(
     for path in paths:
         path.unlink()
     monkeypatch.setenv("EDGE_JUDGE_MODELS", str(here / "none"))
-    (again,) = rank(OutputsOptions((folder(here),)))
+    (again,) = rank(OutputsOptions((folder(here),))).rankings
     assert figures(again) == figures(whole) and again.identity == whole.identity
     with pytest.raises(UsageError, match="do not go with files"):
         rank(OutputsOptions((folder(here), paths[0])))
@@ -203,7 +203,7 @@ def test_a_sample_of_games_is_judged_and_a_larger_one_goes_on(here: Path, paths:
 def test_too_many_verdicts_are_not_begun_unless_they_are_asked_for(
     here: Path, paths: list[Path], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(workflow, "MOST", 10)
+    monkeypatch.setattr(ranking_runs, "MOST", 10)
     with pytest.raises(UsageError, match=r"all pairs of 3 systems on \d+ questions are \d+ verdicts, about") as caught:
         ranked(paths)
     assert "--games 5" in str(caught.value.hint) and not (here / "results").exists()
@@ -216,7 +216,7 @@ def test_votes_of_others_are_ranked_without_a_judge(here: Path) -> None:
         for number in range(30)
     ]
     Path("votes.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows), "utf-8")
-    (one,) = rank(OutputsOptions(preferences=Path("votes.jsonl")))
+    (one,) = rank(OutputsOptions(preferences=Path("votes.jsonl"))).rankings
     assert one.identity is None and one.name == "votes"
     assert one.matrix["x", "y"].hard.value == pytest.approx(2 / 3)
     with pytest.raises(UsageError, match="--preferences does not go with outputs"):

@@ -179,7 +179,8 @@ class RankSettings(Options):
     against: a baseline that all others meet, None for all pairs of systems; games: how many meetings of two systems on
     a question, "all" for however many there are, None for all as long as they are not too many; schemes: of the judge's
     weights, each ranks by itself, none for that of `JudgeOptions`; order: both orders of the answers, or one that is
-    drawn for each pair; fresh: judge everything anew.
+    drawn for each pair; fresh: judge everything anew. stop: as soon as it is decided who beats whom; margin: points of
+    the win rate that do not matter; budget: seconds of judging with each judge; both stop too.
     """
 
     results: Path = RESULTS
@@ -188,6 +189,25 @@ class RankSettings(Options):
     schemes: tuple[str, ...] = ()
     order: Literal["both", "given"] = "both"
     fresh: bool = False
+    stop: bool = False
+    margin: float | None = None
+    budget: float | None = None
+
+    @property
+    def stops(self) -> bool:
+        """Whether judging ends as soon as it is decided."""
+        return self.stop or self.margin is not None or self.budget is not None
+
+
+@dataclass(frozen=True, slots=True)
+class LabelOptions(Options):
+    """A person's labels. labels: a file that was filled in, None for none; suggest: how many pairs to label next, which
+    are written to `out`, None for none.
+    """
+
+    labels: Path | None = None
+    suggest: int | None = None
+    out: Path = Path("to-label.csv")
 
 
 @dataclass(frozen=True, slots=True)

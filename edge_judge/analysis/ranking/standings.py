@@ -9,8 +9,10 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from edge_judge.analysis.ranking.games import Games
+from edge_judge.analysis.ranking.labels import Correction
 from edge_judge.analysis.ranking.quality import Quality, quality
 from edge_judge.analysis.ranking.ratings import Ranking, Rating, rank
+from edge_judge.analysis.ranking.stopping import Decided
 from edge_judge.analysis.ranking.win_rates import WinRate, pair_win_rates, win_rates
 from edge_judge.records import Identity
 
@@ -32,7 +34,8 @@ class Standing:
 class RankedSystems:
     """name: of the outputs; identity: of the judge's run, None for votes of others; against: the baseline that all
     systems met, None where all met each other; questions: how many were asked; standings: the best first; matrix: the
-    win rate of each system against each other that it met; unasked: meetings of two equal answers.
+    win rate of each system against each other that it met; unasked: meetings of two equal answers. decided: where
+    judging could stop, what is known wherever it did; correction: by a person's labels, where there are some.
     """
 
     name: str
@@ -45,6 +48,8 @@ class RankedSystems:
     quality: Quality
     unasked: int
     games: Games
+    decided: Decided | None = None
+    correction: Correction | None = None
 
 
 def stand(
@@ -55,6 +60,7 @@ def stand(
     questions: int | None = None,
     missing: Mapping[str, int] | None = None,
     against: str | None = None,
+    decided: Decided | None = None,
 ) -> RankedSystems:
     """All figures. name: where there is no identity to take it from; questions: how many were asked, None for those
     with votes. Raises DataError and UsageError as `ratings.rank` does.
@@ -77,6 +83,7 @@ def stand(
         quality=quality(games),
         unasked=len(games.frame[~games.frame["asked"]].drop_duplicates(["question", "first", "second"])),
         games=games,
+        decided=decided,
     )
 
 
