@@ -22,12 +22,15 @@ from edge_judge.records import Figure
 
 @dataclass(frozen=True, slots=True)
 class WinRate:
-    """opponent: None for all others. soft, hard: shares, n the valid votes; format_errors: votes that are not."""
+    """opponent: None for all others. soft, hard: shares, n the valid votes; error: the standard error of `soft` over
+    questions, None for fewer than two. format_errors: votes that are not valid.
+    """
 
     system: str
     opponent: str | None
     soft: Figure
     hard: Figure
+    error: float | None
     votes: int
     questions: int
     format_errors: int
@@ -90,6 +93,7 @@ def _win_rate(counted: _Counted, system: int, opponent: int | None) -> WinRate:
         opponent=None if opponent is None else counted.systems[opponent],
         soft=_mean_share(soft),
         hard=_mean_share(hard),
+        error=_standard_error(soft),
         votes=int(counted.valid[system, others].sum()),
         questions=int((hard.votes.sum(axis=1) > 0).sum()),
         format_errors=int(counted.invalid[system, others].sum()),
@@ -109,15 +113,29 @@ def _side(totals: QuestionTotals, system: int, opponent: int | None) -> _Side:
 
 def _mean_share(side: _Side) -> Figure:
     """The mean over opponents of the share won, with its interval; undefined without a valid vote."""
-    votes = side.votes.sum(axis=0)
-    if not votes.sum():
+    if not side.votes.sum():
         return Figure(None, n=0)
+    value, apart = _linear(side)
+    low, high = share_interval(value, apart)
+    return Figure(value, low, high, n=int(side.votes.sum()))
+
+
+def _standard_error(side: _Side) -> float | None:
+    apart = _linear(side)[1] if side.votes.sum() else np.empty(0)
+    return None if len(apart) < 2 else sqrt(_spread(apart))
+
+
+def _linear(side: _Side) -> tuple[float, Numbers]:
+    """The mean share, and how far each question with a vote moves it: shape (questions,)."""
+    votes = side.votes.sum(axis=0)
     shares = side.scores.sum(axis=0) / votes
-    played = side.votes.sum(axis=1) > 0
-    apart = (side.scores - shares * side.votes) / (votes * len(votes))  # what each question moves the mean by
-    value = fsum(shares) / len(shares)
-    low, high = share_interval(value, apart.sum(axis=1)[played])
-    return Figure(value, low, high, n=int(votes.sum()))
+    apart = (side.scores - shares * side.votes) / (votes * len(votes))
+    return fsum(shares) / len(shares), apart.sum(axis=1)[side.votes.sum(axis=1) > 0]
+
+
+def _spread(apart: Numbers) -> float:
+    """The cluster-robust variance. apart: shape (questions,), at least two."""
+    return fsum(apart * apart) * len(apart) / (len(apart) - 1)
 
 
 def share_interval(value: float, apart: Numbers) -> tuple[float, float]:
@@ -133,7 +151,7 @@ def share_interval(value: float, apart: Numbers) -> tuple[float, float]:
     count = len(apart)
     if count < 2:
         return 0.0, 1.0
-    spread = fsum(apart * apart) * count / (count - 1)
+    spread = _spread(apart)
     decided = value <= ROUNDING or value >= 1 - ROUNDING
     if not decided and sqrt(spread) < ROUNDING:
         half = Z * Z / (count + Z * Z) / 2
