@@ -96,6 +96,20 @@ def memory(_: click.Context, option: click.Option, value: str | None) -> int | N
     return size
 
 
+_TIME = re.compile(r"(\d+|\d*\.\d+)\s*(s|min|m|h|d)", re.IGNORECASE)
+_SECONDS = {"s": 1, "m": 60, "min": 60, "h": 3600, "d": 86400}
+
+
+def seconds(_: click.Context, option: click.Option, value: str | None) -> float | None:
+    """Seconds that `2h`, `30min` or `90s` mean. Raises UsageError for anything else."""
+    if value is None:
+        return None
+    parts = _TIME.fullmatch(value.strip())
+    if not parts or not float(parts[1]):
+        raise UsageError(f"{option.opts[0]} {value}: not a time", "say for example 2h, 30min or 90s")
+    return float(parts[1]) * _SECONDS[parts[2].lower()]
+
+
 def prices(_: click.Context, option: click.Option, value: str | None) -> tuple[float, float] | None:
     """The two numbers in `2.5,10`. Raises UsageError for anything else."""
     if value is None:

@@ -10,7 +10,10 @@ from dataclasses import asdict, dataclass
 
 from rich.console import RenderableType
 
+from edge_judge.analysis.ranking.labels import Correction
 from edge_judge.analysis.ranking.standings import RankedSystems, Standing
+from edge_judge.analysis.ranking.stopping import Decided
+from edge_judge.analysis.ranking.two_judges import TwoJudges
 from edge_judge.records import Figure
 from edge_judge.report.columns import (
     INTERVAL_LINE,
@@ -22,13 +25,11 @@ from edge_judge.report.columns import (
     markdown_text,
     terminal_table,
 )
-from edge_judge.report.formatting import UNDEFINED, count, interval, notes, percent, render, share, table, value
+from edge_judge.report.formatting import UNDEFINED, count, interval, notes, percent, render, table, value
+from edge_judge.report.ranking_notes import all_notes, comparison, judge_name, statement
 
-WIDEST = 12  # systems in a matrix for a terminal; CSV has no limit
-UNBOUNDED = {
-    "above": "nothing says how much better it is than some others, so its rating has no upper end",
-    "below": "nothing says how much worse it is than some others, so its rating has no lower end",
-}
+GROUP, MISSING, EQUAL_LENGTH = "group", "missing\nanswers", "equal\nlength %"
+WIDEST = 12  # systems in a matrix for a terminal; JSON has no limit
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,7 +78,7 @@ COLUMNS: tuple[Column[Row], ...] = (
         },
     ),
     Column(
-        "group",
+        GROUP,
         lambda row: "".join(row.standing.rating.groups) or UNDEFINED,
         {"groups": lambda row: " ".join(row.standing.rating.groups)},
     ),
@@ -86,6 +87,11 @@ COLUMNS: tuple[Column[Row], ...] = (
         lambda row: interval(_win_rate(row), percent),
         figure_values("win_rate", "share", _win_rate),
         bold=True,
+    ),
+    Column(
+        EQUAL_LENGTH,
+        lambda row: value(row.standing.equal_length, percent),
+        figure_values("equal_length_win_rate", "share", lambda row: row.standing.equal_length),
     ),
     Column(
         f"rating{INTERVAL_LINE}",
@@ -107,7 +113,7 @@ COLUMNS: tuple[Column[Row], ...] = (
         in_terminal=False,
     ),
     Column("votes", lambda row: f"{row.standing.rating.votes:,}", {"votes": lambda row: row.standing.rating.votes}),
-    Column("missing\nanswers", lambda row: f"{row.standing.missing:,}", {"missing": lambda row: row.standing.missing}),
+    Column(MISSING, lambda row: f"{row.standing.missing:,}", {"missing": lambda row: row.standing.missing}),
     Column(
         "mean\nlength",
         lambda row: count(row.standing.length),
@@ -131,6 +137,7 @@ def ranked_json(ranked: RankedSystems) -> dict[str, object]:
                 **asdict(standing.rating),
                 "win_rate": asdict(standing.win_rate.soft) if standing.win_rate else None,
                 "hard_win_rate": asdict(standing.win_rate.hard) if standing.win_rate else None,
+                "equal_length_win_rate": standing.equal_length and asdict(standing.equal_length),
                 "missing": standing.missing,
                 "length": standing.length,
             }
@@ -139,13 +146,34 @@ def ranked_json(ranked: RankedSystems) -> dict[str, object]:
         "differences": [asdict(difference) for difference in ranked.ranking.differences],
         "matrix": [asdict(rate) for rate in ranked.matrix.values()],
         "quality": asdict(ranked.quality),
+        "length_preference": asdict(ranked.length_preference),
         "unasked": ranked.unasked,
+        "decided": None if ranked.decided is None else _decided_json(ranked.decided),
+        "correction": None if ranked.correction is None else asdict(ranked.correction),
     }
 
 
-def rankings_table(rankings: Sequence[RankedSystems], *, width: int = 80, color: bool = False) -> str:
-    """A leaderboard and a matrix of each ranking."""
-    return render([part for ranked in rankings for part in _parts(ranked)], width, color)
+def rankings_json(rankings: Sequence[RankedSystems], compared: Sequence[TwoJudges] = ()) -> dict[str, object]:
+    """Rankings, and what changes with each other judge than the first."""
+    return {
+        "rankings": [ranked_json(ranked) for ranked in rankings],
+        "compared": [
+            _compared_json(one, rankings[0], other) for one, other in zip(compared, rankings[1:], strict=False)
+        ],
+    }
+
+
+def rankings_table(
+    rankings: Sequence[RankedSystems],
+    compared: Sequence[TwoJudges] = (),
+    *,
+    width: int = 80,
+    color: bool = False,
+) -> str:
+    """A leaderboard and a matrix of each ranking. compared: each other judge with the first."""
+    parts = [part for ranked in rankings for part in _parts(ranked)]
+    sentences = _comparisons(rankings, compared)
+    return render([*parts, notes(*sentences)] if sentences else parts, width, color)
 
 
 def rankings_csv(rankings: Sequence[RankedSystems]) -> str:
@@ -153,22 +181,47 @@ def rankings_csv(rankings: Sequence[RankedSystems]) -> str:
     return csv_text(all_values(COLUMNS), [row for ranked in rankings for row in _rows(ranked)])
 
 
-def rankings_markdown(rankings: Sequence[RankedSystems]) -> str:
+def rankings_markdown(rankings: Sequence[RankedSystems], compared: Sequence[TwoJudges] = ()) -> str:
     """The leaderboards as GitHub shows tables."""
-    headings = [escaped(column.heading_on_page) for column in COLUMNS]
-    return "\n".join(
+    tables = [
         f"**{escaped(_title(ranked))}**\n\n"
-        + markdown_text(headings, 2, [[escaped(c.on_page(row)) for c in COLUMNS] for row in _rows(ranked)])
+        + _markdown_table(ranked)
         + "\n"
-        + "".join(f"- {escaped(line)}\n" for line in _notes(ranked))
+        + "".join(f"- {escaped(line)}\n" for line in all_notes(ranked))
         for ranked in rankings
-    )
+    ]
+    return "\n".join(tables + [f"{escaped(line)}\n" for line in _comparisons(rankings, compared)])
 
 
-def judge_name(ranked: RankedSystems) -> str:
-    """Who judged."""
-    who = ranked.identity
-    return "recorded votes" if who is None else f"{who.model} {who.scheme} with --grammar {who.grammar}"
+def _markdown_table(ranked: RankedSystems) -> str:
+    columns = _shown(ranked)
+    lines = [[escaped(column.on_page(row)) for column in columns] for row in _rows(ranked)]
+    return markdown_text([escaped(column.heading_on_page) for column in columns], 1, lines)
+
+
+def _comparisons(rankings: Sequence[RankedSystems], compared: Sequence[TwoJudges]) -> list[str]:
+    return [comparison(one, rankings[0], other) for one, other in zip(compared, rankings[1:], strict=False)]
+
+
+def _decided_json(decided: Decided) -> dict[str, object]:
+    return {**asdict(decided), "sentences": [statement(pair) for pair in decided.pairs]}
+
+
+def _compared_json(compared: TwoJudges, first: RankedSystems, other: RankedSystems) -> dict[str, object]:
+    return {
+        "sentence": comparison(compared, first, other),
+        "first": first.identity and asdict(first.identity),
+        "second": other.identity and asdict(other.identity),
+        "votes": compared.votes,
+        "left_out": compared.left_out,
+        "tau": asdict(compared.tau),
+        "decided": compared.decided,
+        "kept": compared.kept,
+        **{
+            name: [asdict(one) for one in getattr(compared, name)]
+            for name in ("reversed", "undecided", "gained", "shifts")
+        },
+    }
 
 
 def _rows(ranked: RankedSystems) -> list[Row]:
@@ -180,11 +233,23 @@ def _title(ranked: RankedSystems) -> str:
     return f"{ranked.name}: {len(ranked.standings)} systems, {ranked.questions:,} questions, {by}{judge_name(ranked)}"
 
 
+def _shown(ranked: RankedSystems) -> list[Column[Row]]:
+    """The columns that say something. Where judging could stop, no letters: they are for votes of a number set before."""
+    silent = {
+        EQUAL_LENGTH: ranked.against is None,
+        MISSING: not any(standing.missing for standing in ranked.standings),
+        GROUP: ranked.decided is not None,
+    }
+    return [column for column in COLUMNS if not silent.get(column.heading)]
+
+
 def _parts(ranked: RankedSystems) -> Iterator[RenderableType]:
-    yield terminal_table(_title(ranked), COLUMNS, _rows(ranked))
+    yield terminal_table(_title(ranked), _shown(ranked), _rows(ranked))
     if ranked.against is None and 2 < len(ranked.standings) <= WIDEST:
         yield _matrix(ranked)
-    yield notes(*_notes(ranked))
+    if ranked.correction is not None:
+        yield _corrected(ranked.correction)
+    yield notes(*all_notes(ranked))
 
 
 def _matrix(ranked: RankedSystems) -> RenderableType:
@@ -197,47 +262,18 @@ def _matrix(ranked: RankedSystems) -> RenderableType:
     return table("", ["win rate %, of the\nrow over the column", *map(str, range(1, len(names) + 1))], lines)
 
 
-def _notes(ranked: RankedSystems) -> Iterator[str]:
-    """What must be known to read the figures, and what they say together."""
-    yield from _decided(ranked)
-    base = "all others" if ranked.against is None else ranked.against
-    yield f"win rate: against {base}, by the judge's probabilities, a tie is half a win"
-    middle = "the mean" if ranked.against is None else ranked.against
-    yield f"rating: Bradley-Terry with ties on Elo's scale, 1000 is {middle}; best: the probability of the first rank"
-    yield "intervals: 95 %, whole questions resampled; systems that share a group letter cannot be told apart"
-    yield from _about_votes(ranked)
-
-
-def _decided(ranked: RankedSystems) -> Iterator[str]:
-    """Which systems beat which, in words."""
-    decided = [one for one in ranked.ranking.differences if one.decided]
-    total = len(ranked.ranking.differences)
-    if not decided:
-        yield "no two of these systems can be told apart by these votes"
-    elif total == 1:
-        yield f"{decided[0].better} beats {decided[0].worse}"
-    else:
-        open_pairs = [f"{one.better} and {one.worse}" for one in ranked.ranking.differences if not one.decided]
-        named = f"; not decided: {', '.join(open_pairs[:3])}" if open_pairs else ""
-        more = f" and {len(open_pairs) - 3} more" if len(open_pairs) > 3 else ""
-        yield f"{len(decided)} of {total} pairs of systems are decided{named}{more}"
-
-
-def _about_votes(ranked: RankedSystems) -> Iterator[str]:
-    quality = ranked.quality
-    if ranked.unasked:
-        yield f"{ranked.unasked:,} meetings were of two equal answers: ties, which the judge was not asked about"
-    if quality.consistency.value is not None:
-        yield (
-            f"same verdict in both orders: {interval(quality.consistency, percent)} %; position bias "
-            f"{interval(quality.position_bias, share)}; ties {value(quality.ties, percent)} %, near-ties "
-            f"{value(quality.near_ties, percent)} % of pairs"
-        )
-    if quality.cycles.k:
-        yield f"{quality.cycles.k} of {quality.cycles.n} triples of systems are cycles: A beats B, B beats C, C beats A"
-    errors = quality.format_errors
-    if errors.k:
-        yield f"{errors.k:,} of {errors.n:,} votes have no valid verdict, and count for nobody"
-    for standing in ranked.standings:
-        if standing.rating.unbounded:
-            yield f"{standing.system}: {UNBOUNDED[standing.rating.unbounded]}"
+def _corrected(correction: Correction) -> RenderableType:
+    """What people would say of each system, beside what the judge said."""
+    lines = [
+        [
+            rate.first,
+            value(rate.judge, percent),
+            interval(rate.new, percent),
+            interval(rate.labels_alone, percent),
+            f"{rate.labels:,}",
+            UNDEFINED if rate.saved is None else f"{rate.saved:.1f}",
+        ]
+        for rate in correction.systems
+    ]
+    headers = ["win rate\nby labels", "judge\n%", f"corrected %{INTERVAL_LINE}", f"labels alone %{INTERVAL_LINE}"]
+    return table("", [*headers, "labels", "labels\nworth ×"], lines, frozenset({2}))

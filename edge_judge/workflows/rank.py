@@ -11,8 +11,9 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from edge_judge.analysis.ranking.design import games_of, meetings, pairs_of
-from edge_judge.analysis.ranking.labels import correct
+from edge_judge.analysis.ranking.labels import HumanVerdict, correct
 from edge_judge.analysis.ranking.standings import RankedSystems, stand
+from edge_judge.analysis.ranking.two_judges import TwoJudges, two_judges
 from edge_judge.benchmarks.custom import name_of
 from edge_judge.benchmarks.outputs import load_outputs, name_of_outputs
 from edge_judge.benchmarks.preferences import load_preferences
@@ -35,9 +36,12 @@ SHOWN = 3  # ids of missing answers that are named
 
 @dataclass(frozen=True, slots=True)
 class Rankings:
-    """A ranking for each judge, in the order in which they were named; suggested: pairs for a person to label."""
+    """A ranking for each judge, in the order in which they were named; compared: each other judge with the first;
+    suggested: pairs for a person to label.
+    """
 
     rankings: tuple[RankedSystems, ...]
+    compared: tuple[TwoJudges, ...] = ()
     suggested: SuggestedPairs | None = None
 
 
@@ -64,7 +68,7 @@ def rank(
         if settings.stops or settings.games is not None or settings.schemes:
             raise UsageError("nothing is judged here, so --scheme, --games and --stop do nothing", "leave them out")
         rankings = _recorded(outputs, folders, settings) if folders else (_by_preferences(outputs, settings),)
-        return Rankings(rankings)
+        return Rankings(rankings, _compared(rankings))
     match = _match(outputs, settings, listener)
     schemes = tuple(dict.fromkeys(settings.schemes)) or (judge.scheme,)
     if len(schemes) > 1 and cluster != ClusterOptions():
@@ -91,13 +95,21 @@ def _labelled(
     rankings: tuple[RankedSystems, ...], outputs: Outputs, labels: LabelOptions, listener: ProgressListener
 ) -> Rankings:
     """With a person's labels beside the judges' votes, and the pairs to label next."""
-    games, known = rankings[0].games, ()
+    games = rankings[0].games
+    known: tuple[HumanVerdict, ...] = ()
     if labels.labels is not None:
         known = human_verdicts(labels.labels, games, outputs, listener)
         rankings = tuple(replace(ranked, correction=correct(ranked.games, known)) for ranked in rankings)
+    compared = _compared(rankings)
     if labels.suggest is None:
-        return Rankings(rankings)
-    return Rankings(rankings, write_suggested(labels.out, labels.suggest, games, known, outputs, listener))
+        return Rankings(rankings, compared)
+    return Rankings(rankings, compared, write_suggested(labels.out, labels.suggest, games, known, outputs, listener))
+
+
+def _compared(rankings: Sequence[RankedSystems]) -> tuple[TwoJudges, ...]:
+    """Whether each other judge would have said the same as the first."""
+    first, *others = rankings
+    return tuple(two_judges(first.games, other.games, baseline=first.against) for other in others)
 
 
 def _recorded(outputs: OutputsOptions, folders: Sequence[Path], settings: RankSettings) -> tuple[RankedSystems, ...]:
@@ -109,8 +121,15 @@ def _recorded(outputs: OutputsOptions, folders: Sequence[Path], settings: RankSe
     for path in folders:
         recorded = read_ranking(path)
         games = games_of(recorded.meetings, recorded.systems, recorded.verdicts)
-        of = {"questions": recorded.questions, "against": recorded.against}
-        found.append(stand(games, recorded.identity, missing=recorded.missing, **of))
+        found.append(
+            stand(
+                games,
+                recorded.identity,
+                questions=recorded.questions,
+                missing=recorded.missing,
+                against=recorded.against,
+            )
+        )
     return tuple(found)
 
 

@@ -10,22 +10,25 @@ from dataclasses import dataclass
 
 from edge_judge.analysis.ranking.games import Games
 from edge_judge.analysis.ranking.labels import Correction
+from edge_judge.analysis.ranking.length_control import LengthPreference, length_controlled, length_preference
 from edge_judge.analysis.ranking.quality import Quality, quality
 from edge_judge.analysis.ranking.ratings import Ranking, Rating, rank
 from edge_judge.analysis.ranking.stopping import Decided
 from edge_judge.analysis.ranking.win_rates import WinRate, pair_win_rates, win_rates
-from edge_judge.records import Identity
+from edge_judge.records import Figure, Identity
 
 
 @dataclass(frozen=True, slots=True)
 class Standing:
-    """The figures of a system. win_rate: against the baseline, or all others; None for the baseline itself; missing:
-    questions that it did not answer; length: of its answers in the votes, characters in the mean, None without votes.
+    """The figures of a system. win_rate: against the baseline, or all others; None for the baseline itself; equal_length:
+    against the baseline, as if answers were of equal length, None without a baseline; missing: questions that it did
+    not answer; length: of its answers in the votes, characters in the mean, None without votes.
     """
 
     system: str
     rating: Rating
     win_rate: WinRate | None
+    equal_length: Figure | None
     missing: int
     length: float | None
 
@@ -46,6 +49,7 @@ class RankedSystems:
     ranking: Ranking
     matrix: Mapping[tuple[str, str], WinRate]
     quality: Quality
+    length_preference: LengthPreference
     unasked: int
     games: Games
     decided: Decided | None = None
@@ -67,9 +71,17 @@ def stand(
     """
     ranking = rank(games, baseline=against)
     rates = {rate.system: rate for rate in win_rates(games, against)}
+    equal = {} if against is None else {one.system: one.win_rate for one in length_controlled(games, against)}
     lengths, absent = _lengths(games), missing or {}
     standings = tuple(
-        Standing(one.system, one, rates.get(one.system), absent.get(one.system, 0), lengths.get(one.system))
+        Standing(
+            system=one.system,
+            rating=one,
+            win_rate=rates.get(one.system),
+            equal_length=equal.get(one.system),
+            missing=absent.get(one.system, 0),
+            length=lengths.get(one.system),
+        )
         for one in ranking.ratings
     )
     return RankedSystems(
@@ -81,6 +93,7 @@ def stand(
         ranking=ranking,
         matrix={(rate.system, rate.opponent or ""): rate for rate in pair_win_rates(games)},
         quality=quality(games),
+        length_preference=length_preference(games),
         unasked=len(games.frame[~games.frame["asked"]].drop_duplicates(["question", "first", "second"])),
         games=games,
         decided=decided,

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from pathlib import Path
 from typing import Literal
 
 import click
@@ -10,7 +11,14 @@ import click
 from edge_judge.cli import options, terminal
 from edge_judge.errors import UsageError
 from edge_judge.records import Limits
-from edge_judge.workflows.options import ClusterOptions, JudgeOptions, OutputsOptions, ProtocolOptions, RankSettings
+from edge_judge.workflows.options import (
+    ClusterOptions,
+    JudgeOptions,
+    LabelOptions,
+    OutputsOptions,
+    ProtocolOptions,
+    RankSettings,
+)
 
 HEADING = "decide"
 
@@ -28,6 +36,7 @@ def number_of_games(_: click.Context, option: click.Option, value: str | None) -
     epilog=options.example(
         "edge-judge rank old.jsonl new.jsonl",
         "edge-judge rank outputs/*.jsonl --against baseline --scheme f16 --scheme q4_k_m",
+        "edge-judge rank outputs/*.jsonl --stop --suggest 50",
         "edge-judge rank --preferences annotations.json --csv",
     )
 )
@@ -53,6 +62,24 @@ def number_of_games(_: click.Context, option: click.Option, value: str | None) -
     show_default=True,
     help="Both orders of the answers, or one, drawn for each pair.",
 )
+@click.option("--stop", is_flag=True, help="Judge question by question, and stop as soon as it is decided.")
+@click.option(
+    "--margin",
+    type=click.FloatRange(min=0, max=50, max_open=True),
+    metavar="POINTS",
+    callback=options.number,
+    help="Stop, also where two systems are known to be no further apart than this from 50 %.",
+)
+@click.option("--budget", metavar="TIME", callback=options.seconds, help="Stop after this time too: 2h, 30min, 90s.")
+@click.option("--labels", type=options.FILE, help="A person's labels on some of the pairs, to correct the judge by.")
+@click.option("--suggest", type=click.IntRange(min=1), metavar="N", help="Draw N pairs to label next.")
+@click.option(
+    "--out",
+    type=options.TARGET,
+    default=Path("to-label.csv"),
+    show_default=True,
+    help="Where --suggest writes them: a file to fill in with any spreadsheet.",
+)
 @options.judging_model
 @click.option("--scheme", "schemes", multiple=True, help="Its quantization scheme; repeatable.  [default: f16]")
 @options.gguf
@@ -73,6 +100,7 @@ def number_of_games(_: click.Context, option: click.Option, value: str | None) -
     limits=Limits,
     protocol=ProtocolOptions,
     settings=RankSettings,
+    labels=LabelOptions,
     cluster=ClusterOptions,
     output=options.Output,
 )
@@ -82,6 +110,7 @@ def rank(
     limits: Limits,
     protocol: ProtocolOptions,
     settings: RankSettings,
+    labels: LabelOptions,
     cluster: ClusterOptions,
     output: options.Output,
 ) -> None:
@@ -93,13 +122,17 @@ def rank(
     from edge_judge.report import ranking as report
     from edge_judge.workflows import rank as workflow
 
-    form = output.form
-    rankings = workflow.rank(outputs, judge, protocol, limits, settings, terminal.TerminalListener(), cluster)
+    form, listener = output.form, terminal.TerminalListener()
+    found = workflow.rank(outputs, judge, protocol, limits, settings, labels, listener, cluster)
     if form == "json":
-        click.echo(json.dumps([report.ranked_json(ranking) for ranking in rankings], indent=2))
+        click.echo(json.dumps(report.rankings_json(found.rankings, found.compared), indent=2))
     elif form == "csv":
-        click.echo(report.rankings_csv(rankings), nl=False)
+        click.echo(report.rankings_csv(found.rankings), nl=False)
     elif form == "markdown":
-        click.echo(report.rankings_markdown(rankings), nl=False)
+        click.echo(report.rankings_markdown(found.rankings, found.compared), nl=False)
     else:
-        click.echo(report.rankings_table(rankings, width=terminal.width(), color=terminal.color()), nl=False)
+        width, color = terminal.width(), terminal.color()
+        click.echo(report.rankings_table(found.rankings, found.compared, width=width, color=color), nl=False)
+    if found.suggested is not None:
+        path, pairs = found.suggested.path, found.suggested.pairs
+        terminal.note(f"{path}: {pairs:,} pairs to label; fill in A, B or tie, then rank with --labels {path}")
