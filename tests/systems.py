@@ -20,10 +20,16 @@ SEED = 16
 
 @dataclass(frozen=True)
 class Answered:
-    """A question and each system's answer to it."""
+    """A question, each system's answer to it, and the right ones."""
 
     question: str
     answers: Mapping[str, str]
+    rights: tuple[str, ...]
+
+    def label(self, a: str, b: str) -> str:
+        """What a person says of two answers."""
+        right = (a in self.rights, b in self.rights)
+        return "tie" if right[0] == right[1] else "A" if right[0] else "B"
 
 
 def answered(number: int, quality: Mapping[str, float] = QUALITY, seed: int = SEED) -> list[Answered]:
@@ -34,7 +40,7 @@ def answered(number: int, quality: Mapping[str, float] = QUALITY, seed: int = SE
         task = FAMILIES[rng.choice(names)](rng)
         if split_of(task.question) == "bench" and task.question not in found:
             answers = {name: _answer(rng, task, rng.random() < share) for name, share in quality.items()}
-            found[task.question] = Answered(task.question, answers)
+            found[task.question] = Answered(task.question, answers, tuple(task.rights))
     return list(found.values())
 
 

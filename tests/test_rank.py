@@ -13,12 +13,15 @@ from conftest import Edge, fails
 from systems import QUALITY, answered, write_outputs
 
 from edge_judge.analysis.ranking.standings import RankedSystems
+from edge_judge.analysis.ranking.stopping import walk
 from edge_judge.errors import DataError, RunError, UsageError
 from edge_judge.records import ProgressListener
+from edge_judge.report.ranking import rankings_table
+from edge_judge.report.ranking_notes import statement
 from edge_judge.runs.folder import find_runs
 from edge_judge.runs.rankings import read_ranking
 from edge_judge.workflows import ranking_runs
-from edge_judge.workflows.options import OutputsOptions, ProtocolOptions, RankSettings
+from edge_judge.workflows.options import LabelOptions, OutputsOptions, ProtocolOptions, RankSettings
 from edge_judge.workflows.rank import rank
 
 BEST_FIRST = ["ninety", "seventy-five", "sixty"]
@@ -223,6 +226,99 @@ def test_votes_of_others_are_ranked_without_a_judge(here: Path) -> None:
         rank(OutputsOptions((Path("votes.jsonl"),), preferences=Path("votes.jsonl")))
 
 
+# ---- stopping ---------------------------------------------------------------------------------------------
+
+
+def test_judging_stops_when_it_is_decided_and_a_later_command_goes_on(here: Path) -> None:
+    files = tuple(write_outputs(here / "outputs", answered(160, {"poor": 0.1, "good": 0.95})))
+    (one,) = rank(OutputsOptions(files), settings=RankSettings(stop=True)).rankings
+    assert one.decided is not None
+    (pair,) = one.decided.pairs
+    assert (pair.first, pair.second, pair.new.outcome) == ("good", "poor", "first")
+    assert pair.questions < pair.questions_total == one.questions == 160
+    order = [name for block in walk(f"q{number:03d}" for number in range(1, 161)) for name in block]
+    assert set(one.games.frame["question"]) == set(order[: pair.questions])
+    stopped = verdicts(here)
+    assert statement(pair).startswith("good beats poor (") and f"{pair.new.questions} of 160 questions)" in statement(
+        pair
+    )
+    (whole,) = rank(OutputsOptions(files)).rankings
+    assert whole.decided is None and verdicts(here)[: len(stopped)] == stopped and len(verdicts(here)) > len(stopped)
+    (again,) = rank(OutputsOptions(files), settings=RankSettings(stop=True)).rankings
+    assert again.decided == one.decided
+
+
+def test_a_pair_that_is_decided_is_judged_no_further_while_others_are(here: Path) -> None:
+    files = tuple(write_outputs(here / "outputs", answered(96, {"poor": 0.05, "good": 0.9, "fine": 0.9})))
+    (one,) = rank(OutputsOptions(files), settings=RankSettings(stop=True)).rankings
+    frame = one.games.frame
+    judged = frame.groupby(["first", "second"])["question"].nunique()
+    assert judged["fine", "good"] == 96 and judged["fine", "poor"] < 96
+
+
+def test_a_margin_and_a_budget_stop_too(here: Path) -> None:
+    files = tuple(write_outputs(here / "outputs", answered(64, {"one": 0.7, "other": 0.7})))
+    (one,) = rank(OutputsOptions(files), settings=RankSettings(margin=40)).rankings
+    assert one.decided is not None and one.decided.pairs[0].new.outcome == "equal"
+    (one,) = rank(OutputsOptions(files), settings=RankSettings(budget=1e-9, fresh=True)).rankings
+    assert one.decided is not None and one.decided.pairs[0].questions == 16
+    with pytest.raises(UsageError, match="--games does not go with --stop"):
+        rank(OutputsOptions(files), settings=RankSettings(stop=True, games=10))
+
+
+# ---- labels -----------------------------------------------------------------------------------------------
+
+
+def test_suggested_pairs_that_a_person_labels_correct_the_judge(here: Path) -> None:
+    rows = answered(60)
+    files = tuple(write_outputs(here / "outputs", rows))
+    by_question = {row.question: row for row in rows}
+    made = rank(OutputsOptions(files), labels=LabelOptions(suggest=20)).suggested
+    assert made is not None and made.pairs == 20
+    with made.path.open(encoding="utf-8-sig", newline="") as file:
+        pairs = list(csv.DictReader(file))
+    filled = [pair | {"verdict": by_question[pair["question"]].label(pair["A"], pair["B"])} for pair in pairs]
+    with pytest.raises(UsageError, match=r"to-label\.csv exists, and may hold a person's labels"):
+        rank(OutputsOptions(files), labels=LabelOptions(suggest=20))
+    with made.path.open("w", encoding="utf-8", newline="") as file:
+        out = csv.DictWriter(file, filled[0].keys(), delimiter=";")
+        out.writeheader()
+        out.writerows(filled)
+    labels = LabelOptions(made.path, suggest=5, out=here / "more.csv")
+    found = rank(OutputsOptions(files), labels=labels)
+    (one,) = found.rankings
+    assert one.correction is not None and one.correction.labels == 20
+    assert (one.correction.accuracy.value or 0) > 0.9
+    assert found.suggested is not None and found.suggested.pairs == 5
+    more = (here / "more.csv").read_text("utf-8-sig")
+    assert not any(pair["id"] in more for pair in pairs)
+
+
+def test_labels_for_pairs_that_are_not_there_are_an_error(here: Path, paths: list[Path]) -> None:
+    Path("labels.csv").write_text("id,verdict\nbcdf,A\n", "utf-8")
+    with pytest.raises(DataError, match=r"labels\.csv:2: id 'bcdf' is no pair of these outputs"):
+        rank(OutputsOptions(tuple(paths)), labels=LabelOptions(Path("labels.csv")))
+    with pytest.raises(UsageError, match="--labels and --suggest need the files of outputs"):
+        rank(OutputsOptions((folder(here),)), labels=LabelOptions(Path("labels.csv")))
+
+
+# ---- another judge ----------------------------------------------------------------------------------------
+
+
+def test_whether_a_cheaper_judge_would_have_said_the_same_is_said_from_outputs_and_from_recorded_rankings(
+    here: Path,
+) -> None:
+    files = tuple(write_outputs(here / "outputs", answered(60)))
+    found = rank(OutputsOptions(files), settings=RankSettings(schemes=("f16", "q2_k")))
+    (compared,) = found.compared
+    assert compared.votes == len(found.rankings[0].games) and compared.left_out == 0
+    recorded = [folder(here).parent.parent / scheme / "pairwise" for scheme in ("f16", "q2_k")]
+    (again,) = rank(OutputsOptions(tuple(recorded))).compared
+    assert (again.tau, again.shifts, again.kept) == (compared.tau, compared.shifts, compared.kept)
+    shown = rankings_table(found.rankings, found.compared)
+    assert "Kendall's tau" in shown and "pocket q2_k" in shown
+
+
 # ---- the command ------------------------------------------------------------------------------------------
 
 
@@ -235,7 +331,7 @@ def test_every_form_of_output_says_the_same(edge: Edge, tmp_path: Path) -> None:
     assert "outputs: 3 systems, 12 questions, judged by pocket f16 with --grammar pairwise" in " ".join(
         shown.stdout.split()
     )
-    (found,) = json.loads(edge("rank", *files, "--json").stdout)
+    (found,) = json.loads(edge("rank", *files, "--json").stdout)["rankings"]
     rows = list(csv.DictReader(StringIO(edge("rank", *files, "--csv").stdout)))
     markdown = edge("rank", *files, "--markdown").stdout
     best_first = [standing["system"] for standing in found["standings"]]

@@ -234,7 +234,7 @@ def _title(ranked: RankedSystems) -> str:
 
 
 def _shown(ranked: RankedSystems) -> list[Column[Row]]:
-    """The columns that say something. Where judging could stop, no letters: they are for votes of a number set before."""
+    """The columns that say something. Where judging could stop there are no letters, which need a set number of votes."""
     silent = {
         EQUAL_LENGTH: ranked.against is None,
         MISSING: not any(standing.missing for standing in ranked.standings),
@@ -268,12 +268,17 @@ def _corrected(correction: Correction) -> RenderableType:
         [
             rate.first,
             value(rate.judge, percent),
+            interval(rate.own, percent),
             interval(rate.new, percent),
-            interval(rate.labels_alone, percent),
             f"{rate.labels:,}",
             UNDEFINED if rate.saved is None else f"{rate.saved:.1f}",
         ]
         for rate in correction.systems
     ]
-    headers = ["win rate\nby labels", "judge\n%", f"corrected %{INTERVAL_LINE}", f"labels alone %{INTERVAL_LINE}"]
-    return table("", [*headers, "labels", "labels\nworth ×"], lines, frozenset({2}))
+    headers = [
+        "win rate,\ncorrected",
+        "judge\n%",
+        f"these questions %{INTERVAL_LINE}",
+        f"new questions %{INTERVAL_LINE}",
+    ]
+    return table("", [*headers, "labels", "labels\nworth ×"], lines, frozenset({3}))

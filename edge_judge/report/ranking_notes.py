@@ -107,7 +107,10 @@ def about_labels(ranked: RankedSystems) -> Iterator[str]:
         return
     agreed = interval(correction.accuracy, percent)
     yield f"{correction.labels:,} labels; the judge's verdicts agree with them in {agreed} %"
-    yield "corrected: what a person would say, from the labels and the judge's votes (prediction-powered inference)"
+    yield (
+        "corrected: what a person would say, from the labels and the judge's votes (prediction-powered inference); "
+        "worth: so many times as many labels would be needed without the judge"
+    )
 
 
 def _after_all(ranked: RankedSystems) -> Iterator[str]:
