@@ -234,7 +234,7 @@ def _title(ranked: RankedSystems) -> str:
 
 
 def _shown(ranked: RankedSystems) -> list[Column[Row]]:
-    """The columns that say something. Where judging could stop there are no letters, which need a set number of votes."""
+    """The columns that say something. Where judging could stop no letters: these need a set number of votes."""
     silent = {
         EQUAL_LENGTH: ranked.against is None,
         MISSING: not any(standing.missing for standing in ranked.standings),

@@ -20,9 +20,9 @@ from edge_judge.records import Figure, Identity
 
 @dataclass(frozen=True, slots=True)
 class Standing:
-    """The figures of a system. win_rate: against the baseline, or all others; None for the baseline itself; equal_length:
-    against the baseline, as if answers were of equal length, None without a baseline; missing: questions that it did
-    not answer; length: of its answers in the votes, characters in the mean, None without votes.
+    """The figures of a system. win_rate: against the baseline, or all others; None for the baseline itself.
+    equal_length: against the baseline, as if answers were of equal length, None without a baseline; missing: questions
+    that it did not answer; length: of its answers in the votes, characters in the mean, None without votes.
     """
 
     system: str
