@@ -45,25 +45,16 @@ def made_up(
     return games(rows, names)
 
 
-@st.composite
-def any_votes(draw: st.DrawFn, systems: int = 4, most: int = 40) -> list[Game]:
+def any_votes(systems: int = 4, most: int = 15) -> st.SearchStrategy[list[Game]]:
     """Votes in any number on any pairs, with and without probabilities and verdicts."""
-    rows = []
-    for _ in range(draw(st.integers(1, most))):
-        first, second = draw(st.permutations(NAMES[:systems]))[:2]
-        verdict = draw(st.sampled_from([*WINNERS, None]))
-        p = draw(st.lists(st.integers(0, 9), min_size=3, max_size=3))
-        known = draw(st.booleans()) and sum(p) > 0
-        rows.append(
-            Game(
-                f"q{draw(st.integers(0, 5))}",
-                first,
-                second,
-                draw(st.sampled_from(["ab", "ba"])),
-                verdict,
-                *([one / sum(p) for one in p] if known else [nan] * 3),
-                draw(st.integers(0, 50)),
-                draw(st.integers(0, 50)),
-            )
-        )
-    return rows
+    pairs = [(one, other) for one in NAMES[:systems] for other in NAMES[:systems] if one != other]
+    shares = [(nan, nan, nan), (0.6, 0.3, 0.1), (0.0, 0.25, 0.75), (0.5, 0.5, 0.0), (1.0, 0.0, 0.0)]
+    votes = st.tuples(
+        st.integers(0, 4), st.sampled_from(pairs), st.sampled_from(["ab", "ba"]),
+        st.sampled_from([*WINNERS, None]), st.sampled_from(shares), st.integers(0, 50), st.integers(0, 50),
+    )  # fmt: skip
+
+    def rows(drawn: list[tuple]) -> list[Game]:
+        return [Game(f"q{n}", *pair, order, verdict, *p, *sizes) for n, pair, order, verdict, p, *sizes in drawn]
+
+    return st.lists(votes, min_size=1, max_size=most).map(rows)
