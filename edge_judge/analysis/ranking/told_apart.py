@@ -86,7 +86,7 @@ def _efficient(matrix: Numbers, pairs: Codes, systems: int) -> Numbers:
     cross = transposed @ (matrix @ difference[:, :, None])
     inner = transposed @ matrix @ others
     places = np.arange(systems)
-    scale = inner[:, places, places].max(axis=1)
+    scale = np.maximum(inner[:, places, places].max(axis=1), 1.0)
     inner[:, places, places] += 1e-12 * scale[:, None]  # systems without a vote, or no ties: nothing to explain
     nuisance = (others @ np.linalg.solve(inner, cross))[:, :, 0]
     result: Numbers = difference - nuisance

@@ -96,7 +96,7 @@ def sentence(result: TwoJudges, first: str, second: str) -> str:
         if result.tau.low is not None and result.tau.high is not None:
             start += f" [{result.tau.low:.2f}, {result.tau.high:.2f}]"
     largest = result.shifts[0] if result.shifts else None
-    if largest and largest.points.value is not None:
+    if largest and largest.points.value is not None and abs(largest.points.value) >= 0.5:
         start += f", the largest shift {largest.points.value:+.0f} points ({largest.system})"
     return start + "."
 
