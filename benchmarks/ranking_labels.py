@@ -60,8 +60,8 @@ class Drawn:
 
 @dataclass(frozen=True, slots=True)
 class Row:
-    """covered: the share of trials in which the interval has the truth; width: its mean width, clipped to [0, 1], in the
-    first 60 of them, as `covered_new`.
+    """covered: the share of trials in which the interval has the truth; width: its mean width, clipped to [0, 1], in
+    the first 60 of them, as `covered_new`.
 
     judge_off: how far the judge's own win rate lies from the truth, the mean absolute distance. saved: (width of the
     labels alone / width)^2. weight: of the judge, the mean.
@@ -144,7 +144,7 @@ def normal(drawn: Drawn, labelled: Codes) -> tuple[float, float]:
 
 
 def bets(scores: CorrectedScores, total: int, chance: np.random.Generator) -> tuple[float, float]:
-    """The interval of the betting test for the same values, which may be looked at after each."""
+    """The interval of the betting test for the same values, drawn without replacement; one may look after each."""
     low, high = scores.bounds
     middle, bound = (low + high) / 2, (high - low) / 2
     values = chance.permutation(scores.values) - middle
@@ -156,7 +156,7 @@ def covers(scores: CorrectedScores, truth: float) -> bool:
     """Whether our interval has the truth: the test of that one mean, without the search for the interval's ends."""
     sums, sizes = np.bincount(scores.clusters, scores.values), np.bincount(scores.clusters)
     mean, unseen = float(sums.sum() / sizes.sum()), bounded_mean.unseen_size(sizes)
-    end = mean + (truth - mean) / scores.doubt
+    end = mean + (truth - scores.value) / scores.doubt
     far, towards = (scores.bounds[1], 1) if end > mean else (scores.bounds[0], -1)
     if towards * (end - far) >= 0:
         return False

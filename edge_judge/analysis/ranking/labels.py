@@ -5,10 +5,11 @@ judge is not.
 382:669-674, arXiv:2301.09633), tuned (PPI++: Angelopoulos, Duchi & Zrnic 2023, arXiv:2311.01453). A labelled pair with
 the person's score y and the judge's f counts
 
-    x = y - w * (f - mean of f over all pairs)
+    x = y - w * (f - mean of f over the pairs without a label)
 
-Its mean is that of y whatever the judge is like, as long as the labelled pairs are a random sample of all. The better
-the judge, the less x varies. A judge that is of no use has the weight 0, and the labels stand alone.
+The mean of x is what people would say of the pairs without a label, whatever the judge is like, as long as the labelled
+pairs are a random sample of all. The better the judge, the less x varies. A judge that is of no use has the weight 0,
+and the labels stand alone. What people said of the labelled pairs is known.
 
 **The weight** w of a pair is found on the labels of other questions (five folds), so that it knows nothing of the
 pair's own label. It is the one in [0, 1] that makes the interval narrowest: PPI++'s, which makes the variance smallest,
@@ -110,16 +111,27 @@ class Estimate:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class CorrectedScores:
-    """The labelled pairs. values: a person's score each, less the judge's error as far as it is known; clusters: their
-    questions' codes, from 0; weights: of the judge. Shapes (labels,). bounds: between which a value can lie. doubt:
-    by what distances shrink as some of the pairs are labelled, 0 where all are.
+    """The labelled pairs. values: x of each; clusters: their questions' codes, from 0; weights: of the judge. Shapes
+    (labels,). bounds: between which a value can lie. labelled: the mean of people's scores; share: of all pairs that
+    have a label.
     """
 
     values: Numbers
     clusters: Codes
     bounds: tuple[float, float]
     weights: Numbers
-    doubt: float
+    labelled: float
+    share: float
+
+    @property
+    def value(self) -> float:
+        """The estimate for all pairs: of those with a label it is known."""
+        return self.share * self.labelled + (1 - self.share) * _mean(self.values)
+
+    @property
+    def doubt(self) -> float:
+        """By what distances shrink as some of the pairs are labelled; 0 where all are."""
+        return sqrt(1 - self.share)
 
 
 def correct(games: Games, labels: Iterable[HumanVerdict]) -> Correction:
@@ -154,18 +166,18 @@ def prediction_powered(judge: Numbers, truth: Numbers, questions: Codes, *, judg
     scores = corrected_scores(judge, truth, questions, judged=judged)
     sums: Numbers = np.bincount(scores.clusters, scores.values).astype(np.float64)
     low, high = mean_interval(sums, np.bincount(scores.clusters), scores.bounds)
-    value = fsum(scores.values.tolist()) / len(scores.values)
-    return Estimate(value, value - scores.doubt * (value - low), value + scores.doubt * (high - value), scores.weights)
+    value, mean = scores.value, _mean(scores.values)
+    return Estimate(value, value - scores.doubt * (mean - low), value + scores.doubt * (high - mean), scores.weights)
 
 
 def corrected_scores(judge: Numbers, truth: Numbers, questions: Codes, *, judged: bool = True) -> CorrectedScores:
     """What each labelled pair counts. Takes and raises what `prediction_powered` does."""
-    labelled = np.flatnonzero(np.isfinite(truth))
-    if not len(labelled):
+    labelled = np.isfinite(truth)
+    if not labelled.any():
         raise ValueError("no pair has a label")
     y, codes = truth[labelled], questions[labelled]
     off = np.where(np.isfinite(judge), judge, 0.5)
-    off = off - fsum(off.tolist()) / len(off)
+    off = off - _mean(off[~labelled] if not labelled.all() else off)
     weights = _weights(y, off[labelled], codes, off) if judged else np.zeros(len(y))
     most = float(weights.max())
     return CorrectedScores(
@@ -173,8 +185,14 @@ def corrected_scores(judge: Numbers, truth: Numbers, questions: Codes, *, judged
         clusters=np.unique(codes, return_inverse=True)[1],
         bounds=(-most * float(off.max()), 1.0 - most * float(off.min())),
         weights=weights,
-        doubt=sqrt(1 - len(y) / len(truth)),
+        labelled=_mean(y),
+        share=len(y) / len(truth),
     )
+
+
+def _mean(values: Numbers) -> float:
+    """Of at least one value, rounded once."""
+    return fsum(values.tolist()) / len(values)
 
 
 def _weights(y: Numbers, off: Numbers, questions: Codes, all_off: Numbers) -> Numbers:
@@ -249,7 +267,7 @@ def _corrected(scores: PairScores, truth: Numbers, rows: Flags, code: int, other
         own=own,
         new=new_questions(own, count),
         labels_alone=only,
-        judge=Figure(fsum(known.tolist()) / len(known) if len(known) else None, n=len(known)),
+        judge=Figure(_mean(known) if len(known) else None, n=len(known)),
         weight=float(both.weights.mean()) if both else 0.0,
         saved=_saved(own, only),
         labels=labels,

@@ -46,6 +46,8 @@ LOOK = 16  # questions of a block
 SEED = 0
 AIM = 0.06  # the distance from 1/2 that should be seen soon
 GUESS = 0.5  # the second moment of scores about 1/2, over 1/4: scores are seldom all near 0 and 1, or all near 1/2
+FARTHEST = 4000  # new questions beyond which `more` does not look, nor beyond eight times those judged
+STEPS = 100
 HALF = 0.5  # how far a score can lie from 1/2
 
 
@@ -58,7 +60,7 @@ class Statement:
     questions with a verdict; undefined before the first block. within: whether it is known to lie no further from 1/2
     than the margin; False without a margin. questions: used. more: about how many further questions it would take until
     it is decided, were those to come like those seen; None where it is, where it was not asked for, and where it would
-    take more than there are, or than 10,000 new ones.
+    take more than there are, or than 4,000 new ones.
     """
 
     outcome: Outcome
@@ -242,16 +244,17 @@ class _Walk:
         return Figure(value, max(0.0, low), min(1.0, high), n=valid)
 
     def _more(self, seen: Observations) -> int | None:
+        """Of new questions twice as many are tried at a time, as most pairs need no long look."""
         n = len(seen.values)
-        if seen.total is None:
-            ends = np.unique(np.geomspace(n + 1, max(sequential_test.HORIZON, 2 * n), 200).astype(np.int64))
-        else:
-            ends = (
-                np.unique(np.append(np.arange(n + 1, self.total, LOOK), self.total))
-                if n < self.total
-                else seen.ends[:0]
-            )
-        return sequential_test.more_until(self._known, seen, ends, self.seed)
+        if seen.total is not None:
+            ends = np.unique(np.append(np.arange(n + LOOK, self.total, LOOK), self.total))
+            return sequential_test.more_until(self._known, seen, ends if n < self.total else ends[:0], self.seed)
+        for last in (2 * n, 4 * n, max(8 * n, FARTHEST)):
+            ends = np.unique(np.geomspace(n + 1, last, STEPS).astype(np.int64))
+            needed = sequential_test.more_until(self._known, seen, ends, self.seed)
+            if needed is not None:
+                return needed
+        return None
 
 
 def _ever(known: Flags, seen: Observations) -> bool:
