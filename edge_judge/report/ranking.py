@@ -112,7 +112,12 @@ COLUMNS: tuple[Column[Row], ...] = (
         figure_values("hard_win_rate", "share", _hard),
         in_terminal=False,
     ),
-    Column("votes", lambda row: f"{row.standing.rating.votes:,}", {"votes": lambda row: row.standing.rating.votes}),
+    Column(
+        "votes",
+        lambda row: f"{row.standing.rating.votes:,}",
+        {"votes": lambda row: row.standing.rating.votes},
+        in_terminal=False,
+    ),
     Column(MISSING, lambda row: f"{row.standing.missing:,}", {"missing": lambda row: row.standing.missing}),
     Column(
         "mean\nlength",

@@ -162,13 +162,13 @@ class ChooseSettings(Options):
 @dataclass(frozen=True, slots=True)
 class OutputsOptions(Options):
     """What is ranked. paths: files of systems' outputs, or folders of rankings that are to be read again; format: of
-    the files, None to recognize each; preferences: a file of votes that others reached, instead of outputs; name: of
-    the ranking, None for the file's or the files' folder's.
+    the files, None to recognize each; preferences: files of votes that others reached, instead of outputs; name: of the
+    ranking, None for the file's or the files' folder's.
     """
 
     paths: tuple[Path, ...] = ()
     format: str | None = None
-    preferences: Path | None = None
+    preferences: tuple[Path, ...] = ()
     name: str | None = None
 
 

@@ -62,7 +62,7 @@ def rank(
     outputs or labels that are of no use, RunError for a recorded ranking that is not whole.
     """
     folders = [path for path in outputs.paths if path.is_dir()]
-    if outputs.preferences is not None or folders:
+    if outputs.preferences or folders:
         if labels != LabelOptions():
             raise UsageError("--labels and --suggest need the files of outputs", "name them, to show what was answered")
         if settings.stops or settings.games is not None or settings.schemes:
@@ -113,7 +113,7 @@ def _compared(rankings: Sequence[RankedSystems]) -> tuple[TwoJudges, ...]:
 
 
 def _recorded(outputs: OutputsOptions, folders: Sequence[Path], settings: RankSettings) -> tuple[RankedSystems, ...]:
-    if len(folders) < len(outputs.paths) or outputs.preferences is not None:
+    if len(folders) < len(outputs.paths) or outputs.preferences:
         raise UsageError("folders of rankings do not go with files", "name either")
     if settings.against is not None:
         raise UsageError("--against does nothing for recorded rankings", "leave it out: they have a baseline or none")
@@ -134,16 +134,15 @@ def _recorded(outputs: OutputsOptions, folders: Sequence[Path], settings: RankSe
 
 
 def _by_preferences(outputs: OutputsOptions, settings: RankSettings) -> RankedSystems:
-    """The ranking by the votes in a file, which no judge reached."""
-    path = outputs.preferences
-    if path is None or outputs.paths:
+    """The ranking by votes in files, which no judge reached."""
+    if outputs.paths:
         raise UsageError("--preferences does not go with outputs", "the file has the votes; leave the outputs out")
-    games, against = load_preferences(path), settings.against
+    games, against = load_preferences(outputs.preferences), settings.against
     if against is not None:
         if against not in games.systems:
             raise UsageError(f"--against '{against}': no such system", nearest(against, games.systems))
         games = games.of(((games.frame["first"] == against) | (games.frame["second"] == against)).to_numpy())
-    return stand(games, name=name_of(path), against=against)
+    return stand(games, name=outputs.name or name_of_outputs(outputs.preferences), against=against)
 
 
 def _note_missing(outputs: Outputs, listener: ProgressListener) -> None:

@@ -46,7 +46,12 @@ def number_of_games(_: click.Context, option: click.Option, value: str | None) -
     metavar="NAME",
     help="Of the files: rows, alpaca-eval, mt-bench, arena-hard or lm-eval.  [default: recognized by their columns]",
 )
-@click.option("--preferences", type=options.FILE, help="A file of votes that others reached, instead of outputs.")
+@click.option(
+    "--preferences",
+    type=options.FILE,
+    multiple=True,
+    help="A file of votes that others reached, instead of outputs. Repeatable.",
+)
 @click.option("--name", help="Of the ranking, under results/rank/.  [default: the file's, or the files' folder's]")
 @click.option("--against", metavar="SYSTEM", help="A baseline that all others meet.  [default: all pairs of systems]")
 @click.option(
