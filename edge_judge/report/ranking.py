@@ -183,7 +183,7 @@ def rankings_table(
 
 def rankings_csv(rankings: Sequence[RankedSystems]) -> str:
     """A line for each system of each ranking."""
-    return csv_text(all_values(COLUMNS), [row for ranked in rankings for row in _rows(ranked)])
+    return csv_text(all_values(COLUMNS), [row for ranked in rankings for row in leaderboard_rows(ranked)])
 
 
 def rankings_markdown(rankings: Sequence[RankedSystems], compared: Sequence[TwoJudges] = ()) -> str:
@@ -199,8 +199,8 @@ def rankings_markdown(rankings: Sequence[RankedSystems], compared: Sequence[TwoJ
 
 
 def _markdown_table(ranked: RankedSystems) -> str:
-    columns = _shown(ranked)
-    lines = [[escaped(column.on_page(row)) for column in columns] for row in _rows(ranked)]
+    columns = leaderboard_columns(ranked)
+    lines = [[escaped(column.on_page(row)) for column in columns] for row in leaderboard_rows(ranked)]
     return markdown_text([escaped(column.heading_on_page) for column in columns], 1, lines)
 
 
@@ -229,7 +229,8 @@ def _compared_json(compared: TwoJudges, first: RankedSystems, other: RankedSyste
     }
 
 
-def _rows(ranked: RankedSystems) -> list[Row]:
+def leaderboard_rows(ranked: RankedSystems) -> list[Row]:
+    """A line for each system, the best first."""
     return [Row(ranked, place, standing) for place, standing in enumerate(ranked.standings, start=1)]
 
 
@@ -238,7 +239,7 @@ def _title(ranked: RankedSystems) -> str:
     return f"{ranked.name}: {len(ranked.standings)} systems, {ranked.questions:,} questions, {by}{judge_name(ranked)}"
 
 
-def _shown(ranked: RankedSystems) -> list[Column[Row]]:
+def leaderboard_columns(ranked: RankedSystems) -> list[Column[Row]]:
     """The columns that say something. Where judging could stop no letters: these need a set number of votes."""
     silent = {
         EQUAL_LENGTH: ranked.against is None,
@@ -249,7 +250,7 @@ def _shown(ranked: RankedSystems) -> list[Column[Row]]:
 
 
 def _parts(ranked: RankedSystems) -> Iterator[RenderableType]:
-    yield terminal_table(_title(ranked), _shown(ranked), _rows(ranked))
+    yield terminal_table(_title(ranked), leaderboard_columns(ranked), leaderboard_rows(ranked))
     if ranked.against is None and 2 < len(ranked.standings) <= WIDEST:
         yield _matrix(ranked)
     if ranked.correction is not None:

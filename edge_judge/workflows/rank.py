@@ -12,6 +12,7 @@ from pathlib import Path
 
 from edge_judge.analysis.ranking.design import games_of, meetings, pairs_of
 from edge_judge.analysis.ranking.labels import HumanVerdict, correct
+from edge_judge.analysis.ranking.reading import PairToRead, to_read
 from edge_judge.analysis.ranking.standings import RankedSystems, stand
 from edge_judge.analysis.ranking.two_judges import TwoJudges, two_judges
 from edge_judge.benchmarks.custom import name_of
@@ -19,6 +20,8 @@ from edge_judge.benchmarks.outputs import load_outputs, name_of_outputs
 from edge_judge.benchmarks.preferences import load_preferences
 from edge_judge.errors import UsageError, nearest
 from edge_judge.records import Benchmark, Limits, Outputs, ProgressListener
+from edge_judge.report.page.ranking import ReadablePair, build
+from edge_judge.runs.folder import write_whole
 from edge_judge.runs.rankings import read_ranking
 from edge_judge.workflows.labelling import SuggestedPairs, human_verdicts, write_suggested
 from edge_judge.workflows.options import (
@@ -68,7 +71,7 @@ def rank(
         if settings.stops or settings.games is not None or settings.schemes:
             raise UsageError("nothing is judged here, so --scheme, --games and --stop do nothing", "leave them out")
         rankings = _recorded(outputs, folders, settings) if folders else (_by_preferences(outputs, settings),)
-        return Rankings(rankings, _compared(rankings))
+        return _with_page(Rankings(rankings, _compared(rankings)), settings.page, None)
     match = _match(outputs, settings, listener)
     schemes = tuple(dict.fromkeys(settings.schemes)) or (judge.scheme,)
     if len(schemes) > 1 and cluster != ClusterOptions():
@@ -77,7 +80,7 @@ def rank(
         rank_by(match, replace(judge, scheme=scheme), protocol, limits, settings, listener, cluster)
         for scheme in schemes
     )
-    return _labelled(rankings, match.outputs, labels, listener)
+    return _with_page(_labelled(rankings, match.outputs, labels, listener), settings.page, match.outputs)
 
 
 def _match(outputs: OutputsOptions, settings: RankSettings, listener: ProgressListener) -> Match:
@@ -104,6 +107,24 @@ def _labelled(
     if labels.suggest is None:
         return Rankings(rankings, compared)
     return Rankings(rankings, compared, write_suggested(labels.out, labels.suggest, games, known, outputs, listener))
+
+
+def _with_page(found: Rankings, page: Path | None, outputs: Outputs | None) -> Rankings:
+    """Write the page, if one is asked for. outputs: the texts of the pairs to read, None where they are not there."""
+    if page is not None:
+        first = found.rankings[0]
+        best_first = [standing.system for standing in first.standings]
+        chosen = to_read(first.games, best_first) if outputs is not None else ()
+        pairs = [_readable(one, outputs) for one in chosen if outputs is not None]
+        write_whole(page, build(found.rankings, found.compared, pairs).encode())
+    return found
+
+
+def _readable(one: PairToRead, outputs: Outputs) -> ReadablePair:
+    name = one.pair.question
+    question = next(task.question for task in outputs.tasks if task.id == name)
+    first, second = (outputs.answers[name, system] for system in (one.pair.first, one.pair.second))
+    return ReadablePair(one, question, first, second)
 
 
 def _compared(rankings: Sequence[RankedSystems]) -> tuple[TwoJudges, ...]:
