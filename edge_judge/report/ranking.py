@@ -254,7 +254,7 @@ def _parts(ranked: RankedSystems) -> Iterator[RenderableType]:
     if ranked.against is None and 2 < len(ranked.standings) <= WIDEST:
         yield _matrix(ranked)
     if ranked.correction is not None:
-        yield _corrected(ranked.correction)
+        yield table("", CORRECTION_HEADINGS, correction_rows(ranked.correction), frozenset({3}))
     yield notes(*all_notes(ranked))
 
 
@@ -268,9 +268,19 @@ def _matrix(ranked: RankedSystems) -> RenderableType:
     return table("", ["win rate %, of the\nrow over the column", *map(str, range(1, len(names) + 1))], lines)
 
 
-def _corrected(correction: Correction) -> RenderableType:
+CORRECTION_HEADINGS = (
+    "win rate,\ncorrected",
+    "judge\n%",
+    f"these questions %{INTERVAL_LINE}",
+    f"new questions %{INTERVAL_LINE}",
+    "labels",
+    "labels\nworth ×",
+)
+
+
+def correction_rows(correction: Correction) -> list[list[str]]:
     """What people would say of each system, beside what the judge said."""
-    lines = [
+    return [
         [
             rate.first,
             value(rate.judge, percent),
@@ -281,10 +291,3 @@ def _corrected(correction: Correction) -> RenderableType:
         ]
         for rate in correction.systems
     ]
-    headers = [
-        "win rate,\ncorrected",
-        "judge\n%",
-        f"these questions %{INTERVAL_LINE}",
-        f"new questions %{INTERVAL_LINE}",
-    ]
-    return table("", [*headers, "labels", "labels\nworth ×"], lines, frozenset({3}))

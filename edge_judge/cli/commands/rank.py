@@ -128,7 +128,8 @@ def rank(
     from edge_judge.report import ranking as report
     from edge_judge.workflows import rank as workflow
 
-    form, listener = output.form, terminal.TerminalListener()
+    form = output.form
+    listener = terminal.BlockListener() if settings.stops else terminal.TerminalListener()
     found = workflow.rank(outputs, judge, protocol, limits, settings, labels, listener, cluster)
     if form == "json":
         click.echo(json.dumps(report.rankings_json(found.rankings, found.compared), indent=2))

@@ -15,9 +15,16 @@ from pathlib import Path
 from edge_judge.analysis.ranking.reading import PairToRead
 from edge_judge.analysis.ranking.standings import RankedSystems
 from edge_judge.analysis.ranking.two_judges import TwoJudges
+from edge_judge.report.columns import INTERVAL_LINE
 from edge_judge.report.formatting import DASH, dash, percent, value
 from edge_judge.report.page.svg import element, text
-from edge_judge.report.ranking import Row, leaderboard_columns, leaderboard_rows
+from edge_judge.report.ranking import (
+    CORRECTION_HEADINGS,
+    Row,
+    correction_rows,
+    leaderboard_columns,
+    leaderboard_rows,
+)
 from edge_judge.report.ranking_notes import about_labels, about_votes, answer, comparison, explanations, judge_name
 from edge_judge.version import __version__
 
@@ -82,6 +89,7 @@ def _sections(ranked: RankedSystems) -> Iterator[str]:
         element("h2", {}, text(f"{ranked.name}: leaderboard")),
         element("p", {"class": "lead"}, text(lead)),
         _leaderboard(ranked),
+        *_corrected(ranked),
         _list([*about_labels(ranked), *explanations(ranked), *about_votes(ranked)]),
     )
     if systems > 2 and ranked.against is None:
@@ -98,6 +106,16 @@ def _leaderboard(ranked: RankedSystems) -> str:
         drawn = element("td", {}, _drawing(row, reach))
         rows.append(_line(name, [element("td", {}, text(cell)) for cell in cells] + [drawn]))
     return _table([*heads, element("th", {"scope": "col"}, "rating, drawn")], rows)
+
+
+def _corrected(ranked: RankedSystems) -> Iterator[str]:
+    if ranked.correction is not None:
+        heads = [heading.removesuffix(INTERVAL_LINE).replace("\n", " ") for heading in CORRECTION_HEADINGS]
+        rows = [
+            _line(name, [element("td", {}, text(dash(cell))) for cell in cells])
+            for name, *cells in correction_rows(ranked.correction)
+        ]
+        yield _table([element("th", {"scope": "col"}, text(head)) for head in heads], rows)
 
 
 def _matrix(ranked: RankedSystems) -> str:
