@@ -27,7 +27,7 @@ sys.path[:0] = [str(ROOT)]
 OUT = ROOT / "results" / "ranking"
 
 from edge_judge.analysis import sequential_test  # noqa: E402
-from edge_judge.analysis.ranking.labels import (  # noqa: E402
+from edge_judge.analysis.ranking.prediction_powered import (  # noqa: E402
     CorrectedScores,
     corrected_scores,
     new_questions,

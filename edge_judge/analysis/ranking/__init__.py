@@ -9,4 +9,9 @@ logistic.py        logistic regression on shares, with errors that allow for clu
 length_control.py  win rates at equal lengths, and the judge's own preference for long answers
 quality.py         how far the votes can be relied on: position bias, consistency, cycles
 two_judges.py      whether another judge ranks the systems alike
+pairs.py           the two orders of a pair as one observation
+stopping.py        who beats whom, as soon as it is known
+prediction_powered.py  a mean from few labels and many scores of a judge
+labels.py          win rates that a person's labels correct
+suggest.py         which pairs to label next
 """
