@@ -1,6 +1,7 @@
 """A ranking of systems from a judge's votes on pairs of their answers.
 
 games.py           the votes
+totals.py          their sums by question and pair
 resampling.py      seeded resamples of whole questions, shared by everything that resamples
 win_rates.py       win rates with intervals
 davidson.py        the Bradley-Terry model with ties, fitted to many resamples at once

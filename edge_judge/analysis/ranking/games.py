@@ -6,7 +6,7 @@ Knows: votes, and what a legal one is. Does not know: where they come from, what
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from math import isnan, nan
 from typing import Literal, TypeAlias
 
@@ -72,6 +72,11 @@ class Games:
         """The votes that are flagged, of the same systems. rows: shape (votes,)."""
         return Games(self.systems, self.frame[rows].reset_index(drop=True))
 
+    def reordered(self, systems: Sequence[str]) -> Games:
+        """The same votes, with the same systems in another order."""
+        rows = (Game(*row) for row in self.frame[[field.name for field in fields(Game)]].itertuples(index=False))
+        return games(rows, systems)
+
 
 @dataclass(frozen=True, slots=True, eq=False)
 class VoteArrays:
@@ -122,8 +127,8 @@ def vote_arrays(games: Games) -> VoteArrays:
     soft[known] = p[known] / p[known].sum(axis=1, keepdims=True)
     return VoteArrays(
         question=pd.factorize(frame["question"])[0].astype(np.int64),
-        first=frame["first"].map(places).to_numpy(np.int64),
-        second=frame["second"].map(places).to_numpy(np.int64),
+        first=np.array([places[name] for name in frame["first"]], np.int64),
+        second=np.array([places[name] for name in frame["second"]], np.int64),
         reverse=(frame["order"] == "ba").to_numpy(np.bool_),
         valid=valid,
         asked=frame["asked"].to_numpy(np.bool_),
