@@ -18,7 +18,7 @@ ANEW := --no-cache-dir --force-reinstall --no-binary llama-cpp-python
 endif
 endif
 
-.PHONY: setup demo test test-slow test-offload test-matrix fuzz validate bench bench-busy bench-quantize bench-choose bench-memory bench-page bench-ranking bench-remote chaos scale check fix train pairs clean
+.PHONY: setup demo test test-slow test-offload test-matrix fuzz validate bench bench-busy bench-quantize bench-choose bench-labels bench-memory bench-page bench-ranking bench-remote chaos scale check fix train pairs clean
 
 setup: $(READY)
 
@@ -64,6 +64,10 @@ bench-choose: setup  ## errors and savings of the sequential test, simulated: mi
 	$(BIN)/python -m pip install --quiet altair
 	$(BIN)/python benchmarks/sequential.py
 	$(BIN)/python benchmarks/exact_design.py
+
+bench-labels: setup  ## stopping a ranking, and a few labels beside a judge: errors and savings, simulated: half an hour
+	$(BIN)/python benchmarks/ranking_stopping.py
+	$(BIN)/python benchmarks/ranking_labels.py
 
 validate: setup  ## do the statements hold: promised and found errors of every one, simulated: minutes
 	$(BIN)/python benchmarks/validate.py

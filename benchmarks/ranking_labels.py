@@ -27,7 +27,7 @@ sys.path[:0] = [str(ROOT)]
 OUT = ROOT / "results" / "ranking"
 
 from edge_judge.analysis import sequential_test  # noqa: E402
-from edge_judge.analysis.ranking.labels import (  # noqa: E402
+from edge_judge.analysis.ranking.prediction_powered import (  # noqa: E402
     CorrectedScores,
     corrected_scores,
     new_questions,
@@ -43,8 +43,8 @@ Codes = NDArray[np.int64]
 RATES = (0.02, 0.5, 0.98)
 LABELS = (30, 80, 200)
 QUESTIONS = 805  # as in AlpacaEval
-TRIALS = 600
-WHOLE = 60  # trials in which intervals are computed; in the others, whether they cover
+TRIALS = 400
+WHOLE = 40  # trials in which intervals are computed; in the others, whether they cover
 SEED = 16
 Z = 1.959963984540054
 
@@ -61,7 +61,7 @@ class Drawn:
 @dataclass(frozen=True, slots=True)
 class Row:
     """covered: the share of trials in which the interval has the truth; width: its mean width, clipped to [0, 1], in
-    the first 60 of them, as `covered_new`.
+    the first 40 of them, as `covered_new`.
 
     judge_off: how far the judge's own win rate lies from the truth, the mean absolute distance. saved: (width of the
     labels alone / width)^2. weight: of the judge, the mean.

@@ -340,7 +340,7 @@ def test_every_form_of_output_says_the_same(edge: Edge, tmp_path: Path) -> None:
     for standing, row in zip(found["standings"], rows, strict=True):
         assert float(row["win_rate_share"]) == standing["win_rate"]["value"]
         assert f"| {standing['system']} |" in markdown and standing["system"] in shown.stdout
-    assert found == json.loads((tmp_path / "results/rank/outputs/pocket/f16/pairwise/ranking.json").read_text())
+    assert found == json.loads((tmp_path / "results/rank/outputs/pocket/f16/pairwise/ranking.json").read_text("utf-8"))
 
 
 def test_wrong_options_and_wrong_input_are_errors_of_one_line(edge: Edge, tmp_path: Path) -> None:

@@ -12,17 +12,15 @@ from hypothesis import strategies as st
 from numpy.typing import NDArray
 
 from edge_judge.analysis.ranking.games import Game, Games, Winner, games
-from edge_judge.analysis.ranking.labels import (
-    SCORES,
+from edge_judge.analysis.ranking.labels import SCORES, HumanVerdict, correct
+from edge_judge.analysis.ranking.pairs import AnswerPair
+from edge_judge.analysis.ranking.prediction_powered import (
     WEIGHTS,
-    HumanVerdict,
-    correct,
     corrected_scores,
     narrowest,
     new_questions,
     prediction_powered,
 )
-from edge_judge.analysis.ranking.pairs import AnswerPair
 from edge_judge.analysis.ranking.suggest import in_order, to_label
 from edge_judge.errors import DataError
 from edge_judge.metrics.bounded_mean import mean_interval
