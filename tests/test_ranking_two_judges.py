@@ -42,6 +42,14 @@ def test_a_judge_compared_with_itself_changes_nothing() -> None:
     )
 
 
+def test_two_judges_of_one_mind_may_always_rank_alike_however_near_the_systems_are() -> None:
+    """Between nearly equal systems chance decides, so tau is below 1; that it is 1 in truth is never excluded."""
+    strengths = [0.3, 0.2, 0.1, 0.0, -0.1, -0.2]
+    found = [two_judges(made_up(strengths, 25, 2 * n), made_up(strengths, 25, 2 * n + 1)).tau for n in range(100, 112)]
+    assert min(tau.value for tau in found) < 0.6
+    assert all(tau.high == 1 and tau.low < tau.value for tau in found)
+
+
 def test_systems_in_another_order_and_votes_in_another_order_are_the_same_votes() -> None:
     votes = made_up([0.8, 0.3, -0.2], 30, 2, soft=True)
     other = votes.reordered(votes.systems[::-1])
