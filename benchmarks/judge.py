@@ -53,7 +53,7 @@ def main() -> None:
     judge_work.check_shared()
     programs, gguf = judge_build.programs(), judge_build.model(judge_work.VOCABULARY)
     folder = FOLDER / "limited" if options.limit else RESULTS
-    for name in options.work or [*judge_work.WORKS, SMALL]:
+    for name in options.work or [*judge_work.USUAL, SMALL]:
         report = Report(name, "", datetime.now(UTC).strftime("%Y-%m-%d"), machine(gguf))
         rounds = small(report) if name == SMALL else compared(report, programs, gguf, options.repeats, options.limit)
         for report in rounds:

@@ -20,13 +20,15 @@ from typing import Any
 ROOT = Path(__file__).resolve().parent.parent
 sys.path[:0] = [str(ROOT)]
 from edge_judge import benchmarks  # noqa: E402
+from edge_judge.analysis.ranking.design import meetings, pairs_of  # noqa: E402
 from edge_judge.benchmarks import mtbench  # noqa: E402
+from edge_judge.benchmarks.outputs import load_outputs  # noqa: E402
 from edge_judge.benchmarks.rows import File  # noqa: E402
 from edge_judge.engine import chat  # noqa: E402
 from edge_judge.protocols import grammar, prompts  # noqa: E402
 from edge_judge.protocols.kinds import Pairwise  # noqa: E402
 from edge_judge.protocols.protocol import Protocol, Question  # noqa: E402
-from edge_judge.records import Benchmark, Pair  # noqa: E402
+from edge_judge.records import Benchmark, Outputs, Pair  # noqa: E402
 
 DATA = Path(os.environ.get("EDGE_JUDGE_DATA") or ROOT.parent / "shared" / "data")
 VOCABULARY = DATA.parent / "vocabs" / "ggml-vocab-qwen2.gguf"
@@ -36,6 +38,17 @@ EVERY = 13  # every 13th question is judged, three in all; all 40 would take the
 MODELS = ("alpha", "beta", "gamma", "delta", "epsilon", "zeta")
 VOTES = (1, 1, 2, 1, 2)  # votes on a pair, in turn: 1.4 on average, like MT-Bench's 3355 votes on 2400 pairs
 PER_SCENARIO = 24  # consecutive rows of Auto-J that share a scenario
+SYSTEMS = (  # of AlpacaEval, at cd543a149df89434d8a54582c0151c0b945c3d20
+    "Conifer-7B-DPO",
+    "FuseChat-Llama-3.2-3B-Instruct",
+    "Infinity-Instruct-3M-0625-Mistral-7B",
+    "Llama-3-8B-Instruct-SkillMix",
+    "Meta-Llama-3-8B-Instruct",
+    "Mistral-7B-ReMax-v0.1",
+    "Nanbeige2-8B-Chat",
+    "Qwen1.5-72B-Chat",
+)
+ALPACA_EVAL = os.environ.get("EDGE_JUDGE_ALPACA_EVAL")  # a copy of tatsu-lab/alpaca_eval
 SPARE = 8  # tokens: more than the longest verdict, written letter by letter, and the end of the turn
 
 
@@ -133,12 +146,22 @@ def _reasons(limit: int | None) -> Work:
     return _work("pairwise-cot", about, "pairwise-cot", pairs, {"python": 1.8, "server": 1.1})
 
 
+def _rank(limit: int | None) -> Work:
+    questions = limit or 3
+    about = (
+        f"{questions} questions of AlpacaEval answered by {len(SYSTEMS)} systems, all pairs, both orders, verdict only"
+    )
+    return _work("rank", about, "pairwise", alpaca_pairs(questions), {"python": 3.0, "server": 1.0})
+
+
 WORKS: dict[str, Callable[[int | None], Work]] = {
     "pandalm": _pandalm,
     "llmbar-natural": _llmbar,
     "mt-bench-like": _mtbench,
     "pairwise-cot": _reasons,
+    "rank": _rank,
 }
+USUAL = tuple(name for name in WORKS if name != "rank" or ALPACA_EVAL)  # what is judged where nothing is named
 
 
 def _work(
@@ -215,3 +238,25 @@ def _conversations(pairs: tuple[Pair, ...]) -> list[list[dict[str, str]]]:
 def read_rows(rows: list[dict[str, Any]]) -> list[Pair]:
     """The pairs of rows in MT-Bench's schema, by its own reader."""
     return list(mtbench.read(File(Path("mt-bench-like.json"), json.dumps(rows).encode())))
+
+
+# ---- a ranking --------------------------------------------------------------------------------------------
+
+
+def alpaca_pairs(questions: int) -> tuple[Pair, ...]:
+    """The pairs of so many questions, spread evenly over the file."""
+    outputs = _alpaca_outputs()
+    tasks = outputs.tasks[:: len(outputs.tasks) // questions][:questions]
+    names = {task.id for task in tasks}
+    answers = {key: text for key, text in outputs.answers.items() if key[0] in names}
+    part = replace(outputs, tasks=tasks, answers=answers)
+    return pairs_of(part, meetings(part))
+
+
+def _alpaca_outputs() -> Outputs:
+    if not ALPACA_EVAL:
+        raise SystemExit(
+            "error: the workload `rank` needs AlpacaEval's outputs\n"
+            "hint: EDGE_JUDGE_ALPACA_EVAL should name a copy of tatsu-lab/alpaca_eval"
+        )
+    return load_outputs([Path(ALPACA_EVAL) / "results" / system / "model_outputs.json" for system in SYSTEMS])

@@ -19,17 +19,16 @@ from edge_judge.version import __version__
 __all__ = [
     "__version__", "Attribution", "AttributionChain", "AttributionSettings", "Benchmark", "BenchmarkOptions",
     "BenchmarkTime", "BuildProgress", "Cascade", "ChooseSettings", "ChosenScheme", "ClusterOptions", "ComparedRuns",
-    "Comparison",
-    "Confident", "Decision", "EdgeJudgeError", "EvaluateSettings", "ExportedPack", "Figure", "ImportSettings", "Judge",
-    "JudgeOptions", "JudgedPair", "Jury", "KnownBenchmark", "KnownModel", "LadderDecision", "LadderOptions",
-    "Leaderboard", "Limits", "LockState", "MeasuredSpeed", "MemoryLimitError", "ModelSource", "Noise", "Pack", "Pair",
-    "Placement", "Progress", "ProgressListener", "ProtocolOptions", "PublishedComparison", "QuantizeSettings",
-    "ImatrixSettings", "MadeImatrix", "QuantizedModel", "RandomWeights", "Recipe", "ReportSettings", "RunsOptions",
-    "Score", "ScoreRow", "Slices", "TrainSettings", "TrainedJudge", "Verdict", "WorkEstimate", "WorkerSettings",
-    "WrittenReport",
+    "Comparison", "Confident", "Decision", "EdgeJudgeError", "EvaluateSettings", "ExportedPack", "Figure",
+    "ImatrixSettings", "ImportSettings", "Judge", "JudgeOptions", "JudgedPair", "Jury", "KnownBenchmark", "KnownModel",
+    "LabelOptions", "LadderDecision", "LadderOptions", "Leaderboard", "Limits", "LockState", "MadeImatrix",
+    "MeasuredSpeed", "MemoryLimitError", "ModelSource", "Noise", "OutputsOptions", "Pack", "Pair", "Placement",
+    "Progress", "ProgressListener", "ProtocolOptions", "PublishedComparison", "QuantizeSettings", "QuantizedModel",
+    "RandomWeights", "RankSettings", "RankedSystems", "Rankings", "Recipe", "ReportSettings", "RunsOptions", "Score",
+    "ScoreRow", "Slices", "TrainSettings", "TrainedJudge", "Verdict", "WorkEstimate", "WorkerSettings", "WrittenReport",
     "attribute", "cascade", "check_file", "check_lock", "choose", "compare", "compare_published", "confidence", "demo",
     "evaluate", "export_pack", "imatrix", "import_pack", "judge", "jury", "list_benchmarks", "lock_sources", "models",
-    "pull_benchmarks", "quantize", "read_pack", "report", "runs_frame", "slices", "speed", "table", "train",
+    "pull_benchmarks", "quantize", "rank", "read_pack", "report", "runs_frame", "slices", "speed", "table", "train",
     "verify_benchmarks", "worker",
 ]  # fmt: skip
 
@@ -41,6 +40,7 @@ if TYPE_CHECKING:  # where each name is defined: for type checkers, editors, and
     from edge_judge.analysis.jury import Jury
     from edge_judge.analysis.ladders import LadderDecision
     from edge_judge.analysis.leaderboard import Leaderboard
+    from edge_judge.analysis.ranking.standings import RankedSystems
     from edge_judge.analysis.slices import Slices
     from edge_judge.errors import EdgeJudgeError, MemoryLimitError
     from edge_judge.metrics.published import PublishedComparison
@@ -93,16 +93,20 @@ if TYPE_CHECKING:  # where each name is defined: for type checkers, editors, and
         ImatrixSettings,
         ImportSettings,
         JudgeOptions,
+        LabelOptions,
         LadderOptions,
+        OutputsOptions,
         ProtocolOptions,
         QuantizeSettings,
         RandomWeights,
+        RankSettings,
         ReportSettings,
         RunsOptions,
         TrainSettings,
         WorkerSettings,
     )
     from edge_judge.workflows.packs import ExportedPack, export_pack, import_pack, read_pack
+    from edge_judge.workflows.rank import Rankings, rank
     from edge_judge.workflows.report import WrittenReport, report
     from edge_judge.workflows.selective import confidence
     from edge_judge.workflows.slices import slices

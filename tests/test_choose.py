@@ -11,7 +11,7 @@ import pytest
 from conftest import Edge, fails
 
 from edge_judge import benchmarks
-from edge_judge.cli.commands.choose import seconds
+from edge_judge.cli.options import seconds
 from edge_judge.errors import UsageError
 from edge_judge.protocols import grammar
 from edge_judge.protocols.protocol import Protocol

@@ -233,8 +233,8 @@ def test_a_kill_while_a_run_is_begun_anew_loses_no_file(tmp_path, monkeypatch, k
             patch.setattr(Path, name, dies(getattr(Path, name)))
         with pytest.raises(SystemExit):
             for _ in range(2):  # put aside, put back, …
-                backup.move_aside(folder, run_folder.FILES)
-                backup.restore(folder, run_folder.FILES)
+                backup.move_aside(folder, RunFolder.FILES)
+                backup.restore(folder, RunFolder.FILES)
     with begin(tmp_path) as run:
         assert run.verdicts() == VERDICTS
     assert contents(folder) == before

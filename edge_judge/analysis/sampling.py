@@ -90,6 +90,11 @@ def speakers(benchmark: Benchmark, seed: int) -> frozenset[Unit]:
     return frozenset(chosen.values())
 
 
+def shuffled(names: Sequence[str], purpose: str, seed: int) -> list[str]:
+    """All orders equally likely; where names are added or left out the others keep their order. Names are unique."""
+    return sorted(names, key=lambda name: _chance(seed, purpose, name))
+
+
 def _strata(benchmarks: Sequence[Benchmark]) -> Iterator[list[Unit]]:
     for benchmark in sorted(benchmarks, key=lambda benchmark: benchmark.name):
         for label in (*LABELS, None):

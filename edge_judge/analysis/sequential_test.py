@@ -33,6 +33,7 @@ Knows: numbers in the order in which they came. Does not know: pairs, verdicts, 
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 from math import fsum, log
 from typing import Literal, TypeAlias
@@ -60,7 +61,7 @@ class Observations:
     values: shape (..., n), each in [-bound, bound]; leading axes are walks side by side. ends: shape (blocks,), how
     many units had been seen after each block, the last being n. total: the units that there are; None where they are a
     sample, and the mean of its population is in question. aim: the difference from no loss that should be seen soon, in
-    the values' units.
+    the values' units. guess: the second moment of values over the bound, before any is seen.
     """
 
     values: Numbers
@@ -68,6 +69,7 @@ class Observations:
     total: int | None
     bound: float
     aim: float = 0.02
+    guess: float = GUESS
 
     def __post_init__(self) -> None:
         n = self.values.shape[-1]
@@ -138,7 +140,7 @@ def _fractions(walk: Observations) -> list[Numbers]:
     """What each share of the capital bets on each unit, by the units before it: shape (..., n)."""
     squares = (walk.values / walk.bound) ** 2
     seen = squares.cumsum(axis=-1) - squares
-    v = (WEIGHT * GUESS + seen) / (WEIGHT + np.arange(squares.shape[-1]))
+    v = (WEIGHT * walk.guess + seen) / (WEIGHT + np.arange(squares.shape[-1]))
     growth = 1.0 if walk.total is None else walk.total / walk.left  # no loss so far makes what is left lose more
     gaps = [np.minimum(times * walk.aim / walk.bound * growth, 0.5) for times in GAPS]
     return [np.minimum((np.sqrt(v * v + 4 * gap * gap) - v) / (2 * gap), BOLDEST) for gap in gaps]
@@ -175,38 +177,47 @@ def mean(walk: Observations) -> float:
 
 def interval(walk: Observations, alpha: float = ALPHA) -> tuple[float, float]:
     """The means that one walk has not rejected after its last block; the mean of the values is among them."""
+    return interval_of_all_blocks(replace(walk, ends=walk.ends[-1:]), alpha)
+
+
+def interval_of_all_blocks(walk: Observations, alpha: float = ALPHA) -> tuple[float, float]:
+    """The means that one walk has not rejected after any of its blocks, and the mean of its values."""
     low, high = -_end(walk.mirrored(), alpha), _end(walk, alpha)
     value = mean(walk)
     return min(low, value), max(high, value)
 
 
 def _end(walk: Observations, alpha: float) -> float:
-    """The least mean that is rejected as too high."""
+    """The least mean that is rejected as too high after some block."""
     low, high = -walk.bound, walk.bound
     if walk.total is not None:
         seen, left = fsum(walk.values.tolist()), (walk.total - int(walk.ends[-1])) * walk.bound
         low, high = (seen - left) / walk.total, (seen + left) / walk.total
-    last = replace(walk, ends=walk.ends[-1:])
     while high - low > ROUNDING * walk.bound:
         middle = (low + high) / 2
-        rejected = log_capital(last, middle)[-1] >= -log(alpha)
+        rejected = log_capital(walk, middle).max() >= -log(alpha)
         low, high = (low, middle) if rejected else (middle, high)
     return high
 
 
 def more(walk: Observations, margin: float, ends: Codes, seed: int) -> int | None:
-    """About how many further units it takes until the mean is known to be below or above the margin.
+    """About how many further units it takes until the mean is known to be below or above the margin."""
+    return more_until(lambda longer: not_above(longer, margin) | above(longer, margin), walk, ends, seed)
 
-    ends: of the blocks to come, the last being `total`; of a population, as far as one should look. The walk goes on
-    50 times with values drawn from those seen, as if the rest were of the same kind; the answer is the median. None
-    where nothing is left to see, and where that median lies beyond the last block of a population.
+
+def more_until(known: Callable[[Observations], Flags], walk: Observations, ends: Codes, seed: int) -> int | None:
+    """About how many further units it takes until something is known.
+
+    known: whether it is after each block, for walks side by side: shape (..., blocks). ends: of the blocks to come, the
+    last being `total`; of a population, as far as one should look. The walk goes on 50 times with values drawn from
+    those seen, as if the rest were of the same kind; the answer is the median. None where nothing is left to see, and
+    where that median lies beyond the last block of a population.
     """
     n = int(walk.ends[-1])
     if n == walk.total or not len(ends):
         return None
     drawn = np.random.default_rng(seed).choice(walk.values, (CONTINUATIONS, int(ends[-1]) - n))
-    longer = walk.followed(drawn, ends)
-    decided = (not_above(longer, margin) | above(longer, margin))[:, len(walk.ends) :]
+    decided = known(walk.followed(drawn, ends))[:, len(walk.ends) :]
     needed = np.where(decided.any(axis=1), ends[decided.argmax(axis=1)], ends[-1] + (walk.total is None))
     median = int(np.median(needed))
     return None if median > ends[-1] else median - n

@@ -122,9 +122,10 @@ def json_items(file: File) -> Iterator[FileRow]:
         yield _row(f"{file.path}, item {number}", item)
 
 
-def csv_rows(file: File) -> Iterator[FileRow]:
-    """Comma-separated values under a header line. The place of a record is the line where it begins."""
-    records = _records(csv.reader(io.StringIO(file.text(), newline=""), strict=True), file.path)
+def csv_rows(file: File, delimiter: str = ",") -> Iterator[FileRow]:
+    """Values under a header line, with commas between them. The place of a record is the line where it begins."""
+    reader = csv.reader(io.StringIO(file.text(), newline=""), delimiter=delimiter, strict=True)
+    records = _records(reader, file.path)
     header = [name.strip() for name in next(records, (0, []))[1]]
     doubled = sorted({name for name in header if header.count(name) > 1})
     if doubled:

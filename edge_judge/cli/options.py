@@ -7,11 +7,11 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable
-from dataclasses import fields, is_dataclass
+from dataclasses import dataclass, fields, is_dataclass
 from functools import reduce, wraps
 from math import inf, isnan
 from pathlib import Path
-from typing import Any, Literal, TypeVar, get_type_hints
+from typing import Any, Literal, TypeAlias, TypeVar, get_type_hints
 
 import click
 
@@ -20,9 +20,11 @@ from edge_judge.records import CACHE_HOMES, CACHES, SPLITS
 from edge_judge.workflows.options import MARGIN, POCKET, RESULTS
 
 Function = TypeVar("Function", bound=Callable[..., Any])
+Form: TypeAlias = Literal["table", "json", "csv", "markdown"]
 
 PERCENT = click.FloatRange(min=0, max=100, min_open=True)  # with `number`, since nan is in every range
 FOLDER = click.Path(path_type=Path, file_okay=False)
+ANY = click.Path(path_type=Path, exists=True)
 FILE = click.Path(path_type=Path, exists=True, dir_okay=False)
 TARGET = click.Path(path_type=Path, dir_okay=False)
 
@@ -63,6 +65,8 @@ data = click.option(
 )
 run_folders = click.argument("paths", metavar="[RUNS]...", nargs=-1, type=FOLDER)
 as_json = click.option("--json", "as_json", is_flag=True, help="Print JSON instead of a table.")
+as_csv = click.option("--csv", "as_csv", is_flag=True, help="Print the table as CSV.")
+as_markdown = click.option("--markdown", "as_markdown", is_flag=True, help="Print the table as GitHub shows one.")
 model = click.option(
     "--model", default=POCKET, show_default=True, help="A model that is built here, see `edge-judge models`."
 )
@@ -99,6 +103,20 @@ def memory(_: click.Context, option: click.Option, value: str | None) -> int | N
     if size < 1:
         raise UsageError(f"{option.opts[0]} {value}: not a size of memory", "say for example 6GB, 500MB or 6GiB")
     return size
+
+
+_TIME = re.compile(r"(\d+|\d*\.\d+)\s*(s|min|m|h|d)", re.IGNORECASE)
+_SECONDS = {"s": 1, "m": 60, "min": 60, "h": 3600, "d": 86400}
+
+
+def seconds(_: click.Context, option: click.Option, value: str | None) -> float | None:
+    """Seconds that `2h`, `30min` or `90s` mean. Raises UsageError for anything else."""
+    if value is None:
+        return None
+    parts = _TIME.fullmatch(value.strip())
+    if not parts or not float(parts[1]):
+        raise UsageError(f"{option.opts[0]} {value}: not a time", "say for example 2h, 30min or 90s")
+    return float(parts[1]) * _SECONDS[parts[2].lower()]
 
 
 def prices(_: click.Context, option: click.Option, value: str | None) -> tuple[float, float] | None:
@@ -281,6 +299,24 @@ margin = click.option(
     callback=number,
     help="Points of accuracy that may be lost.",
 )
+
+
+@dataclass(frozen=True, slots=True)
+class Output:
+    """The forms that the options name."""
+
+    as_json: bool = False
+    as_csv: bool = False
+    as_markdown: bool = False
+
+    @property
+    def form(self) -> Form:
+        """Raises UsageError where two are named."""
+        flags: dict[Form, bool] = {"json": self.as_json, "csv": self.as_csv, "markdown": self.as_markdown}
+        forms = [form for form, named in flags.items() if named]
+        if len(forms) > 1:
+            raise UsageError(f"--{forms[0]} and --{forms[1]} do not go together", "ask for one of them")
+        return forms[0] if forms else "table"
 
 
 def example(*lines: str) -> str:

@@ -16,9 +16,11 @@ Knows: numbers. Does not know: what a cluster is, what is promised.
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from math import ceil, fsum, pi, sqrt
 
 import numpy as np
+from scipy.optimize import brentq  # type: ignore[import-untyped]
 from scipy.special import betainc  # type: ignore[import-untyped]
 
 from edge_judge.metrics.intervals import Codes, Numbers
@@ -27,6 +29,10 @@ FEWEST = 5  # clusters: fewer can show nothing that anybody would promise
 SMALL = 22.0  # the integral ends where its terms are below exp(-22), so p is right to some 9 digits
 WIDE = 40.0  # standard deviations: as good as all of a sum's distribution
 MOST = 1 << 20  # terms of the integral
+AT_ONCE = 1 << 16  # numbers in memory
+TAIL = 0.025  # beyond each end of an interval
+PRECISE = 1e-12  # where an end is found: by so much two processors may differ
+NEARLY = 1e-9
 FAR = 1e6  # so many times the data are as good as never
 
 
@@ -53,6 +59,32 @@ def surely_below_zero(values: Numbers, worst: float, copies: float = 1.0) -> flo
     return _not_below_zero(kinds, shapes)
 
 
+def mean_interval(sums: Numbers, sizes: Codes, bounds: tuple[float, float], tail: float = TAIL) -> tuple[float, float]:
+    """The means of bounded values that are not rejected, in clusters of any size, at this level on each side.
+
+    sums, sizes: of each cluster's values, and how many these are, shape (clusters,), at least one; bounds: of a value.
+    All that lies between the bounds where there are fewer than five clusters.
+    """
+    low, high = bounds
+    mean, unseen = fsum(sums.tolist()) / int(sizes.sum()), unseen_size(sizes)
+
+    def p_of_end(end: float, far: float) -> float:
+        towards = 1.0 if far > mean else -1.0
+        return surely_below_zero(towards * (sums - end * sizes), towards * (far - end) * unseen) - tail
+
+    return _end(mean, low, p_of_end), _end(mean, high, p_of_end)
+
+
+def _end(mean: float, far: float, p_of_end: Callable[[float, float], float]) -> float:
+    """The mean between the one found and the bound at which p crosses its level; the bound where it does nowhere."""
+    if p_of_end(mean, far) <= 0:
+        return mean
+    nearly = far - NEARLY * (far - mean)  # at the bound itself nothing can be worse
+    if p_of_end(nearly, far) > 0:
+        return far
+    return float(brentq(p_of_end, mean, nearly, args=(far,), xtol=PRECISE))
+
+
 def _not_below_zero(kinds: Numbers, shapes: Numbers) -> float:
     """How probably a sum of gamma variables of these shapes, each times its kind, is not below zero.
 
@@ -67,13 +99,21 @@ def _not_below_zero(kinds: Numbers, shapes: Numbers) -> float:
         end *= 2
     step = 2 * pi / width
     at = step * np.arange(1, min(ceil(end / step), MOST) + 1)
-    angle, size = np.zeros_like(at), np.zeros_like(at)
-    for kind, shape in zip(kinds.tolist(), shapes.tolist(), strict=True):  # one by one: the same sum on every processor
-        angle += shape * np.arctan(kind * at)
-        size += shape / 2 * np.log1p((kind * at) ** 2)
+    parts = np.array_split(at, ceil(len(at) * len(kinds) / AT_ONCE))
+    angle, size = (np.concatenate(sums) for sums in zip(*(_summed(kinds, shapes, part) for part in parts), strict=True))
     terms = np.sin(angle) * np.exp(-size) / at
     half_first = fsum(shapes * kinds) / 2  # the integrand's limit at 0
     return min(1.0, max(0.0, 0.5 + step / pi * fsum([half_first, *terms.tolist()])))
+
+
+def _summed(kinds: Numbers, shapes: Numbers, at: Numbers) -> tuple[Numbers, Numbers]:
+    """The angle and the size of the characteristic function, summed over kinds. numpy adds row after row, so that the
+    sum is the same on every processor.
+    """
+    product, weight = kinds[:, None] * at, shapes[:, None]
+    angle: Numbers = (weight * np.arctan(product)).sum(axis=0)
+    size: Numbers = (weight / 2 * np.log1p(product**2)).sum(axis=0)
+    return angle, size
 
 
 def unseen_size(sizes: Codes) -> float:

@@ -34,14 +34,15 @@ CARRIERS = 100  # clusters that must carry a mean without an upper bound, for it
 HALVINGS = 50  # of the span in which a number is searched
 
 
-def wilson(share: float, size: float) -> tuple[float, float]:
+def wilson(share: float, size: float, quantile: float = Z) -> tuple[float, float]:
     """The 95 % score interval of a share seen in `size` independent trials (Wilson 1927, JASA 22:209-212).
 
-    `size` may be a fraction (an effective size). Within [0, 1], and never of zero width.
+    `size` may be a fraction (an effective size). quantile: of what the share's error is held against, the normal
+    distribution's if it is known. Within [0, 1], and never of zero width.
     """
-    spread = Z * Z / size
+    spread = quantile * quantile / size
     middle = (share + spread / 2) / (1 + spread)
-    half = Z * sqrt(share * (1 - share) / size + spread / (4 * size)) / (1 + spread)
+    half = quantile * sqrt(share * (1 - share) / size + spread / (4 * size)) / (1 + spread)
     low = 0.0 if share == 0 else max(0.0, middle - half)  # exactly 0 and 1: rounding must not lift the end
     high = 1.0 if share == 1 else min(1.0, middle + half)
     return low, high
@@ -137,7 +138,7 @@ class Bootstrap:
 
     A statistic is a function of column sums over trials (counts, sums of probabilities): it takes totals of
     shape (m, columns) and returns m values, nan where undefined. So a resample costs a product of two
-    matrices and no pass over the trials. That product is the same to the last bit on every processor, see `_exact`.
+    matrices and no pass over the trials. That product is the same to the last bit on every processor, see `exact`.
     """
 
     def __init__(self, clusters: Codes) -> None:
@@ -164,13 +165,13 @@ class Bootstrap:
         """
         if len(columns) == 0:
             return Figure(None)
-        sums = _exact(np.stack([np.bincount(clusters, column, self.groups) for column in columns.T], axis=1))
+        sums = exact(np.stack([np.bincount(clusters, column, self.groups) for column in columns.T], axis=1))
         value = float(statistic(sums.sum(axis=0, keepdims=True))[0])
         if not isfinite(value):
             return Figure(None)
         draws = self._draws(sums, statistic)
         present = int(np.count_nonzero(np.bincount(clusters)))
-        low, high = _stretched(value, draws, present)
+        low, high = stretched(value, draws, present)
         if high - low < ROUNDING:
             unseen = Z * Z / (present + Z * Z) * (bounds[1] - bounds[0])
             if not isfinite(unseen):
@@ -196,7 +197,7 @@ class Bootstrap:
         if len(values) == 0:
             return Figure(None)
         sums, sizes = (np.bincount(clusters, column, self.groups) for column in (values, np.ones(len(values))))
-        columns = _exact(np.stack([sums, sizes, sums * sums, sums * sizes, sizes * sizes], axis=1))
+        columns = exact(np.stack([sums, sizes, sums * sums, sums * sizes, sizes * sizes], axis=1))
         total = columns.sum(axis=0, keepdims=True)
         mean = float(total[0, 0] / total[0, 1])
         if mean == 0 or total[0, 0] ** 2 < CARRIERS * total[0, 2]:
@@ -221,7 +222,7 @@ class Bootstrap:
             return Figure(None)
         counted = np.concatenate([columns, np.ones((len(columns), 1))], axis=1)
         plain = self.figure(counted, clusters, lambda totals: _lengths(_means(totals)), (0.0, most))
-        sums = _exact(np.stack([np.bincount(clusters, column, self.groups) for column in counted.T], axis=1))
+        sums = exact(np.stack([np.bincount(clusters, column, self.groups) for column in counted.T], axis=1))
         found = _means(sums.sum(axis=0, keepdims=True))[0]
         errors = self._errors(sums, int(np.count_nonzero(np.bincount(clusters))))
         if plain.value is None or plain.high is None or not found.any() or len(errors) < 2:
@@ -244,13 +245,13 @@ class Bootstrap:
     def _draws(self, sums: Numbers, statistic: Callable[[Numbers], Numbers]) -> Numbers:
         """The statistic of every resample in which it is defined."""
         if self._weights is None:
-            self._weights = _resamples(self.groups)
+            self._weights = resamples(self.groups)
         parts = [statistic(part.astype(np.float64) @ sums) for part in np.array_split(self._weights, 20)]
         draws = np.concatenate(parts)
         return draws[np.isfinite(draws)]
 
 
-def _exact(sums: Numbers) -> Numbers:
+def exact(sums: Numbers) -> Numbers:
     """The sums of each cluster, rounded so that adding as many of them as there are is exact, in whatever order.
 
     Libraries add in an order that depends on the processor, and floating-point sums depend on the order. Whole
@@ -271,7 +272,7 @@ def ratio(above: Numbers, below: Numbers) -> Numbers:
     return result
 
 
-def _resamples(groups: int) -> NDArray[np.uint8]:
+def resamples(groups: int) -> NDArray[np.uint8]:
     """How often each resample holds each cluster: shape (RESAMPLES, groups), in bytes to keep it small."""
     random = np.random.default_rng(SEED)
     weights = np.empty((RESAMPLES, groups), np.uint8)
@@ -280,7 +281,7 @@ def _resamples(groups: int) -> NDArray[np.uint8]:
     return weights
 
 
-def _stretched(value: float, draws: Numbers, present: int) -> tuple[float, float]:
+def stretched(value: float, draws: Numbers, present: int) -> tuple[float, float]:
     """The resamples' 2.5 % and 97.5 % quantiles, centred on the value and widened for few clusters."""
     if len(draws) < 2 or present < 2:
         return value, value

@@ -18,7 +18,7 @@ from contextlib import contextmanager
 from dataclasses import asdict, fields
 from pathlib import Path
 from tempfile import TemporaryDirectory
-from typing import IO, Any, Self
+from typing import IO, Any, ClassVar, Self
 
 from filelock import FileLock, Timeout
 
@@ -28,12 +28,17 @@ from edge_judge.runs import backup
 from edge_judge.runs.format import ANEW, FORMAT, format_of, is_number, read_run_json, read_verdict, verdict_line
 from edge_judge.settings import differences
 
-FILES = ("run.json", "verdicts.jsonl", "score.json")
 BEGUN = ("run.json", "verdicts.jsonl")  # where both are, a verdict was reached
 
 
 class RunFolder:
-    """One run on disk. Open it with `RunFolder.open`, which refuses a run begun under other settings."""
+    """One run on disk. Open it with `RunFolder.open`, which refuses a run begun under other settings.
+
+    FILES: what belongs to a run, the file that makes the others count first; FIGURES: the one that is written last.
+    """
+
+    FIGURES: ClassVar[str] = "score.json"
+    FILES: ClassVar[tuple[str, ...]] = ("run.json", "verdicts.jsonl", "score.json")
 
     def __init__(self, path: Path, identity: Identity, settings: Mapping[str, Any]) -> None:
         self.path, self.identity, self.settings = path, identity, settings
@@ -57,13 +62,13 @@ class RunFolder:
 
     def _begin(self, fresh: bool) -> None:
         if not all((self.path / name).exists() for name in BEGUN):
-            backup.restore(self.path, FILES)  # a kill came before the first verdict of a run that was begun anew
+            backup.restore(self.path, self.FILES)  # a kill came before the first verdict of a run that was begun anew
         backup.discard(self.path)
         if fresh:
-            backup.move_aside(self.path, FILES)
+            backup.move_aside(self.path, self.FILES)
         content = _run_json(self.path)
         if content is None:  # what else is here belongs to no run
-            for name in FILES:
+            for name in self.FILES:
                 (self.path / name).unlink(missing_ok=True)
             begun = {"format": FORMAT, **asdict(self.identity), "settings": dict(self.settings)}
             write_json(self.path / "run.json", begun)
@@ -106,9 +111,9 @@ class RunFolder:
 
     def _forget_if_nothing_was_reached(self) -> None:
         """A run that ends before its first verdict (its model cannot be loaded, say) leaves what was there before."""
-        if not any((self.path / name).exists() for name in ("verdicts.jsonl", "score.json")):
+        if not any((self.path / name).exists() for name in ("verdicts.jsonl", self.FIGURES)):
             (self.path / "run.json").unlink(missing_ok=True)
-            backup.restore(self.path, FILES)
+            backup.restore(self.path, self.FILES)
 
     def measured(self) -> Measured | None:
         content = (_run_json(self.path) or {}).get("measured")
@@ -122,12 +127,12 @@ class RunFolder:
 
     def reopen(self) -> None:
         """More verdicts are to come: the run is not complete any more."""
-        (self.path / "score.json").unlink(missing_ok=True)
+        (self.path / self.FIGURES).unlink(missing_ok=True)
 
     def complete(self, measured: Measured, size: int, score: Mapping[str, Any]) -> None:
-        """What was measured, then the score: from here on the run is complete."""
+        """What was measured, then the figures: from here on the run is complete."""
         self._extend({"gguf_bytes": size, "measured": asdict(measured)})
-        write_json(self.path / "score.json", score)
+        write_json(self.path / self.FIGURES, score)
 
     def add(self, name: str, content: Mapping[str, Any]) -> None:
         """Note something more in run.json about a run, which decides nothing."""
@@ -188,9 +193,9 @@ def put_run(
             measured = {"measured": asdict(run.measured)} if run.measured else {}
             made._extend({"gguf_bytes": run.bytes, **measured, note[0]: dict(note[1])})
             write_json(made.path / "score.json", score)
-            for name in reversed(FILES):  # a kill from here on leaves no run that is half of each
+            for name in reversed(RunFolder.FILES):  # a kill from here on leaves no run that is half of each
                 (path / name).unlink(missing_ok=True)
-            for name in FILES:
+            for name in RunFolder.FILES:
                 (made.path / name).replace(path / name)
     return path
 

@@ -167,6 +167,59 @@ class ChooseSettings(Options):
 
 
 @dataclass(frozen=True, slots=True)
+class OutputsOptions(Options):
+    """What is ranked. paths: files of systems' outputs, or folders of rankings that are to be read again; format: of
+    the files, None to recognize each; preferences: files of votes that others reached, instead of outputs; name: of the
+    ranking, None for the file's or the files' folder's.
+    """
+
+    paths: tuple[Path, ...] = ()
+    format: str | None = None
+    preferences: tuple[Path, ...] = ()
+    name: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class RankSettings(Options):
+    """Who meets whom, and where the runs are kept.
+
+    against: a baseline that all others meet, None for all pairs of systems; games: how many meetings of two systems on
+    a question, "all" for however many there are, None for all as long as they are not too many; schemes: of the judge's
+    weights, each ranks by itself, none for that of `JudgeOptions`; order: both orders of the answers, or one that is
+    drawn for each pair; fresh: judge everything anew. stop: as soon as it is decided who beats whom; margin: points of
+    the win rate that do not matter; budget: seconds of judging with each judge; both stop too. page: a file to write
+    with all of it to look at, None for none.
+    """
+
+    results: Path = RESULTS
+    against: str | None = None
+    games: int | Literal["all"] | None = None
+    schemes: tuple[str, ...] = ()
+    order: Literal["both", "given"] = "both"
+    fresh: bool = False
+    stop: bool = False
+    margin: float | None = None
+    budget: float | None = None
+    page: Path | None = None
+
+    @property
+    def stops(self) -> bool:
+        """Whether judging ends as soon as it is decided."""
+        return self.stop or self.margin is not None or self.budget is not None
+
+
+@dataclass(frozen=True, slots=True)
+class LabelOptions(Options):
+    """A person's labels. labels: a file that was filled in, None for none; suggest: how many pairs to label next, which
+    are written to `out`, None for none.
+    """
+
+    labels: Path | None = None
+    suggest: int | None = None
+    out: Path = Path("to-label.csv")
+
+
+@dataclass(frozen=True, slots=True)
 class ReportSettings(Options):
     """out: the page's file; baseline: the scheme that the others are compared with; margin: points of accuracy that may
     be lost; chart: an .svg or .png file of accuracy against size, None for none.

@@ -3,12 +3,10 @@
 from __future__ import annotations
 
 import json
-import re
 
 import click
 
 from edge_judge.cli import options, terminal
-from edge_judge.errors import UsageError
 from edge_judge.records import Limits
 from edge_judge.workflows.options import (
     BenchmarkOptions,
@@ -19,18 +17,6 @@ from edge_judge.workflows.options import (
 )
 
 HEADING = "decide"
-_TIME = re.compile(r"(\d+|\d*\.\d+)\s*(s|min|m|h|d)", re.IGNORECASE)
-_SECONDS = {"s": 1, "m": 60, "min": 60, "h": 3600, "d": 86400}
-
-
-def seconds(_: click.Context, option: click.Option, value: str | None) -> float | None:
-    """Seconds that `2h`, `30min` or `90s` mean. Raises UsageError for anything else."""
-    if value is None:
-        return None
-    parts = _TIME.fullmatch(value.strip())
-    if not parts or not float(parts[1]):
-        raise UsageError(f"{option.opts[0]} {value}: not a time", "say for example 2h, 30min or 90s")
-    return float(parts[1]) * _SECONDS[parts[2].lower()]
 
 
 @click.command(
@@ -50,7 +36,7 @@ def seconds(_: click.Context, option: click.Option, value: str | None) -> float 
 @options.protocol
 @options.benchmarks
 @options.margin
-@click.option("--budget", metavar="TIME", callback=seconds, help="Judge no longer than this: 2h, 30min, 90s.")
+@click.option("--budget", metavar="TIME", callback=options.seconds, help="Judge no longer than this: 2h, 30min, 90s.")
 @click.option("--max-pairs", type=click.IntRange(min=1), help="Judge no more pairs than this with each scheme.")
 @click.option("--seed", type=click.IntRange(min=0), default=0, show_default=True, help="Of the order of the pairs.")
 @options.seen

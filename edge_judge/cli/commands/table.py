@@ -3,35 +3,14 @@
 from __future__ import annotations
 
 import json
-from dataclasses import dataclass
-from typing import Literal, TypeAlias
+from typing import Literal
 
 import click
 
 from edge_judge.cli import options, terminal
-from edge_judge.errors import UsageError
 from edge_judge.workflows.options import RunsOptions
 
 HEADING = "decide"
-Form: TypeAlias = Literal["table", "json", "csv", "markdown"]
-
-
-@dataclass(frozen=True, slots=True)
-class Output:
-    """The forms that the options name."""
-
-    as_json: bool = False
-    as_csv: bool = False
-    as_markdown: bool = False
-
-    @property
-    def form(self) -> Form:
-        """Raises UsageError where two are named."""
-        flags: dict[Form, bool] = {"json": self.as_json, "csv": self.as_csv, "markdown": self.as_markdown}
-        forms = [form for form, named in flags.items() if named]
-        if len(forms) > 1:
-            raise UsageError(f"--{forms[0]} and --{forms[1]} do not go together", "ask for one of them")
-        return forms[0] if forms else "table"
 
 
 @click.command(
@@ -52,10 +31,10 @@ class Output:
 @options.data
 @options.results
 @options.as_json
-@click.option("--csv", "as_csv", is_flag=True, help="Print the table as CSV, a line for each judge and benchmark.")
-@click.option("--markdown", "as_markdown", is_flag=True, help="Print the table as GitHub shows one.")
-@options.collected(runs=RunsOptions, output=Output)
-def table(runs: RunsOptions, profile: Literal["paper", "strict"], output: Output) -> None:
+@options.as_csv
+@options.as_markdown
+@options.collected(runs=RunsOptions, output=options.Output)
+def table(runs: RunsOptions, profile: Literal["paper", "strict"], output: options.Output) -> None:
     """Lay judges beside the published table, benchmark by benchmark.
 
     RUNS are folders of runs; without one, all complete runs under the results folder. Without any run it is the

@@ -1,0 +1,145 @@
+"""edge-judge rank: which of several systems answers best, by a judge's verdicts on their outputs."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Literal
+
+import click
+
+from edge_judge.cli import options, terminal
+from edge_judge.errors import UsageError
+from edge_judge.records import Limits
+from edge_judge.workflows.options import (
+    ClusterOptions,
+    JudgeOptions,
+    LabelOptions,
+    OutputsOptions,
+    ProtocolOptions,
+    RankSettings,
+)
+
+HEADING = "decide"
+
+
+def number_of_games(_: click.Context, option: click.Option, value: str | None) -> int | Literal["all"] | None:
+    """What `all` or a number of games means. Raises UsageError for anything else."""
+    if value is None or value == "all":
+        return None if value is None else "all"
+    if not value.isascii() or not value.isdecimal() or not int(value):
+        raise UsageError(f"{option.opts[0]} {value}: not a number of games", "say all, or for example 2000")
+    return int(value)
+
+
+@click.command(
+    epilog=options.example(
+        "edge-judge rank old.jsonl new.jsonl",
+        "edge-judge rank outputs/*.jsonl --against baseline --scheme f16 --scheme q4_k_m",
+        "edge-judge rank outputs/*.jsonl --stop --suggest 50",
+        "edge-judge rank --preferences annotations.json --csv",
+    )
+)
+@click.argument("paths", metavar="[OUTPUTS]...", nargs=-1, type=options.ANY)
+@click.option(
+    "--format",
+    metavar="NAME",
+    help="Of the files: rows, alpaca-eval, mt-bench, arena-hard or lm-eval.  [default: recognized by their columns]",
+)
+@click.option(
+    "--preferences",
+    type=options.FILE,
+    multiple=True,
+    help="A file of votes that others reached, instead of outputs. Repeatable.",
+)
+@click.option("--name", help="Of the ranking, under results/rank/.  [default: the file's, or the files' folder's]")
+@click.option("--against", metavar="SYSTEM", help="A baseline that all others meet.  [default: all pairs of systems]")
+@click.option(
+    "--games",
+    metavar="N|all",
+    callback=number_of_games,
+    help="So many meetings of two systems on a question, a sample.  [default: all, unless they are too many]",
+)
+@click.option(
+    "--order",
+    type=click.Choice(["both", "given"]),
+    default="both",
+    show_default=True,
+    help="Both orders of the answers, or one, drawn for each pair.",
+)
+@click.option("--stop", is_flag=True, help="Judge question by question, and stop as soon as it is decided.")
+@click.option(
+    "--margin",
+    type=click.FloatRange(min=0, max=50, max_open=True),
+    metavar="POINTS",
+    callback=options.number,
+    help="Stop, also where two systems are known to be no further apart than this from 50 %.",
+)
+@click.option("--budget", metavar="TIME", callback=options.seconds, help="Stop after this time too: 2h, 30min, 90s.")
+@click.option("--labels", type=options.FILE, help="A person's labels on some of the pairs, to correct the judge by.")
+@click.option("--suggest", type=click.IntRange(min=1), metavar="N", help="Draw N pairs to label next.")
+@click.option(
+    "--out",
+    type=options.TARGET,
+    default=Path("to-label.csv"),
+    show_default=True,
+    help="Where --suggest writes them: a file to fill in with any spreadsheet.",
+)
+@click.option("--page", type=options.TARGET, help="Write a page of all of it, with pairs to read, into this file.")
+@options.judging_model
+@click.option("--scheme", "schemes", multiple=True, help="Its quantization scheme; repeatable.  [default: f16]")
+@options.gguf
+@options.engine
+@options.threads
+@options.price
+@options.limits
+@options.protocol
+@click.option("--fresh", is_flag=True, help="Judge everything anew.")
+@options.cluster
+@options.results
+@options.as_json
+@options.as_csv
+@options.as_markdown
+@options.collected(
+    outputs=OutputsOptions,
+    judge=JudgeOptions,
+    limits=Limits,
+    protocol=ProtocolOptions,
+    settings=RankSettings,
+    labels=LabelOptions,
+    cluster=ClusterOptions,
+    output=options.Output,
+)
+def rank(
+    outputs: OutputsOptions,
+    judge: JudgeOptions,
+    limits: Limits,
+    protocol: ProtocolOptions,
+    settings: RankSettings,
+    labels: LabelOptions,
+    cluster: ClusterOptions,
+    output: options.Output,
+) -> None:
+    """Rank systems by a judge's verdicts on what they answered.
+
+    OUTPUTS are files of answers to the same questions, of one system each or of several, or folders of rankings under
+    results/rank/. The same command again goes on where it was stopped.
+    """
+    from edge_judge.report import ranking as report
+    from edge_judge.workflows import rank as workflow
+
+    form = output.form
+    listener = terminal.BlockListener() if settings.stops else terminal.TerminalListener()
+    found = workflow.rank(outputs, judge, protocol, limits, settings, labels, listener, cluster)
+    if form == "json":
+        click.echo(json.dumps(report.rankings_json(found.rankings, found.compared), indent=2))
+    elif form == "csv":
+        click.echo(report.rankings_csv(found.rankings), nl=False)
+    elif form == "markdown":
+        click.echo(report.rankings_markdown(found.rankings, found.compared), nl=False)
+    else:
+        width, color = terminal.width(), terminal.color()
+        click.echo(report.rankings_table(found.rankings, found.compared, width=width, color=color), nl=False)
+    if found.suggested is not None:
+        path, pairs = found.suggested.path, found.suggested.pairs
+        terminal.note(f"{path}: {pairs:,} pairs to label; fill in A, B or tie, then rank with --labels {path}")

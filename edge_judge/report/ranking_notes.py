@@ -1,0 +1,150 @@
+"""What ranked systems say in words: who beats whom, what can be relied on, what labels and another judge say of it.
+
+Knows: sentences. Does not know: tables, where figures come from.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+
+from edge_judge.analysis.ranking.standings import RankedSystems
+from edge_judge.analysis.ranking.stopping import PairDecision, Statement
+from edge_judge.analysis.ranking.two_judges import TwoJudges, sentence
+from edge_judge.records import Figure
+from edge_judge.report.formatting import interval, percent, share, value
+
+NAMED = 3  # pairs of systems that are named where there are more
+UNBOUNDED = {
+    "above": "no vote says how much better it is than some others, so its rating has no upper end",
+    "below": "no vote says how much worse it is than some others, so its rating has no lower end",
+}
+
+
+def judge_name(ranked: RankedSystems) -> str:
+    """Who judged."""
+    who = ranked.identity
+    return "recorded votes" if who is None else f"{who.model} {who.scheme} with --grammar {who.grammar}"
+
+
+def short_judge_name(ranked: RankedSystems) -> str:
+    return ranked.name if ranked.identity is None else f"{ranked.identity.model} {ranked.identity.scheme}"
+
+
+def answer(ranked: RankedSystems) -> Iterator[str]:
+    """Who beats whom: as far as it was judged where one could stop, else after all votes."""
+    if ranked.decided is None:
+        yield from _after_all(ranked)
+        return
+    for pair in ranked.decided.pairs:
+        yield statement(pair)
+    alone = len(ranked.decided.pairs) == 1
+    held = "this holds" if alone else "all of this holds together"
+    yield f"{held} in 95 % of cases, wherever judging stops; the table's intervals are for a number of votes set before"
+
+
+def statement(pair: PairDecision) -> str:
+    """What is known of two systems, on new questions like these."""
+    known = pair.new
+    seen = f"{known.questions:,} of {pair.questions_total:,} questions"
+    if known.outcome == "second":
+        return f"{pair.second} beats {pair.first} ({_rate(_turned(known.rate))}, {seen})"
+    if known.outcome == "first":
+        return f"{pair.first} beats {pair.second} ({_rate(known.rate)}, {seen})"
+    if known.outcome == "equal":
+        return f"{pair.first} and {pair.second} are within the margin ({_rate(known.rate)}, {seen})"
+    return f"{pair.first} and {pair.second}: not decided ({_rate(known.rate)}, {seen}{_outlook(known)})"
+
+
+def comparison(compared: TwoJudges, first: RankedSystems, other: RankedSystems) -> str:
+    """Whether the other judge would have said the same as the first."""
+    said = sentence(compared, short_judge_name(first), short_judge_name(other))
+    left = f" ({compared.left_out:,} votes that only one of them has are left out)" if compared.left_out else ""
+    return said + left
+
+
+def explanations(ranked: RankedSystems) -> Iterator[str]:
+    """What must be known to read the table."""
+    base = "all others" if ranked.against is None else ranked.against
+    yield f"win rate: against {base}, by the judge's probabilities, a tie is half a win"
+    middle = "the mean" if ranked.against is None else ranked.against
+    yield f"rating: Bradley-Terry with ties on Elo's scale, 1000 is {middle}; best: the probability of the first rank"
+    if ranked.against is not None:
+        yield "equal length: the win rate as it would be with answers as long as the baseline's (AlpacaEval 2)"
+    letters = "" if ranked.decided else "; systems that share a group letter cannot be told apart"
+    yield f"intervals: 95 %, over questions{letters}"
+
+
+def about_votes(ranked: RankedSystems) -> Iterator[str]:
+    """How far the votes can be relied on."""
+    quality, preference = ranked.quality, ranked.length_preference
+    if ranked.unasked:
+        yield f"{ranked.unasked:,} meetings were of two equal answers: ties, which the judge was not asked about"
+    if quality.consistency.value is not None:
+        yield (
+            f"same verdict in both orders {interval(quality.consistency, percent)} %, position bias "
+            f"{interval(quality.position_bias, share)}, ties {value(quality.ties, percent)} %, near-ties "
+            f"{value(quality.near_ties, percent)} %"
+        )
+    if preference.win_rate.value is not None:
+        yield (
+            f"of two equal systems the one with answers {preference.characters or 0:,.0f} characters longer would win "
+            f"{interval(preference.win_rate, percent)} %"
+        )
+    if quality.cycles.k:
+        yield f"{quality.cycles.k} of {quality.cycles.n} triples of systems are cycles: A beats B, B beats C, C beats A"
+    errors = quality.format_errors
+    if errors.k:
+        yield f"{errors.k:,} of {errors.n:,} votes have no valid verdict, and count for nobody"
+    for standing in ranked.standings:
+        if standing.rating.unbounded:
+            yield f"{standing.system}: {UNBOUNDED[standing.rating.unbounded]}"
+
+
+def about_labels(ranked: RankedSystems) -> Iterator[str]:
+    """What a person's labels say of the judge, and how to read the corrected rates."""
+    correction = ranked.correction
+    if correction is None:
+        return
+    agreed = interval(correction.accuracy, percent)
+    yield f"{correction.labels:,} labels; the judge's verdicts agree with them in {agreed} %"
+    yield (
+        "corrected: what a person would say, from the labels and the judge's votes (prediction-powered inference); "
+        "worth: so many times as many labels would be needed without the judge"
+    )
+
+
+def _after_all(ranked: RankedSystems) -> Iterator[str]:
+    differences = ranked.ranking.differences
+    decided, undecided = ([one for one in differences if one.decided is flag] for flag in (True, False))
+    for one in decided[: NAMED if len(differences) > NAMED else None]:
+        met = ranked.matrix.get((one.better, one.worse))
+        rate = f" ({_rate(met.soft)}, {met.questions:,} questions)" if met else " (by way of others)"
+        yield f"{one.better} beats {one.worse}{rate}"
+    if len(differences) > NAMED and decided:
+        yield f"{len(decided)} of {len(differences)} pairs of systems are decided"
+    if undecided:
+        named = ", ".join(f"{one.better} and {one.worse}" for one in undecided[:NAMED])
+        more = f" and {len(undecided) - NAMED} more pairs" if len(undecided) > NAMED else ""
+        yield f"not told apart by these votes: {named}{more}"
+
+
+def _rate(figure: Figure) -> str:
+    """A win rate in whole percent with its interval."""
+    shown = interval(figure, lambda part: f"{100 * part:.0f}")
+    number, _, ends = shown.partition(" ")
+    return f"{number} % {ends}".strip()
+
+
+def _turned(figure: Figure) -> Figure:
+    """The rate of the other system."""
+    value, low, high = (None if end is None else 1 - end for end in (figure.value, figure.high, figure.low))
+    return Figure(value, low, high, n=figure.n)
+
+
+def _outlook(known: Statement) -> str:
+    return "" if known.more is None else f"; about {known.more:,} more questions would decide it"
+
+
+def all_notes(ranked: RankedSystems) -> Sequence[str]:
+    """All of them, in the order in which they stand below the tables."""
+    return [*answer(ranked), *about_labels(ranked), *explanations(ranked), *about_votes(ranked)]

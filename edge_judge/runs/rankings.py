@@ -1,0 +1,109 @@
+"""The folder of a ranking's run: results/rank/<name>/<model>/<scheme>/<grammar>/. The one file that touches it.
+
+    run.json, verdicts.jsonl   as in a run on a benchmark
+    meetings.jsonl             a line a meeting of two systems on a question, with its pair
+    ranking.json               the figures; its presence means that the ranking is complete
+
+A verdict belongs to a pair of texts, whose hash is in its id. So outputs that change, or another system, are no other
+settings: the same command judges the new pairs and keeps the verdicts on the others.
+
+Knows: meetings as lines, what is damaged. Does not know: outputs' files, how figures are computed.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass, fields
+from pathlib import Path
+from typing import Any, ClassVar
+
+from edge_judge.analysis.ranking.design import Meeting
+from edge_judge.errors import RunError
+from edge_judge.records import Identity, Verdict
+from edge_judge.runs.folder import RunFolder, write_whole
+from edge_judge.runs.format import ANEW, read_run_json
+
+RANKINGS = "rank"  # the folder under results/
+MEETINGS = "meetings.jsonl"
+_AGAIN = "the same edge-judge rank command completes it"
+
+
+@dataclass(frozen=True, slots=True)
+class RecordedRanking:
+    """A complete ranking as its folder keeps it. missing: how many questions each system did not answer; questions: how
+    many there were; against: the baseline, None where all systems met.
+    """
+
+    identity: Identity
+    settings: Mapping[str, Any]
+    systems: tuple[str, ...]
+    missing: Mapping[str, int]
+    questions: int
+    against: str | None
+    meetings: tuple[Meeting, ...]
+    verdicts: tuple[Verdict, ...]
+
+
+class RankingFolder(RunFolder):
+    """The run of a ranking on disk."""
+
+    FIGURES: ClassVar[str] = "ranking.json"
+    FILES: ClassVar[tuple[str, ...]] = ("run.json", "verdicts.jsonl", MEETINGS, "ranking.json")
+
+    def keep_meetings(self, held: Sequence[Meeting]) -> None:
+        """Write who met whom on which question, whole or not at all."""
+        lines = (json.dumps(asdict(meeting), ensure_ascii=False) + "\n" for meeting in held)
+        write_whole(self.path / MEETINGS, "".join(lines).encode(errors="surrogatepass"))
+
+
+def read_ranking(path: Path) -> RecordedRanking:
+    """A complete ranking from its folder. Raises RunError for a folder that is none, is not complete or is damaged."""
+    if not (path / "run.json").exists():
+        raise RunError(f"{path}: no ranking there (no run.json)", "edge-judge rank makes one")
+    if not (path / RankingFolder.FIGURES).exists():
+        raise RunError(f"{path}: this ranking is not complete", _AGAIN)
+    content = read_run_json(path / "run.json")
+    figures = _object(path / RankingFolder.FIGURES)
+    try:
+        identity = Identity(*(content[field.name] for field in fields(Identity)))
+        systems, missing = tuple(figures["systems"]), dict(figures["missing"])
+        questions, against = figures["questions"], figures["against"]
+    except (KeyError, TypeError, ValueError) as error:
+        raise RunError(f"{path}: not a ranking: {error}", ANEW) from error
+    run = RankingFolder(path, identity, content["settings"])
+    held = tuple(_meetings(path / MEETINGS))
+    return RecordedRanking(identity, run.settings, systems, missing, questions, against, held, tuple(run.verdicts()))
+
+
+def _object(path: Path) -> dict[str, Any]:
+    try:
+        content = json.loads(path.read_text(encoding="utf-8"))
+    except ValueError as error:
+        raise RunError(f"{path} is not JSON: {error}", ANEW) from error
+    if not isinstance(content, dict):
+        raise RunError(f"{path}: expected a JSON object", ANEW)
+    return content
+
+
+def _meetings(file: Path) -> list[Meeting]:
+    if not file.exists():
+        raise RunError(f"{file}: no such file", _AGAIN)
+    held = []
+    for number, line in enumerate(file.read_text(encoding="utf-8").split("\n"), start=1):
+        if line:
+            try:
+                meeting = Meeting(**json.loads(line))
+            except (ValueError, TypeError) as error:
+                raise RunError(f"{file}:{number}: not a meeting: {error}", ANEW) from error
+            held.append(_whole(meeting, f"{file}:{number}"))
+    return held
+
+
+def _whole(meeting: Meeting, place: str) -> Meeting:
+    """The meeting, if each field is of its kind: a file may have been edited."""
+    kinds = {"swapped": bool, "same": bool, "length_first": int, "length_second": int}
+    for field in fields(Meeting):
+        if type(getattr(meeting, field.name)) is not kinds.get(field.name, str):
+            raise RunError(f"{place}: not a meeting: {field.name} is {getattr(meeting, field.name)!r}", ANEW)
+    return meeting

@@ -1,0 +1,176 @@
+"""Ranking systems by a judge's verdicts on their outputs, by recorded rankings, or by votes that others reached.
+
+Knows: outputs, who meets whom, which options go together. Does not know: how a verdict is reached, how figures are
+computed or shown.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+from edge_judge.analysis.ranking.design import games_of, meetings, pairs_of
+from edge_judge.analysis.ranking.labels import HumanVerdict, correct
+from edge_judge.analysis.ranking.reading import PairToRead, to_read
+from edge_judge.analysis.ranking.standings import RankedSystems, stand
+from edge_judge.analysis.ranking.two_judges import TwoJudges, two_judges
+from edge_judge.benchmarks.custom import name_of
+from edge_judge.benchmarks.outputs import load_outputs, name_of_outputs
+from edge_judge.benchmarks.preferences import load_preferences
+from edge_judge.errors import UsageError, nearest
+from edge_judge.records import Benchmark, Limits, Outputs, ProgressListener
+from edge_judge.report.page.ranking import ReadablePair, build
+from edge_judge.runs.folder import write_whole
+from edge_judge.runs.rankings import read_ranking
+from edge_judge.workflows.labelling import SuggestedPairs, human_verdicts, write_suggested
+from edge_judge.workflows.options import (
+    ClusterOptions,
+    JudgeOptions,
+    LabelOptions,
+    OutputsOptions,
+    ProtocolOptions,
+    RankSettings,
+)
+from edge_judge.workflows.ranking_runs import Match, rank_by
+
+SHOWN = 3  # ids of missing answers that are named
+
+
+@dataclass(frozen=True, slots=True)
+class Rankings:
+    """A ranking for each judge, in the order in which they were named; compared: each other judge with the first;
+    suggested: pairs for a person to label.
+    """
+
+    rankings: tuple[RankedSystems, ...]
+    compared: tuple[TwoJudges, ...] = ()
+    suggested: SuggestedPairs | None = None
+
+
+def rank(
+    outputs: OutputsOptions,
+    judge: JudgeOptions = JudgeOptions(),
+    protocol: ProtocolOptions = ProtocolOptions(),
+    limits: Limits = Limits(),
+    settings: RankSettings = RankSettings(),
+    labels: LabelOptions = LabelOptions(),
+    listener: ProgressListener = ProgressListener(),
+    cluster: ClusterOptions = ClusterOptions(),
+) -> Rankings:
+    """Rank systems by their answers to the same questions: a ranking for each scheme of the judge.
+
+    The same call again goes on where it was stopped; with other outputs it judges only the pairs that are new. Raises
+    UsageError for options that do not go together and for more verdicts than anybody asked for by number, DataError for
+    outputs or labels that are of no use, RunError for a recorded ranking that is not whole.
+    """
+    folders = [path for path in outputs.paths if path.is_dir()]
+    if outputs.preferences or folders:
+        if labels != LabelOptions():
+            raise UsageError("--labels and --suggest need the files of outputs", "name them, to show what was answered")
+        if settings.stops or settings.games is not None or settings.schemes:
+            raise UsageError("nothing is judged here, so --scheme, --games and --stop do nothing", "leave them out")
+        rankings = _recorded(outputs, folders, settings) if folders else (_by_preferences(outputs, settings),)
+        return _with_page(Rankings(rankings, _compared(rankings)), settings.page, None)
+    match = _match(outputs, settings, listener)
+    schemes = tuple(dict.fromkeys(settings.schemes)) or (judge.scheme,)
+    if len(schemes) > 1 and cluster != ClusterOptions():
+        raise UsageError("several --scheme do not go with several machines", "rank with one after the other")
+    rankings = tuple(
+        rank_by(match, replace(judge, scheme=scheme), protocol, limits, settings, listener, cluster)
+        for scheme in schemes
+    )
+    return _with_page(_labelled(rankings, match.outputs, labels, listener), settings.page, match.outputs)
+
+
+def _match(outputs: OutputsOptions, settings: RankSettings, listener: ProgressListener) -> Match:
+    loaded = load_outputs(outputs.paths, outputs.format)
+    if settings.stops and settings.games is not None:
+        raise UsageError("--games does not go with --stop, --margin or --budget", "leave it out: these judge no more")
+    held = meetings(loaded, settings.against, settings.games if isinstance(settings.games, int) else None)
+    _note_missing(loaded, listener)
+    name = name_of(Path(f"{outputs.name}.")) if outputs.name else name_of_outputs(outputs.paths)
+    benchmark = Benchmark(name, pairs_of(loaded, held), loaded.sha256, True, str(outputs.paths[0]))
+    return Match(loaded, tuple(held), benchmark)
+
+
+def _labelled(
+    rankings: tuple[RankedSystems, ...], outputs: Outputs, labels: LabelOptions, listener: ProgressListener
+) -> Rankings:
+    """With a person's labels beside the judges' votes, and the pairs to label next."""
+    games = rankings[0].games
+    known: tuple[HumanVerdict, ...] = ()
+    if labels.labels is not None:
+        known = human_verdicts(labels.labels, games, outputs, listener)
+        rankings = tuple(replace(ranked, correction=correct(ranked.games, known)) for ranked in rankings)
+    compared = _compared(rankings)
+    if labels.suggest is None:
+        return Rankings(rankings, compared)
+    return Rankings(rankings, compared, write_suggested(labels.out, labels.suggest, games, known, outputs, listener))
+
+
+def _with_page(found: Rankings, page: Path | None, outputs: Outputs | None) -> Rankings:
+    """Write the page, if one is asked for. outputs: the texts of the pairs to read, None where they are not there."""
+    if page is not None:
+        first = found.rankings[0]
+        best_first = [standing.system for standing in first.standings]
+        chosen = to_read(first.games, best_first) if outputs is not None else ()
+        pairs = [_readable(one, outputs) for one in chosen if outputs is not None]
+        write_whole(page, build(found.rankings, found.compared, pairs).encode())
+    return found
+
+
+def _readable(one: PairToRead, outputs: Outputs) -> ReadablePair:
+    name = one.pair.question
+    question = next(task.question for task in outputs.tasks if task.id == name)
+    first, second = (outputs.answers[name, system] for system in (one.pair.first, one.pair.second))
+    return ReadablePair(one, question, first, second)
+
+
+def _compared(rankings: Sequence[RankedSystems]) -> tuple[TwoJudges, ...]:
+    """Whether each other judge would have said the same as the first."""
+    first, *others = rankings
+    return tuple(two_judges(first.games, other.games, baseline=first.against) for other in others)
+
+
+def _recorded(outputs: OutputsOptions, folders: Sequence[Path], settings: RankSettings) -> tuple[RankedSystems, ...]:
+    if len(folders) < len(outputs.paths) or outputs.preferences:
+        raise UsageError("folders of rankings do not go with files", "name either")
+    if settings.against is not None:
+        raise UsageError("--against does nothing for recorded rankings", "leave it out: they have a baseline or none")
+    found = []
+    for path in folders:
+        recorded = read_ranking(path)
+        games = games_of(recorded.meetings, recorded.systems, recorded.verdicts)
+        found.append(
+            stand(
+                games,
+                recorded.identity,
+                questions=recorded.questions,
+                missing=recorded.missing,
+                against=recorded.against,
+            )
+        )
+    return tuple(found)
+
+
+def _by_preferences(outputs: OutputsOptions, settings: RankSettings) -> RankedSystems:
+    """The ranking by votes in files, which no judge reached."""
+    if outputs.paths:
+        raise UsageError("--preferences does not go with outputs", "the file has the votes; leave the outputs out")
+    games, against = load_preferences(outputs.preferences), settings.against
+    if against is not None:
+        if against not in games.systems:
+            raise UsageError(f"--against '{against}': no such system", nearest(against, games.systems))
+        games = games.of(((games.frame["first"] == against) | (games.frame["second"] == against)).to_numpy())
+    return stand(games, name=outputs.name or name_of_outputs(outputs.preferences), against=against)
+
+
+def _note_missing(outputs: Outputs, listener: ProgressListener) -> None:
+    for system in outputs.systems:
+        if missing := outputs.missing(system):
+            named = ", ".join(missing[:SHOWN]) + (", …" if len(missing) > SHOWN else "")
+            listener.note(
+                f"{system}: {len(missing):,} of {len(outputs.tasks):,} answers are missing ({named}); "
+                "it is compared where it answered"
+            )
