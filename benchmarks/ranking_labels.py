@@ -265,11 +265,10 @@ def main() -> None:
                 print(rows[-1], f"{time.perf_counter() - start:.0f} s", flush=True)
     OUT.mkdir(parents=True, exist_ok=True)
     record: dict[str, object] = {
-        "trials": TRIALS,
-        "whole": WHOLE,
         "seed": SEED,
         "questions": QUESTIONS,
         "rows": [asdict(one) for one in rows],
+        "labels_alone_exactly": [asdict(exact(rate, labels)) for rate in RATES for labels in LABELS],
     }
     (OUT / "labels.json").write_text(json.dumps(record, indent=1) + "\n", encoding="utf-8")
 
