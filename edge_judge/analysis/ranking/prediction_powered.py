@@ -17,8 +17,8 @@ but for one thing. With a weight x has a wider range than y, and near win rates 
 **The interval** is that of a bounded mean (`metrics/bounded_mean.py`): whole questions are its clusters, and something
 as bad as can be may just not have been met. It keeps its coverage near 0 and 1, where the normal interval of PPI is too
 narrow. It is for a number of labels that was set beforehand. Bets that may be looked at after every label
-(`sequential_test`) hold too, but are about half as wide again, so that they would save no labels.
-`benchmarks/ranking_labels.py` counts both.
+(`sequential_test`) hold too, but are 1.3 to 1.9 times as wide with one pair a question, so that they would seldom save
+a label. `benchmarks/ranking_labels.py` counts both.
 
 Two means, as in `decision`:
 
