@@ -28,8 +28,8 @@ from edge_judge.metrics.recorded import RecordedRun
 from edge_judge.records import Pair, Verdict
 from edge_judge.report.formatting import DASH
 from edge_judge.report.page.charts import ladders
-from edge_judge.report.page.data import Report, figures, headline
 from edge_judge.report.page.closed import embedded
+from edge_judge.report.page.data import Report, figures, headline
 from edge_judge.report.page.document import build
 from edge_judge.report.page.pairs import human, pairs, wrong
 from edge_judge.report.page.slices import slice_tables

@@ -29,6 +29,14 @@ from edge_judge.report.formatting import UNDEFINED, count, interval, notes, perc
 from edge_judge.report.ranking_notes import all_notes, comparison, judge_name, statement
 
 GROUP, MISSING, EQUAL_LENGTH = "group", "missing\nanswers", "equal\nlength %"
+CORRECTED_HEADINGS = (
+    "win rate,\ncorrected",
+    "judge\n%",
+    f"these questions %{INTERVAL_LINE}",
+    f"new questions %{INTERVAL_LINE}",
+    "labels",
+    "labels\nworth ×",
+)
 WIDEST = 12  # systems in a matrix for a terminal; JSON has no limit
 
 
@@ -193,10 +201,17 @@ def rankings_markdown(rankings: Sequence[RankedSystems], compared: Sequence[TwoJ
     return "\n".join(tables + [f"{escaped(line)}\n" for line in _comparisons(rankings, compared)])
 
 
-def _markdown_table(ranked: RankedSystems) -> str:
+def leaderboard(ranked: RankedSystems) -> tuple[list[str], list[list[str]]]:
+    """The headings and a row for each system, as Markdown and the page have them."""
     columns = _shown(ranked)
-    lines = [[escaped(column.on_page(row)) for column in columns] for row in _rows(ranked)]
-    return markdown_text([escaped(column.heading_on_page) for column in columns], 1, lines)
+    return [column.heading_on_page for column in columns], [
+        [column.on_page(row) for column in columns] for row in _rows(ranked)
+    ]
+
+
+def _markdown_table(ranked: RankedSystems) -> str:
+    headings, lines = leaderboard(ranked)
+    return markdown_text([*map(escaped, headings)], 1, [[*map(escaped, line)] for line in lines])
 
 
 def _comparisons(rankings: Sequence[RankedSystems], compared: Sequence[TwoJudges]) -> list[str]:
@@ -263,8 +278,12 @@ def _matrix(ranked: RankedSystems) -> RenderableType:
 
 
 def _corrected(correction: Correction) -> RenderableType:
-    """What people would say of each system, beside what the judge said."""
-    lines = [
+    return table("", CORRECTED_HEADINGS, corrected_rows(correction), frozenset({3}))
+
+
+def corrected_rows(correction: Correction) -> list[list[str]]:
+    """What people would say of each system, beside what the judge said: cells under CORRECTED_HEADINGS."""
+    return [
         [
             rate.first,
             value(rate.judge, percent),
@@ -275,10 +294,3 @@ def _corrected(correction: Correction) -> RenderableType:
         ]
         for rate in correction.systems
     ]
-    headers = [
-        "win rate,\ncorrected",
-        "judge\n%",
-        f"these questions %{INTERVAL_LINE}",
-        f"new questions %{INTERVAL_LINE}",
-    ]
-    return table("", [*headers, "labels", "labels\nworth ×"], lines, frozenset({3}))

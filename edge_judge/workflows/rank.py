@@ -19,6 +19,8 @@ from edge_judge.benchmarks.outputs import load_outputs, name_of_outputs
 from edge_judge.benchmarks.preferences import load_preferences
 from edge_judge.errors import UsageError, nearest
 from edge_judge.records import Benchmark, Limits, Outputs, ProgressListener
+from edge_judge.report.page import ranking_document
+from edge_judge.runs.folder import write_whole
 from edge_judge.runs.rankings import read_ranking
 from edge_judge.workflows.labelling import SuggestedPairs, human_verdicts, write_suggested
 from edge_judge.workflows.options import (
@@ -35,14 +37,25 @@ SHOWN = 3  # ids of missing answers that are named
 
 
 @dataclass(frozen=True, slots=True)
+class WrittenPage:
+    """The file of a page, and how large it is."""
+
+    path: Path
+    bytes: int
+
+
+@dataclass(frozen=True, slots=True)
 class Rankings:
     """A ranking for each judge, in the order in which they were named; compared: each other judge with the first;
-    suggested: pairs for a person to label.
+    suggested: pairs for a person to label. outputs: what the systems answered, None where only verdicts are known;
+    page: where it was asked for.
     """
 
     rankings: tuple[RankedSystems, ...]
     compared: tuple[TwoJudges, ...] = ()
     suggested: SuggestedPairs | None = None
+    outputs: Outputs | None = None
+    page: WrittenPage | None = None
 
 
 def rank(
@@ -61,6 +74,24 @@ def rank(
     UsageError for options that do not go together and for more verdicts than anybody asked for by number, DataError for
     outputs or labels that are of no use, RunError for a recorded ranking that is not whole.
     """
+    found = _rank(outputs, judge, protocol, limits, settings, labels, listener, cluster)
+    if settings.page is None:
+        return found
+    content = ranking_document.build(found.rankings, found.compared, found.outputs).encode()
+    write_whole(settings.page, content)
+    return replace(found, page=WrittenPage(settings.page, len(content)))
+
+
+def _rank(
+    outputs: OutputsOptions,
+    judge: JudgeOptions,
+    protocol: ProtocolOptions,
+    limits: Limits,
+    settings: RankSettings,
+    labels: LabelOptions,
+    listener: ProgressListener,
+    cluster: ClusterOptions,
+) -> Rankings:
     folders = [path for path in outputs.paths if path.is_dir()]
     if outputs.preferences is not None or folders:
         if labels != LabelOptions():
@@ -102,8 +133,9 @@ def _labelled(
         rankings = tuple(replace(ranked, correction=correct(ranked.games, known)) for ranked in rankings)
     compared = _compared(rankings)
     if labels.suggest is None:
-        return Rankings(rankings, compared)
-    return Rankings(rankings, compared, write_suggested(labels.out, labels.suggest, games, known, outputs, listener))
+        return Rankings(rankings, compared, outputs=outputs)
+    suggested = write_suggested(labels.out, labels.suggest, games, known, outputs, listener)
+    return Rankings(rankings, compared, suggested, outputs)
 
 
 def _compared(rankings: Sequence[RankedSystems]) -> tuple[TwoJudges, ...]:
