@@ -27,7 +27,8 @@ def headline(ranked: RankedSystems) -> str:
     within = [name for name in others if frozenset((best, name)) in equal]
     open_ = [name for name in others if name not in {*ahead, *lost, *within}]
     if len(ahead) == len(others):
-        return f"{best} beats {others[0] if len(others) == 1 else f'all {len(others)} other systems'}"
+        many = "both" if len(others) == 2 else f"all {len(others)}"
+        return f"{best} beats {others[0] if len(others) == 1 else f'{many} other systems'}"
     but = [
         f"{what} {_listed(some)}"
         for what, some in (("loses to", lost), ("is not told apart from", open_), ("is within the margin of", within))

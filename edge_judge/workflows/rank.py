@@ -74,6 +74,8 @@ def rank(
     UsageError for options that do not go together and for more verdicts than anybody asked for by number, DataError for
     outputs or labels that are of no use, RunError for a recorded ranking that is not whole.
     """
+    if settings.page is not None and not settings.page.parent.is_dir():
+        raise UsageError(f"{settings.page.parent}: no such folder", "--page names a file in a folder that is there")
     found = _rank(outputs, judge, protocol, limits, settings, labels, listener, cluster)
     if settings.page is None:
         return found

@@ -232,7 +232,7 @@ function readPairs() {
 
 byId("remarks").append(...page.remarks.map((line) => tag("li", {}, line)));
 document.addEventListener("keydown", (event) => { if (event.key === "Escape") hideTip(); });
-addEventListener("scroll", hideTip, { passive: true });
+addEventListener("scroll", followTip, { passive: true });
 readDrawings();
 settings();
 choose(Number(byId("setting").value));

@@ -158,7 +158,7 @@ function readPairs() {
 }
 
 document.addEventListener("keydown", (event) => { if (event.key === "Escape") hideTip(); });
-addEventListener("scroll", hideTip, { passive: true });
+addEventListener("scroll", followTip, { passive: true });
 byId("matrix").addEventListener("keydown", walk);
 readDrawings();
 judges();

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 
+from edge_judge.analysis.ranking.labels import Correction
 from edge_judge.analysis.ranking.standings import RankedSystems
 from edge_judge.analysis.ranking.two_judges import TwoJudges
 from edge_judge.analysis.ranking.win_rates import WinRate
@@ -44,7 +45,7 @@ def details(ranked: RankedSystems) -> list[Json]:
 
 def _ranking(ranked: RankedSystems) -> dict[str, Json]:
     headings, rows = leaderboard(ranked)
-    correction = ranked.correction
+    systems = [standing.system for standing in ranked.standings]
     return {
         "name": ranked.name,
         "judge": judge_name(ranked),
@@ -53,11 +54,11 @@ def _ranking(ranked: RankedSystems) -> dict[str, Json]:
         "headline": headline(ranked),
         "about": f"{len(ranked.standings)} systems, {ranked.questions:,} questions, {_votes(ranked)}",
         "answer": [*answer(ranked)],
-        "systems": [standing.system for standing in ranked.standings],
+        "systems": [*systems],
         "told": details(ranked),
         "leaderboard": _table(headings, rows),
         "matrix": _matrix(ranked),
-        "corrected": None if correction is None else _table(CORRECTED_HEADINGS, corrected_rows(correction)),
+        "corrected": _corrected(ranked.correction, systems),
         "labels": [*about_labels(ranked)],
         "notes": [*about_votes(ranked), *_missing(ranked)],
         "reading": [*explanations(ranked)],
@@ -71,11 +72,19 @@ def _table(headings: Sequence[str], rows: Sequence[Sequence[str]]) -> dict[str, 
     }
 
 
+def _corrected(correction: Correction | None, systems: Sequence[str]) -> Json:
+    """In the order of the systems; None without labels."""
+    if correction is None:
+        return None
+    rows = corrected_rows(correction)
+    return _table(CORRECTED_HEADINGS, sorted(rows, key=lambda row: systems.index(row[0])))
+
+
 def _votes(ranked: RankedSystems) -> str:
     return (
         f"{len(ranked.games):,} votes, judged by {judge_name(ranked)}"
         if ranked.identity
-        else (f"{len(ranked.games):,} recorded votes")
+        else f"{len(ranked.games):,} recorded votes"
     )
 
 
