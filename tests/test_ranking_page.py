@@ -20,7 +20,7 @@ from edge_judge.analysis.ranking.stopping import decide
 from edge_judge.analysis.ranking.suggest import to_label
 from edge_judge.analysis.ranking.two_judges import two_judges
 from edge_judge.records import Figure
-from edge_judge.report.formatting import DASH, interval, percent
+from edge_judge.report.formatting import DASH, interval, percent, unbroken
 from edge_judge.report.page.ranking_document import build
 from edge_judge.report.page.ranking_drawing import NARROW, WIDE, Line, Rates
 from edge_judge.report.page.ranking_pairs import ranking_pairs
@@ -54,7 +54,7 @@ def test_every_system_stands_on_the_page_with_its_figures() -> None:
         assert shown in row and "".join(standing.rating.groups) in row
         assert page.count(f">{shown}</text>") == 2  # in the wide and in the narrow drawing
     assert told["headline"] == headline(one) and headline(one) in page.partition("<script")[0]
-    assert set(about_votes(one)) <= set(told["notes"])
+    assert set(map(unbroken, about_votes(one))) <= set(told["notes"])
 
 
 def test_the_matrix_has_the_win_rate_of_each_row_over_each_column() -> None:
@@ -139,7 +139,7 @@ def test_each_judge_has_its_ranking_and_what_changes_with_it_is_said() -> None:
     told = figures(build(rankings, [compared]))
     assert [one["short"] for one in told["rankings"]] == ["pocket f16", "pocket q2_k"]
     [said] = told["compared"]
-    assert said["sentence"] == comparison(compared, *rankings)
+    assert said["sentence"] == unbroken(comparison(compared, *rankings))
     assert {row[0] for row in said["shifts"]["rows"]} == names(votes)
 
 

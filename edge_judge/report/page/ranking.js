@@ -9,6 +9,17 @@ function lines(id, texts) {
   byId(id).replaceChildren(...texts.map((line) => tag("li", {}, line)));
 }
 
+// The first and the last of many lines, which says how the others are to be read; the others on demand.
+const MANY = 7;
+function answer(texts) {
+  lines("answer", texts);
+  if (texts.length <= MANY) return;
+  const rest = [...byId("answer").children].slice(MANY - 2, -1);
+  const held = tag("li", {}, tag("details", {}, tag("summary", {}, `${rest.length} more`), tag("ul", { class: "facts" })));
+  rest[0].before(held);
+  held.querySelector("ul").append(...rest);
+}
+
 function judges() {
   byId("judges").hidden = page.rankings.length < 2;
   byId("ranking").append(...page.rankings.map((one, place) => tag("option", { value: place }, one.judge)));
@@ -81,10 +92,10 @@ function walk(event) {
 
 function draw() {
   hideTip();
-  const { headline, about, answer, leaderboard, corrected, labels, notes, reading, judge } = shown();
+  const { headline, about, leaderboard, corrected, labels, notes, reading } = shown();
   byId("sentence").textContent = headline;
   byId("about").textContent = about;
-  lines("answer", answer);
+  answer(shown().answer);
   for (const drawing of document.querySelectorAll(".drawing")) drawing.hidden = Number(drawing.dataset.ranking) !== chosen;
   byId("letters").hidden = !leaderboard.headings.includes("group");
   byId("leaderboard").replaceChildren(...grid(leaderboard.headings, leaderboard.rows));

@@ -13,7 +13,7 @@ from edge_judge.analysis.ranking.standings import RankedSystems
 from edge_judge.analysis.ranking.two_judges import TwoJudges
 from edge_judge.analysis.ranking.win_rates import WinRate
 from edge_judge.report.columns import INTERVAL_LINE
-from edge_judge.report.formatting import DASH, count, dash, interval, percent, signed_number
+from edge_judge.report.formatting import DASH, count, dash, interval, percent, signed_number, unbroken
 from edge_judge.report.page.data import Json, with_interval
 from edge_judge.report.ranking import CORRECTED_HEADINGS, corrected_rows, leaderboard
 from edge_judge.report.ranking_headline import beats, headline
@@ -53,14 +53,14 @@ def _ranking(ranked: RankedSystems) -> dict[str, Json]:
         "against": ranked.against,
         "headline": headline(ranked),
         "about": f"{len(ranked.standings)} systems, {ranked.questions:,} questions, {_votes(ranked)}",
-        "answer": [*answer(ranked)],
+        "answer": [*map(unbroken, answer(ranked))],
         "systems": [*systems],
         "told": details(ranked),
         "leaderboard": _table(headings, rows),
         "matrix": _matrix(ranked),
         "corrected": _corrected(ranked.correction, systems),
-        "labels": [*about_labels(ranked)],
-        "notes": [*about_votes(ranked), *_missing(ranked)],
+        "labels": [*map(unbroken, about_labels(ranked))],
+        "notes": [*map(unbroken, about_votes(ranked)), *_missing(ranked)],
         "reading": [*explanations(ranked)],
     }
 
@@ -164,6 +164,6 @@ def _comparison(compared: TwoJudges, first: RankedSystems, other: RankedSystems)
     ]
     return {
         "judge": short_judge_name(other),
-        "sentence": comparison(compared, first, other),
+        "sentence": unbroken(comparison(compared, first, other)),
         "shifts": _table(["system", f"rating by {short_judge_name(other)} minus by {short_judge_name(first)}"], shifts),
     }
