@@ -1,10 +1,13 @@
-"""Toy reports and a large one, for the tests of the page."""
+"""Toy reports and a large one, what is in a page's file, and text that would rather run, for the tests of pages."""
 
 from __future__ import annotations
 
+import json
 import random
 from collections.abc import Sequence
 from dataclasses import replace
+from html.parser import HTMLParser
+from typing import Any
 
 import judgements
 
@@ -15,6 +18,39 @@ from edge_judge.analysis.paired_losses import Part
 from edge_judge.metrics.recorded import RecordedRun
 from edge_judge.records import Benchmark, Run
 from edge_judge.report.page.data import Entry, Report
+
+HOSTILE = "</script><script>alert(1)</script><!--<script> \u2028\u2029 & \ud800 {{SCRIPT}} \x00"
+
+
+class Parts(HTMLParser):
+    """The script elements of a page and its policy, as a browser's parser finds them."""
+
+    def __init__(self, page: str) -> None:
+        super().__init__()
+        self.scripts: list[tuple[dict[str, str | None], str]] = []
+        self.policy = ""
+        self._open = False
+        self.feed(page)
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        found = dict(attrs)
+        self._open = tag == "script"
+        if self._open:
+            self.scripts.append((found, ""))
+        if found.get("http-equiv") == "Content-Security-Policy":
+            self.policy = str(found["content"])
+
+    def handle_data(self, data: str) -> None:
+        if self._open:
+            attributes, text = self.scripts[-1]
+            self.scripts[-1] = (attributes, text + data)
+
+    def handle_endtag(self, tag: str) -> None:
+        self._open = False
+
+    def json(self, name: str) -> Any:
+        [text] = [text for attributes, text in self.scripts if attributes.get("id") == name]
+        return json.loads(text)
 
 
 def entries(judged: Benchmark, runs: Sequence[Run], *, compared: bool = True) -> list[Entry]:

@@ -7,14 +7,13 @@ import hashlib
 import json
 import re
 from dataclasses import replace
-from html.parser import HTMLParser
 from typing import Any
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from judgements import benchmark, random_benchmark, random_verdicts, run, scored, verdicts
-from pages import entries, report
+from pages import HOSTILE, Parts, entries, report
 
 from edge_judge.analysis.ladders import decide_ladders
 from edge_judge.analysis.leaderboard import build as leaderboard
@@ -28,44 +27,12 @@ from edge_judge.metrics.recorded import RecordedRun
 from edge_judge.records import Pair, Verdict
 from edge_judge.report.formatting import DASH
 from edge_judge.report.page.charts import ladders
+from edge_judge.report.page.closed import embedded
 from edge_judge.report.page.data import Report, figures, headline
-from edge_judge.report.page.document import build, embedded
+from edge_judge.report.page.document import build
 from edge_judge.report.page.pairs import human, pairs, wrong
 from edge_judge.report.page.slices import slice_tables
 from edge_judge.report.slices import slices_table
-
-HOSTILE = "</script><script>alert(1)</script><!--<script> \u2028\u2029 & \ud800 {{SCRIPT}} \x00"
-
-
-class Parts(HTMLParser):
-    """The script elements of a page and its policy, as a browser's parser finds them."""
-
-    def __init__(self, page: str) -> None:
-        super().__init__()
-        self.scripts: list[tuple[dict[str, str | None], str]] = []
-        self.policy = ""
-        self._open = False
-        self.feed(page)
-
-    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
-        found = dict(attrs)
-        self._open = tag == "script"
-        if self._open:
-            self.scripts.append((found, ""))
-        if found.get("http-equiv") == "Content-Security-Policy":
-            self.policy = str(found["content"])
-
-    def handle_data(self, data: str) -> None:
-        if self._open:
-            attributes, text = self.scripts[-1]
-            self.scripts[-1] = (attributes, text + data)
-
-    def handle_endtag(self, tag: str) -> None:
-        self._open = False
-
-    def json(self, name: str) -> Any:
-        [text] = [text for attributes, text in self.scripts if attributes.get("id") == name]
-        return json.loads(text)
 
 
 def hostile() -> Any:

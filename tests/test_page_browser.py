@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-import shutil
-from collections.abc import Callable, Iterator
 from dataclasses import replace
 from itertools import combinations
 from pathlib import Path
 from typing import Any
 
 import pytest
-from conftest import Edge
+from conftest import Edge, Opens
 from judgements import random_benchmark, random_verdicts, run
 from pages import large, report
 
@@ -20,25 +18,10 @@ from edge_judge.report.page.document import build
 from edge_judge.runs import folder as run_folder
 
 sync_api = pytest.importorskip("playwright.sync_api", reason="playwright drives the browser: pip install '.[test]'")
-CHROMIUM = shutil.which("chromium")
-pytestmark = pytest.mark.skipif(CHROMIUM is None, reason="no chromium on this machine: apt-get install chromium")
-
-QUIET = (
-    "--headless", "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--disable-sync",
-    "--disable-background-networking", "--disable-component-update",
-)  # fmt: skip
 HOSTILE = "</script><script>document.title='owned'</script><img src=x onerror=\"document.title='owned'\">"
 RECORDED = Path(__file__).parent.parent / "results" / "0.1.0" / "pocket" / "pocket"
 BOXES = "all => all.map((one) => one.getBBox()).map(({ x, y, width, height }) => ({ x, y, width, height }))"
 LADDER = ("f16", "q8_0", "q6_k", "q4_k_m", "q3_k_m", "q2_k")
-
-
-@pytest.fixture(scope="module")
-def browser() -> Iterator[Any]:
-    with sync_api.sync_playwright() as playwright:
-        found = playwright.chromium.launch(executable_path=CHROMIUM, args=list(QUIET))
-        yield found
-        found.close()
 
 
 @pytest.fixture(scope="module")
@@ -48,32 +31,6 @@ def page_file(tmp_path_factory: pytest.TempPathFactory) -> Path:
     path = tmp_path_factory.mktemp("page") / "report.html"
     path.write_text(build(report(benchmarks.load("pocket"), *runs)), encoding="utf-8")
     return path
-
-
-Opens = Callable[..., Any]
-
-
-@pytest.fixture
-def opens(browser: Any) -> Iterator[Opens]:
-    """Open a page in a window of its own; when it is closed, it must have said no error and asked for nothing."""
-    said: list[str] = []
-    contexts = []
-
-    def open_(path: Path, width: int = 1280, scheme: str = "light") -> Any:
-        context = browser.new_context(viewport={"width": width, "height": 900}, color_scheme=scheme)
-        contexts.append(context)
-        page = context.new_page()
-        page.on("console", lambda message: said.append(message.text))
-        page.on("pageerror", lambda error: said.append(str(error)))
-        page.on("request", lambda asked: said.append(asked.url) if asked.url != path.as_uri() else None)
-        page.goto(path.as_uri())
-        page.wait_for_selector("html[data-ready]")
-        return page
-
-    yield open_
-    for context in contexts:
-        context.close()
-    assert said == []
 
 
 def written(tmp_path: Path, *arguments: Any) -> Path:

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 UNDEFINED = "-"
 DASH = "\N{EN DASH}"  # the same on the page
 NO_BREAK = "\N{NO-BREAK SPACE}"
-INTERVAL = re.compile(r"\S+ \[[^\[\]a-z]*\](?: %)?")
+INTERVAL = re.compile(r"\S+ (?:% )?\[[^\[\]a-z]*\](?: %)?")
 MINUS = "\N{MINUS SIGN}"
 
 
@@ -76,9 +76,13 @@ class _Notes:
         from rich.text import Text
 
         for line in self.lines:
-            unbroken = INTERVAL.sub(lambda match: match[0].replace(" ", NO_BREAK), line)
-            for part in wrap(unbroken, options.max_width, break_on_hyphens=False) or [""]:
+            for part in wrap(unbroken(line), options.max_width, break_on_hyphens=False) or [""]:
                 yield Text(part.replace(NO_BREAK, " "), style="dim")
+
+
+def unbroken(line: str) -> str:
+    """The line with spaces that do not break between a figure and its interval."""
+    return INTERVAL.sub(lambda match: match[0].replace(" ", NO_BREAK), line)
 
 
 def render(parts: Sequence[RenderableType], width: int, color: bool) -> str:

@@ -12,7 +12,6 @@ from pathlib import Path
 
 from edge_judge.analysis.ranking.design import games_of, meetings, pairs_of
 from edge_judge.analysis.ranking.labels import HumanVerdict, correct
-from edge_judge.analysis.ranking.reading import PairToRead, to_read
 from edge_judge.analysis.ranking.standings import RankedSystems, stand
 from edge_judge.analysis.ranking.two_judges import TwoJudges, two_judges
 from edge_judge.benchmarks.custom import name_of
@@ -20,7 +19,7 @@ from edge_judge.benchmarks.outputs import load_outputs, name_of_outputs
 from edge_judge.benchmarks.preferences import load_preferences
 from edge_judge.errors import UsageError, nearest
 from edge_judge.records import Benchmark, Limits, Outputs, ProgressListener
-from edge_judge.report.page.ranking import ReadablePair, build
+from edge_judge.report.page import ranking_document
 from edge_judge.runs.folder import write_whole
 from edge_judge.runs.rankings import read_ranking
 from edge_judge.workflows.labelling import SuggestedPairs, human_verdicts, write_suggested
@@ -38,14 +37,25 @@ SHOWN = 3  # ids of missing answers that are named
 
 
 @dataclass(frozen=True, slots=True)
+class WrittenPage:
+    """The file of a page, and how large it is."""
+
+    path: Path
+    bytes: int
+
+
+@dataclass(frozen=True, slots=True)
 class Rankings:
     """A ranking for each judge, in the order in which they were named; compared: each other judge with the first;
-    suggested: pairs for a person to label.
+    suggested: pairs for a person to label. outputs: what the systems answered, None where only verdicts are known;
+    page: where it was asked for.
     """
 
     rankings: tuple[RankedSystems, ...]
     compared: tuple[TwoJudges, ...] = ()
     suggested: SuggestedPairs | None = None
+    outputs: Outputs | None = None
+    page: WrittenPage | None = None
 
 
 def rank(
@@ -64,6 +74,26 @@ def rank(
     UsageError for options that do not go together and for more verdicts than anybody asked for by number, DataError for
     outputs or labels that are of no use, RunError for a recorded ranking that is not whole.
     """
+    if settings.page is not None and not settings.page.parent.is_dir():
+        raise UsageError(f"{settings.page.parent}: no such folder", "--page names a file in a folder that is there")
+    found = _rank(outputs, judge, protocol, limits, settings, labels, listener, cluster)
+    if settings.page is None:
+        return found
+    content = ranking_document.build(found.rankings, found.compared, found.outputs).encode()
+    write_whole(settings.page, content)
+    return replace(found, page=WrittenPage(settings.page, len(content)))
+
+
+def _rank(
+    outputs: OutputsOptions,
+    judge: JudgeOptions,
+    protocol: ProtocolOptions,
+    limits: Limits,
+    settings: RankSettings,
+    labels: LabelOptions,
+    listener: ProgressListener,
+    cluster: ClusterOptions,
+) -> Rankings:
     folders = [path for path in outputs.paths if path.is_dir()]
     if outputs.preferences or folders:
         if labels != LabelOptions():
@@ -71,7 +101,7 @@ def rank(
         if settings.stops or settings.games is not None or settings.schemes:
             raise UsageError("nothing is judged here, so --scheme, --games and --stop do nothing", "leave them out")
         rankings = _recorded(outputs, folders, settings) if folders else (_by_preferences(outputs, settings),)
-        return _with_page(Rankings(rankings, _compared(rankings)), settings.page, None)
+        return Rankings(rankings, _compared(rankings))
     match = _match(outputs, settings, listener)
     schemes = tuple(dict.fromkeys(settings.schemes)) or (judge.scheme,)
     if len(schemes) > 1 and cluster != ClusterOptions():
@@ -80,7 +110,7 @@ def rank(
         rank_by(match, replace(judge, scheme=scheme), protocol, limits, settings, listener, cluster)
         for scheme in schemes
     )
-    return _with_page(_labelled(rankings, match.outputs, labels, listener), settings.page, match.outputs)
+    return _labelled(rankings, match.outputs, labels, listener)
 
 
 def _match(outputs: OutputsOptions, settings: RankSettings, listener: ProgressListener) -> Match:
@@ -105,26 +135,9 @@ def _labelled(
         rankings = tuple(replace(ranked, correction=correct(ranked.games, known)) for ranked in rankings)
     compared = _compared(rankings)
     if labels.suggest is None:
-        return Rankings(rankings, compared)
-    return Rankings(rankings, compared, write_suggested(labels.out, labels.suggest, games, known, outputs, listener))
-
-
-def _with_page(found: Rankings, page: Path | None, outputs: Outputs | None) -> Rankings:
-    """Write the page, if one is asked for. outputs: the texts of the pairs to read, None where they are not there."""
-    if page is not None:
-        first = found.rankings[0]
-        best_first = [standing.system for standing in first.standings]
-        chosen = to_read(first.games, best_first) if outputs is not None else ()
-        pairs = [_readable(one, outputs) for one in chosen if outputs is not None]
-        write_whole(page, build(found.rankings, found.compared, pairs).encode())
-    return found
-
-
-def _readable(one: PairToRead, outputs: Outputs) -> ReadablePair:
-    name = one.pair.question
-    question = next(task.question for task in outputs.tasks if task.id == name)
-    first, second = (outputs.answers[name, system] for system in (one.pair.first, one.pair.second))
-    return ReadablePair(one, question, first, second)
+        return Rankings(rankings, compared, outputs=outputs)
+    suggested = write_suggested(labels.out, labels.suggest, games, known, outputs, listener)
+    return Rankings(rankings, compared, suggested, outputs)
 
 
 def _compared(rankings: Sequence[RankedSystems]) -> tuple[TwoJudges, ...]:

@@ -37,6 +37,7 @@ def number_of_games(_: click.Context, option: click.Option, value: str | None) -
         "edge-judge rank old.jsonl new.jsonl",
         "edge-judge rank outputs/*.jsonl --against baseline --scheme f16 --scheme q4_k_m",
         "edge-judge rank outputs/*.jsonl --stop --suggest 50",
+        "edge-judge rank outputs/*.jsonl --page ranking.html",
         "edge-judge rank --preferences annotations.json --csv",
     )
 )
@@ -85,7 +86,7 @@ def number_of_games(_: click.Context, option: click.Option, value: str | None) -
     show_default=True,
     help="Where --suggest writes them: a file to fill in with any spreadsheet.",
 )
-@click.option("--page", type=options.TARGET, help="Write a page of all of it, with pairs to read, into this file.")
+@click.option("--page", type=options.TARGET, help="Also write one HTML page of all figures and pairs, to read offline.")
 @options.judging_model
 @click.option("--scheme", "schemes", multiple=True, help="Its quantization scheme; repeatable.  [default: f16]")
 @options.gguf
@@ -126,6 +127,7 @@ def rank(
     results/rank/. The same command again goes on where it was stopped.
     """
     from edge_judge.report import ranking as report
+    from edge_judge.report.formatting import short_size
     from edge_judge.workflows import rank as workflow
 
     form = output.form
@@ -140,6 +142,8 @@ def rank(
     else:
         width, color = terminal.width(), terminal.color()
         click.echo(report.rankings_table(found.rankings, found.compared, width=width, color=color), nl=False)
+    if found.page is not None:
+        terminal.note(f"{found.page.path}: {short_size(found.page.bytes)}, open it in a browser")
     if found.suggested is not None:
         path, pairs = found.suggested.path, found.suggested.pairs
         terminal.note(f"{path}: {pairs:,} pairs to label; fill in A, B or tie, then rank with --labels {path}")

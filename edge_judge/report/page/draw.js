@@ -11,6 +11,29 @@ const byId = (id) => document.getElementById(id);
 
 const tip = byId("tip");
 const hideTip = () => { tip.hidden = true; };
+let told = null; // the mark that the tip is about
+
+function placeTip() {
+  const at = told.getBoundingClientRect();
+  const { offsetWidth: wide, offsetHeight: high } = tip;
+  const within = (place, length, room) => Math.max(8, Math.min(place, room - length - 8));
+  let left = at.right + 12, top = at.top + at.height / 2 - high / 2; // aside, where there is room for it
+  if (left + wide > innerWidth - 8) left = at.left - 12 - wide;
+  if (left < 8) {
+    left = at.left + at.width / 2 - wide / 2;
+    top = at.top - high - 10 < 8 ? at.bottom + 10 : at.top - high - 10;
+  }
+  tip.style.left = `${within(left, wide, innerWidth)}px`;
+  tip.style.top = `${within(top, high, innerHeight)}px`;
+}
+
+// A mark that the keyboard led to may have been scrolled to: its tip goes along. Any other tip goes away.
+function followTip() {
+  if (tip.hidden) return;
+  const { top, bottom } = told.getBoundingClientRect();
+  if (told.matches(":focus-visible") && bottom > 0 && top < innerHeight) placeTip();
+  else hideTip();
+}
 
 // A mark that tells all it stands for when it is pointed at, tapped or reached with the keyboard.
 function telling(mark, title, lines) {
@@ -19,17 +42,8 @@ function telling(mark, title, lines) {
     const rows = lines.flatMap(([name, text]) => [tag("dt", {}, name), tag("dd", {}, text)]);
     tip.replaceChildren(tag("strong", {}, title), tag("dl", {}, ...rows));
     tip.hidden = false;
-    const at = mark.getBoundingClientRect();
-    const { offsetWidth: wide, offsetHeight: high } = tip;
-    const within = (place, length, room) => Math.max(8, Math.min(place, room - length - 8));
-    let left = at.right + 12, top = at.top + at.height / 2 - high / 2; // aside, where there is room for it
-    if (left + wide > innerWidth - 8) left = at.left - 12 - wide;
-    if (left < 8) {
-      left = at.left + at.width / 2 - wide / 2;
-      top = at.top - high - 10 < 8 ? at.bottom + 10 : at.top - high - 10;
-    }
-    tip.style.left = `${within(left, wide, innerWidth)}px`;
-    tip.style.top = `${within(top, high, innerHeight)}px`;
+    told = mark;
+    placeTip();
   };
   fill(mark, { tabindex: "0", "aria-label": [title, ...lines.map((line) => line.join(" "))].join(", ") }, []);
   if (!mark.hasAttribute("role")) mark.setAttribute("role", "img");

@@ -130,10 +130,8 @@ function bias() {
 }
 
 function table(id, cells) {
-  byId(id).replaceChildren(
-    tag("thead", {}, tag("tr", {}, ...page.headings[cells].map((name) => tag("th", { scope: "col" }, name)))),
-    tag("tbody", {}, ...runsShown().map((place) => tag("tr", { class: place === state.run ? "on" : null },
-      ...page.runs[place][cells].map((text, column) => column ? tag("td", {}, text) : tag("th", { scope: "row" }, text))))));
+  const places = runsShown();
+  byId(id).replaceChildren(...grid(page.headings[cells], places.map((place) => page.runs[place][cells]), places.indexOf(state.run)));
 }
 
 function slices() {
@@ -141,10 +139,7 @@ function slices() {
   byId("slices").hidden = !run.slices.length;
   byId("sliced").textContent = run.scheme;
   byId("slice-tables").replaceChildren(...run.slices.flatMap(({ headings, rows, about }) => [
-    tag("div", { class: "wide", tabindex: 0, role: "region", "aria-label": `${run.scheme} ${headings[0]}` }, tag("table", {},
-      tag("thead", {}, tag("tr", {}, ...headings.map((name) => tag("th", { scope: "col" }, name)))),
-      tag("tbody", {}, ...rows.map((cells) => tag("tr", {},
-        ...cells.map((text, column) => column ? tag("td", {}, text) : tag("th", { scope: "row" }, text))))))),
+    tag("div", { class: "wide", tabindex: 0, role: "region", "aria-label": `${run.scheme} ${headings[0]}` }, tag("table", {}, ...grid(headings, rows))),
     ...about.map((line) => tag("p", { class: "notes" }, line))]));
 }
 
@@ -216,22 +211,12 @@ function offerSchemes() {
 
 function list() {
   const many = filter("setting").value === "all";
-  const result = select(page, data, {
+  paged(select(page, data, {
     set: Number(filter("set").value), runs: filtered(), scheme: filter("scheme").value, kind: filter("kind").value,
     mass: filter("mass").value ? Number(filter("mass").value) : null,
-    words: filter("text").value.toLowerCase().split(/\s+/).filter(Boolean),
+    words: wordsOf(filter("text")),
     name: (run) => many ? `${settingName(run)} · ${run.scheme}` : run.scheme,
-  });
-  let shown = 0;
-  const more = () => {
-    byId("list").append(...result.found.slice(shown, shown + STEP).map(result.show));
-    shown = Math.min(shown + STEP, result.found.length);
-    byId("more").hidden = shown === result.found.length;
-  };
-  byId("list").replaceChildren();
-  byId("count").textContent = `${number(result.found.length)} of ${number(result.all)} pairs`;
-  byId("more").onclick = more;
-  more();
+  }), STEP);
 }
 
 function readPairs() {
@@ -240,15 +225,14 @@ function readPairs() {
   filter("set").addEventListener("change", () => offerSettings(null));
   filter("setting").addEventListener("change", offerSchemes);
   for (const name of ["scheme", "kind", "mass"]) filter(name).addEventListener("change", list);
-  let waiting;
-  filter("text").addEventListener("input", () => { clearTimeout(waiting); waiting = setTimeout(list, 120); });
+  afterTyping(filter("text"), list);
   offer();
   document.documentElement.dataset.ready = "yes";
 }
 
 byId("remarks").append(...page.remarks.map((line) => tag("li", {}, line)));
 document.addEventListener("keydown", (event) => { if (event.key === "Escape") hideTip(); });
-addEventListener("scroll", hideTip, { passive: true });
+addEventListener("scroll", followTip, { passive: true });
 readDrawings();
 settings();
 choose(Number(byId("setting").value));

@@ -12,7 +12,6 @@ function unpack(data) {
   return data;
 }
 
-const percent = (share) => share === null ? "–" : number(100 * share, 1);
 const judged = (side, pair) => Boolean(side) && side.v[pair] !== " ";
 
 function matches(run, pair, { kind, mass }) {
@@ -54,11 +53,10 @@ function card(pair, place, runs) {
   const [id, question, a, b, human, reference] = pair;
   const rows = runs.map(({ name, run, hit }) =>
     tag("tr", { class: hit ? "hit" : null }, tag("th", { scope: "row" }, name), verdictCell(run, "ab", place, name), verdictCell(run, "ba", place, name)));
-  const text = (label, content) => tag("div", { class: "answer" }, tag("h4", {}, label), tag("p", { class: "text", tabindex: "0" }, content));
   return tag("article", { class: "pair" },
     tag("header", {}, tag("h3", {}, id), tag("p", { class: "human" }, "human label ", tag("b", {}, human))),
     tag("p", { class: "text question", tabindex: "0" }, question),
-    tag("div", { class: "answers" }, text("A", a), text("B", b)),
+    tag("div", { class: "answers" }, answerBox("A", a), answerBox("B", b)),
     reference === null ? null : tag("details", {}, tag("summary", {}, "reference answer"), tag("p", { class: "text" }, reference)),
     tag("div", { class: "wide" }, tag("table", { class: "verdicts" },
       tag("thead", {}, tag("tr", {}, tag("th", { scope: "col" }, "run"), ...Object.values(ORDERS).map((order) => tag("th", { scope: "col" }, order)))),
