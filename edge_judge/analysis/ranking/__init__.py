@@ -16,6 +16,5 @@ stopping.py        who beats whom, as soon as it is known
 suggest.py         which pairs a person should label next
 labels.py          win rates corrected by a person's labels
 prediction_powered.py  the estimate from few labels and all scores
-reading.py         which pairs a person should read
 standings.py       all of it about systems that were ranked
 """
