@@ -24,7 +24,7 @@ FLOORS = [
     {"__main__"},
 ]
 FLOOR = {wing: number for number, wings in enumerate(FLOORS) for wing in wings}
-GROUND = FLOORS[0]  # files of their own, in this order: errors < records < settings; inference; version
+GROUND = FLOORS[0]  # in this order: errors < records < settings; inference; version
 
 # The only files that may import a library.
 HOMES = {
