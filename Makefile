@@ -18,7 +18,7 @@ ANEW := --no-cache-dir --force-reinstall --no-binary llama-cpp-python
 endif
 endif
 
-.PHONY: setup demo test test-slow test-offload test-matrix fuzz validate bench bench-busy bench-quantize bench-choose bench-memory bench-page bench-remote chaos scale check fix train pairs clean
+.PHONY: setup demo test test-slow test-offload test-matrix fuzz validate bench bench-busy bench-quantize bench-choose bench-labels bench-memory bench-page bench-ranking bench-remote chaos scale check fix train pairs clean
 
 setup: $(READY)
 
@@ -65,6 +65,10 @@ bench-choose: setup  ## errors and savings of the sequential test, simulated: mi
 	$(BIN)/python benchmarks/sequential.py
 	$(BIN)/python benchmarks/exact_design.py
 
+bench-labels: setup  ## stopping a ranking, and a few labels beside a judge: errors and savings, simulated: half an hour
+	$(BIN)/python benchmarks/ranking_stopping.py
+	$(BIN)/python benchmarks/ranking_labels.py
+
 validate: setup  ## do the statements hold: promised and found errors of every one, simulated: minutes
 	$(BIN)/python benchmarks/validate.py
 
@@ -73,6 +77,9 @@ bench-memory: setup  ## the memory told before a run beside what it takes: minut
 
 bench-page: setup  ## how long a page of 14,000 verdicts takes to open; needs chromium
 	$(BIN)/python benchmarks/page.py
+
+bench-ranking: setup  ## how often the intervals of a ranking hold, simulated: minutes
+	$(BIN)/python benchmarks/ranking_coverage.py
 
 bench-remote: setup  ## verdicts from an endpoint, beside plain clients; builds llama-server, minutes
 	command -v cmake >/dev/null || $(BIN)/python -m pip install --quiet cmake

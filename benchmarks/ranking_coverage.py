@@ -76,6 +76,20 @@ class Coverage:
     single_width: float
 
 
+@dataclass(frozen=True, slots=True)
+class ShareCoverage:
+    """Of `share_interval`, at one true share. alike: how alike the two votes on a question are, from 0 to 1; ties: the
+    share of questions with two ties beside.
+    """
+
+    questions: int
+    share: float
+    alike: float
+    ties: float
+    covered: float
+
+
+SHARE_TRIALS = 4000
 SCENARIOS = [
     Scenario(3, 30, 1.0, False, 400),
     Scenario(3, 100, 1.0, False, 400),
@@ -191,6 +205,28 @@ def coverage(scenario: Scenario, seed: int) -> Coverage:
     return Coverage(scenario, *means, round(width, 1), round(single_width, 1))
 
 
+def share_coverage(questions: int, share: float, alike: float, ties: float, seed: int) -> ShareCoverage:
+    """Two votes on each question, whose common chance of a win is drawn from a beta distribution."""
+    chance = np.random.default_rng([SEED, 1000 + seed])
+    spread = (1 - alike) / alike
+    luck = chance.beta(share * spread, (1 - share) * spread, (SHARE_TRIALS, questions))
+    won = chance.binomial(2, luck) / 2
+    won[chance.random(won.shape) < ties] = 0.5
+    true = ties / 2 + (1 - ties) * share
+    ends = [share_interval(float(row.mean()), (row - row.mean()) / questions) for row in won]
+    return ShareCoverage(questions, share, alike, ties, float(np.mean([low <= true <= high for low, high in ends])))
+
+
+def share_coverages() -> list[ShareCoverage]:
+    settings = [
+        (questions, share, *kind)
+        for questions in (15, 30, 100, 300)
+        for share in (0.02, 0.1, 0.5)
+        for kind in ((0.3, 0.0), (0.9, 0.0), (0.5, 0.5))
+    ]
+    return [share_coverage(*setting, seed) for seed, setting in enumerate(settings)]
+
+
 def table(found: list[Coverage]) -> str:
     """Markdown: a line for each scenario."""
     lines = [
@@ -211,10 +247,14 @@ def main() -> None:
         found.append(coverage(scenario, seed))
         print(table(found).splitlines()[-1], flush=True)
     print(table(found))
+    shares = share_coverages()
+    covered = [share.covered for share in shares]
+    print(f"intervals of single win rates, from {min(covered):.1%} to {max(covered):.1%}")
     OUT.mkdir(parents=True, exist_ok=True)
     settings = {"seed": SEED, "bias": BIAS, "tie": TIE, "luck": LUCK, "resamples": RESAMPLES, "rounds": ROUNDS}
     rows = [asdict(row) for row in found]
-    (OUT / "coverage.json").write_text(json.dumps({**settings, "rows": rows}, indent=1) + "\n", encoding="utf-8")
+    content = {**settings, "rows": rows, "shares": [asdict(share) for share in shares]}
+    (OUT / "coverage.json").write_text(json.dumps(content, indent=1) + "\n", encoding="utf-8")
     draw(rows, OUT / "coverage.svg")
 
 

@@ -21,13 +21,14 @@ from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
+from scipy.stats import binom, hypergeom
 
 ROOT = Path(__file__).resolve().parent.parent
 sys.path[:0] = [str(ROOT)]
 OUT = ROOT / "results" / "ranking"
 
 from edge_judge.analysis import sequential_test  # noqa: E402
-from edge_judge.analysis.ranking.labels import (  # noqa: E402
+from edge_judge.analysis.ranking.prediction_powered import (  # noqa: E402
     CorrectedScores,
     corrected_scores,
     new_questions,
@@ -43,8 +44,8 @@ Codes = NDArray[np.int64]
 RATES = (0.02, 0.5, 0.98)
 LABELS = (30, 80, 200)
 QUESTIONS = 805  # as in AlpacaEval
-TRIALS = 600
-WHOLE = 60  # trials in which intervals are computed; in the others, whether they cover
+TRIALS = 400
+WHOLE = 40  # trials in which intervals are computed; in the others, whether they cover
 SEED = 16
 Z = 1.959963984540054
 
@@ -61,7 +62,7 @@ class Drawn:
 @dataclass(frozen=True, slots=True)
 class Row:
     """covered: the share of trials in which the interval has the truth; width: its mean width, clipped to [0, 1], in
-    the first 60 of them, as `covered_new`.
+    the first 40 of them, as `covered_new`, which is rough.
 
     judge_off: how far the judge's own win rate lies from the truth, the mean absolute distance. saved: (width of the
     labels alone / width)^2. weight: of the judge, the mean.
@@ -213,24 +214,52 @@ def row(name: str, drawing: Callable[..., Drawn], judge: Callable[..., Numbers],
     )  # fmt: skip
 
 
-KINDS: list[tuple[str, Callable[..., Drawn], Callable[..., Numbers]]] = [
-    ("right in 85 % of orders, with probabilities", two_systems, good),
-    ("right in 75 %, biased towards one system, verdicts only", two_systems, biased),
-    ("chance", two_systems, useless),
-    ("right in 85 %, one of six systems, five pairs a question", one_of_six, good),
+KINDS: list[tuple[str, Callable[..., Drawn], Callable[..., Numbers], tuple[float, ...]]] = [
+    ("right in 85 % of orders, with probabilities", two_systems, good, RATES),
+    ("right in 75 %, biased towards one system, verdicts only", two_systems, biased, RATES),
+    ("chance", two_systems, useless, RATES),
+    ("right in 85 %, one of six systems, five pairs a question", one_of_six, good, (0.5,)),
 ]
+
+
+@dataclass(frozen=True, slots=True)
+class Exact:
+    """How often intervals from the labels alone cover, summed over all that can be drawn: wins and losses, no ties."""
+
+    rate: float
+    labels: int
+    pairs: int
+    covered: float
+    covered_new: float
+
+
+def exact(rate: float, labels: int, pairs: int = QUESTIONS) -> Exact:
+    """The pairs that are won follow a binomial law, and the labelled ones among them a hypergeometric one."""
+    counts, won = np.arange(labels + 1), np.arange(pairs + 1)
+    found = []
+    for count in counts:
+        people = np.where(np.arange(pairs) < labels, (np.arange(pairs) < count).astype(float), np.nan)
+        found.append(prediction_powered(np.full(pairs, 0.5), people, np.arange(pairs), judged=False))
+    new = [new_questions(Figure(one.value, one.low, one.high), pairs) for one in found]
+    inside = [(one.low - 1e-9 <= won / pairs) & (won / pairs <= one.high + 1e-9) for one in found]
+    drawn = hypergeom.pmf(counts[:, None], pairs, won, labels)
+    covered = float((binom.pmf(won, pairs, rate) * (drawn * np.array(inside)).sum(axis=0)).sum())
+    covered_new = sum(
+        p for p, one in zip(binom.pmf(counts, labels, rate), new, strict=True) if one.low <= rate <= one.high
+    )
+    return Exact(rate, labels, pairs, round(covered, 4), round(float(covered_new), 4))
 
 
 def main() -> None:
     rows = []
-    for name, drawing, judge in KINDS:
-        for rate in RATES:
+    for name, drawing, judge, rates in KINDS:
+        for rate in rates:
             for labels in LABELS:
                 start = time.perf_counter()
                 rows.append(row(name, drawing, judge, rate, labels))
                 print(rows[-1], f"{time.perf_counter() - start:.0f} s", flush=True)
     OUT.mkdir(parents=True, exist_ok=True)
-    record = {
+    record: dict[str, object] = {
         "trials": TRIALS,
         "whole": WHOLE,
         "seed": SEED,

@@ -20,12 +20,12 @@ __all__ = [
     "__version__", "Attribution", "AttributionChain", "AttributionSettings", "Benchmark", "BenchmarkOptions",
     "BenchmarkTime", "BuildProgress", "Cascade", "ChooseSettings", "ChosenScheme", "ClusterOptions", "ComparedRuns",
     "Comparison", "Confident", "Decision", "EdgeJudgeError", "EvaluateSettings", "ExportedPack", "Figure",
-    "ImportSettings", "Judge", "JudgeOptions", "JudgedPair", "Jury", "KnownBenchmark", "KnownModel",
+    "ImportSettings", "Judge", "JudgeOptions", "JudgedPair", "Jury", "KnownBenchmark", "KnownModel", "LabelOptions",
     "LadderDecision", "LadderOptions", "Leaderboard", "Limits", "LockState", "MeasuredSpeed", "MemoryLimitError",
     "ModelSource", "Noise", "OutputsOptions", "Pack", "Pair", "Placement", "Progress", "ProgressListener",
     "ProtocolOptions", "PublishedComparison", "QuantizeSettings", "QuantizedModel", "RandomWeights", "RankSettings",
-    "RankedSystems", "ReportSettings", "RunsOptions", "Score", "ScoreRow", "Slices", "Verdict", "WorkEstimate",
-    "WorkerSettings", "WrittenReport",
+    "RankedSystems", "Rankings", "ReportSettings", "RunsOptions", "Score", "ScoreRow", "Slices", "Verdict",
+    "WorkEstimate", "WorkerSettings", "WrittenReport",
     "attribute", "cascade", "check_file", "check_lock", "choose", "compare", "compare_published", "confidence",
     "demo", "evaluate", "export_pack", "import_pack", "judge", "jury", "list_benchmarks", "lock_sources", "models",
     "pull_benchmarks", "quantize", "rank", "read_pack", "report", "runs_frame", "slices", "speed", "table",
@@ -90,6 +90,7 @@ if TYPE_CHECKING:  # where each name is defined: for type checkers, editors, and
         EvaluateSettings,
         ImportSettings,
         JudgeOptions,
+        LabelOptions,
         LadderOptions,
         OutputsOptions,
         ProtocolOptions,
@@ -101,7 +102,7 @@ if TYPE_CHECKING:  # where each name is defined: for type checkers, editors, and
         WorkerSettings,
     )
     from edge_judge.workflows.packs import ExportedPack, export_pack, import_pack, read_pack
-    from edge_judge.workflows.rank import rank
+    from edge_judge.workflows.rank import Rankings, rank
     from edge_judge.workflows.report import WrittenReport, report
     from edge_judge.workflows.selective import confidence
     from edge_judge.workflows.slices import slices

@@ -19,6 +19,7 @@ from quantize.build_folder import BuildFolder
 from quantize.checkpoint import Tensor
 from quantize.container import Placed
 from quantize.disk import check_disk, check_memory
+from quantize.errors import SchemeError
 from quantize.imatrix import Imatrix
 from quantize.metadata import general_fields, imatrix_fields
 from quantize.progress import Counter, Progress, ProgressCallback
@@ -64,6 +65,9 @@ def quantize(source: Source, scheme: str, options: BuildOptions | None = None) -
     """
     options = options or BuildOptions()
     scheme = schemes.canonical(scheme)
+    if schemes.label(scheme) and options.imatrix is None:
+        plain = schemes.base(scheme)
+        raise SchemeError(f"nothing makes {scheme} differ from {plain}", f"give it --imatrix FILE, or build {plain}")
     source.check()
     out = options.out or Path(f"{source.name}-{scheme}.gguf")
     with build_folder.opened(out, resumable=source.resumable) as folder:

@@ -13,6 +13,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
+from quantize import pairs_seen
 from quantize.container import Header, Placed, read_header
 from quantize.errors import QuantizeError, SchemeError, short_repr
 
@@ -21,11 +22,14 @@ _SUMS, _COUNTS = ".in_sum2", ".counts"
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Imatrix:
-    """The importance of every column, float32 of shape (width,), by GGUF tensor name."""
+    """The importance of every column, float32 of shape (width,), by GGUF tensor name. pairs_seen: fingerprints of the
+    pairs on which it was measured.
+    """
 
     path: Path
     columns: Mapping[str, NDArray[np.float32]]
     chunks: int
+    pairs_seen: frozenset[str] = frozenset()
 
     def of(self, name: str, width: int) -> NDArray[np.float32] | None:
         """The importances of a tensor's columns, or None. Raises SchemeError where the widths differ."""
@@ -49,10 +53,10 @@ def read(path: Path) -> Imatrix:
     except QuantizeError as problem:
         raise SchemeError(
             f"{path} cannot be used as an importance matrix: {problem}",
-            "make it with llama-imatrix, in its GGUF format",
+            "edge-judge imatrix makes one, or llama-imatrix in its GGUF format",
         ) from problem
     columns = {name: _means(path, name, *pair) for name, pair in _pairs(path, header).items()}
-    return Imatrix(path, columns, _chunks(path, header))
+    return Imatrix(path, columns, _chunks(path, header), pairs_seen.of_file(path))
 
 
 def _means(path: Path, name: str, sums: Placed, counts: Placed) -> NDArray[np.float32]:
@@ -87,7 +91,9 @@ def _pairs(path: Path, header: Header) -> dict[str, tuple[Placed, Placed]]:
             raise SchemeError(f"{path}: the sums and counts of {base!r} do not match")
         pairs[base] = (sums, counts)
     if not pairs:
-        raise SchemeError(f"{path} holds no importances", "make it with llama-imatrix, in its GGUF format")
+        raise SchemeError(
+            f"{path} holds no importances", "edge-judge imatrix makes one, or llama-imatrix in its GGUF format"
+        )
     return pairs
 
 

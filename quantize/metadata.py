@@ -9,6 +9,7 @@ from dataclasses import dataclass
 
 from gguf import size_label
 
+from quantize import pairs_seen
 from quantize.architectures.blueprint import Blueprint, Field
 from quantize.digest import sha256
 from quantize.imatrix import Imatrix
@@ -71,4 +72,5 @@ def imatrix_fields(weighting: Imatrix | None) -> tuple[Field, ...]:
         Field("quantize.imatrix.entries_count", "uint32", len(weighting.columns)),
         Field("quantize.imatrix.chunks_count", "uint32", weighting.chunks),
         Field("edge_judge.imatrix.sha256", "string", sha256(weighting.path)),
+        *pairs_seen.fields(weighting.pairs_seen),
     )

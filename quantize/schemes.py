@@ -2,7 +2,10 @@
 
 A scheme such as q4_k_m is a recipe: the type of a tensor depends on its role, its layer, its width and the whole
 model. llama.cpp itself decides: it plans the quantization of a stub file with the model's header and a sparse hole
-for data, and logs the type of each tensor. Knows nothing about checkpoints or about how numbers are packed.
+for data, and logs the type of each tensor.
+
+A label after a plus sign tells files of one scheme apart: iq2_xs+judge is a variant of iq2_xs, packed with importances
+of its own, say. It does not change the plan. Knows nothing about checkpoints or about how numbers are packed.
 """
 
 from __future__ import annotations
@@ -33,6 +36,7 @@ SCHEMES = {
     "iq1_m": 31, "iq1_s": 24, "tq2_0": 37, "tq1_0": 36,
 }  # fmt: skip
 ALIASES = {"q5_k": "q5_k_m", "q4_k": "q4_k_m", "q3_k": "q3_k_m"}
+_LABEL = re.compile(r"[a-z0-9][a-z0-9_.-]{0,39}")
 
 _PLANNED = re.compile(r"\[ *\d+/ *\d+\] +(\S+) +- \[[^\]]*\], type = +(\S+), size =[^\n]*?(?:\((\w+)\))?\n")
 # types for which llama.cpp refuses or aborts without importances
@@ -51,13 +55,40 @@ class Plan:
 
 
 def canonical(name: str) -> str:
-    """The canonical name of a scheme; case does not matter. Raises UnknownSchemeError with the nearest names."""
-    scheme = name.lower().replace("-", "_")
+    """The canonical name of a scheme, with its label if it has one; case does not matter.
+
+    Raises UnknownSchemeError with the nearest names.
+    """
+    written, plus, label = name.lower().partition("+")
+    scheme = written.replace("-", "_")
     scheme = ALIASES.get(scheme, scheme)
     if scheme not in SCHEMES:
         near = difflib.get_close_matches(scheme, SCHEMES, n=4, cutoff=0.5) or list(SCHEMES)
         raise UnknownSchemeError(f"unknown scheme {name!r}", f"known schemes near it: {', '.join(near)}")
-    return scheme
+    if plus and not _LABEL.fullmatch(label):
+        raise UnknownSchemeError(
+            f"scheme {name!r}: a label has at most 40 letters, digits and . _ -", f"like {scheme}+judge"
+        )
+    return scheme + plus + label
+
+
+def is_known(name: str) -> bool:
+    """Whether `canonical` has a name for it."""
+    try:
+        canonical(name)
+    except UnknownSchemeError:
+        return False
+    return True
+
+
+def base(scheme: str) -> str:
+    """A canonical scheme without its label: iq2_xs of iq2_xs+judge."""
+    return scheme.partition("+")[0]
+
+
+def label(scheme: str) -> str | None:
+    """The label of a canonical scheme: judge of iq2_xs+judge; None where it has none."""
+    return scheme.partition("+")[2] or None
 
 
 def plan(blueprint: Blueprint, scheme: str, *, with_imatrix: bool = False) -> Plan:
@@ -67,7 +98,7 @@ def plan(blueprint: Blueprint, scheme: str, *, with_imatrix: bool = False) -> Pl
     """
     scheme = canonical(scheme)
     with interrupts_deferred():
-        status, log = _dry_run(blueprint, scheme, with_imatrix)
+        status, log = _dry_run(blueprint, base(scheme), with_imatrix)
     types = {name: (new or old).upper() for name, old, new in _PLANNED.findall(log)}
     missing = [target.name for target in blueprint.targets if target.name not in types]
     if status != 0 or missing:
@@ -75,7 +106,7 @@ def plan(blueprint: Blueprint, scheme: str, *, with_imatrix: bool = False) -> Pl
         raise SchemeError(f"llama.cpp does not plan {scheme} for this {blueprint.architecture} model: {reason}")
     return Plan(
         scheme,
-        SCHEMES[scheme],
+        SCHEMES[base(scheme)],
         tuple((target.name, types[target.name]) for target in blueprint.targets),
         "require an imatrix" in log,
     )
@@ -86,14 +117,14 @@ def require_imatrix(planned: Plan) -> None:
     if planned.needs_imatrix:
         raise ImatrixNeededError(
             f"scheme {planned.scheme} needs an importance matrix for this model",
-            "make one with llama-imatrix and give it with --imatrix, or take iq4_xs, q3_k_s or q2_k",
+            "edge-judge imatrix or llama-imatrix makes one, for --imatrix; or take iq4_xs, q3_k_s or q2_k",
         )
 
 
 def require_weights(planned: Plan, weighted: Container[str]) -> None:
     """Raise ImatrixNeededError where an importance matrix lacks a tensor whose type needs one."""
     for name, kind in planned.types:
-        needed = kind in _NEED_WEIGHTS or (kind == "Q2_K" and planned.scheme == "q2_k_s")
+        needed = kind in _NEED_WEIGHTS or (kind == "Q2_K" and base(planned.scheme) == "q2_k_s")
         if needed and name not in ("token_embd.weight", "output.weight") and name not in weighted:
             raise ImatrixNeededError(
                 f"the importance matrix lacks {name!r}, which {planned.scheme} packs as {kind.lower()}",

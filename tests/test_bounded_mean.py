@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy import stats
 
-from edge_judge.metrics.bounded_mean import FEWEST, copies_needed, surely_below_zero, unseen_size
+from edge_judge.metrics.bounded_mean import FEWEST, copies_needed, mean_interval, surely_below_zero, unseen_size
 
 
 def drawn(values: np.ndarray, worst: float, draws: int = 200_000) -> float:
@@ -74,3 +74,41 @@ def test_a_cluster_not_seen_is_as_large_as_the_larger_ones_that_were() -> None:
     assert unseen_size(np.array([6, 6, 6])) == 6
     assert unseen_size(np.array([1, 4, 1, 2])) == pytest.approx((16 + 4) / 6)
     assert unseen_size(np.array([3])) == 3
+
+
+@pytest.mark.parametrize(("n", "hits"), [(30, 12), (80, 79), (30, 0), (50, 50)])
+def test_where_a_cluster_is_one_trial_the_interval_is_that_of_clopper_and_pearson(n: int, hits: int) -> None:
+    values = np.where(np.arange(n) < hits, 1.0, 0.0)
+    low, high = mean_interval(values, np.ones(n, np.int64), (0.0, 1.0))
+    assert low == pytest.approx(stats.beta.ppf(0.025, hits, n - hits + 1) if hits else 0.0, abs=1e-7)
+    assert high == pytest.approx(stats.beta.ppf(0.975, hits + 1, n - hits) if hits < n else 1.0, abs=1e-7)
+
+
+@settings(max_examples=12)
+@given(
+    st.lists(st.tuples(st.floats(-1, 2), st.integers(1, 3)), min_size=FEWEST, max_size=12),
+    st.floats(0, 1),
+    st.floats(0.1, 3),
+)
+def test_the_interval_has_the_mean_and_moves_with_the_values(
+    clusters: list[tuple[float, int]], moved: float, stretched: float
+) -> None:
+    sizes = np.array([size for _, size in clusters])
+    sums = np.array([value for value, _ in clusters]) * sizes
+    low, high = mean_interval(sums, sizes, (-1.0, 2.0))
+    assert -1 <= low <= sums.sum() / sizes.sum() + 1e-9 and sums.sum() / sizes.sum() - 1e-9 <= high <= 2
+    ends = mean_interval(stretched * sums + moved * sizes, sizes, (moved - stretched, moved + 2 * stretched))
+    assert ends == pytest.approx((moved + stretched * low, moved + stretched * high), abs=1e-5)
+    mirrored = mean_interval(-sums, sizes, (-2.0, 1.0))
+    assert mirrored == pytest.approx((-high, -low), abs=1e-9)
+
+
+def test_the_ends_are_where_p_crosses_its_level_and_few_clusters_have_none() -> None:
+    chance = np.random.default_rng(4)
+    sizes = chance.integers(1, 4, 25)
+    sums = chance.random(25) * sizes
+    low, high = mean_interval(sums, sizes, (0.0, 1.0), 0.05)
+    assert surely_below_zero(sums - high * sizes, (1 - high) * unseen_size(sizes)) == pytest.approx(0.05)
+    assert surely_below_zero(low * sizes - sums, low * unseen_size(sizes)) == pytest.approx(0.05)
+    assert mean_interval(sums[: FEWEST - 1], sizes[: FEWEST - 1], (0.0, 1.0)) == (0.0, 1.0)
+    assert mean_interval(np.full(9, 1.0), np.ones(9, np.int64), (0.0, 1.0))[1] == 1.0

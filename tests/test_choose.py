@@ -81,7 +81,8 @@ def test_a_budget_of_time_ends_the_walk_too(edge: Edge, tmp_path: Path) -> None:
 
 
 def test_a_baseline_that_cannot_run_here_is_taken_as_recorded(recorded: Path) -> None:
-    tasks = [choosing.Task(benchmarks.load("pocket"), Protocol(grammar.load("pairwise")))]
+    pocket = benchmarks.load("pocket")
+    tasks = [choosing.Task(pocket, Protocol(grammar.load("pairwise")), pocket)]
     folders = {scheme: recorded / "pocket" / "pocket" / scheme / "pairwise" for scheme in ("f16", "q8_0")}
     whole = run_folder.read_run(folders["f16"])
     half = replace(whole, verdicts=tuple(one for one in whole.verdicts if int(one.id[-1]) % 2))

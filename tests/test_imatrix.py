@@ -16,8 +16,8 @@ WIDTHS = {
 } | {"output.weight": 256}
 
 
-def write(path, widths=WIDTHS, count=7.0, bad=None, chunks=3, **counts):
-    """An importance matrix file as llama-imatrix writes it."""
+def write(path, widths=WIDTHS, count=7.0, bad=None, chunks=3, pairs=(), **counts):
+    """An importance matrix file as llama-imatrix writes it; with `pairs`, as `edge-judge imatrix` does."""
     from gguf import GGUFValueType, GGUFWriter
 
     writer = GGUFWriter(path, "")
@@ -27,6 +27,8 @@ def write(path, widths=WIDTHS, count=7.0, bad=None, chunks=3, **counts):
     kind = {int: GGUFValueType.INT32, float: GGUFValueType.FLOAT32, str: GGUFValueType.STRING}[type(chunks)]
     writer.add_key_value("imatrix.chunk_count", chunks, kind)
     writer.add_uint32("imatrix.chunk_size", 512)
+    if pairs:
+        writer.add_array("edge_judge.pairs_seen", list(pairs))
     rng = np.random.default_rng(5)
     for name, width in widths.items():
         sums = rng.exponential(size=(1, width)).astype(np.float32) * 100

@@ -42,6 +42,14 @@ def test_a_file_for_each_system_has_its_name(tmp_path: Path) -> None:
     assert outputs == load_outputs([two, one])
 
 
+def test_files_of_one_name_are_told_apart_by_their_folders(tmp_path: Path) -> None:
+    paths = []
+    for system in ("one", "two"):
+        rows = [{"question": q, "output": EXPECTED[q, system]} for q in ("Hi?", "Bye?")]
+        paths.append(lines(tmp_path / system / "out.jsonl", *rows))
+    assert answers(load_outputs(paths)) == EXPECTED
+
+
 def test_several_systems_may_be_in_one_csv(tmp_path: Path) -> None:
     path = tmp_path / "all.csv"
     with path.open("w", newline="", encoding="utf-8") as file:

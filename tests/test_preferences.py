@@ -23,7 +23,7 @@ def test_alpaca_evals_preferences_are_probabilities(tmp_path: Path) -> None:
     path = tmp_path / "annotations.json"
     preferences = [1, 2, 1.5, 0, 1.75, 1.2, None]
     path.write_text(json.dumps([annotation(f"Do {n}.", value) for n, value in enumerate(preferences)]), "utf-8")
-    games = load_preferences(path)
+    games = load_preferences([path])
     assert games.systems == ("apt", "base")
     assert list(soft_scores(games))[:6] == pytest.approx([0, 1, 0.5, 0.5, 0.75, 0.2])
     assert list(hard_scores(games))[:6] == [0, 1, 0.5, 0.5, 1, 0]
@@ -34,7 +34,7 @@ def test_alpaca_evals_preferences_are_probabilities(tmp_path: Path) -> None:
 def test_a_csv_of_votes_needs_four_columns(tmp_path: Path) -> None:
     path = tmp_path / "votes.csv"
     path.write_text("system_a,system_b,question,verdict,order\nx,y,1,a,ab\ny,x,1,b,\nx,y,2,tie,ba\nx,y,3,,\n", "utf-8")
-    frame = load_preferences(path).frame
+    frame = load_preferences([path]).frame
     assert list(frame["verdict"]) == ["first", "first", "tie", None]
     assert list(frame["order"]) == ["ab", "ba", "ba", "ab"]
 
@@ -55,5 +55,5 @@ def test_a_vote_that_cannot_be_is_named_with_its_place(tmp_path: Path, row: dict
     path = tmp_path / "votes.jsonl"
     path.write_text(json.dumps(row) + "\n", "utf-8")
     with pytest.raises(DataError, match=message) as caught:
-        load_preferences(path)
+        load_preferences([path])
     assert f"{path}:1" in str(caught.value)

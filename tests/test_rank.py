@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import json
+import shlex
 from dataclasses import replace
 from io import StringIO
 from pathlib import Path
@@ -219,11 +220,11 @@ def test_votes_of_others_are_ranked_without_a_judge(here: Path) -> None:
         for number in range(30)
     ]
     Path("votes.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows), "utf-8")
-    (one,) = rank(OutputsOptions(preferences=Path("votes.jsonl"))).rankings
+    (one,) = rank(OutputsOptions(preferences="votes.jsonl")).rankings
     assert one.identity is None and one.name == "votes"
     assert one.matrix["x", "y"].hard.value == pytest.approx(2 / 3)
     with pytest.raises(UsageError, match="--preferences does not go with outputs"):
-        rank(OutputsOptions((Path("votes.jsonl"),), preferences=Path("votes.jsonl")))
+        rank(OutputsOptions((Path("votes.jsonl"),), preferences="votes.jsonl"))
 
 
 # ---- stopping ---------------------------------------------------------------------------------------------
@@ -339,7 +340,7 @@ def test_every_form_of_output_says_the_same(edge: Edge, tmp_path: Path) -> None:
     for standing, row in zip(found["standings"], rows, strict=True):
         assert float(row["win_rate_share"]) == standing["win_rate"]["value"]
         assert f"| {standing['system']} |" in markdown and standing["system"] in shown.stdout
-    assert found == json.loads((tmp_path / "results/rank/outputs/pocket/f16/pairwise/ranking.json").read_text())
+    assert found == json.loads((tmp_path / "results/rank/outputs/pocket/f16/pairwise/ranking.json").read_text("utf-8"))
 
 
 def test_wrong_options_and_wrong_input_are_errors_of_one_line(edge: Edge, tmp_path: Path) -> None:
@@ -350,3 +351,23 @@ def test_wrong_options_and_wrong_input_are_errors_of_one_line(edge: Edge, tmp_pa
     fails(edge("rank", one, "--games", "few"), 2, "--games few: not a number of games")
     fails(edge("rank", one, "--format", "alpaca"), 2, "alpaca-eval")
     assert not (tmp_path / "results").exists()
+
+
+def test_the_ten_lines_of_the_docs_lead_from_files_to_a_decision(edge: Edge, tmp_path: Path) -> None:
+    rows = answered(12, {"old": 0.5, "new": 0.7, "tuned": 0.9})
+    paths = write_outputs(tmp_path / "outputs", rows)
+    by_question = {row.question: row for row in rows}
+    text = (Path(__file__).parent.parent / "docs" / "ranking.md").read_text("utf-8")
+    lines = text.split("```sh\n")[1].split("```")[0].splitlines()
+    assert len(lines) <= 10
+    commands = [shlex.split(line.split(" > ")[0], comments=True) for line in lines if line.startswith("edge-judge")]
+    for _, *arguments in commands:
+        named = [part for word in arguments for part in (map(str, paths) if "*" in word else [word])]
+        done = edge(*named)
+        assert done.returncode == 0, done.stderr
+        assert "12 questions" in done.stdout or "--csv" in named
+        if "--suggest" in named:
+            with (tmp_path / "to-label.csv").open(encoding="utf-8-sig", newline="") as file:
+                pairs = list(csv.DictReader(file))
+            said = [f"{pair['id']},{by_question[pair['question']].label(pair['A'], pair['B'])}" for pair in pairs]
+            (tmp_path / "to-label.csv").write_text("\n".join(["id,verdict", *said]) + "\n", "utf-8")

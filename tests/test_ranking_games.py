@@ -8,7 +8,7 @@ from math import isnan, nan
 import numpy as np
 import pytest
 from hypothesis import given
-from votes import NAMES, any_votes
+from votes import FEW, NAMES, any_votes
 
 from edge_judge.analysis.ranking.games import Game, games, hard_scores, soft_scores, vote_arrays
 from edge_judge.errors import DataError
@@ -71,6 +71,7 @@ def test_a_vote_that_cannot_be_is_refused_with_its_place(wrong: Game, said: str)
     assert str(error.value).startswith("vote 2, on question 'q': " + said)
 
 
+@FEW
 @given(any_votes())
 def test_what_a_vote_gives_its_two_systems_is_one_vote(rows: list[Game]) -> None:
     votes = games(rows, NAMES)

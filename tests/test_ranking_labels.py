@@ -10,19 +10,18 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from numpy.typing import NDArray
+from scipy import stats
 
 from edge_judge.analysis.ranking.games import Game, Games, Winner, games
-from edge_judge.analysis.ranking.labels import (
-    SCORES,
+from edge_judge.analysis.ranking.labels import SCORES, HumanVerdict, correct
+from edge_judge.analysis.ranking.pairs import AnswerPair
+from edge_judge.analysis.ranking.prediction_powered import (
     WEIGHTS,
-    HumanVerdict,
-    correct,
     corrected_scores,
     narrowest,
     new_questions,
     prediction_powered,
 )
-from edge_judge.analysis.ranking.pairs import AnswerPair
 from edge_judge.analysis.ranking.suggest import in_order, to_label
 from edge_judge.errors import DataError
 from edge_judge.metrics.bounded_mean import mean_interval
@@ -277,3 +276,21 @@ def test_without_labels_there_is_no_corrected_figure() -> None:
     result = correct(judged(), [])
     assert {one.own for one in result.systems} == {Figure(None)} and result.pairs == ()
     assert result.accuracy == Figure(None) and set(SCORES.values()) == {0.0, 0.5, 1.0}
+
+
+@pytest.mark.parametrize(
+    ("rate", "labels", "pairs"), [(0.02, 30, 300), (0.5, 80, 300), (0.98, 200, 300), (0.5, 30, 40)]
+)
+def test_intervals_from_labels_alone_cover_exactly_as_often_as_they_say(rate: float, labels: int, pairs: int) -> None:
+    """Summed over everything that can be drawn: so many pairs won of all, so many of the labelled ones."""
+    counts, won = np.arange(labels + 1), np.arange(pairs + 1)
+    found = []
+    for count in counts:
+        people = np.where(np.arange(pairs) < labels, (np.arange(pairs) < count).astype(float), np.nan)
+        found.append(prediction_powered(np.full(pairs, 0.5), people, np.arange(pairs), judged=False))
+    inside = np.array([(one.low - 1e-9 <= won / pairs) & (won / pairs <= one.high + 1e-9) for one in found])
+    covered = (stats.hypergeom.pmf(counts[:, None], pairs, won, labels) * inside).sum(axis=0)
+    assert (stats.binom.pmf(won, pairs, rate) * covered).sum() >= 0.94
+    new = [new_questions(Figure(one.value, one.low, one.high), pairs) for one in found]
+    inside_new = [one.low is not None and one.high is not None and one.low <= rate <= one.high for one in new]
+    assert (stats.binom.pmf(counts, labels, rate) * inside_new).sum() >= 0.94

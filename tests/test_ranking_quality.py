@@ -9,7 +9,7 @@ from statistics import mean
 import numpy as np
 import pytest
 from hypothesis import given
-from votes import NAMES, any_votes, made_up
+from votes import FEW, NAMES, any_votes, made_up
 
 from edge_judge.analysis.ranking.games import Game, Games, games, soft_scores
 from edge_judge.analysis.ranking.quality import both_orders, quality
@@ -55,6 +55,7 @@ def means_of(votes: Games, keys: list[str]) -> dict[tuple[str, ...], dict[frozen
     return result
 
 
+@FEW
 @given(any_votes())
 def test_cycles_are_those_of_a_plain_loop(rows: list[Game]) -> None:
     votes = games(rows, NAMES[:4])
@@ -126,6 +127,7 @@ def test_a_missing_verdict_is_a_format_error_and_not_consistent() -> None:
     assert figures.ties.value is None
 
 
+@FEW
 @given(any_votes())
 def test_votes_are_matched_with_those_of_the_other_order_one_by_one(rows: list[Game]) -> None:
     votes = games(rows, NAMES[:4])

@@ -8,7 +8,7 @@ from statistics import mean, stdev
 import numpy as np
 import pytest
 from hypothesis import given
-from votes import NAMES, any_votes, made_up
+from votes import FEW, NAMES, any_votes, made_up
 
 from edge_judge.analysis.ranking.games import Game, Games, games
 from edge_judge.analysis.ranking.win_rates import pair_win_rates, share_interval, win_rates
@@ -33,6 +33,7 @@ def by_hand(rows: list[Game], system: str, opponent: str, soft: bool) -> float |
     return mean(valid) if valid else None
 
 
+@FEW
 @given(any_votes())
 def test_a_win_rate_is_that_of_a_plain_loop(rows: list[Game]) -> None:
     votes = games(rows, NAMES[:4])
@@ -48,6 +49,7 @@ def test_a_win_rate_is_that_of_a_plain_loop(rows: list[Game]) -> None:
         assert rate.soft.value == pytest.approx(mean(known) if known else None)
 
 
+@FEW
 @given(any_votes())
 def test_an_interval_holds_its_value_and_that_of_the_opponent_is_its_mirror(rows: list[Game]) -> None:
     rates = {(rate.system, rate.opponent): rate for rate in pair_win_rates(games(rows, NAMES[:4]))}

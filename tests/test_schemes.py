@@ -76,6 +76,23 @@ def test_names_are_forgiving_about_case_and_hyphens():
     assert schemes.canonical("Q4_K_M") == schemes.canonical("q4-k-m") == schemes.canonical("q4_k") == "q4_k_m"
 
 
+def test_a_label_tells_files_of_one_scheme_apart():
+    assert schemes.canonical("IQ2-XS+Judge") == "iq2_xs+judge"
+    assert (schemes.base("iq2_xs+judge"), schemes.label("iq2_xs+judge")) == ("iq2_xs", "judge")
+    assert (schemes.base("iq2_xs"), schemes.label("iq2_xs")) == ("iq2_xs", None)
+    for wrong in ("q4_k_m+", "q4_k_m+a b", "q4_k_m+../up", "q4_k_m+a+b", f"q4_k_m+{'a' * 41}", "+judge"):
+        with pytest.raises(UnknownSchemeError):
+            schemes.canonical(wrong)
+        assert not schemes.is_known(wrong)
+
+
+def test_a_label_does_not_change_a_plan():
+    model = blueprint(llama_config())
+    plain, labelled = (schemes.plan(model, scheme) for scheme in ("q4_k_m", "q4_k_m+judge"))
+    assert plain.types == labelled.types and plain.file_type == labelled.file_type
+    assert labelled.scheme == "q4_k_m+judge"
+
+
 def test_an_unknown_scheme_is_refused_with_the_nearest_names():
     with pytest.raises(UnknownSchemeError, match="q4_k_n") as caught:
         schemes.canonical("q4_k_n")

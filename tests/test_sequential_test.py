@@ -275,3 +275,26 @@ def test_more_never_goes_beyond_what_there_is() -> None:
 def test_what_is_no_walk_is_refused(values: list[float], ends: list[int], total: int) -> None:
     with pytest.raises(ValueError):
         Observations(np.array(values), np.array(ends), total, 1.0)
+
+
+def test_the_interval_of_all_blocks_is_what_none_of_them_has_rejected() -> None:
+    found = walk(np.random.default_rng(3).choice([1.0, 0.0, -1.0], 60, p=[0.6, 0.2, 0.2]), 10, 200)
+    ends = found.ends
+    parts = [replace(found, values=found.values[:end], ends=ends[: place + 1]) for place, end in enumerate(ends)]
+    each = [sequential_test.interval(part) for part in parts]
+    low, high = sequential_test.interval_of_all_blocks(found)
+    assert low == pytest.approx(max(one[0] for one in each)) and high == pytest.approx(min(one[1] for one in each))
+    assert low > min(one[0] for one in each) and sequential_test.interval_of_all_blocks(parts[0]) == each[0]
+
+
+def test_a_better_guess_of_the_second_moment_decides_sooner_and_is_no_less_right() -> None:
+    chance = np.random.default_rng(4)
+    values = chance.choice([1.0, -1.0], (300, 200), p=[0.65, 0.35])
+    equal = chance.choice([1.0, -1.0], (300, 200))
+    capitals = {}
+    for guess in (GUESS, 1.0):
+        seen = replace(walk(values, 10), total=None, aim=0.3, guess=guess)
+        capitals[guess] = sequential_test.log_capital(seen.mirrored(), 0.0)
+        null = replace(walk(equal, 10), total=None, aim=0.3, guess=guess)
+        assert sequential_test.above(null, 0.0).any(axis=1).mean() <= 0.05
+    assert np.median(capitals[1.0][:, 2]) > np.median(capitals[GUESS][:, 2])

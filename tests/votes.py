@@ -5,10 +5,12 @@ from __future__ import annotations
 from math import nan
 
 import numpy as np
+from hypothesis import settings
 from hypothesis import strategies as st
 
 from edge_judge.analysis.ranking.games import WINNERS, Game, Games, games
 
+FEW = settings(max_examples=40)  # a frame takes its time
 NAMES = ("ada", "bert", "cleo", "dora", "egon", "fritz", "gina", "hugo")
 
 

@@ -1,7 +1,8 @@
 """Systems' outputs: files of what several systems answered to the same questions.
 
 A question is known by its id, or by its text where a file names no ids. A file may hold several systems, or one that
-then has the file's name. What a system did not answer is missing: it is counted, and never a win or a loss.
+then has the file's name, or its folder's where files have the same name. What a system did not answer is missing: it is
+counted, and never a win or a loss.
 
 Knows: how rows of several files go together, and what outputs can be ranked. Does not know: formats, judges.
 """
@@ -9,8 +10,9 @@ Knows: how rows of several files go together, and what outputs can be ranked. Do
 from __future__ import annotations
 
 import json
+from collections import Counter
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from hashlib import sha256
 from itertools import combinations
 from pathlib import Path
@@ -32,10 +34,20 @@ def load_outputs(paths: Sequence[Path], named: str | None = None) -> Outputs:
     """
     if not paths:
         raise UsageError("no outputs to rank", RANK_HINT)
-    files = [read(path, named)[1] for path in dict.fromkeys(paths)]
+    distinct = list(dict.fromkeys(paths))
+    stems = Counter(path.stem for path in distinct)
     collected = _Collected()
-    collected.take(row for rows in files for row in rows)
+    collected.take(
+        _named_by_folder(row, path) if stems[path.stem] > 1 else row
+        for path in distinct
+        for row in read(path, named)[1]
+    )
     return _checked(collected.outputs(), paths)
+
+
+def _named_by_folder(row: OutputRow, path: Path) -> OutputRow:
+    """The row of a file that has its name in common with another: its folder tells the systems apart."""
+    return replace(row, system=path.resolve().parent.name) if row.system == path.stem else row
 
 
 def name_of_outputs(paths: Sequence[Path]) -> str:

@@ -13,7 +13,7 @@ Knows: these columns. Does not know: judges, figures.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from math import nan
 from pathlib import Path
 
@@ -28,12 +28,12 @@ EXAMPLE = 'a row of votes is like {"system_a": "old", "system_b": "new", "questi
 _WINNERS: dict[str, Winner] = {"a": "first", "b": "second", "tie": "tie"}
 
 
-def load_preferences(path: Path) -> Games:
-    """The votes in a file, the systems in the order of their names.
+def load_preferences(paths: Iterable[Path]) -> Games:
+    """The votes in some files, the systems in the order of their names.
 
-    Raises DataError for a file that is none, for a vote that cannot be, and where there is one system alone.
+    Raises DataError for a file that is none, and for a vote that cannot be.
     """
-    votes = list(_votes(path))
+    votes = [vote for path in paths for vote in _votes(path)]
     systems = sorted({name for vote in votes for name in (vote.first, vote.second)})
     return games(votes, systems)
 

@@ -80,6 +80,15 @@ threads = click.option(
 )
 
 
+seen = several(
+    click.option(
+        "--unseen", "seen", flag_value="leave out", help="Leave out pairs that the judge's file was made with."
+    ),
+    click.option("--allow-seen", "seen", flag_value="allow", help="Judge them too, and mark the run."),
+    click.option("--refuse-seen", "seen", flag_value="refuse", default=True, hidden=True),
+)
+
+
 _SIZE = re.compile(r"(\d+|\d*\.\d+)\s*(?:([kmgt])(i?)b?|b)?", re.IGNORECASE)
 _POWERS = {"k": 1, "m": 2, "g": 3, "t": 4}
 

@@ -37,12 +37,15 @@ NEAR_CHANCE = "near chance: the accuracy's interval reaches down to the best bas
 
 @dataclass(frozen=True, slots=True)
 class ScoreRow:
-    """One run as `eval` shows it; noise: what repeats of it changed, where it was repeated."""
+    """One run as `eval` shows it; noise: what repeats of it changed, where it was repeated. pairs_seen: how many of its
+    pairs the judge's file was made with.
+    """
 
     score: Score
     verdicts_per_minute: float | None = None
     published: PublishedComparison | None = None
     noise: Noise | None = None
+    pairs_seen: int = 0
 
 
 def published_json(comparison: PublishedComparison) -> dict[str, object]:
@@ -125,6 +128,8 @@ def _remarks(row: ScoreRow) -> list[str]:
     lines = []
     if row.score.attainable.value is not None:
         lines.append(people_note(name, row.score.human_agreement, row.score.attainable))
+    if row.pairs_seen:
+        lines.append(f"{name}: seen, not a fair test: the judge's file was made with {row.pairs_seen:,} of these pairs")
     if cut.k:
         lines.append(f"{name}: {cut.k:,} of {cut.n:,} verdicts on shortened answers")
     if _has_published(row) and name in DEPARTURES:

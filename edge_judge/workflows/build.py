@@ -68,6 +68,11 @@ def build_shipped(model: LockedModel, scheme: str) -> BuiltFile:
             f"{model.name} {scheme} is not built on this machine",
             f"edge-judge quantize {model.name} {scheme} builds it; {built}",
         )
+    if schemes.label(scheme):
+        raise ModelError(
+            f"{model.name} {scheme} is not built on this machine",
+            f"edge-judge quantize {model.name} {scheme} --imatrix FILE builds it",
+        )
     return _build_folder(SHIPPED[model.local], model.name, scheme, BuildOptions(), model.license)
 
 

@@ -45,6 +45,7 @@ from edge_judge.workflows.options import (
     LadderOptions,
     ProtocolOptions,
 )
+from edge_judge.workflows.seen import note_seen, seen_by, to_judge
 
 AHEAD = 8  # blocks of the baseline that are judged at first
 NOTE = "choose"  # the name of what is noted in run.json
@@ -87,7 +88,9 @@ def choose(
     """
     loaded = load_benchmarks(benchmarks, listener)
     judges = ladder_judges(ladder)
-    tasks = judging_tasks(judges[0], loaded, protocol)
+    seen = [[seen_by(judge, benchmark) for judge in judges] for benchmark in loaded]
+    asked = [to_judge(*each, settings.seen, listener) for each in zip(loaded, seen, strict=True)]
+    tasks = judging_tasks(judges[0], loaded, asked, protocol)
     decisions: list[Decision] = []
     seeds: set[int] = set()
     with advising(judges[0], in_lock=True), machines(cluster, limits, listener) as others:
@@ -193,6 +196,7 @@ class LocalJudge:
         for task, folder in zip(self._tasks, self._folders, strict=True):
             verdicts, measured = folder.verdicts(), folder.measured()
             if verdicts and measured is not None:
+                note_seen(folder, seen_by(self._judge, task.benchmark), verdicts)
                 score = scoring.score(align(task.benchmark, verdicts), folder.identity)
                 folder.complete(measured, self._judge.bytes, score_json(score))
 
@@ -282,11 +286,11 @@ def decided(
     claims_new: bool = True,
 ) -> Decision:
     """Judge blocks until all that is asked is decided, the budget is spent, or no pair is left."""
-    blocks = [sampling.walk(task.benchmark, settings.seed) for task in tasks]
+    blocks = [sampling.walk(task.asked, settings.seed) for task in tasks]
     most = allowed(blocks, settings.max_pairs)
     while True:
         parts = [
-            Part(RecordedRun(ours, task.benchmark), RecordedRun(theirs, task.benchmark))
+            Part(RecordedRun(task.of(ours), task.asked), RecordedRun(task.of(theirs), task.asked))
             for task, ours, theirs in zip(tasks, side.runs(), baseline.runs(), strict=True)
         ]
         decision = decide_scheme(

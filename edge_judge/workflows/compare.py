@@ -21,10 +21,11 @@ from edge_judge.records import ProgressListener
 from edge_judge.report.scores import ScoreRow
 from edge_judge.runs import folder as run_folder
 from edge_judge.runs import packs
-from edge_judge.workflows.options import MARGIN, RunsOptions
+from edge_judge.workflows.options import MARGIN, RunsOptions, Seen
 from edge_judge.workflows.packs import run_of_pack
 from edge_judge.workflows.published import read_published
 from edge_judge.workflows.recorded import RunReader, require_runs
+from edge_judge.workflows.seen import fair
 from quantize import schemes
 
 PUBLISHED = "published"  # the baseline's name that is no run
@@ -45,16 +46,18 @@ def compare(
     baseline: str = "f16",
     margin: float = MARGIN,
     listener: ProgressListener = ProgressListener(),
+    seen: Seen = "refuse",
 ) -> ComparedRuns:
     """Each run against its baseline.
 
     baseline: a scheme, whose runs are searched beside those that are compared; a pack; or a run's folder. For the
-    published figures see `compare_published`. margin: points of accuracy that may be lost.
+    published figures see `compare_published`. margin: points of accuracy that may be lost. seen: what to do about
+    runs on pairs that the judge's file was made with; "leave out" leaves out such runs.
 
     Raises RunError for runs that cannot be compared.
     """
     reader = RunReader(runs.data)
-    recorded = require_runs(runs, reader, listener)
+    recorded = fair(require_runs(runs, reader, listener), seen, listener)
     return compared([Part(run, find_baseline(path, run, baseline, reader)) for path, run in recorded.items()], margin)
 
 
@@ -116,7 +119,7 @@ def _place(comparison: Comparison) -> tuple[str, str, str, int]:
 
 def find_baseline(path: Path, run: RecordedRun, named: str, reader: RunReader) -> RecordedRun:
     """The baseline of a run: its sibling of the named scheme, or the run in the named pack or folder."""
-    if named.lower() not in schemes.SCHEMES and Path(named).is_file():
+    if not schemes.is_known(named) and Path(named).is_file():
         return RecordedRun(run_of_pack(Path(named), run.benchmark), run.benchmark)
     if Path(named).suffix == packs.ENDING:
         raise RunError(f"{named}: no pack there", "edge-judge pack export makes one")
@@ -124,9 +127,9 @@ def find_baseline(path: Path, run: RecordedRun, named: str, reader: RunReader) -
         return reader.read_on(Path(named), run.benchmark)
     if Path(named).name != named:
         raise RunError(f"{named}: no run there", "--baseline takes a scheme, `published`, a pack, or a run's folder")
-    if named.lower() not in schemes.SCHEMES:
+    if not schemes.is_known(named):
         raise UsageError(f"unknown baseline '{named}'", nearest(named, [PUBLISHED, *schemes.SCHEMES]))
-    sibling = run_folder.sibling(path, named.lower())
+    sibling = run_folder.sibling(path, schemes.canonical(named))
     if not run_folder.is_complete(sibling):
         model, benchmark, grammar = run.identity.model, run.identity.benchmark, run.identity.grammar
         raise RunError(

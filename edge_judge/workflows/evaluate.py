@@ -35,6 +35,7 @@ from edge_judge.workflows.options import (
 )
 from edge_judge.workflows.protocol import check_references, protocol_for
 from edge_judge.workflows.published import read_published
+from edge_judge.workflows.seen import SeenPairs, note_seen, seen_by, to_judge
 
 SAMPLE = "sample"  # in run.json: how pairs were chosen, beside the settings, so that a run of another way goes on
 
@@ -66,11 +67,13 @@ def evaluate(
     session = Session(chosen, threads=judge.threads, limits=limits, engine=engine)
     with advising(chosen, in_lock=judge.gguf is None), session:
         for benchmark in loaded:
-            part = subset(benchmark, settings.limit, head=settings.head)
+            seen = seen_by(chosen, benchmark)
+            others = to_judge(benchmark, (seen,), settings.seen, listener)
+            part = subset(others, settings.limit, head=settings.head)
             ties = settings.ties == "allow" or benchmark.ties
             applied = protocol_for(chosen, protocol, orders=orders, ties=ties)
             if _has_references(applied, part, listener, skip=ALL in benchmarks.names):
-                rows.append(_evaluated(session, benchmark, applied, settings, counted, listener))
+                rows.append(_evaluated(session, seen, others, applied, settings, counted, listener))
     if not rows:
         raise DataError("none of the benchmarks can be judged so", "--benchmark names one of `edge-judge data list`")
     return rows
@@ -92,28 +95,31 @@ def _has_references(protocol: Protocol, benchmark: Benchmark, listener: Progress
 
 def _evaluated(
     session: Session,
-    benchmark: Benchmark,
+    seen: SeenPairs,
+    others: Benchmark,
     protocol: Protocol,
     settings: EvaluateSettings,
     counted: Callable[[RunFolder], AbstractContextManager[None]],
     listener: ProgressListener,
 ) -> ScoreRow:
-    """One run, begun, resumed or read back. benchmark: the whole of it, of which the settings may ask for a part;
-    counted: `counting` for the engine that judges.
+    """One run, begun, resumed or read back. seen: pairs of the benchmark that the judge's file was made with; others:
+    the benchmark without those that are left out, of which the settings may ask for a part; counted: `counting` for the
+    engine that judges.
     """
-    judge = session.judge
+    judge, benchmark = session.judge, seen.benchmark
     identity = run_identity(benchmark, judge, protocol)
     deciding = run_settings(benchmark, judge, protocol, session.limits, session.engine)
     title = f"{benchmark.name} · {judge.model} {judge.scheme} · {protocol.grammar.name}"
     with RunFolder.open(settings.results, identity, deciding, fresh=settings.fresh) as folder:
         judged = {verdict.id for verdict in folder.verdicts()}
-        part = subset(benchmark, settings.limit, head=settings.head, judged=judged)
+        part = subset(others, settings.limit, head=settings.head, judged=judged)
         with counted(folder), listener.task(title):
             verdicts, measured = session.evaluate(part, protocol, folder, listener)
         figures = score(align(part, verdicts), identity)
         note_machines(folder, session.engine)
+        marked = note_seen(folder, seen, verdicts)
         if len(verdicts) == len(folder.verdicts()):  # never replaced by a score over fewer pairs
-            folder.add(SAMPLE, _sample(benchmark, part, settings))
+            folder.add(SAMPLE, _sample(others, part, settings))
             folder.complete(measured, judge.bytes, score_json(figures))
         floor = None
         if settings.repeat > 1:
@@ -125,7 +131,7 @@ def _evaluated(
             folder.add("noise", asdict(floor))
     row = published.find_published(read_published(), figures.model, figures.benchmark)
     comparison = published.against_published(figures, row) if row else None
-    return ScoreRow(figures, measured.verdicts_per_minute, comparison, floor)
+    return ScoreRow(figures, measured.verdicts_per_minute, comparison, floor, marked)
 
 
 def _sample(benchmark: Benchmark, part: Benchmark, settings: EvaluateSettings) -> dict[str, object]:

@@ -90,8 +90,8 @@ def _judge_of_endpoint(engine: RemoteEngine, scheme: str | None) -> Judge:
 
 def _named(scheme: str) -> str:
     """The scheme, which becomes a folder's name under results/."""
-    if not re.fullmatch(r"\w[\w.-]*", scheme):
-        raise UsageError(f"--scheme '{scheme}' cannot name a folder", "letters, digits and . _ - only, like q4_k_m")
+    if not re.fullmatch(r"\w[\w.+-]*", scheme):
+        raise UsageError(f"--scheme '{scheme}' cannot name a folder", "letters, digits and . _ + - only, like q4_k_m")
     return scheme
 
 

@@ -23,10 +23,18 @@ from quantize import schemes
 
 @dataclass(frozen=True, slots=True)
 class Task:
-    """A benchmark, and how it is judged."""
+    """A benchmark, and how it is judged. asked: its pairs without those that are left out."""
 
     benchmark: Benchmark
     protocol: Protocol
+    asked: Benchmark
+
+    def of(self, run: Run) -> Run:
+        """A run without verdicts on pairs that are left out."""
+        if len(self.asked.pairs) == len(self.benchmark.pairs):
+            return run
+        asked = {pair.id for pair in self.asked.pairs}
+        return replace(run, verdicts=tuple(verdict for verdict in run.verdicts if verdict.id in asked))
 
 
 def ladder_judges(options: LadderOptions) -> list[Judge]:
@@ -62,11 +70,16 @@ def baseline_judge(options: LadderOptions) -> Judge | None:
     return None
 
 
-def judging_tasks(judge: Judge, benchmarks: Sequence[Benchmark], options: ProtocolOptions) -> list[Task]:
-    """How each benchmark is judged. Raises DataError where there is none."""
-    tasks = [Task(benchmark, protocol_for(judge, options, ties=benchmark.ties)) for benchmark in benchmarks]
+def judging_tasks(
+    judge: Judge, benchmarks: Sequence[Benchmark], asked: Sequence[Benchmark], options: ProtocolOptions
+) -> list[Task]:
+    """How each benchmark is judged. asked: as in `Task`. Raises DataError where there is none."""
+    tasks = [
+        Task(whole, protocol_for(judge, options, ties=whole.ties), part)
+        for whole, part in zip(benchmarks, asked, strict=True)
+    ]
     for task in tasks:
-        check_references(task.protocol, task.benchmark)
+        check_references(task.protocol, task.asked)
     if not tasks:
         raise DataError("no benchmark is here to decide on", "--benchmark names one of `edge-judge data list`")
     return tasks

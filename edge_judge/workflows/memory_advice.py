@@ -35,7 +35,8 @@ def advising(judge: Judge, *, in_lock: bool) -> Iterator[None]:
 
 def _advice(error: MemoryLimitError, judge: Judge, in_lock: bool) -> str:
     other, blueprint = error.needed - error.weights, _blueprint(judge.model, in_lock, error.weights)
-    own = judge.scheme if judge.scheme in schemes.SCHEMES else _recorded_scheme(judge)
+    named = schemes.base(judge.scheme)
+    own = named if named in schemes.SCHEMES else _recorded_scheme(judge)
     if own is None:
         return "a smaller scheme may fit; or "
     share = error.weights / schemes.file_bytes(blueprint, own)  # 1 for the model itself, but for what is not tensors

@@ -14,6 +14,7 @@ POCKET = "pocket"  # the judge and the benchmark that come with the package
 RESULTS = Path("results")
 SPEED_GRAMMARS = ("pairwise", "pairwise-cot", "pointwise")
 SPEED_SECONDS = 4.0
+Seen = Literal["refuse", "leave out", "allow"]  # what to do about pairs that a judge's file was made with
 MARGIN = 2.0  # points of accuracy that a scheme may lose, unless told otherwise
 
 
@@ -134,7 +135,8 @@ class EvaluateSettings(Options):
 
     order: both orders of the answers, or only the given one; ties: `auto` allows one where the benchmark has ties;
     limit: only so many pairs of each benchmark, a sample of all; head: its first pairs instead; repeat: judge so many
-    times, for the noise floor; fresh: begin the run anew.
+    times, for the noise floor; fresh: begin the run anew; seen: what to do about pairs that the judge's file was made
+    with.
     """
 
     results: Path = RESULTS
@@ -144,12 +146,14 @@ class EvaluateSettings(Options):
     repeat: int = 1
     fresh: bool = False
     head: bool = False
+    seen: Seen = "refuse"
 
 
 @dataclass(frozen=True, slots=True)
 class ChooseSettings(Options):
     """What decides, and what it may cost. margin: points; seed: of the order of the pairs; budget: seconds of judging,
-    None for as long as it takes; max_pairs: of each scheme, None for all.
+    None for as long as it takes; max_pairs: of each scheme, None for all; seen: what to do about pairs that the file of
+    a scheme was made with.
     """
 
     results: Path = RESULTS
@@ -157,18 +161,19 @@ class ChooseSettings(Options):
     seed: int = 0
     budget: float | None = None
     max_pairs: int | None = None
+    seen: Seen = "refuse"
 
 
 @dataclass(frozen=True, slots=True)
 class OutputsOptions(Options):
     """What is ranked. paths: files of systems' outputs, or folders of rankings that are to be read again; format: of
-    the files, None to recognize each; preferences: a file of votes that others reached, instead of outputs; name: of
-    the ranking, None for the file's or the files' folder's.
+    the files, None to recognize each; preferences: files of votes that others reached, instead of outputs; name: of the
+    ranking, None for the file's or the files' folder's.
     """
 
     paths: tuple[Path, ...] = ()
     format: str | None = None
-    preferences: Path | None = None
+    preferences: tuple[Path, ...] = ()
     name: str | None = None
 
 
@@ -180,8 +185,8 @@ class RankSettings(Options):
     a question, "all" for however many there are, None for all as long as they are not too many; schemes: of the judge's
     weights, each ranks by itself, none for that of `JudgeOptions`; order: both orders of the answers, or one that is
     drawn for each pair; fresh: judge everything anew. stop: as soon as it is decided who beats whom; margin: points of
-    the win rate that do not matter; budget: seconds of judging with each judge; both stop too. page: a file for all
-    of it as one HTML page, None for none.
+    the win rate that do not matter; budget: seconds of judging with each judge; both stop too. page: a file to write
+    with all of it to look at, None for none.
     """
 
     results: Path = RESULTS

@@ -19,7 +19,7 @@ from edge_judge.benchmarks.outputs import load_outputs, name_of_outputs
 from edge_judge.benchmarks.preferences import load_preferences
 from edge_judge.errors import UsageError, nearest
 from edge_judge.records import Benchmark, Limits, Outputs, ProgressListener
-from edge_judge.report.page import ranking_document
+from edge_judge.report.page.ranking_document import build
 from edge_judge.runs.folder import write_whole
 from edge_judge.runs.rankings import read_ranking
 from edge_judge.workflows.labelling import SuggestedPairs, human_verdicts, write_suggested
@@ -76,32 +76,14 @@ def rank(
     """
     if settings.page is not None and not settings.page.parent.is_dir():
         raise UsageError(f"{settings.page.parent}: no such folder", "--page names a file in a folder that is there")
-    found = _rank(outputs, judge, protocol, limits, settings, labels, listener, cluster)
-    if settings.page is None:
-        return found
-    content = ranking_document.build(found.rankings, found.compared, found.outputs).encode()
-    write_whole(settings.page, content)
-    return replace(found, page=WrittenPage(settings.page, len(content)))
-
-
-def _rank(
-    outputs: OutputsOptions,
-    judge: JudgeOptions,
-    protocol: ProtocolOptions,
-    limits: Limits,
-    settings: RankSettings,
-    labels: LabelOptions,
-    listener: ProgressListener,
-    cluster: ClusterOptions,
-) -> Rankings:
     folders = [path for path in outputs.paths if path.is_dir()]
-    if outputs.preferences is not None or folders:
+    if outputs.preferences or folders:
         if labels != LabelOptions():
             raise UsageError("--labels and --suggest need the files of outputs", "name them, to show what was answered")
         if settings.stops or settings.games is not None or settings.schemes:
             raise UsageError("nothing is judged here, so --scheme, --games and --stop do nothing", "leave them out")
         rankings = _recorded(outputs, folders, settings) if folders else (_by_preferences(outputs, settings),)
-        return Rankings(rankings, _compared(rankings))
+        return _with_page(Rankings(rankings, _compared(rankings)), settings.page)
     match = _match(outputs, settings, listener)
     schemes = tuple(dict.fromkeys(settings.schemes)) or (judge.scheme,)
     if len(schemes) > 1 and cluster != ClusterOptions():
@@ -110,7 +92,7 @@ def _rank(
         rank_by(match, replace(judge, scheme=scheme), protocol, limits, settings, listener, cluster)
         for scheme in schemes
     )
-    return _labelled(rankings, match.outputs, labels, listener)
+    return _with_page(_labelled(rankings, match.outputs, labels, listener), settings.page)
 
 
 def _match(outputs: OutputsOptions, settings: RankSettings, listener: ProgressListener) -> Match:
@@ -140,6 +122,15 @@ def _labelled(
     return Rankings(rankings, compared, suggested, outputs)
 
 
+def _with_page(found: Rankings, path: Path | None) -> Rankings:
+    """Write the page, if one is asked for."""
+    if path is None:
+        return found
+    content = build(found.rankings, found.compared, found.outputs).encode()
+    write_whole(path, content)
+    return replace(found, page=WrittenPage(path, len(content)))
+
+
 def _compared(rankings: Sequence[RankedSystems]) -> tuple[TwoJudges, ...]:
     """Whether each other judge would have said the same as the first."""
     first, *others = rankings
@@ -147,7 +138,7 @@ def _compared(rankings: Sequence[RankedSystems]) -> tuple[TwoJudges, ...]:
 
 
 def _recorded(outputs: OutputsOptions, folders: Sequence[Path], settings: RankSettings) -> tuple[RankedSystems, ...]:
-    if len(folders) < len(outputs.paths) or outputs.preferences is not None:
+    if len(folders) < len(outputs.paths) or outputs.preferences:
         raise UsageError("folders of rankings do not go with files", "name either")
     if settings.against is not None:
         raise UsageError("--against does nothing for recorded rankings", "leave it out: they have a baseline or none")
@@ -168,16 +159,15 @@ def _recorded(outputs: OutputsOptions, folders: Sequence[Path], settings: RankSe
 
 
 def _by_preferences(outputs: OutputsOptions, settings: RankSettings) -> RankedSystems:
-    """The ranking by the votes in a file, which no judge reached."""
-    path = outputs.preferences
-    if path is None or outputs.paths:
+    """The ranking by votes in files, which no judge reached."""
+    if outputs.paths:
         raise UsageError("--preferences does not go with outputs", "the file has the votes; leave the outputs out")
-    games, against = load_preferences(path), settings.against
+    games, against = load_preferences(outputs.preferences), settings.against
     if against is not None:
         if against not in games.systems:
             raise UsageError(f"--against '{against}': no such system", nearest(against, games.systems))
         games = games.of(((games.frame["first"] == against) | (games.frame["second"] == against)).to_numpy())
-    return stand(games, name=name_of(path), against=against)
+    return stand(games, name=outputs.name or name_of_outputs(outputs.preferences), against=against)
 
 
 def _note_missing(outputs: Outputs, listener: ProgressListener) -> None:

@@ -74,9 +74,9 @@ def read_report(runs: RunsOptions, settings: ReportSettings, listener: ProgressL
 
 
 def _scheme(name: str) -> str:
-    if name.lower() not in schemes.SCHEMES:
+    if not schemes.is_known(name):
         raise UsageError(f"unknown baseline '{name}'", nearest(name, schemes.SCHEMES))
-    return name.lower()
+    return schemes.canonical(name)
 
 
 def _entries(runs: Mapping[Path, RecordedRun], baseline: str, remarks: list[str]) -> list[Entry]:

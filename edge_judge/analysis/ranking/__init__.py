@@ -1,6 +1,7 @@
 """A ranking of systems from a judge's votes on pairs of their answers.
 
 games.py           the votes
+design.py          who meets whom, the pairs to judge, the votes that verdicts are
 totals.py          their sums by question and pair
 resampling.py      seeded resamples of whole questions, shared by everything that resamples
 win_rates.py       win rates with intervals
@@ -10,4 +11,10 @@ logistic.py        logistic regression on shares, with errors that allow for clu
 length_control.py  win rates at equal lengths, and the judge's own preference for long answers
 quality.py         how far the votes can be relied on: position bias, consistency, cycles
 two_judges.py      whether another judge ranks the systems alike
+pairs.py           both orders of a pair as one observation
+stopping.py        who beats whom, as soon as it is known
+suggest.py         which pairs a person should label next
+labels.py          win rates corrected by a person's labels
+prediction_powered.py  the estimate from few labels and all scores
+standings.py       all of it about systems that were ranked
 """

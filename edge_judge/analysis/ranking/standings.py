@@ -109,6 +109,6 @@ def _lengths(games: Games) -> dict[str, float]:
             for side in ("first", "second")
         ]
         by_question = own[0].combine_first(own[1])
-        if len(by_question):
+        if by_question.any():  # 0 everywhere where votes came without answers
             found[system] = float(by_question.mean())
     return found

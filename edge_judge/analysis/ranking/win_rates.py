@@ -145,8 +145,9 @@ def share_interval(value: float, apart: Numbers) -> tuple[float, float]:
     22:209-212), solved for the size at which independent trials would have the cluster-robust error of these questions
     (Liang & Zeger 1986, Biometrika 73:13-22), with Student's t for few of them (Korn & Graubard 1998, Survey
     Methodology 24:193-201). Where all votes agree, each question counts as one trial; where all are ties, a share of
-    questions up to z^2 / (questions + z^2) may be of a kind not met yet. Covers within two points of 95 % from 15
-    questions and shares from 0.02 on (benchmarks/ranking_coverage.py). One question says nothing about others.
+    questions up to z^2 / (questions + z^2) may be of a kind not met yet. It held the truth in 94.1 to 98.4 % of
+    simulated cases with 15 to 300 questions and shares from 0.02 to 0.5 (benchmarks/ranking_coverage.py). One question
+    says nothing about others.
     """
     count = len(apart)
     if count < 2:

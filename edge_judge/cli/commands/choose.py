@@ -39,6 +39,7 @@ HEADING = "decide"
 @click.option("--budget", metavar="TIME", callback=options.seconds, help="Judge no longer than this: 2h, 30min, 90s.")
 @click.option("--max-pairs", type=click.IntRange(min=1), help="Judge no more pairs than this with each scheme.")
 @click.option("--seed", type=click.IntRange(min=0), default=0, show_default=True, help="Of the order of the pairs.")
+@options.seen
 @options.coordinator
 @options.data
 @options.results

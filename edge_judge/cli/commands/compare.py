@@ -12,7 +12,7 @@ from click.core import ParameterSource
 from edge_judge.cli import options, terminal
 from edge_judge.cli.errors import TOO_MUCH_LOST
 from edge_judge.errors import UsageError
-from edge_judge.workflows.options import RunsOptions
+from edge_judge.workflows.options import RunsOptions, Seen
 
 if TYPE_CHECKING:
     from edge_judge.analysis.compare import Gate
@@ -45,6 +45,7 @@ HEADING = "decide"
     help="What --max-drop is held against: the drop as measured, or the upper end of its 95 % interval.",
 )
 @options.margin
+@options.seen
 @options.data
 @options.results
 @options.as_json
@@ -52,6 +53,7 @@ HEADING = "decide"
 def compare(
     runs: RunsOptions,
     baseline: str,
+    seen: Seen,
     max_drop: float | None,
     gate: Literal["point", "bound"],
     margin: float,
@@ -72,7 +74,7 @@ def compare(
     if baseline == PUBLISHED:
         lost = _against_published(runs, max_drop, gate, as_json)
     else:
-        lost = _against_run(runs, baseline, margin, max_drop, gate, as_json)
+        lost = _against_run(runs, baseline, margin, seen, max_drop, gate, as_json)
     if lost:
         said = "more than {:g} points lost" if gate == "point" else "not shown to lose at most {:g} points"
         terminal.note(f"{said.format(max_drop)}: {', '.join(lost)}")
@@ -80,14 +82,14 @@ def compare(
 
 
 def _against_run(
-    runs: RunsOptions, baseline: str, margin: float, max_drop: float | None, gate: Gate, as_json: bool
+    runs: RunsOptions, baseline: str, margin: float, seen: Seen, max_drop: float | None, gate: Gate, as_json: bool
 ) -> Sequence[str]:
     """Print the comparisons. Returns the names of those that lost too much."""
     from edge_judge.report.comparison import comparisons_json
     from edge_judge.report.ladder import ladder_table
     from edge_judge.workflows import compare as workflow
 
-    found = workflow.compare(runs, baseline, margin, terminal.TerminalListener())
+    found = workflow.compare(runs, baseline, margin, terminal.TerminalListener(), seen)
     if as_json:
         click.echo(json.dumps(comparisons_json(found.comparisons, found.ladders), indent=2))
     else:

@@ -65,6 +65,7 @@ HEADING = "judge"
     help="Judge so many times, and tell what differs between identical runs.",
 )
 @click.option("--fresh", is_flag=True, help="Begin the run anew.")
+@options.seen
 @options.cluster
 @options.data
 @options.results
@@ -103,4 +104,5 @@ def evaluate(
 def _as_json(row: ScoreRow) -> dict[str, object]:
     from edge_judge.runs.folder import score_json
 
-    return {**score_json(row.score), **({"noise": asdict(row.noise)} if row.noise else {})}
+    noise = {"noise": asdict(row.noise)} if row.noise else {}
+    return {**score_json(row.score), **noise, **({"pairs_seen": row.pairs_seen} if row.pairs_seen else {})}

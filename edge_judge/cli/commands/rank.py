@@ -47,7 +47,12 @@ def number_of_games(_: click.Context, option: click.Option, value: str | None) -
     metavar="NAME",
     help="Of the files: rows, alpaca-eval, mt-bench, arena-hard or lm-eval.  [default: recognized by their columns]",
 )
-@click.option("--preferences", type=options.FILE, help="A file of votes that others reached, instead of outputs.")
+@click.option(
+    "--preferences",
+    type=options.FILE,
+    multiple=True,
+    help="A file of votes that others reached, instead of outputs. Repeatable.",
+)
 @click.option("--name", help="Of the ranking, under results/rank/.  [default: the file's, or the files' folder's]")
 @click.option("--against", metavar="SYSTEM", help="A baseline that all others meet.  [default: all pairs of systems]")
 @click.option(
@@ -81,7 +86,7 @@ def number_of_games(_: click.Context, option: click.Option, value: str | None) -
     show_default=True,
     help="Where --suggest writes them: a file to fill in with any spreadsheet.",
 )
-@click.option("--page", type=options.TARGET, help="Also write one HTML page of all figures and pairs, to read offline.")
+@click.option("--page", type=options.TARGET, help="Write a page of all of it, with pairs to read, into this file.")
 @options.judging_model
 @click.option("--scheme", "schemes", multiple=True, help="Its quantization scheme; repeatable.  [default: f16]")
 @options.gguf
@@ -125,7 +130,8 @@ def rank(
     from edge_judge.report.formatting import short_size
     from edge_judge.workflows import rank as workflow
 
-    form, listener = output.form, terminal.TerminalListener()
+    form = output.form
+    listener = terminal.BlockListener() if settings.stops else terminal.TerminalListener()
     found = workflow.rank(outputs, judge, protocol, limits, settings, labels, listener, cluster)
     if form == "json":
         click.echo(json.dumps(report.rankings_json(found.rankings, found.compared), indent=2))
