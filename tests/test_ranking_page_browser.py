@@ -104,6 +104,16 @@ def test_the_filters_find_what_the_votes_say(opens: Opens, page_file: Path) -> N
     assert set(page.locator(".human").all_inner_texts()) == {"bert won"}
 
 
+def test_pairs_that_the_lower_ranked_system_won_are_found(opens: Opens, page_file: Path) -> None:
+    page = opens(page_file)
+    best_first = [standing.system for standing in ranked(ONE).standings]
+    lower = [(low, high) for place, high in enumerate(best_first) for low in best_first[place + 1 :]]
+    page.select_option("#f-kind", "upset")
+    assert count(page) == sum(outcomes(ONE, *pair)["won"] for pair in lower) > 0
+    page.select_option("#f-system", best_first[0])
+    assert count(page) == outcomes(ONE, best_first[0])["lost"]
+
+
 def test_pairs_on_which_the_judges_disagree_are_found(opens: Opens, page_file: Path) -> None:
     page = opens(page_file)
     page.select_option("#f-system", "ada")

@@ -29,14 +29,6 @@ from edge_judge.report.formatting import UNDEFINED, count, interval, notes, perc
 from edge_judge.report.ranking_notes import all_notes, comparison, judge_name, statement
 
 GROUP, MISSING, EQUAL_LENGTH = "group", "missing\nanswers", "equal\nlength %"
-CORRECTED_HEADINGS = (
-    "win rate,\ncorrected",
-    "judge\n%",
-    f"these questions %{INTERVAL_LINE}",
-    f"new questions %{INTERVAL_LINE}",
-    "labels",
-    "labels\nworth ×",
-)
 WIDEST = 12  # systems in a matrix for a terminal; JSON has no limit
 
 
@@ -191,7 +183,7 @@ def rankings_table(
 
 def rankings_csv(rankings: Sequence[RankedSystems]) -> str:
     """A line for each system of each ranking."""
-    return csv_text(all_values(COLUMNS), [row for ranked in rankings for row in _rows(ranked)])
+    return csv_text(all_values(COLUMNS), [row for ranked in rankings for row in leaderboard_rows(ranked)])
 
 
 def rankings_markdown(rankings: Sequence[RankedSystems], compared: Sequence[TwoJudges] = ()) -> str:
@@ -206,17 +198,10 @@ def rankings_markdown(rankings: Sequence[RankedSystems], compared: Sequence[TwoJ
     return "\n".join(tables + [f"{escaped(line)}\n" for line in _comparisons(rankings, compared)])
 
 
-def leaderboard(ranked: RankedSystems) -> tuple[list[str], list[list[str]]]:
-    """The headings and a row for each system, as Markdown and the page have them."""
-    columns = _shown(ranked)
-    return [column.heading_on_page for column in columns], [
-        [column.on_page(row) for column in columns] for row in _rows(ranked)
-    ]
-
-
 def _markdown_table(ranked: RankedSystems) -> str:
-    headings, lines = leaderboard(ranked)
-    return markdown_text([*map(escaped, headings)], 1, [[*map(escaped, line)] for line in lines])
+    columns = leaderboard_columns(ranked)
+    lines = [[escaped(column.on_page(row)) for column in columns] for row in leaderboard_rows(ranked)]
+    return markdown_text([escaped(column.heading_on_page) for column in columns], 1, lines)
 
 
 def _comparisons(rankings: Sequence[RankedSystems], compared: Sequence[TwoJudges]) -> list[str]:
@@ -244,7 +229,7 @@ def _compared_json(compared: TwoJudges, first: RankedSystems, other: RankedSyste
     }
 
 
-def _rows(ranked: RankedSystems) -> list[Row]:
+def leaderboard_rows(ranked: RankedSystems) -> list[Row]:
     """A line for each system, the best first."""
     return [Row(ranked, place, standing) for place, standing in enumerate(ranked.standings, start=1)]
 
@@ -254,7 +239,7 @@ def _title(ranked: RankedSystems) -> str:
     return f"{ranked.name}: {len(ranked.standings)} systems, {ranked.questions:,} questions, {by}{judge_name(ranked)}"
 
 
-def _shown(ranked: RankedSystems) -> list[Column[Row]]:
+def leaderboard_columns(ranked: RankedSystems) -> list[Column[Row]]:
     """The columns that say something. Where judging could stop no letters: these need a set number of votes."""
     silent = {
         EQUAL_LENGTH: ranked.against is None,
@@ -265,11 +250,11 @@ def _shown(ranked: RankedSystems) -> list[Column[Row]]:
 
 
 def _parts(ranked: RankedSystems) -> Iterator[RenderableType]:
-    yield terminal_table(_title(ranked), _shown(ranked), _rows(ranked))
+    yield terminal_table(_title(ranked), leaderboard_columns(ranked), leaderboard_rows(ranked))
     if ranked.against is None and 2 < len(ranked.standings) <= WIDEST:
         yield _matrix(ranked)
     if ranked.correction is not None:
-        yield _corrected(ranked.correction)
+        yield table("", CORRECTION_HEADINGS, correction_rows(ranked.correction), frozenset({3}))
     yield notes(*all_notes(ranked))
 
 
@@ -283,12 +268,18 @@ def _matrix(ranked: RankedSystems) -> RenderableType:
     return table("", ["win rate %, of the\nrow over the column", *map(str, range(1, len(names) + 1))], lines)
 
 
-def _corrected(correction: Correction) -> RenderableType:
-    return table("", CORRECTED_HEADINGS, corrected_rows(correction), frozenset({3}))
+CORRECTION_HEADINGS = (
+    "win rate,\ncorrected",
+    "judge\n%",
+    f"these questions %{INTERVAL_LINE}",
+    f"new questions %{INTERVAL_LINE}",
+    "labels",
+    "labels\nworth ×",
+)
 
 
-def corrected_rows(correction: Correction) -> list[list[str]]:
-    """What people would say of each system, beside what the judge said: cells under CORRECTED_HEADINGS."""
+def correction_rows(correction: Correction) -> list[list[str]]:
+    """What people would say of each system, beside what the judge said."""
     return [
         [
             rate.first,

@@ -187,8 +187,8 @@ class RankSettings(Options):
     a question, "all" for however many there are, None for all as long as they are not too many; schemes: of the judge's
     weights, each ranks by itself, none for that of `JudgeOptions`; order: both orders of the answers, or one that is
     drawn for each pair; fresh: judge everything anew. stop: as soon as it is decided who beats whom; margin: points of
-    the win rate that do not matter; budget: seconds of judging with each judge; both stop too. page: a file for all
-    of it as one HTML page, None for none.
+    the win rate that do not matter; budget: seconds of judging with each judge; both stop too. page: a file to write
+    with all of it to look at, None for none.
     """
 
     results: Path = RESULTS

@@ -19,7 +19,7 @@ from edge_judge.benchmarks.outputs import load_outputs, name_of_outputs
 from edge_judge.benchmarks.preferences import load_preferences
 from edge_judge.errors import UsageError, nearest
 from edge_judge.records import Benchmark, Limits, Outputs, ProgressListener
-from edge_judge.report.page import ranking_document
+from edge_judge.report.page.ranking_document import build
 from edge_judge.runs.folder import write_whole
 from edge_judge.runs.rankings import read_ranking
 from edge_judge.workflows.labelling import SuggestedPairs, human_verdicts, write_suggested
@@ -76,24 +76,6 @@ def rank(
     """
     if settings.page is not None and not settings.page.parent.is_dir():
         raise UsageError(f"{settings.page.parent}: no such folder", "--page names a file in a folder that is there")
-    found = _rank(outputs, judge, protocol, limits, settings, labels, listener, cluster)
-    if settings.page is None:
-        return found
-    content = ranking_document.build(found.rankings, found.compared, found.outputs).encode()
-    write_whole(settings.page, content)
-    return replace(found, page=WrittenPage(settings.page, len(content)))
-
-
-def _rank(
-    outputs: OutputsOptions,
-    judge: JudgeOptions,
-    protocol: ProtocolOptions,
-    limits: Limits,
-    settings: RankSettings,
-    labels: LabelOptions,
-    listener: ProgressListener,
-    cluster: ClusterOptions,
-) -> Rankings:
     folders = [path for path in outputs.paths if path.is_dir()]
     if outputs.preferences or folders:
         if labels != LabelOptions():
@@ -101,7 +83,7 @@ def _rank(
         if settings.stops or settings.games is not None or settings.schemes:
             raise UsageError("nothing is judged here, so --scheme, --games and --stop do nothing", "leave them out")
         rankings = _recorded(outputs, folders, settings) if folders else (_by_preferences(outputs, settings),)
-        return Rankings(rankings, _compared(rankings))
+        return _with_page(Rankings(rankings, _compared(rankings)), settings.page)
     match = _match(outputs, settings, listener)
     schemes = tuple(dict.fromkeys(settings.schemes)) or (judge.scheme,)
     if len(schemes) > 1 and cluster != ClusterOptions():
@@ -110,7 +92,7 @@ def _rank(
         rank_by(match, replace(judge, scheme=scheme), protocol, limits, settings, listener, cluster)
         for scheme in schemes
     )
-    return _labelled(rankings, match.outputs, labels, listener)
+    return _with_page(_labelled(rankings, match.outputs, labels, listener), settings.page)
 
 
 def _match(outputs: OutputsOptions, settings: RankSettings, listener: ProgressListener) -> Match:
@@ -138,6 +120,15 @@ def _labelled(
         return Rankings(rankings, compared, outputs=outputs)
     suggested = write_suggested(labels.out, labels.suggest, games, known, outputs, listener)
     return Rankings(rankings, compared, suggested, outputs)
+
+
+def _with_page(found: Rankings, path: Path | None) -> Rankings:
+    """Write the page, if one is asked for."""
+    if path is None:
+        return found
+    content = build(found.rankings, found.compared, found.outputs).encode()
+    write_whole(path, content)
+    return replace(found, page=WrittenPage(path, len(content)))
 
 
 def _compared(rankings: Sequence[RankedSystems]) -> tuple[TwoJudges, ...]:

@@ -86,7 +86,7 @@ def number_of_games(_: click.Context, option: click.Option, value: str | None) -
     show_default=True,
     help="Where --suggest writes them: a file to fill in with any spreadsheet.",
 )
-@click.option("--page", type=options.TARGET, help="Also write one HTML page of all figures and pairs, to read offline.")
+@click.option("--page", type=options.TARGET, help="Write a page of all of it, with pairs to read, into this file.")
 @options.judging_model
 @click.option("--scheme", "schemes", multiple=True, help="Its quantization scheme; repeatable.  [default: f16]")
 @options.gguf

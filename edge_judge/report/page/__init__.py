@@ -1,7 +1,6 @@
 """The pages: complete runs, or ranked systems -> one HTML file that needs nothing else, to read offline and on a phone.
 
 data.py      runs and their figures -> what the page shows; every number is made here, by the rooms above
-ranking.py   ranked systems -> a page of their own, in which nothing runs
 slices.py    a run by category and length -> the tables of it
 pairs.py     benchmarks and verdicts -> the pairs to read, compact
 document.py  that, the template, the style and the scripts -> one file

@@ -15,7 +15,7 @@ from edge_judge.analysis.ranking.win_rates import WinRate
 from edge_judge.report.columns import INTERVAL_LINE
 from edge_judge.report.formatting import DASH, count, dash, interval, percent, signed_number, unbroken
 from edge_judge.report.page.data import Json, with_interval
-from edge_judge.report.ranking import CORRECTED_HEADINGS, corrected_rows, leaderboard
+from edge_judge.report.ranking import CORRECTION_HEADINGS, correction_rows, leaderboard_columns, leaderboard_rows
 from edge_judge.report.ranking_headline import beats, headline
 from edge_judge.report.ranking_notes import (
     about_labels,
@@ -44,7 +44,7 @@ def details(ranked: RankedSystems) -> list[Json]:
 
 
 def _ranking(ranked: RankedSystems) -> dict[str, Json]:
-    headings, rows = leaderboard(ranked)
+    columns = leaderboard_columns(ranked)
     systems = [standing.system for standing in ranked.standings]
     return {
         "name": ranked.name,
@@ -56,7 +56,10 @@ def _ranking(ranked: RankedSystems) -> dict[str, Json]:
         "answer": [*map(unbroken, answer(ranked))],
         "systems": [*systems],
         "told": details(ranked),
-        "leaderboard": _table(headings, rows),
+        "leaderboard": _table(
+            [column.heading_on_page for column in columns],
+            [[column.on_page(row) for column in columns] for row in leaderboard_rows(ranked)],
+        ),
         "matrix": _matrix(ranked),
         "corrected": _corrected(ranked.correction, systems),
         "labels": [*map(unbroken, about_labels(ranked))],
@@ -76,8 +79,8 @@ def _corrected(correction: Correction | None, systems: Sequence[str]) -> Json:
     """In the order of the systems; None without labels."""
     if correction is None:
         return None
-    rows = corrected_rows(correction)
-    return _table(CORRECTED_HEADINGS, sorted(rows, key=lambda row: systems.index(row[0])))
+    rows = correction_rows(correction)
+    return _table(CORRECTION_HEADINGS, sorted(rows, key=lambda row: systems.index(row[0])))
 
 
 def _votes(ranked: RankedSystems) -> str:

@@ -2,7 +2,7 @@
 const SEEN = 20; // cards at a time
 const BOTH = ["ab", "ba"];
 const KINDS = {
-  all: "all", won: "won", lost: "lost", tie: "tie", split: "orders disagree", none: "no valid verdict",
+  all: "all", won: "won", lost: "lost", tie: "tie", upset: "the lower ranked won", split: "orders disagree", none: "no valid verdict",
   judges: "judges disagree",
 };
 
@@ -23,10 +23,11 @@ function views(data, pair, ranks) {
   return ranks[first] <= ranks[second] ? both : both.reverse();
 }
 
-function fits(data, { pair, one, other, turned }, { system, opponent, kind, judge }) {
+function fits(data, { pair, one, other, turned }, { system, opponent, kind, judge, ranks }) {
   if ((system !== null && one !== system) || (opponent !== null && other !== opponent)) return false;
   const said = outcome(data.judges[judge], pair, turned);
   if (said === null) return false;
+  if (kind === "upset") return said === (ranks[one] > ranks[other] ? "won" : "lost");
   if (kind !== "judges") return kind === "all" || said === kind;
   return data.judges.some((judge) => ![null, said].includes(outcome(judge, pair, turned)));
 }
