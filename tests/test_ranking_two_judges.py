@@ -13,8 +13,9 @@ from votes import made_up
 
 from edge_judge.analysis.ranking.games import Game, Games, games
 from edge_judge.analysis.ranking.ratings import rank
-from edge_judge.analysis.ranking.two_judges import kendall_tau, sentence, two_judges
+from edge_judge.analysis.ranking.two_judges import kendall_tau, two_judges
 from edge_judge.errors import DataError
+from edge_judge.report.ranking_notes import same_order
 
 ROW = st.lists(st.integers(0, 5), min_size=2, max_size=8)
 
@@ -36,7 +37,7 @@ def test_a_judge_compared_with_itself_changes_nothing() -> None:
     assert result.decided == result.kept > 0 and result.left_out == 0
     assert not (result.reversed or result.undecided or result.gained)
     assert all(shift.points.value == 0 for shift in result.shifts)
-    assert sentence(result, "f16", "q4_k_m") == (
+    assert same_order(result, "f16", "q4_k_m") == (
         f"q4_k_m decides all {result.kept} pairs of systems that f16 decides, in the same order; "
         "Kendall's tau of the ratings is 1.00 [1.00, 1.00]."
     )
@@ -67,7 +68,7 @@ def test_a_judge_of_the_opposite_opinion_reverses_every_decided_pair() -> None:
     result = two_judges(votes, Games(votes.systems, opposite.astype({"verdict": object})))
     assert result.tau.value == -1
     assert len(result.reversed) == result.decided == 3 and result.kept == 0
-    assert "decides 0 alike, leaves 0 undecided and reverses 3" in sentence(result, "f16", "q2_k")
+    assert "decides 0 alike, leaves 0 undecided and reverses 3 (" in same_order(result, "f16", "q2_k")
     best = result.shifts[0]
     assert best.points.high < 0 if best.system == "ada" else best.points.low > 0
 
@@ -77,11 +78,11 @@ def test_a_judge_of_ties_leaves_undecided_what_the_other_decides_and_the_other_w
     ties = Games(votes.systems, votes.frame.assign(verdict="tie").astype({"verdict": object}))
     lost, gained = two_judges(votes, ties), two_judges(ties, votes)
     assert len(lost.undecided) == 3 and lost.tau.value is None
-    assert sentence(lost, "f16", "q2_k").startswith(
-        "of the 3 pairs of systems that f16 decides, q2_k decides 0 alike, leaves 3 undecided and reverses 0"
+    assert same_order(lost, "f16", "q2_k").startswith(
+        "of the 3 pairs of systems that f16 decides, q2_k decides 0 alike, leaves 3 ("
     )
     assert len(gained.gained) == 3 and gained.decided == 0
-    assert sentence(gained, "f16", "q2_k").startswith(
+    assert same_order(gained, "f16", "q2_k").startswith(
         "f16 decides no pair of systems, so q2_k cannot reverse one, and it decides 3 more"
     )
 

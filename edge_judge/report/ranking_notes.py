@@ -7,11 +7,12 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 
+from edge_judge.analysis.ranking.ratings import Difference
 from edge_judge.analysis.ranking.standings import RankedSystems
 from edge_judge.analysis.ranking.stopping import PairDecision, Statement
-from edge_judge.analysis.ranking.two_judges import TwoJudges, sentence
+from edge_judge.analysis.ranking.two_judges import Shift, TwoJudges
 from edge_judge.records import Figure
-from edge_judge.report.formatting import interval, percent, share, value
+from edge_judge.report.formatting import interval, percent, share, signed_number, value
 
 NAMED = 3  # pairs of systems that are named where there are more
 UNBOUNDED = {
@@ -57,9 +58,42 @@ def statement(pair: PairDecision) -> str:
 
 def comparison(compared: TwoJudges, first: RankedSystems, other: RankedSystems) -> str:
     """Whether the other judge would have said the same as the first."""
-    said = sentence(compared, short_judge_name(first), short_judge_name(other))
+    said = same_order(compared, short_judge_name(first), short_judge_name(other))
     left = f" ({compared.left_out:,} votes that only one of them has are left out)" if compared.left_out else ""
     return said + left
+
+
+def same_order(compared: TwoJudges, first: str, second: str) -> str:
+    """What changes with the second judge, in one sentence. first, second: the judges' names."""
+    pairs = f"{compared.decided} {'pair' if compared.decided == 1 else 'pairs'} of systems"
+    if not compared.decided:
+        said = f"{first} decides no pair of systems, so {second} cannot reverse one"
+    elif not compared.reversed and not compared.undecided:
+        which = f"the {pairs}" if compared.decided == 1 else f"all {pairs}"
+        said = f"{second} decides {which} that {first} decides, in the same order"
+    else:
+        said = (
+            f"of the {pairs} that {first} decides, {second} decides {compared.kept} alike, "
+            f"leaves {_counted(compared.undecided)} undecided and reverses {_counted(compared.reversed)}"
+        )
+    more = f", and it decides {len(compared.gained)} more" if compared.gained else ""
+    tau = interval(compared.tau, "{:.2f}".format)
+    agreement = f"; Kendall's tau of the ratings is {tau}" if compared.tau.value is not None else ""
+    return said + more + agreement + _largest(compared.shifts[:1]) + "."
+
+
+def _counted(differences: Sequence[Difference]) -> str:
+    """How many, and which where they are few."""
+    named = "; ".join(f"{one.better} over {one.worse}" for one in differences)
+    return f"{len(differences)} ({named})" if 0 < len(differences) <= NAMED else f"{len(differences)}"
+
+
+def _largest(shifts: Sequence[Shift]) -> str:
+    """The first shift, where it is a point or so."""
+    for shift in shifts:
+        if shift.points.value is not None and abs(shift.points.value) >= 0.5:
+            return f", the largest shift {signed_number(shift.points.value, '+.0f')} points ({shift.system})"
+    return ""
 
 
 def explanations(ranked: RankedSystems) -> Iterator[str]:

@@ -80,29 +80,6 @@ def two_judges(
     return _compared(rankings[0], rankings[1], len(one), left_out, chance.questions)
 
 
-def sentence(result: TwoJudges, first: str, second: str) -> str:
-    """What changes with the second judge, in one sentence. first, second: the judges' names."""
-    if not result.decided:
-        start = f"{first} decides no pair of systems, so {second} cannot reverse one"
-    elif not result.reversed and not result.undecided:
-        start = f"{second} decides all {_pairs(result.decided)} that {first} decides, in the same order"
-    else:
-        start = (
-            f"of the {_pairs(result.decided)} that {first} decides, {second} decides {result.kept} alike, "
-            f"leaves {len(result.undecided)} undecided and reverses {len(result.reversed)}"
-        )
-    if result.gained:
-        start += f", and it decides {len(result.gained)} more"
-    if result.tau.value is not None:
-        start += f"; Kendall's tau of the ratings is {result.tau.value:.2f}"
-        if result.tau.low is not None and result.tau.high is not None:
-            start += f" [{result.tau.low:.2f}, {result.tau.high:.2f}]"
-    largest = result.shifts[0] if result.shifts else None
-    if largest and largest.points.value is not None and abs(largest.points.value) >= 0.5:
-        start += f", the largest shift {largest.points.value:+.0f} points ({largest.system})"
-    return start + "."
-
-
 def kendall_tau(first: Numbers, second: Numbers) -> Numbers:
     """Kendall's tau-b (1945, Biometrika 33:239-251) of each row; nan where all of a row's numbers are equal.
 
@@ -207,7 +184,3 @@ def _changes(first: Ranking, second: Ranking) -> tuple[_Pairs, _Pairs, _Pairs, i
 def _points(ranking: Ranking, name: str) -> float:
     value = ranking.rating(name).rating.value
     return np.nan if value is None else value
-
-
-def _pairs(count: int) -> str:
-    return f"{count} {'pair' if count == 1 else 'pairs'} of systems"
