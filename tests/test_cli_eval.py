@@ -43,11 +43,13 @@ def halt_at(reached: int) -> None:
 
 
 @contextmanager
-def halted(environment: dict[str, str], folder: Path, reached: int, *arguments: str) -> Iterator[subprocess.Popen[str]]:
-    """An eval that has written so many verdicts of its 1200 and writes no more, however busy the machine is."""
-    command = [sys.executable, "-c", HALTING, os.path.dirname(__file__), str(reached), "eval", *arguments]
+def halted(
+    environment: dict[str, str], folder: Path, reached: int, *arguments: str, command: str = "eval"
+) -> Iterator[subprocess.Popen[str]]:
+    """A command that has written so many verdicts and writes no more, however busy the machine is."""
+    whole = [sys.executable, "-c", HALTING, os.path.dirname(__file__), str(reached), command, *arguments]
     pipe = subprocess.PIPE
-    with subprocess.Popen(command, cwd=folder, env=environment, stdout=pipe, stderr=pipe, encoding="utf-8") as process:
+    with subprocess.Popen(whole, cwd=folder, env=environment, stdout=pipe, stderr=pipe, encoding="utf-8") as process:
         try:
             assert process.stdout is not None and process.stderr is not None
             assert process.stdout.readline() == "halted\n", process.stderr.read()

@@ -12,6 +12,7 @@ from pathlib import Path
 import pytest
 from conftest import Edge, fails
 from systems import QUALITY, answered, write_outputs
+from test_cli_eval import halted
 
 from edge_judge.analysis.ranking.standings import RankedSystems
 from edge_judge.analysis.ranking.stopping import walk
@@ -97,6 +98,23 @@ def test_what_was_interrupted_goes_on_and_is_the_same(here: Path, paths: list[Pa
     again = ranked(paths)
     assert sorted(verdicts(here)) == sorted(lines)
     assert figures(again) == figures(whole)
+
+
+def test_a_ranking_that_was_killed_ends_as_an_undisturbed_one(
+    edge: Edge, environment: dict[str, str], tmp_path: Path
+) -> None:
+    names = [path.name for path in write_outputs(tmp_path, answered(12))]
+    place = Path("rank", tmp_path.name, "pocket", "f16", "pairwise")
+    assert edge("rank", *names, "--results", "whole").returncode == 0
+    with halted(environment, tmp_path, 7, *names, "--results", "killed", command="rank") as process:
+        process.kill()
+    kept, whole = tmp_path / "killed" / place, tmp_path / "whole" / place
+    assert (kept / "verdicts.jsonl").read_bytes().count(b"\n") == 7 and not (kept / "ranking.json").exists()
+    assert edge("rank", *names, "--results", "killed").returncode == 0
+    for name in ("ranking.json", "meetings.jsonl"):
+        assert (kept / name).read_bytes() == (whole / name).read_bytes()
+    lines = [sorted((run / "verdicts.jsonl").read_text("utf-8").splitlines()) for run in (kept, whole)]
+    assert lines[0] == lines[1]
 
 
 def test_the_same_command_again_judges_nothing(here: Path, paths: list[Path], monkeypatch: pytest.MonkeyPatch) -> None:
