@@ -75,7 +75,7 @@ def test_an_imported_run_is_a_run_like_any_other_that_says_where_it_comes_from(
     }
     score, wanted = (json.loads((path / "score.json").read_text("utf-8")) for path in (tmp_path / HERE, F16))
     assert score["strict"]["accuracy"] == wanted["strict"]["accuracy"]
-    assert sorted(path.name for path in (tmp_path / HERE).iterdir()) == sorted(run_folder.FILES)
+    assert sorted(path.name for path in (tmp_path / HERE).iterdir()) == sorted(run_folder.RunFolder.FILES)
     done = edge("compare")
     assert done.returncode == 0 and "f16" in done.stdout, done.stderr
     assert edge("pack", "export", HERE, "-o", "a/new/folder.ejpack").returncode == 0
