@@ -9,12 +9,11 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
 from conftest import Edge, fails
+from halting import halted
 
 from edge_judge import benchmarks
 from edge_judge.cli import main
@@ -23,7 +22,6 @@ from edge_judge.runs.folder import RunFolder
 
 RUN = Path("results/pocket/pocket/f16/pairwise")
 EVAL = [sys.executable, "-m", "edge_judge", "eval"]
-HALTING = f"import sys; sys.path.insert(0, sys.argv.pop(1)); import {__name__} as t; t.halt_at(int(sys.argv.pop(1)))"
 
 
 def halt_at(reached: int) -> None:
@@ -40,22 +38,6 @@ def halt_at(reached: int) -> None:
 
     RunFolder.append = append  # type: ignore[method-assign]
     main()
-
-
-@contextmanager
-def halted(
-    environment: dict[str, str], folder: Path, reached: int, *arguments: str, command: str = "eval"
-) -> Iterator[subprocess.Popen[str]]:
-    """A command that has written so many verdicts and writes no more, however busy the machine is."""
-    whole = [sys.executable, "-c", HALTING, os.path.dirname(__file__), str(reached), command, *arguments]
-    pipe = subprocess.PIPE
-    with subprocess.Popen(whole, cwd=folder, env=environment, stdout=pipe, stderr=pipe, encoding="utf-8") as process:
-        try:
-            assert process.stdout is not None and process.stderr is not None
-            assert process.stdout.readline() == "halted\n", process.stderr.read()
-            yield process
-        finally:
-            process.kill()
 
 
 def lines_of(path: Path) -> int:
@@ -103,7 +85,7 @@ def test_a_run_that_was_killed_and_resumed_scores_as_one_that_never_was(
     whole = edge("eval", "--results", "whole")
     assert whole.returncode == 0, whole.stderr
     kept = tmp_path / "killed" / RUN.relative_to("results")
-    with halted(environment, tmp_path, 300, "--results", "killed") as process:
+    with halted(environment, tmp_path, __name__, 300, "eval", "--results", "killed") as process:
         process.kill()
     assert lines_of(kept / "verdicts.jsonl") == 300 and not (kept / "score.json").exists()
     with (kept / "verdicts.jsonl").open("ab") as file:
@@ -118,7 +100,7 @@ def test_a_run_that_was_killed_and_resumed_scores_as_one_that_never_was(
 @pytest.mark.skipif(os.name != "posix", reason="signals")
 @pytest.mark.usefixtures("interruptible")
 def test_ctrl_c_leaves_a_run_that_can_be_resumed_and_says_how(environment: dict[str, str], tmp_path: Path) -> None:
-    with halted(environment, tmp_path, 100) as process:
+    with halted(environment, tmp_path, __name__, 100, "eval") as process:
         process.send_signal(signal.SIGINT)
         _, said = process.communicate()
     assert process.returncode == 130 and lines_of(tmp_path / RUN / "verdicts.jsonl") == 100

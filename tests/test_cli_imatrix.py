@@ -6,14 +6,11 @@ import json
 import os
 import random
 import signal
-import subprocess
-import sys
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
 from conftest import Edge, fails
+from halting import halted
 from oracle import gguf_tensors, gguf_values
 
 import edge_judge
@@ -37,7 +34,6 @@ from edge_judge.workflows.options import (
 )
 from quantize import pairs_seen
 
-HALTING = f"import sys; sys.path.insert(0, sys.argv.pop(1)); import {__name__} as t; t.halt_at(int(sys.argv.pop(1)))"
 OUT = "pocket.imatrix.gguf"
 STATE = f".{OUT}.state"
 
@@ -57,19 +53,6 @@ def halt_at(reached: int) -> None:
     ImportanceMeter.add = add  # type: ignore[method-assign]
     workflow.SAVED = 0.0
     main()
-
-
-@contextmanager
-def halted(environment: dict[str, str], folder: Path, reached: int, *arguments: str) -> Iterator[subprocess.Popen[str]]:
-    command = [sys.executable, "-c", HALTING, os.path.dirname(__file__), str(reached), "imatrix", *arguments]
-    pipe = subprocess.PIPE
-    with subprocess.Popen(command, cwd=folder, env=environment, stdout=pipe, stderr=pipe, encoding="utf-8") as process:
-        try:
-            assert process.stdout is not None and process.stderr is not None
-            assert process.stdout.readline() == "halted\n", process.stderr.read()
-            yield process
-        finally:
-            process.kill()
 
 
 @pytest.fixture
@@ -157,7 +140,8 @@ def test_killed_at_random_moments_it_ends_with_the_same_file(
     left, rng = 24, random.Random(0)
     for _ in range(3):
         more = rng.randint(1, 4)
-        with halted(environment, tmp_path, more, "pocket", "--limit", "12", "--out", OUT) as process:
+        command = ("imatrix", "pocket", "--limit", "12", "--out", OUT)
+        with halted(environment, tmp_path, __name__, more, *command) as process:
             process.kill()
         left -= more
         assert (tmp_path / STATE).exists() and not (tmp_path / OUT).exists()
@@ -170,7 +154,7 @@ def test_killed_at_random_moments_it_ends_with_the_same_file(
 @pytest.mark.skipif(os.name != "posix", reason="signals")
 @pytest.mark.usefixtures("interruptible")
 def test_ctrl_c_leaves_what_was_measured_and_says_how_to_go_on(environment: dict[str, str], tmp_path: Path) -> None:
-    with halted(environment, tmp_path, 3, "pocket", "--limit", "4", "--out", OUT) as process:
+    with halted(environment, tmp_path, __name__, 3, "imatrix", "pocket", "--limit", "4", "--out", OUT) as process:
         process.send_signal(signal.SIGINT)
         _, said = process.communicate()
     assert process.returncode == 130 and "Traceback" not in said
@@ -203,7 +187,7 @@ def test_an_interrupt_saves_what_was_measured_since_the_last_save(tmp_path: Path
 def test_what_was_begun_with_other_texts_is_not_mixed_with_these(
     edge: Edge, environment: dict[str, str], tmp_path: Path
 ) -> None:
-    with halted(environment, tmp_path, 2, "pocket", "--limit", "4", "--out", OUT) as process:
+    with halted(environment, tmp_path, __name__, 2, "imatrix", "pocket", "--limit", "4", "--out", OUT) as process:
         process.kill()
     fails(edge("imatrix", "pocket", "--limit", 5, "--out", OUT), 1, STATE, "texts_sha256", "--fresh")
     (tmp_path / STATE).write_bytes((tmp_path / STATE).read_bytes()[:-200])

@@ -11,8 +11,8 @@ from pathlib import Path
 
 import pytest
 from conftest import Edge, fails
+from halting import halted
 from systems import QUALITY, answered, write_outputs
-from test_cli_eval import halted
 
 from edge_judge.analysis.ranking.standings import RankedSystems
 from edge_judge.analysis.ranking.stopping import walk
@@ -106,7 +106,7 @@ def test_a_ranking_that_was_killed_ends_as_an_undisturbed_one(
     names = [path.name for path in write_outputs(tmp_path, answered(12))]
     place = Path("rank", tmp_path.name, "pocket", "f16", "pairwise")
     assert edge("rank", *names, "--results", "whole").returncode == 0
-    with halted(environment, tmp_path, 7, *names, "--results", "killed", command="rank") as process:
+    with halted(environment, tmp_path, "test_cli_eval", 7, "rank", *names, "--results", "killed") as process:
         process.kill()
     kept, whole = tmp_path / "killed" / place, tmp_path / "whole" / place
     assert (kept / "verdicts.jsonl").read_bytes().count(b"\n") == 7 and not (kept / "ranking.json").exists()

@@ -16,6 +16,7 @@ from edge_judge.version import __version__
 from edge_judge.workflows.checkpoints import find_source, origin, shipped_source
 from edge_judge.workflows.model_files import built_schemes, models_folder
 from edge_judge.workflows.options import QuantizeSettings
+from edge_judge.workflows.target import check_target
 from quantize import adapter_gguf, build, lock, ready, schemes
 from quantize.adapter_gguf import AdapterOptions
 from quantize.build import BuildOptions, Built
@@ -49,8 +50,7 @@ def quantize(
     ready-made file is taken.
     """
     out = settings.out
-    if out is not None and out.exists() and not out.is_file():  # a rename would put the file in a device's place
-        raise UsageError(f"{out}: no ordinary file, so it will not be replaced", "--out takes the name of a file")
+    check_target(out, "--out takes the name of a file")
     _check_together(settings)
     if settings.adapter is not None and settings.adapter_only:
         return _write_adapter(model, scheme, settings.adapter, out)

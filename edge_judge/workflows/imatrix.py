@@ -36,6 +36,7 @@ from edge_judge.workflows.options import (
     ProtocolOptions,
 )
 from edge_judge.workflows.protocol import check_references, protocol_for
+from edge_judge.workflows.target import check_target
 from quantize import imatrix_file, pairs_seen
 from quantize.architectures.blueprint import Field
 from quantize.imatrix_file import ColumnSums, Origin
@@ -130,9 +131,7 @@ def _check(
         raise UsageError("a model and --gguf do not go together", "measure one or the other")
     if settings.text is not None and (benchmarks.names or protocol != ProtocolOptions()):
         raise UsageError("--text is read as it is: no benchmark, grammar or rubric goes with it", "leave one out")
-    out = settings.out
-    if out is not None and out.exists() and not out.is_file():
-        raise UsageError(f"{out}: no ordinary file, so it will not be replaced", "--out takes the name of a file")
+    check_target(settings.out, "--out takes the name of a file")
 
 
 def _default_out(judge: Judge, settings: ImatrixSettings) -> Path:

@@ -31,6 +31,7 @@ from edge_judge.workflows.options import (
 )
 from edge_judge.workflows.protocol import check_references, protocol_for
 from edge_judge.workflows.random_weights import random_judge
+from edge_judge.workflows.target import check_target
 
 
 @dataclass(frozen=True, slots=True)
@@ -107,8 +108,7 @@ def _check(judge: JudgeOptions, weights: RandomWeights) -> None:
             raise UsageError(f"--shape and {option} do not go together", "measure one or the other")
     if judge.scheme is None:
         raise UsageError("--shape needs a scheme", "say for example: --scheme q4_k_m")
-    if weights.keep is not None and weights.keep.exists() and not weights.keep.is_file():
-        raise UsageError(f"{weights.keep}: no ordinary file, so it will not be replaced", "--keep names a file")
+    check_target(weights.keep, "--keep names a file")
 
 
 @contextmanager
