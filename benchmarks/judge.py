@@ -47,6 +47,7 @@ REPEATS = 3
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--work", action="append", choices=[*judge_work.WORKS, SMALL], help="only this one; repeatable")
+    parser.add_argument("--side", action="append", choices=SIDES, help="only this side; repeatable")
     parser.add_argument("--repeats", type=int, default=REPEATS, help=f"rounds (default: {REPEATS})")
     parser.add_argument("--limit", type=int, help="only the first LIMIT pairs; then nothing is written to results/")
     options = parser.parse_args()
@@ -55,7 +56,7 @@ def main() -> None:
     folder = FOLDER / "limited" if options.limit else RESULTS
     for name in options.work or [*judge_work.USUAL, SMALL]:
         report = Report(name, "", datetime.now(UTC).strftime("%Y-%m-%d"), machine(gguf))
-        rounds = small(report) if name == SMALL else compared(report, programs, gguf, options.repeats, options.limit)
+        rounds = small(report) if name == SMALL else compared(report, programs, gguf, options)
         for report in rounds:
             save(report, folder)
         print(markdown([report]))
@@ -91,15 +92,16 @@ def small(report: Report) -> Iterator[Report]:
     yield replace(report, about="timed plainly", figures=judge_small.figures())
 
 
-def compared(report: Report, programs: Programs, gguf: Path, repeats: int, limit: int | None) -> Iterator[Report]:
+def compared(report: Report, programs: Programs, gguf: Path, options: argparse.Namespace) -> Iterator[Report]:
     """The report after each round. Each round starts with another side, so that a drift of the machine affects all.
 
     The servers take part where the workload has a target against them.
     """
+    repeats, limit = options.repeats, options.limit
     work = judge_work.load(report.name, limit)
     answers = {side: len(work.questions_for_others) for side in (PYTHON, ONE, FOUR)} | {OURS: len(work.questions)}
     report = replace(report, about=work.about, wanted=work.wanted, answers=answers)
-    sides = [side for side in SIDES if side not in (ONE, FOUR) or "server" in work.wanted]
+    sides = options.side or [side for side in SIDES if side not in (ONE, FOUR) or "server" in work.wanted]
     for number in range(repeats):
         start = number % len(sides)
         for side in sides[start:] + sides[:start]:

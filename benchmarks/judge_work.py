@@ -10,7 +10,7 @@ from __future__ import annotations
 import json
 import os
 import sys
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
 from itertools import combinations, cycle
@@ -28,7 +28,7 @@ from edge_judge.engine import chat  # noqa: E402
 from edge_judge.protocols import grammar, prompts  # noqa: E402
 from edge_judge.protocols.kinds import Pairwise  # noqa: E402
 from edge_judge.protocols.protocol import Protocol, Question  # noqa: E402
-from edge_judge.records import Benchmark, Outputs, Pair  # noqa: E402
+from edge_judge.records import Benchmark, Outputs, Pair, Task  # noqa: E402
 
 DATA = Path(os.environ.get("EDGE_JUDGE_DATA") or ROOT.parent / "shared" / "data")
 VOCABULARY = DATA.parent / "vocabs" / "ggml-vocab-qwen2.gguf"
@@ -147,11 +147,12 @@ def _reasons(limit: int | None) -> Work:
 
 
 def _rank(limit: int | None) -> Work:
-    questions = limit or 3
+    questions = limit or 1
     about = (
-        f"{questions} questions of AlpacaEval answered by {len(SYSTEMS)} systems, all pairs, both orders, verdict only"
+        f"{questions} question{'s' * (questions > 1)} of AlpacaEval answered by {len(SYSTEMS)} systems, all pairs, "
+        "both orders, verdict only"
     )
-    return _work("rank", about, "pairwise", alpaca_pairs(questions), {"python": 3.0, "server": 1.0})
+    return _work("rank", about, "pairwise", _short_alpaca_pairs(questions), {"python": 3.0, "server": 1.0})
 
 
 WORKS: dict[str, Callable[[int | None], Work]] = {
@@ -246,10 +247,25 @@ def read_rows(rows: list[dict[str, Any]]) -> list[Pair]:
 def alpaca_pairs(questions: int) -> tuple[Pair, ...]:
     """The pairs of so many questions, spread evenly over the file."""
     outputs = _alpaca_outputs()
-    tasks = outputs.tasks[:: len(outputs.tasks) // questions][:questions]
+    return _pairs(outputs, outputs.tasks[:: len(outputs.tasks) // questions][:questions])
+
+
+def _short_alpaca_pairs(questions: int) -> tuple[Pair, ...]:
+    """The pairs of so many questions from the lower quartile on, by the length of all their answers: the slowest side
+    takes minutes.
+    """
+    outputs = _alpaca_outputs()
+    lengths: dict[str, int] = dict.fromkeys((task.id for task in outputs.tasks), 0)
+    for (task, _), text in outputs.answers.items():
+        lengths[task] += len(text)
+    start = len(lengths) // 4
+    return _pairs(outputs, sorted(outputs.tasks, key=lambda task: (lengths[task.id], task.id))[start:][:questions])
+
+
+def _pairs(outputs: Outputs, tasks: Sequence[Task]) -> tuple[Pair, ...]:
     names = {task.id for task in tasks}
     answers = {key: text for key, text in outputs.answers.items() if key[0] in names}
-    part = replace(outputs, tasks=tasks, answers=answers)
+    part = replace(outputs, tasks=tuple(tasks), answers=answers)
     return pairs_of(part, meetings(part))
 
 
