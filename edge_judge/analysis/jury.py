@@ -83,6 +83,17 @@ class Jury:
     fleiss: Figure
 
 
+@dataclass(frozen=True, slots=True, eq=False)
+class JuryVotes:
+    """The verdicts of both juries, as codes of shape (rows,). mean: None where a juror has no probabilities; p: the
+    mean of the jurors' probabilities, shape (rows, 3).
+    """
+
+    majority: Codes
+    mean: Codes | None
+    p: Numbers
+
+
 def jury(runs: Sequence[RecordedRun]) -> Jury:
     """At least two runs on one benchmark, over the pairs and orders that all have judged; they may differ in anything.
 
@@ -95,16 +106,12 @@ def jury(runs: Sequence[RecordedRun]) -> Jury:
     if len(runs) < 2:
         raise RunError("a jury needs two runs", "name the folders of several runs on one benchmark")
     tables = in_common(runs)
-    opinions, p = np.stack([codes(table, "verdict") for table in tables]), mean_probability(tables)
+    opinions = _opinions(tables)
     trials = runs[0].trials.merge(tables[0][VERDICT].assign(row=np.arange(len(tables[0]))), on=VERDICT)
     right = opinions[:, codes(trials, "row")] == codes(trials, "label")
     best = int(right.sum(axis=1).argmax()) if len(trials) else None
-    all_with_p = all(table["p_a"].notna().any() for table in tables)
-    ties, everything = runs[0].benchmark.ties, np.ones(p.shape, np.bool_)
-    combined = {
-        "majority": majority(opinions, p, ties=ties),
-        "mean probability": np.where(np.isnan(p[:, 0]), NONE, _greatest(p, everything, ties)) if all_with_p else None,
-    }
+    voted = vote(tables, ties=runs[0].benchmark.ties)
+    combined = {"majority": voted.majority, "mean probability": voted.mean}
     names = [run.identity for run in runs]
     return Jury(
         pairs=tables[0]["pair"].nunique(),
@@ -121,6 +128,20 @@ def jury(runs: Sequence[RecordedRun]) -> Jury:
         twos=tuple(_juror_pair(*two) for two in combinations(zip(names, tables, strict=True), 2)),
         fleiss=fleiss(opinions, codes(tables[0], "cluster")),
     )
+
+
+def vote(tables: Sequence[Frame], *, ties: bool) -> JuryVotes:
+    """What jurors say together. tables: frames of verdicts, row by row on the same pairs and orders; ties: whether a
+    tie is a legal verdict.
+    """
+    p, all_with_p = mean_probability(tables), all(table["p_a"].notna().any() for table in tables)
+    greatest = np.where(np.isnan(p[:, 0]), NONE, _greatest(p, np.ones(p.shape, np.bool_), ties))
+    return JuryVotes(majority(_opinions(tables), p, ties=ties), greatest if all_with_p else None, p)
+
+
+def _opinions(tables: Sequence[Frame]) -> Codes:
+    """The codes of the jurors' verdicts, shape (jurors, rows)."""
+    return np.stack([codes(table, "verdict") for table in tables])
 
 
 def majority(opinions: Codes, p: Numbers, *, ties: bool) -> Codes:

@@ -109,8 +109,8 @@ def selective_predictions(run: RecordedRun, judged: Frame | None = None) -> Sele
     probabilities, or none with.
     """
     verdicts = run.verdicts if judged is None else judged
-    _refuse_without_probabilities(verdicts, run.identity)
-    pairs = _answers(verdicts[verdicts["pair"].isin(run.trials["pair"])])
+    refuse_without_probabilities(verdicts, run.identity)
+    pairs = pair_answers(verdicts[verdicts["pair"].isin(run.trials["pair"])])
     votes = run.trials[run.trials["pair"].isin(pairs["pair"])].drop_duplicates(["pair", "vote"])
     place = np.searchsorted(codes(pairs, "pair"), codes(votes, "pair"))
     verdict = codes(pairs, "verdict")
@@ -124,8 +124,8 @@ def selective_predictions(run: RecordedRun, judged: Frame | None = None) -> Sele
     )
 
 
-def _answers(verdicts: Frame) -> Frame:
-    """A row for each pair, by its place: its cluster, the verdict on it and its confidence."""
+def pair_answers(verdicts: Frame) -> Frame:
+    """A row for each pair, by its place: its cluster, the verdict on it and its confidence. verdicts: of one run."""
     by_pair = verdicts.groupby("pair")
     pairs = by_pair.agg(cluster=("cluster", "first"), given=("verdict", "first"), times=("verdict", "size"))
     p = by_pair[P].mean().to_numpy()
@@ -247,7 +247,7 @@ def _pairs_wanted(answers: SelectivePredictions, starts: Sequence[tuple[float, f
     return min((ceil(copies * len(answers.pair)) for copies in times if copies is not None), default=None)
 
 
-def _refuse_without_probabilities(verdicts: Frame, who: Identity) -> None:
+def refuse_without_probabilities(verdicts: Frame, who: Identity) -> None:
     """A valid verdict without a probability is neither sure nor unsure."""
     with_p = verdicts["p_a"].notna()
     without = int(((verdicts["verdict"] != NONE) & ~with_p).sum())
@@ -255,7 +255,7 @@ def _refuse_without_probabilities(verdicts: Frame, who: Identity) -> None:
         some = f"{without or len(verdicts):,} of {len(verdicts):,}"
         raise RunError(
             f"{run_name(who)}: {some} verdicts have no probability, so nobody knows how sure they are",
-            "judge with a grammar that reads probabilities: edge-judge eval --grammar pairwise",
+            "judge with a grammar that reads probabilities, such as --grammar pairwise",
         )
 
 

@@ -10,6 +10,7 @@ from dataclasses import asdict, dataclass
 
 from rich.console import RenderableType
 
+from edge_judge.analysis.ranking.combined import CombinedJudge, JuryJudge
 from edge_judge.analysis.ranking.labels import Correction
 from edge_judge.analysis.ranking.standings import RankedSystems, Standing
 from edge_judge.analysis.ranking.stopping import Decided
@@ -26,7 +27,7 @@ from edge_judge.report.columns import (
     terminal_table,
 )
 from edge_judge.report.formatting import UNDEFINED, count, interval, notes, percent, render, table, value
-from edge_judge.report.ranking_notes import all_notes, comparison, judge_name, statement
+from edge_judge.report.ranking_notes import all_notes, combined_name, comparison, judge_name, statement
 
 GROUP, MISSING, EQUAL_LENGTH = "group", "missing\nanswers", "equal\nlength %"
 WIDEST = 12  # systems in a matrix for a terminal; JSON has no limit
@@ -133,6 +134,7 @@ def ranked_json(ranked: RankedSystems) -> dict[str, object]:
     return {
         "name": ranked.name,
         "judge": None if ranked.identity is None else asdict(ranked.identity),
+        "combined": None if ranked.combined is None else _combined_json(ranked.combined),
         "against": ranked.against,
         "questions": ranked.questions,
         "systems": list(ranked.games.systems),
@@ -208,6 +210,18 @@ def _comparisons(rankings: Sequence[RankedSystems], compared: Sequence[TwoJudges
     return [comparison(one, rankings[0], other) for one, other in zip(compared, rankings[1:], strict=False)]
 
 
+def _combined_json(judge: CombinedJudge) -> dict[str, object]:
+    """kind: jury or cascade; then what makes it up."""
+    kind = "jury" if isinstance(judge, JuryJudge) else "cascade"
+    return {"kind": kind, "name": combined_name(judge), **asdict(judge)}
+
+
+def _judge_json(ranked: RankedSystems) -> dict[str, object] | None:
+    if ranked.combined is not None:
+        return _combined_json(ranked.combined)
+    return None if ranked.identity is None else asdict(ranked.identity)
+
+
 def _decided_json(decided: Decided) -> dict[str, object]:
     return {**asdict(decided), "sentences": [statement(pair) for pair in decided.pairs]}
 
@@ -215,8 +229,8 @@ def _decided_json(decided: Decided) -> dict[str, object]:
 def _compared_json(compared: TwoJudges, first: RankedSystems, other: RankedSystems) -> dict[str, object]:
     return {
         "sentence": comparison(compared, first, other),
-        "first": first.identity and asdict(first.identity),
-        "second": other.identity and asdict(other.identity),
+        "first": _judge_json(first),
+        "second": _judge_json(other),
         "votes": compared.votes,
         "left_out": compared.left_out,
         "tau": asdict(compared.tau),
@@ -235,7 +249,7 @@ def leaderboard_rows(ranked: RankedSystems) -> list[Row]:
 
 
 def _title(ranked: RankedSystems) -> str:
-    by = "by " if ranked.identity is None else "judged by "
+    by = "by " if ranked.identity is None and ranked.combined is None else "judged by "
     return f"{ranked.name}: {len(ranked.standings)} systems, {ranked.questions:,} questions, {by}{judge_name(ranked)}"
 
 

@@ -7,11 +7,12 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 
+from edge_judge.analysis.ranking.combined import CascadeJudge, CombinedJudge, JuryJudge
 from edge_judge.analysis.ranking.ratings import Difference
 from edge_judge.analysis.ranking.standings import RankedSystems
 from edge_judge.analysis.ranking.stopping import PairDecision, Statement
 from edge_judge.analysis.ranking.two_judges import Shift, TwoJudges
-from edge_judge.records import Figure
+from edge_judge.records import Figure, Identity
 from edge_judge.report.formatting import interval, percent, share, signed_number, value
 
 NAMED = 3  # pairs of systems that are named where there are more
@@ -23,11 +24,39 @@ UNBOUNDED = {
 
 def judge_name(ranked: RankedSystems) -> str:
     """Who judged."""
+    if ranked.combined is not None:
+        return combined_name(ranked.combined)
     who = ranked.identity
     return "recorded votes" if who is None else f"{who.model} {who.scheme} with --grammar {who.grammar}"
 
 
+def combined_name(judge: CombinedJudge) -> str:
+    """Which judges voted together, and how."""
+    if isinstance(judge, JuryJudge):
+        *members, last = _names(judge.members)
+        return f"a jury of {', '.join(members)} and {last}{_grammar(judge.members)}"
+    both = judge.small, judge.large
+    small, large = _names(both)
+    return f"a cascade of {small} and, below {judge.threshold:.12g}, {large}{_grammar(both)}"
+
+
+def _names(judges: Sequence[Identity]) -> list[str]:
+    """What tells each from the others; the first in full."""
+    first, *others = judges
+    same_model = len({who.model for who in judges}) == 1
+    schemes = (who.scheme if same_model else f"{who.model} {who.scheme}" for who in others)
+    named = [f"{first.model} {first.scheme}", *schemes]
+    return [name if _grammar(judges) else f"{name} {who.grammar}" for name, who in zip(named, judges, strict=True)]
+
+
+def _grammar(judges: Sequence[Identity]) -> str:
+    """The grammar, where all have one."""
+    return f" with --grammar {judges[0].grammar}" if len({who.grammar for who in judges}) == 1 else ""
+
+
 def short_judge_name(ranked: RankedSystems) -> str:
+    if ranked.combined is not None:
+        return "the jury" if isinstance(ranked.combined, JuryJudge) else "the cascade"
     return ranked.name if ranked.identity is None else f"{ranked.identity.model} {ranked.identity.scheme}"
 
 
@@ -108,6 +137,25 @@ def explanations(ranked: RankedSystems) -> Iterator[str]:
     yield f"intervals: 95 %, over questions{letters}"
 
 
+def about_judges(ranked: RankedSystems) -> Iterator[str]:
+    """How several judges vote as one."""
+    judge = ranked.combined
+    if isinstance(judge, JuryJudge):
+        each = "the mean of the judges' probabilities" if judge.way == "mean probability" else "the verdict of the most"
+        yield f"jury: {each} on each pair and order; a judge without a valid verdict has no vote there"
+    if isinstance(judge, CascadeJudge):
+        large = f"{judge.large.model} {judge.large.scheme}"
+        passed = percent(judge.passed / judge.pairs) if judge.pairs else "0"
+        yield f"cascade: {judge.passed:,} of {judge.pairs:,} pairs ({passed} %) went to {large}{_saved(judge)}"
+
+
+def _saved(judge: CascadeJudge) -> str:
+    if judge.tokens is None or not judge.tokens.everything:
+        return ""
+    read, everything = judge.tokens.passed, judge.tokens.everything
+    return f", which read {read:,} tokens instead of {everything:,}: {percent(1 - read / everything)} % saved"
+
+
 def about_votes(ranked: RankedSystems) -> Iterator[str]:
     """How far the votes can be relied on."""
     quality, preference = ranked.quality, ranked.length_preference
@@ -181,4 +229,4 @@ def _outlook(known: Statement) -> str:
 
 def all_notes(ranked: RankedSystems) -> Sequence[str]:
     """All of them, in the order in which they stand below the tables."""
-    return [*answer(ranked), *about_labels(ranked), *explanations(ranked), *about_votes(ranked)]
+    return [*answer(ranked), *about_labels(ranked), *explanations(ranked), *about_judges(ranked), *about_votes(ranked)]

@@ -13,19 +13,22 @@ Knows: meetings as lines, what is damaged. Does not know: outputs' files, how fi
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass, fields
+from hashlib import sha256
 from pathlib import Path
 from typing import Any, ClassVar
 
+from edge_judge.analysis.ranking.combined import TokensRead
 from edge_judge.analysis.ranking.design import Meeting
 from edge_judge.errors import RunError
 from edge_judge.records import Identity, Verdict
-from edge_judge.runs.folder import RunFolder, write_whole
+from edge_judge.runs.folder import RunFolder, noted, write_whole
 from edge_judge.runs.format import ANEW, read_run_json
 
 RANKINGS = "rank"  # the folder under results/
 MEETINGS = "meetings.jsonl"
+CASCADE = "cascade"  # in run.json: what the large judge of a cascade reads
 _AGAIN = "the same edge-judge rank command completes it"
 
 
@@ -45,6 +48,14 @@ class RecordedRanking:
     verdicts: tuple[Verdict, ...]
 
 
+@dataclass(frozen=True, slots=True)
+class JudgedPairs:
+    """What a judge has judged so far, be its ranking complete or not."""
+
+    identity: Identity
+    verdicts: tuple[Verdict, ...]
+
+
 class RankingFolder(RunFolder):
     """The run of a ranking on disk."""
 
@@ -56,24 +67,62 @@ class RankingFolder(RunFolder):
         lines = (json.dumps(asdict(meeting), ensure_ascii=False) + "\n" for meeting in held)
         write_whole(self.path / MEETINGS, "".join(lines).encode(errors="surrogatepass"))
 
+    def keep_tokens(self, passed: Iterable[str], everything: Iterable[str], tokens: TokensRead) -> None:
+        """Note what the large judge of a cascade reads. passed, everything: ids of the pairs that it is counted for."""
+        self.add(CASCADE, {"pairs_sha256": _digest(passed, everything), **asdict(tokens)})
+
 
 def read_ranking(path: Path) -> RecordedRanking:
     """A complete ranking from its folder. Raises RunError for a folder that is none, is not complete or is damaged."""
-    if not (path / "run.json").exists():
-        raise RunError(f"{path}: no ranking there (no run.json)", "edge-judge rank makes one")
-    if not (path / RankingFolder.FIGURES).exists():
+    run = _run(path)
+    if not is_ranked(path):
         raise RunError(f"{path}: this ranking is not complete", _AGAIN)
-    content = read_run_json(path / "run.json")
     figures = _object(path / RankingFolder.FIGURES)
     try:
-        identity = Identity(*(content[field.name] for field in fields(Identity)))
         systems, missing = tuple(figures["systems"]), dict(figures["missing"])
         questions, against = figures["questions"], figures["against"]
     except (KeyError, TypeError, ValueError) as error:
         raise RunError(f"{path}: not a ranking: {error}", ANEW) from error
-    run = RankingFolder(path, identity, content["settings"])
-    held = tuple(_meetings(path / MEETINGS))
-    return RecordedRanking(identity, run.settings, systems, missing, questions, against, held, tuple(run.verdicts()))
+    held, verdicts = tuple(_meetings(path / MEETINGS)), tuple(run.verdicts())
+    return RecordedRanking(run.identity, run.settings, systems, missing, questions, against, held, verdicts)
+
+
+def is_ranked(path: Path) -> bool:
+    """Whether the ranking in this folder is complete."""
+    return (path / RankingFolder.FIGURES).exists()
+
+
+def read_tokens(path: Path, passed: Iterable[str], everything: Iterable[str]) -> TokensRead | None:
+    """What `keep_tokens` noted in a ranking's folder, if it was for these pairs."""
+    note = noted(path, CASCADE) or {}
+    if note.get("pairs_sha256") != _digest(passed, everything):
+        return None
+    counts = [count for field in fields(TokensRead) if type(count := note.get(field.name)) is int]
+    return TokensRead(*counts) if len(counts) == len(fields(TokensRead)) else None
+
+
+def _digest(passed: Iterable[str], everything: Iterable[str]) -> str:
+    ids = json.dumps([sorted(set(passed)), sorted(set(everything))])
+    return sha256(ids.encode()).hexdigest()
+
+
+def read_judged(path: Path) -> JudgedPairs:
+    """The verdicts in a ranking's folder, which need not be all. Raises RunError for a folder that is none, or is
+    damaged.
+    """
+    run = _run(path)
+    return JudgedPairs(run.identity, tuple(run.verdicts()))
+
+
+def _run(path: Path) -> RankingFolder:
+    if not (path / "run.json").exists():
+        raise RunError(f"{path}: no ranking there (no run.json)", "edge-judge rank makes one")
+    content = read_run_json(path / "run.json")
+    try:
+        identity = Identity(*(content[field.name] for field in fields(Identity)))
+    except KeyError as error:
+        raise RunError(f"{path}: not a ranking: {error}", ANEW) from error
+    return RankingFolder(path, identity, content["settings"])
 
 
 def _object(path: Path) -> dict[str, Any]:

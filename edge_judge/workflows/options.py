@@ -184,17 +184,21 @@ class RankSettings(Options):
     """Who meets whom, and where the runs are kept.
 
     against: a baseline that all others meet, None for all pairs of systems; games: how many meetings of two systems on
-    a question, "all" for however many there are, None for all as long as they are not too many; schemes: of the judge's
-    weights, each ranks by itself, none for that of `JudgeOptions`; order: both orders of the answers, or one that is
-    drawn for each pair; fresh: judge everything anew. stop: as soon as it is decided who beats whom; margin: points of
-    the win rate that do not matter; budget: seconds of judging with each judge; both stop too. page: a file to write
-    with all of it to look at, None for none.
+    a question, "all" for however many there are, None for all as long as they are not too many; models, schemes: every
+    model with every scheme of its weights ranks by itself, none for that of `JudgeOptions`; jury: all of them vote
+    together too; cascade: of two judges the second judges only the pairs on which the first's confidence is below this,
+    in [0, 1]; order: both orders of the answers, or one that is drawn for each pair; fresh: judge everything anew.
+    stop: as soon as it is decided who beats whom; margin: points of the win rate that do not matter; budget: seconds of
+    judging with each judge; both stop too. page: a file to write with all of it to look at, None for none.
     """
 
     results: Path = RESULTS
     against: str | None = None
     games: int | Literal["all"] | None = None
+    models: tuple[str, ...] = ()
     schemes: tuple[str, ...] = ()
+    jury: bool = False
+    cascade: float | None = None
     order: Literal["both", "given"] = "both"
     fresh: bool = False
     stop: bool = False

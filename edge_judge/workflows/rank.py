@@ -10,7 +10,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from edge_judge.analysis.ranking.design import games_of, meetings, pairs_of
+from edge_judge.analysis.ranking.design import meetings, pairs_of
 from edge_judge.analysis.ranking.labels import HumanVerdict, correct
 from edge_judge.analysis.ranking.standings import RankedSystems, stand
 from edge_judge.analysis.ranking.two_judges import TwoJudges, two_judges
@@ -21,7 +21,8 @@ from edge_judge.errors import UsageError, nearest
 from edge_judge.records import Benchmark, Limits, Outputs, ProgressListener
 from edge_judge.report.page.ranking_document import build
 from edge_judge.runs.folder import write_whole
-from edge_judge.runs.rankings import read_ranking
+from edge_judge.workflows.combined_judges import check_combination, rank_by_cascade, rank_by_jury, recorded_rankings
+from edge_judge.workflows.judges import find_judge
 from edge_judge.workflows.labelling import SuggestedPairs, human_verdicts, write_suggested
 from edge_judge.workflows.options import (
     ClusterOptions,
@@ -46,9 +47,9 @@ class WrittenPage:
 
 @dataclass(frozen=True, slots=True)
 class Rankings:
-    """A ranking for each judge, in the order in which they were named; compared: each other judge with the first;
-    suggested: pairs for a person to label. outputs: what the systems answered, None where only verdicts are known;
-    page: where it was asked for.
+    """A ranking for each judge, in the order in which they were named, after that of a jury or a cascade of them where
+    one was asked for; compared: each other judge with the first; suggested: pairs for a person to label. outputs: what
+    the systems answered, None where only verdicts are known; page: where it was asked for.
     """
 
     rankings: tuple[RankedSystems, ...]
@@ -68,7 +69,7 @@ def rank(
     listener: ProgressListener = ProgressListener(),
     cluster: ClusterOptions = ClusterOptions(),
 ) -> Rankings:
-    """Rank systems by their answers to the same questions: a ranking for each scheme of the judge.
+    """Rank systems by their answers to the same questions: a ranking for each judge, and for all of them together.
 
     The same call again goes on where it was stopped; with other outputs it judges only the pairs that are new. Raises
     UsageError for options that do not go together and for more verdicts than anybody asked for by number, DataError for
@@ -80,19 +81,35 @@ def rank(
     if outputs.preferences or folders:
         if labels != LabelOptions():
             raise UsageError("--labels and --suggest need the files of outputs", "name them, to show what was answered")
-        if settings.stops or settings.games is not None or settings.schemes:
-            raise UsageError("nothing is judged here, so --scheme, --games and --stop do nothing", "leave them out")
+        if settings.stops or settings.games is not None or settings.schemes or settings.models:
+            raise UsageError(
+                "nothing is judged here, so --model, --scheme, --games and --stop do nothing", "leave them out"
+            )
         rankings = _recorded(outputs, folders, settings) if folders else (_by_preferences(outputs, settings),)
         return _with_page(Rankings(rankings, _compared(rankings)), settings.page)
+    judges = _judges(judge, settings)
+    check_combination(settings, len(judges))
+    if len(judges) > 1 and cluster != ClusterOptions():
+        raise UsageError("several judges do not go with several machines", "rank with one after the other")
     match = _match(outputs, settings, listener)
-    schemes = tuple(dict.fromkeys(settings.schemes)) or (judge.scheme,)
-    if len(schemes) > 1 and cluster != ClusterOptions():
-        raise UsageError("several --scheme do not go with several machines", "rank with one after the other")
-    rankings = tuple(
-        rank_by(match, replace(judge, scheme=scheme), protocol, limits, settings, listener, cluster)
-        for scheme in schemes
-    )
+    for options in judges[1:]:  # one that is not here is no news for when the first has judged everything
+        if options.engine is None and options.gguf is None:
+            find_judge(options)
+    if settings.cascade is not None:
+        rankings = rank_by_cascade(match, judges, protocol, limits, settings, listener)
+    else:
+        rankings = tuple(rank_by(match, one, protocol, limits, settings, listener, cluster) for one in judges)
+        rankings = (rank_by_jury(rankings), *rankings) if settings.jury else rankings
     return _with_page(_labelled(rankings, match.outputs, labels, listener), settings.page)
+
+
+def _judges(judge: JudgeOptions, settings: RankSettings) -> tuple[JudgeOptions, ...]:
+    """Every model with every scheme."""
+    models = tuple(dict.fromkeys(settings.models)) or (judge.model,)
+    schemes = tuple(dict.fromkeys(settings.schemes)) or (judge.scheme,)
+    if judge.gguf is not None and len(models) > 1:
+        raise UsageError("--gguf is one judge, so several --model do nothing", "rank with one after the other")
+    return tuple(replace(judge, model=model, scheme=scheme) for model in models for scheme in schemes)
 
 
 def _match(outputs: OutputsOptions, settings: RankSettings, listener: ProgressListener) -> Match:
@@ -142,24 +159,13 @@ def _recorded(outputs: OutputsOptions, folders: Sequence[Path], settings: RankSe
         raise UsageError("folders of rankings do not go with files", "name either")
     if settings.against is not None:
         raise UsageError("--against does nothing for recorded rankings", "leave it out: they have a baseline or none")
-    found = []
-    for path in folders:
-        recorded = read_ranking(path)
-        games = games_of(recorded.meetings, recorded.systems, recorded.verdicts)
-        found.append(
-            stand(
-                games,
-                recorded.identity,
-                questions=recorded.questions,
-                missing=recorded.missing,
-                against=recorded.against,
-            )
-        )
-    return tuple(found)
+    return recorded_rankings(folders, settings)
 
 
 def _by_preferences(outputs: OutputsOptions, settings: RankSettings) -> RankedSystems:
     """The ranking by votes in files, which no judge reached."""
+    if settings.jury or settings.cascade is not None:
+        raise UsageError("--preferences are votes of others, so --jury and --cascade do nothing", "leave them out")
     if outputs.paths:
         raise UsageError("--preferences does not go with outputs", "the file has the votes; leave the outputs out")
     games, against = load_preferences(outputs.preferences), settings.against

@@ -6,11 +6,14 @@ Knows: meetings, rankings' folders, sessions. Does not know: outputs' files, lab
 from __future__ import annotations
 
 import time
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from functools import cached_property
+from typing import TYPE_CHECKING
 
 from edge_judge.analysis.ranking import stopping
+from edge_judge.analysis.ranking.combined import TokensRead
 from edge_judge.analysis.ranking.design import Meeting, games_of
 from edge_judge.analysis.ranking.games import Games
 from edge_judge.analysis.ranking.standings import RankedSystems, stand
@@ -18,10 +21,10 @@ from edge_judge.analysis.ranking.stopping import Decided
 from edge_judge.errors import UsageError
 from edge_judge.judging.workload import load
 from edge_judge.protocols.protocol import Protocol
-from edge_judge.records import ORDERS, Benchmark, Limits, Outputs, ProgressListener, Verdict
+from edge_judge.records import ORDERS, Benchmark, Identity, Judge, Limits, Outputs, Pair, ProgressListener, Verdict
 from edge_judge.report.ranking import ranked_json
 from edge_judge.runs.identity import run_identity, run_settings
-from edge_judge.runs.rankings import RANKINGS, RankingFolder
+from edge_judge.runs.rankings import RANKINGS, RankingFolder, read_tokens
 from edge_judge.runs.session import Session
 from edge_judge.workflows.cluster import cluster_engine, note_machines
 from edge_judge.workflows.endpoint_cost import counting
@@ -29,6 +32,9 @@ from edge_judge.workflows.judges import find_engine, find_judge
 from edge_judge.workflows.memory_advice import advising
 from edge_judge.workflows.options import ClusterOptions, JudgeOptions, ProtocolOptions, RankSettings
 from edge_judge.workflows.protocol import check_references, protocol_for
+
+if TYPE_CHECKING:
+    from edge_judge.engine.remote import RemoteEngine
 
 MOST = 20_000  # verdicts of a judge that are reached without being asked for by number
 MEASURED = 8  # tasks whose tokens are counted to say what all of them would take
@@ -62,6 +68,15 @@ class Judged:
     decided: Decided | None
 
 
+@dataclass(frozen=True, slots=True)
+class JudgedPart:
+    """The votes of a judge on a part of a match. tokens: of prompts, None where the judge does not count them."""
+
+    identity: Identity
+    games: Games
+    tokens: TokensRead | None
+
+
 def rank_by(
     match: Match,
     options: JudgeOptions,
@@ -72,51 +87,136 @@ def rank_by(
     cluster: ClusterOptions,
 ) -> RankedSystems:
     """The ranking by one judge, which its folder keeps."""
+    asking = _ask(match, options, asked, limits, settings, cluster)
+    with _begun(match, asking, limits, settings, listener, cluster) as judging:
+        with judging.counted():
+            judged = judging.until_decided(settings) if settings.stops else judging.everything()
+        folder = judging.folder
+        note_machines(folder, judging.session.engine)
+        ranked = stand(
+            judged.games,
+            asking.identity,
+            questions=len(match.outputs.tasks),
+            missing=match.missing,
+            against=settings.against,
+            decided=judged.decided,
+        )
+        folder.add("outputs", {"sha256": match.outputs.sha256})
+        folder.keep_meetings(judged.held)
+        if (measured := folder.measured()) is not None:
+            folder.complete(measured, asking.judge.bytes, ranked_json(ranked))
+    return ranked
+
+
+def judge_part(
+    match: Match,
+    held: Sequence[Meeting],
+    options: JudgeOptions,
+    asked: ProtocolOptions,
+    limits: Limits,
+    settings: RankSettings,
+    listener: ProgressListener,
+) -> JudgedPart:
+    """The votes of a judge on some of the meetings, without a model where there are none. The verdicts lie in the
+    folder of the judge's ranking, which they leave incomplete until the judge ranks all.
+    """
+    asking = _ask(match, options, asked, limits, settings, ClusterOptions())
+    if not held:
+        return JudgedPart(asking.identity, games_of((), match.outputs.systems, ()), None)
+    with _begun(match, asking, limits, settings, listener, ClusterOptions()) as judging:
+        with judging.counted():
+            games = judging.games(held)
+        return JudgedPart(asking.identity, games, judging.tokens(held))
+
+
+@dataclass(frozen=True, slots=True)
+class _Asking:
+    """Who is asked, and how."""
+
+    options: JudgeOptions
+    endpoint: RemoteEngine | None
+    judge: Judge
+    protocol: Protocol
+    identity: Identity
+
+
+def _ask(
+    match: Match,
+    options: JudgeOptions,
+    asked: ProtocolOptions,
+    limits: Limits,
+    settings: RankSettings,
+    cluster: ClusterOptions,
+) -> _Asking:
     endpoint = find_engine(options, limits)
     if endpoint is not None and cluster != ClusterOptions():
         raise UsageError("--engine does not go with --cluster or --shared-folder", "an endpoint judges by itself")
     judge = find_judge(options, endpoint)
     protocol = protocol_for(judge, asked, orders=ORDERS if settings.order == "both" else ORDERS[:1])
     check_references(protocol, match.benchmark)
-    engine = endpoint or cluster_engine(judge, cluster, limits, listener, options.threads)
+    return _Asking(options, endpoint, judge, protocol, run_identity(match.benchmark, judge, protocol))
+
+
+@contextmanager
+def _begun(
+    match: Match,
+    asking: _Asking,
+    limits: Limits,
+    settings: RankSettings,
+    listener: ProgressListener,
+    cluster: ClusterOptions,
+) -> Iterator[_Judging]:
+    """The judge with its engine and the folder of its ranking, begun or resumed."""
+    options, judge, protocol = asking.options, asking.judge, asking.protocol
+    engine = asking.endpoint or cluster_engine(judge, cluster, limits, listener, options.threads)
     session = Session(judge, threads=options.threads, limits=limits, engine=engine)
     with advising(judge, in_lock=options.gguf is None), session:
         _check_size(match, protocol, session, settings)
-        identity = run_identity(match.benchmark, judge, protocol)
         deciding = run_settings(match.benchmark, judge, protocol, limits, session.engine)
         del deciding["benchmark_sha256"]  # a pair's id has the hash of its texts
-        title = f"{identity.benchmark} · {judge.model} {judge.scheme} · {protocol.grammar.name}"
-        with RankingFolder.open(settings.results / RANKINGS, identity, deciding, fresh=settings.fresh) as folder:
-            with counting(endpoint, folder, price=options.price, listener=listener), listener.task(title):
-                judging = _Judging(match, protocol, session, folder, listener)
-                judged = judging.until_decided(settings) if settings.stops else judging.everything()
-            note_machines(folder, session.engine)
-            ranked = stand(
-                judged.games,
-                identity,
-                questions=len(match.outputs.tasks),
-                missing=match.missing,
-                against=settings.against,
-                decided=judged.decided,
-            )
-            folder.add("outputs", {"sha256": match.outputs.sha256})
-            folder.keep_meetings(judged.held)
-            if (measured := folder.measured()) is not None:
-                folder.complete(measured, judge.bytes, ranked_json(ranked))
-    return ranked
+        with RankingFolder.open(settings.results / RANKINGS, asking.identity, deciding, fresh=settings.fresh) as folder:
+            yield _Judging(match, asking, session, folder, listener)
 
 
 @dataclass(frozen=True, slots=True)
 class _Judging:
     match: Match
-    protocol: Protocol
+    asking: _Asking
     session: Session
     folder: RankingFolder
     listener: ProgressListener
 
+    @contextmanager
+    def counted(self) -> Iterator[None]:
+        """While it is judged: its progress has a title, and what an endpoint answers is counted."""
+        who, asking = self.asking.identity, self.asking
+        title = f"{who.benchmark} · {who.model} {who.scheme} · {who.grammar}"
+        with counting(asking.endpoint, self.folder, price=asking.options.price, listener=self.listener):
+            with self.listener.task(title):
+                yield
+
     def everything(self) -> Judged:
-        held = self.match.held
-        return Judged(held, games_of(held, self.match.outputs.systems, self._verdicts(held)), None)
+        return Judged(self.match.held, self.games(self.match.held), None)
+
+    def games(self, held: Sequence[Meeting]) -> Games:
+        """The votes on these meetings."""
+        return games_of(held, self.match.outputs.systems, self._verdicts(held))
+
+    def tokens(self, held: Sequence[Meeting]) -> TokensRead | None:
+        """What the judge reads for these meetings, and for all. An endpoint counts tokens otherwise, or not at all.
+
+        The folder keeps it: counting takes the model.
+        """
+        if self.asking.endpoint is not None:
+            return None
+        parts = self._pairs(held), self.match.benchmark.pairs
+        passed, everything = ([pair.id for pair in pairs] for pairs in parts)
+        known = read_tokens(self.folder.path, passed, everything)
+        if known is None:
+            engine, protocol = self.session.engine, self.asking.protocol
+            known = TokensRead(*(load(engine, protocol, pairs).tokens for pairs in parts))
+            self.folder.keep_tokens(passed, everything, known)
+        return known
 
     def until_decided(self, settings: RankSettings) -> Judged:
         """Block after block of questions, and of each only the systems between which nothing is decided."""
@@ -149,13 +249,15 @@ class _Judging:
 
     def _verdicts(self, held: Sequence[Meeting]) -> list[Verdict]:
         """The verdicts on the pairs of these meetings, those in the folder included."""
-        ids = {meeting.id for meeting in held if not meeting.same}
-        pairs = tuple(pair for pair in self.match.benchmark.pairs if pair.id in ids)
+        pairs, protocol = self._pairs(held), self.asking.protocol
         if not pairs:
             return []
-        return self.session.evaluate(
-            replace(self.match.benchmark, pairs=pairs), self.protocol, self.folder, self.listener
-        )[0]
+        part = replace(self.match.benchmark, pairs=pairs)
+        return self.session.evaluate(part, protocol, self.folder, self.listener)[0]
+
+    def _pairs(self, held: Sequence[Meeting]) -> tuple[Pair, ...]:
+        ids = {meeting.id for meeting in held if not meeting.same}
+        return tuple(pair for pair in self.match.benchmark.pairs if pair.id in ids)
 
 
 def _check_size(match: Match, protocol: Protocol, session: Session, settings: RankSettings) -> None:

@@ -11,6 +11,7 @@ logistic.py        logistic regression on shares, with errors that allow for clu
 length_control.py  win rates at equal lengths, and the judge's own preference for long answers
 quality.py         how far the votes can be relied on: position bias, consistency, cycles
 two_judges.py      whether another judge ranks the systems alike
+combined.py        several judges that vote as one: a jury, a cascade
 pairs.py           both orders of a pair as one observation
 stopping.py        who beats whom, as soon as it is known
 suggest.py         which pairs a person should label next

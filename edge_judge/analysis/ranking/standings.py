@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 
+from edge_judge.analysis.ranking.combined import CombinedJudge
 from edge_judge.analysis.ranking.games import Games
 from edge_judge.analysis.ranking.labels import Correction
 from edge_judge.analysis.ranking.length_control import LengthPreference, length_controlled, length_preference
@@ -35,10 +36,11 @@ class Standing:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class RankedSystems:
-    """name: of the outputs; identity: of the judge's run, None for votes of others; against: the baseline that all
-    systems met, None where all met each other; questions: how many were asked; standings: the best first; matrix: the
-    win rate of each system against each other that it met; unasked: meetings of two equal answers. decided: where
-    judging could stop, what is known wherever it did; correction: by a person's labels, where there are some.
+    """name: of the outputs; identity: of the judge's run, None for votes of others; combined: the judges that voted
+    together instead, None otherwise; against: the baseline that all systems met, None where all met each other;
+    questions: how many were asked; standings: the best first; matrix: the win rate of each system against each other
+    that it met; unasked: meetings of two equal answers. decided: where judging could stop, what is known wherever it
+    did; correction: by a person's labels, where there are some.
     """
 
     name: str
@@ -54,6 +56,7 @@ class RankedSystems:
     games: Games
     decided: Decided | None = None
     correction: Correction | None = None
+    combined: CombinedJudge | None = None
 
 
 def stand(
@@ -65,6 +68,7 @@ def stand(
     missing: Mapping[str, int] | None = None,
     against: str | None = None,
     decided: Decided | None = None,
+    combined: CombinedJudge | None = None,
 ) -> RankedSystems:
     """All figures. name: where there is no identity to take it from; questions: how many were asked, None for those
     with votes. Raises DataError and UsageError as `ratings.rank` does.
@@ -97,6 +101,7 @@ def stand(
         unasked=len(games.frame[~games.frame["asked"]].drop_duplicates(["question", "first", "second"])),
         games=games,
         decided=decided,
+        combined=combined,
     )
 
 

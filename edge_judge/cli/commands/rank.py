@@ -36,6 +36,7 @@ def number_of_games(_: click.Context, option: click.Option, value: str | None) -
     epilog=options.example(
         "edge-judge rank old.jsonl new.jsonl",
         "edge-judge rank outputs/*.jsonl --against baseline --scheme f16 --scheme q4_k_m",
+        "edge-judge rank outputs/*.jsonl --scheme q2_k --scheme f16 --cascade 0.9",
         "edge-judge rank outputs/*.jsonl --stop --suggest 50",
         "edge-judge rank outputs/*.jsonl --page ranking.html",
         "edge-judge rank --preferences annotations.json --csv",
@@ -87,8 +88,21 @@ def number_of_games(_: click.Context, option: click.Option, value: str | None) -
     help="Where --suggest writes them: a file to fill in with any spreadsheet.",
 )
 @click.option("--page", type=options.TARGET, help="Write a page of all of it, with pairs to read, into this file.")
-@options.judging_model
+@click.option(
+    "--model",
+    "models",
+    multiple=True,
+    help="A model that is built here, see `edge-judge models`; with --engine, its name there. Repeatable: every model "
+    "ranks with every scheme.  [default: pocket]",
+)
 @click.option("--scheme", "schemes", multiple=True, help="Its quantization scheme; repeatable.  [default: f16]")
+@click.option("--jury", is_flag=True, help="Rank by all these judges together too, which vote on each pair.")
+@click.option(
+    "--cascade",
+    type=float,
+    metavar="CONFIDENCE",
+    help="Of two judges the second judges only pairs on which the first is less sure than this, for example 0.9.",
+)
 @options.gguf
 @options.engine
 @options.threads

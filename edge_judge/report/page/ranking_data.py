@@ -18,6 +18,7 @@ from edge_judge.report.page.data import Json, with_interval
 from edge_judge.report.ranking import CORRECTION_HEADINGS, correction_rows, leaderboard_columns, leaderboard_rows
 from edge_judge.report.ranking_headline import beats, headline
 from edge_judge.report.ranking_notes import (
+    about_judges,
     about_labels,
     about_votes,
     answer,
@@ -63,7 +64,7 @@ def _ranking(ranked: RankedSystems) -> dict[str, Json]:
         "matrix": _matrix(ranked),
         "corrected": _corrected(ranked.correction, systems),
         "labels": [*map(unbroken, about_labels(ranked))],
-        "notes": [*map(unbroken, about_votes(ranked)), *_missing(ranked)],
+        "notes": [*map(unbroken, (*about_judges(ranked), *about_votes(ranked))), *_missing(ranked)],
         "reading": [*explanations(ranked)],
     }
 
@@ -86,7 +87,7 @@ def _corrected(correction: Correction | None, systems: Sequence[str]) -> Json:
 def _votes(ranked: RankedSystems) -> str:
     return (
         f"{len(ranked.games):,} votes, judged by {judge_name(ranked)}"
-        if ranked.identity
+        if ranked.identity or ranked.combined
         else f"{len(ranked.games):,} recorded votes"
     )
 
