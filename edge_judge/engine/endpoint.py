@@ -245,7 +245,7 @@ class Exchange:
             return Trouble(f"it answered {status}", _retry_after(response.headers), status in OVERLOADED)
         if not 200 <= status < 300:
             raise self._refused(response)
-        if "html" in response.headers.get("content-type", ""):
+        if _is_web_page(response):
             raise self._web_page(status)
         try:
             return read(json.loads(response.content))
@@ -256,9 +256,10 @@ class Exchange:
         status, host = response.status_code, self._endpoint.address.host
         if 300 <= status < 400:
             return ModelError(
-                f"{host} answered {status}: it sends requests elsewhere", "--engine takes the new address"
+                f"{host} answered {status}: it sends requests elsewhere",
+                "--engine takes the new address; a network that wants a login in a browser answers so too",
             )
-        if "html" in response.headers.get("content-type", ""):
+        if _is_web_page(response):
             said = "a web page"
         else:
             said = self._said(response)
@@ -271,7 +272,8 @@ class Exchange:
 
     def _web_page(self, status: int) -> ModelError:
         host = self._endpoint.address.host
-        return ModelError(f"{host} answered {status} with a web page", "the address ends in /v1 at most servers")
+        hint = "the address ends in /v1 at most servers; a network that wants a login in a browser answers so too"
+        return ModelError(f"{host} answered {status} with a web page", hint)
 
     def _said(self, response: Response) -> str:
         """The server's own message on one line, without the key and without what a terminal would obey."""
@@ -292,7 +294,14 @@ class Exchange:
         if trouble.wait is not None and trouble.wait > self._endpoint.patience.pause:
             return ModelError(f"{host}: {trouble.what} and asked to wait {trouble.wait:,.0f} s", RESUME)
         hint = RESUME if self._endpoint.met else "check the address of --engine, and that the server runs"
-        return ModelError(f"{host}: no answer in {attempts} attempts, at last {trouble.what}", hint)
+        often = f"in {attempts} attempts, at last " if attempts > 1 else "- "
+        return ModelError(f"{host}: no answer {often}{trouble.what}", hint)
+
+
+def _is_web_page(response: Response) -> bool:
+    """Whether an answer is for a browser, whatever it calls itself."""
+    begin = response.content[:200].lstrip().lower()
+    return "html" in response.headers.get("content-type", "") or begin.startswith((b"<!doctype html", b"<html"))
 
 
 def _retry_after(headers: Mapping[str, str]) -> float | None:

@@ -59,7 +59,7 @@ class TrainingFolder:
             with suppress(PermissionError):  # Windows removes no file that is open; filelock does it there, on release
                 (path / ".lock").unlink(missing_ok=True)  # while it is held: later it may be another's
             lock.release()
-            if not any(path.iterdir()):
+            with suppress(OSError):  # it holds something
                 path.rmdir()
 
     def _begin(self, settings: Mapping[str, Any], fresh: bool) -> None:

@@ -48,8 +48,8 @@ def _evaluate(scheme: str, results: Path, listener: ProgressListener) -> None:
     """`edge-judge eval` in a process of its own: its peak of memory is that of one run. What it notes is passed on."""
     command = [sys.executable, "-m", "edge_judge", "eval", "--scheme", scheme, "--results", str(results), "--fresh"]
     environment = {**os.environ, "PYTHONIOENCODING": "utf-8"}  # pipes have another encoding on Windows
-    with Popen(command, env=environment, stdin=DEVNULL, stdout=DEVNULL, stderr=PIPE, encoding="utf-8") as process:
-        _, talk = process.communicate()
+    with Popen(command, env=environment, stdin=DEVNULL, stdout=DEVNULL, stderr=PIPE) as process:
+        talk = process.communicate()[1].decode("utf-8", "replace")
     errors: dict[str, str] = {}
     for line in talk.splitlines():
         kind, _, text = line.partition(": ")
