@@ -28,8 +28,8 @@ __all__ = [
     "ScoreRow", "Slices", "TrainSettings", "TrainedJudge", "Verdict", "WorkEstimate", "WorkerSettings", "WrittenReport",
     "attribute", "cascade", "check_file", "check_lock", "choose", "compare", "compare_published", "confidence", "demo",
     "doctor", "evaluate", "export_pack", "imatrix", "import_pack", "judge", "jury", "list_benchmarks", "lock_sources",
-    "models", "pull_benchmarks", "quantize", "rank", "read_pack", "report", "runs_frame", "slices", "speed", "table", "train",
-    "verify_benchmarks", "worker",
+    "models", "pull_benchmarks", "quantize", "rank", "read_pack", "report", "runs_frame", "slices", "speed", "table",
+    "train", "verify_benchmarks", "worker",
 ]  # fmt: skip
 
 if TYPE_CHECKING:  # where each name is defined: for type checkers, editors, and `_modules`

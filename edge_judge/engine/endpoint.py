@@ -13,6 +13,7 @@ import asyncio
 import ipaddress
 import json
 import random
+import socket
 import time
 from collections.abc import Awaitable, Callable, Generator, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -96,8 +97,8 @@ def _private(host: str) -> bool:
 class Patience:
     """attempts: for each request, and for each that finds no connection before there ever was one (`unmet`: a wrong
     address should be told at once); first, longest: seconds before a repetition, which double in between; timeout: for
-    an answer, which may wait for a place at the server; connect: for a connection; pause: the longest that a server
-    may ask for.
+    an answer, which may wait for a place at the server; listing: for what a server says of itself; connect: for a
+    connection; pause: the longest that a server may ask for.
     """
 
     attempts: int = 10
@@ -105,6 +106,7 @@ class Patience:
     first: float = 0.5
     longest: float = 30.0
     timeout: float = 600.0
+    listing: float = 60.0
     connect: float = 10.0
     pause: float = 600.0
 
@@ -223,7 +225,8 @@ class Exchange:
     async def _attempt(self, url: str, body: Json, read: Read[Result]) -> Result | Trouble:
         import httpx2
 
-        timeout = self._endpoint.patience.timeout
+        patience = self._endpoint.patience
+        timeout = min(patience.listing, patience.timeout) if body is None else patience.timeout
         try:
             async with asyncio.timeout(timeout):  # the client's own begins anew with each piece of an answer
                 response = await self._client.request("GET" if body is None else "POST", url, json=body)
@@ -231,8 +234,8 @@ class Exchange:
             return Trouble("no connection in time", overload=True)
         except (TimeoutError, httpx2.TimeoutException):
             return Trouble(f"no answer within {timeout:g} s", overload=True)
-        except httpx2.ConnectError:
-            return Trouble("no connection")
+        except httpx2.ConnectError as error:
+            return Trouble(_why_not_connected(error))
         except (httpx2.HTTPError, httpx2.StreamError):
             self._endpoint.met = True
             return Trouble("the connection broke")
@@ -294,14 +297,28 @@ class Exchange:
         if trouble.wait is not None and trouble.wait > self._endpoint.patience.pause:
             return ModelError(f"{host}: {trouble.what} and asked to wait {trouble.wait:,.0f} s", RESUME)
         hint = RESUME if self._endpoint.met else "check the address of --engine, and that the server runs"
-        often = f"in {attempts} attempts, at last " if attempts > 1 else "- "
-        return ModelError(f"{host}: no answer {often}{trouble.what}", hint)
+        often = f"no answer in {attempts} attempts, at last " if attempts > 1 else ""
+        return ModelError(f"{host}: {often}{trouble.what}", hint)
 
 
 def _is_web_page(response: Response) -> bool:
     """Whether an answer is for a browser, whatever it calls itself."""
     begin = response.content[:200].lstrip().lower()
     return "html" in response.headers.get("content-type", "") or begin.startswith((b"<!doctype html", b"<html"))
+
+
+def _why_not_connected(error: BaseException) -> str:
+    """What stands behind a connection that could not be made."""
+    import ssl
+
+    cause: BaseException | None = error
+    while cause is not None:
+        if isinstance(cause, socket.gaierror):
+            return "no such host is known: a typing mistake, or this machine is offline"
+        if isinstance(cause, ssl.SSLError):
+            return f"no secure connection ({cause.reason or 'TLS'})"
+        cause = cause.__cause__ or cause.__context__
+    return "no connection"
 
 
 def _retry_after(headers: Mapping[str, str]) -> float | None:

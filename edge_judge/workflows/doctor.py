@@ -134,8 +134,11 @@ def _on_endpoint(endpoint: Endpoint) -> Finding:
     except EdgeJudgeError as error:
         detail = str(error).replace(host, "it").removeprefix("it: ").removeprefix("it ")
         return Finding("endpoint", "problem", detail, error.hint or "", host)
-    number = f"serves {len(served)} model{'' if len(served) == 1 else 's'}" if served else "has no list of models"
-    return Finding("endpoint", "ok", f"answers, {number}", private=host)
+    if not served:
+        remedy = "the address ends in /v1 at most servers; eval then needs --model"
+        return Finding("endpoint", "warning", "answers, has no list of models", remedy, host)
+    number = f"{len(served)} model{'' if len(served) == 1 else 's'}"
+    return Finding("endpoint", "ok", f"answers, serves {number}", private=host)
 
 
 def _versions() -> dict[str, str]:
