@@ -13,15 +13,14 @@ import asyncio
 import ipaddress
 import json
 import random
-import socket
 import time
-from collections.abc import Awaitable, Callable, Generator, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Generator, Sequence
 from dataclasses import dataclass, field
-from email.utils import parsedate_to_datetime
 from typing import TYPE_CHECKING, Any, TypeVar
 from urllib.parse import urlsplit
 
 from edge_judge.engine.background import delivered_by
+from edge_judge.engine.responses import is_web_page, retry_after, why_not_connected
 from edge_judge.engine.window import MOST, Window
 from edge_judge.errors import ModelError, UsageError
 
@@ -235,7 +234,7 @@ class Exchange:
         except (TimeoutError, httpx2.TimeoutException):
             return Trouble(f"no answer within {timeout:g} s", overload=True)
         except httpx2.ConnectError as error:
-            return Trouble(_why_not_connected(error))
+            return Trouble(why_not_connected(error))
         except (httpx2.HTTPError, httpx2.StreamError):
             self._endpoint.met = True
             return Trouble("the connection broke")
@@ -245,10 +244,10 @@ class Exchange:
     def _read(self, response: Response, read: Read[Result]) -> Result | Trouble:
         status = response.status_code
         if status in REPEATED:
-            return Trouble(f"it answered {status}", _retry_after(response.headers), status in OVERLOADED)
+            return Trouble(f"it answered {status}", retry_after(response.headers), status in OVERLOADED)
         if not 200 <= status < 300:
             raise self._refused(response)
-        if _is_web_page(response):
+        if is_web_page(response.headers, response.content):
             raise self._web_page(status)
         try:
             return read(json.loads(response.content))
@@ -262,7 +261,7 @@ class Exchange:
                 f"{host} answered {status}: it sends requests elsewhere",
                 "--engine takes the new address; a network that wants a login in a browser answers so too",
             )
-        if _is_web_page(response):
+        if is_web_page(response.headers, response.content):
             said = "a web page"
         else:
             said = self._said(response)
@@ -299,34 +298,3 @@ class Exchange:
         hint = RESUME if self._endpoint.met else "check the address of --engine, and that the server runs"
         often = f"no answer in {attempts} attempts, at last " if attempts > 1 else ""
         return ModelError(f"{host}: {often}{trouble.what}", hint)
-
-
-def _is_web_page(response: Response) -> bool:
-    """Whether an answer is for a browser, whatever it calls itself."""
-    begin = response.content[:200].lstrip().lower()
-    return "html" in response.headers.get("content-type", "") or begin.startswith((b"<!doctype html", b"<html"))
-
-
-def _why_not_connected(error: BaseException) -> str:
-    """What stands behind a connection that could not be made."""
-    import ssl
-
-    cause: BaseException | None = error
-    while cause is not None:
-        if isinstance(cause, socket.gaierror):
-            return "no such host is known: a typing mistake, or this machine is offline"
-        if isinstance(cause, ssl.SSLError):
-            return f"no secure connection ({cause.reason or 'TLS'})"
-        cause = cause.__cause__ or cause.__context__
-    return "no connection"
-
-
-def _retry_after(headers: Mapping[str, str]) -> float | None:
-    """Seconds to wait, of a number or of a date; None where the server asks for none."""
-    text = headers.get("retry-after", "").strip()
-    if text.isascii() and text.isdigit():
-        return float(text[:9])
-    try:
-        return max(0.0, parsedate_to_datetime(text).timestamp() - time.time())
-    except (ValueError, OverflowError):
-        return None

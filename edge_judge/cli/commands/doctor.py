@@ -41,4 +41,4 @@ def doctor(engines: tuple[str, ...], full: bool, results: Path, data: Path | Non
         click.echo(doctor_text(found, width=terminal.width(), color=terminal.color()), nl=False)
     if found.problems:
         checks = ", ".join(dict.fromkeys(problem.check for problem in found.problems))
-        raise EdgeJudgeError(f"something must be mended: {checks}", "what to do stands with each check")
+        raise EdgeJudgeError(f"problems found: {checks}", "what to do about each is told above")
