@@ -36,6 +36,6 @@ def why_not_connected(error: BaseException) -> str:
         if isinstance(cause, socket.gaierror):
             return "no such host is known: a typing mistake, or this machine is offline"
         if isinstance(cause, ssl.SSLError):
-            return f"no secure connection ({cause.reason or 'TLS'})"
+            return f"no secure connection ({getattr(cause, 'reason', None) or 'TLS'})"
         cause = cause.__cause__ or cause.__context__
     return "no connection"
