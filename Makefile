@@ -1,5 +1,6 @@
 # On a fresh machine with Python 3.11 or newer, a C++ compiler and make: `make demo` or `make test`.
-# The first run compiles llama.cpp (about five minutes on two cores; pip keeps the wheel it built).
+# The first run compiles llama.cpp (about five minutes on two cores; pip keeps the wheel it built), unless a wheel in the
+# range of pyproject.toml is in .venv already.
 
 PYTHON ?= python3
 VENV := .venv
@@ -22,11 +23,27 @@ endif
 
 setup: $(READY)
 
+LLAMA = $(shell sed -n 's/^ *"\(llama-cpp-python[^"]*\)".*/\1/p' pyproject.toml)
+PIP := $(BIN)/python -m pip
+
 $(READY): pyproject.toml
+	@python=$$(test -x $(BIN)/python && echo $(BIN)/python || echo $(PYTHON)); \
+	$$python -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null || { \
+	    echo "error: edge-judge needs Python 3.11 or newer, $$python is $$($$python --version 2>&1 | grep Python || echo "not there")" >&2; \
+	    echo "hint: install one, then for example: PYTHON=python3.12 make setup" >&2; exit 1; }
 	test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
-	$(BIN)/python -m pip install --quiet --upgrade pip
-	$(if $(ANEW),$(BIN)/python -m pip install --quiet $(ANEW) "$$(sed -n 's/^ *"\(llama-cpp-python[^"]*\)".*/\1/p' pyproject.toml)")
-	$(BIN)/python -m pip install --quiet --editable '.[test]'
+	$(PIP) install --quiet --upgrade pip
+	@if test -z '$(ANEW)' && $(PIP) install --no-index --no-deps --dry-run '$(LLAMA)' >/dev/null 2>&1; then \
+	    echo "llama.cpp: the one in $(VENV) is used"; \
+	elif test -z '$(ANEW)' && $(PIP) cache list llama_cpp_python 2>/dev/null | grep -q whl; then \
+	    echo "llama.cpp: the wheel that pip kept is used, if it is of the right version"; \
+	elif ! command -v "$${CXX:-c++}" >/dev/null && ! command -v g++ >/dev/null && ! command -v clang++ >/dev/null; then \
+	    echo "error: compiling llama.cpp needs a C++ compiler, and there is none" >&2; \
+	    echo "hint: apt install g++, or xcode-select --install; or install a prebuilt wheel first, see README.md" >&2; \
+	    exit 1; \
+	else echo "compiling llama.cpp: about five minutes on two cores, once"; fi
+	$(if $(ANEW),$(PIP) install --quiet $(ANEW) '$(LLAMA)')
+	$(PIP) install --quiet --editable '.[test]'
 	$(if $(ANEW),printf '%s' '$(CMAKE_ARGS)' > $(BUILT))
 	touch $@
 
@@ -100,9 +117,11 @@ chaos: setup  ## workers and coordinators of a cluster killed and suspended at r
 scale: setup  ## hours, network and cost of 432 runs on 1, 8 and 1,000 machines, simulated by measured rates
 	$(BIN)/python benchmarks/scale.py
 
-check: setup  ## style and types; changes nothing
+check: setup  ## style and types, on other systems too; changes nothing
 	$(BIN)/ruff check .
 	$(BIN)/mypy
+	$(BIN)/mypy --platform win32 --cache-dir .mypy_cache/win32
+	$(BIN)/mypy --platform darwin --cache-dir .mypy_cache/darwin
 
 fix: setup
 	$(BIN)/ruff check --fix .

@@ -19,7 +19,7 @@ from edge_judge.version import __version__
 __all__ = [
     "__version__", "Attribution", "AttributionChain", "AttributionSettings", "Benchmark", "BenchmarkOptions",
     "BenchmarkTime", "BuildProgress", "Cascade", "ChooseSettings", "ChosenScheme", "ClusterOptions", "ComparedRuns",
-    "Comparison", "Confident", "Decision", "EdgeJudgeError", "EvaluateSettings", "ExportedPack", "Figure",
+    "Comparison", "Confident", "Decision", "Diagnosis", "EdgeJudgeError", "EvaluateSettings", "ExportedPack", "Figure",
     "ImatrixSettings", "ImportSettings", "Judge", "JudgeOptions", "JudgedPair", "Jury", "KnownBenchmark", "KnownModel",
     "LabelOptions", "LadderDecision", "LadderOptions", "Leaderboard", "Limits", "LockState", "MadeImatrix",
     "MeasuredSpeed", "MemoryLimitError", "ModelSource", "Noise", "OutputsOptions", "Pack", "Pair", "Placement",
@@ -27,9 +27,9 @@ __all__ = [
     "RandomWeights", "RankSettings", "RankedSystems", "Rankings", "Recipe", "ReportSettings", "RunsOptions", "Score",
     "ScoreRow", "Slices", "TrainSettings", "TrainedJudge", "Verdict", "WorkEstimate", "WorkerSettings", "WrittenReport",
     "attribute", "cascade", "check_file", "check_lock", "choose", "compare", "compare_published", "confidence", "demo",
-    "evaluate", "export_pack", "imatrix", "import_pack", "judge", "jury", "list_benchmarks", "lock_sources", "models",
-    "pull_benchmarks", "quantize", "rank", "read_pack", "report", "runs_frame", "slices", "speed", "table", "train",
-    "verify_benchmarks", "worker",
+    "doctor", "evaluate", "export_pack", "imatrix", "import_pack", "judge", "jury", "list_benchmarks", "lock_sources",
+    "models", "pull_benchmarks", "quantize", "rank", "read_pack", "report", "runs_frame", "slices", "speed", "table",
+    "train", "verify_benchmarks", "worker",
 ]  # fmt: skip
 
 if TYPE_CHECKING:  # where each name is defined: for type checkers, editors, and `_modules`
@@ -47,6 +47,7 @@ if TYPE_CHECKING:  # where each name is defined: for type checkers, editors, and
     from edge_judge.records import (
         Benchmark,
         BuildProgress,
+        Diagnosis,
         Figure,
         Judge,
         Limits,
@@ -78,6 +79,7 @@ if TYPE_CHECKING:  # where each name is defined: for type checkers, editors, and
         verify_benchmarks,
     )
     from edge_judge.workflows.demo import demo
+    from edge_judge.workflows.doctor import doctor
     from edge_judge.workflows.evaluate import evaluate
     from edge_judge.workflows.imatrix import MadeImatrix, imatrix
     from edge_judge.workflows.judge_pair import JudgedPair, judge

@@ -9,7 +9,7 @@ from __future__ import annotations
 import os
 import secrets
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 
@@ -46,10 +46,11 @@ def sync_file(path: Path) -> None:
 
 
 def _sync_folder(folder: Path) -> None:
-    """Flush a folder to disk, so that a rename survives a power cut; only POSIX systems can."""
+    """Flush a folder to disk, so that a rename survives a power cut. Windows cannot, nor can some network folders."""
     if os.name == "posix":
         handle = os.open(folder, os.O_RDONLY)
         try:
-            os.fsync(handle)
+            with suppress(OSError):
+                os.fsync(handle)
         finally:
             os.close(handle)

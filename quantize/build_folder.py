@@ -12,7 +12,7 @@ import os
 import shutil
 import tempfile
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -112,3 +112,6 @@ def _resumable(out: Path) -> Iterator[Path]:
             shutil.rmtree(folder, ignore_errors=True)
     except Timeout as problem:
         raise PackError(f"{out.name} is being built by another process") from problem
+    finally:
+        with suppress(OSError):  # Windows removes no file that is open, as the guard was; a build to resume stays
+            folder.rmdir()

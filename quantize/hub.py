@@ -9,12 +9,15 @@ from __future__ import annotations
 import errno
 import hashlib
 import os
+import socket
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from http.client import HTTPException
 from pathlib import Path
 from typing import TYPE_CHECKING
-from urllib.error import HTTPError, URLError
+from urllib.error import HTTPError
+from urllib.parse import urlsplit
 from urllib.request import urlopen
 
 from quantize.digest import sha256
@@ -23,10 +26,15 @@ from quantize.lock import PromptSource
 from quantize.prompts import read_prompt
 
 if TYPE_CHECKING:  # huggingface_hub loads slowly, and a build from a folder needs no hub
-    from huggingface_hub import HfApi
+    from huggingface_hub.errors import HfHubHTTPError
+    from huggingface_hub.hf_api import ModelInfo
 
 CODE_HOST = "https://raw.githubusercontent.com"
 MAX_CODE_BYTES = 1 << 20
+TIMEOUT = 30.0  # seconds without a byte
+RESUMED = "finished parts are kept"
+NO_NETWORK = (errno.ENETUNREACH, errno.ENETDOWN, errno.EHOSTUNREACH)
+PORTAL = "a network that wants a login in a browser answers so: log in there, then run the same command again"
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,8 +69,7 @@ class Hub:
 
     def commit(self, repo: str, revision: str = "main") -> str:
         """The commit hash of a branch, tag or commit of a repository. Raises SourceError as `listing` does."""
-        with _translated_errors(repo, revision):
-            commit = self._api().model_info(repo, revision=revision).sha
+        commit = self._info(repo, revision).sha
         if not commit:
             raise SourceError(f"the hub does not say which commit {revision} of {repo} is")
         return commit
@@ -73,8 +80,7 @@ class Hub:
         Raises SourceError where the repository or commit does not exist or needs an accepted licence, and
         SourceInterruptedError where the hub cannot be reached.
         """
-        with _translated_errors(repo, commit, acceptance):
-            info = self._api().model_info(repo, revision=commit, files_metadata=True)
+        info = self._info(repo, commit, acceptance, files=True)
         if info.sha != commit:
             raise SourceError(f"{repo}: the hub answers for commit {info.sha}, models.lock pins {commit}")
         files = (RemoteFile(s.rfilename, s.size, s.lfs.sha256 if s.lfs else None) for s in info.siblings or ())
@@ -119,22 +125,30 @@ class Hub:
         """The prompt a judge was trained on. Raises SourceError where its file is not the pinned one."""
         url = f"{self.code_host}/{source.repo}/{source.commit}/{source.path}"
         try:
-            with urlopen(url, timeout=30) as answer:
+            with urlopen(url, timeout=TIMEOUT) as answer:
                 data: bytes = answer.read(MAX_CODE_BYTES)
         except HTTPError as problem:
             raise SourceError(f"cannot fetch the prompt of this model: {url} answers {problem.code}") from problem
-        except (URLError, OSError) as problem:
-            raise SourceInterruptedError(
-                f"cannot reach {url}: {problem}", "check the connection and try again"
-            ) from problem
+        except (OSError, HTTPException) as problem:
+            reason = getattr(problem, "reason", problem)
+            raise SourceInterruptedError(f"cannot reach {url}: {reason}", offline_hint(problem)) from problem
         if source.sha256 not in (None, hashlib.sha256(data).hexdigest()):
             raise SourceError(f"{url} is not the file that models.lock pins", "its sha256 differs; it was not used")
         return read_prompt(data.decode("utf-8", "replace"), source)
 
-    def _api(self) -> HfApi:
-        from huggingface_hub import HfApi
+    def _info(self, repo: str, revision: str, acceptance: str | None = None, *, files: bool = False) -> ModelInfo:
+        """What the hub says of a repository. files: with the sizes and hashes of its files."""
+        from huggingface_hub import HfApi, constants, errors
 
-        return HfApi(endpoint=self.endpoint)
+        api = HfApi(endpoint=self.endpoint)
+        with _translated_errors(repo, revision, acceptance):
+            try:
+                return api.model_info(repo, revision=revision, files_metadata=files, timeout=TIMEOUT)
+            except errors.HFValidationError:
+                raise
+            except (ValueError, TypeError, KeyError, AttributeError) as problem:
+                host = urlsplit(self.endpoint or constants.ENDPOINT).netloc
+                raise SourceInterruptedError(f"{host} does not answer as a hub does about {repo}", PORTAL) from problem
 
 
 @contextmanager
@@ -162,6 +176,8 @@ def _translated_errors(repo: str, revision: str, acceptance: str | None = None) 
         ) from problem
     except errors.HFValidationError as problem:
         raise SourceError(f"{repo!r} is no repository name: {_one_line(problem)}") from problem
+    except errors.HfHubHTTPError as problem:
+        raise _refused(repo, problem) from problem
     except Exception as problem:
         transport = type(problem).__module__.startswith(("httpx", "huggingface_hub"))
         if not isinstance(problem, OSError) and not transport:
@@ -170,8 +186,33 @@ def _translated_errors(repo: str, revision: str, acceptance: str | None = None) 
             raise SourceError(f"no room on the disk for a file of {repo}", "free some space and try again") from problem
         raise SourceInterruptedError(
             f"the checkpoint of {repo} is not on this machine and cannot be downloaded now: {_one_line(problem)}",
-            "check the connection and run the same command again; finished parts are kept",
+            offline_hint(problem),
         ) from problem
+
+
+def _refused(repo: str, problem: HfHubHTTPError) -> SourceInterruptedError:
+    """A hub that answers with an error which says nothing about the repository."""
+    status, host = problem.response.status_code, problem.response.url.host
+    hints = {
+        401: "log in with `hf auth login`, or set HF_TOKEN",
+        403: "log in with `hf auth login`, or set HF_TOKEN to one that may read it",
+        404: "check the name, and HF_ENDPOINT where it is set",
+        429: f"too much was asked of it: wait some minutes; {RESUMED}",
+    }
+    hint = hints.get(status, f"{host} is in trouble: try again later; {RESUMED}")
+    return SourceInterruptedError(f"{host} answered {status} when asked for {repo}", hint)
+
+
+def offline_hint(problem: BaseException) -> str:
+    """What to do about a connection that could not be made. It is told where this machine seems to have no network."""
+    chain: BaseException | None = problem
+    while chain is not None:
+        reason = getattr(chain, "reason", None)
+        for cause in (chain, reason):
+            if isinstance(cause, socket.gaierror) or getattr(cause, "errno", None) in NO_NETWORK:
+                return f"this machine seems to be offline; with a connection, run the same command again; {RESUMED}"
+        chain = chain.__cause__ or chain.__context__
+    return f"check the connection and run the same command again; {RESUMED}"
 
 
 def _one_line(problem: BaseException) -> str:

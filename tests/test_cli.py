@@ -19,7 +19,7 @@ ROOT = Path(__file__).parent.parent
 RECORDED = ROOT / "results" / "0.1.0" / "pocket" / "pocket"
 COMMANDS = [
     "demo", "models", "quantize", "eval", "compare", "choose", "pack", "attribute", "judge", "data", "lock", "speed",
-    "report", "confidence", "cascade", "jury", "slices", "table", "train", "worker", "imatrix", "rank",
+    "report", "confidence", "cascade", "jury", "slices", "table", "train", "worker", "imatrix", "rank", "doctor",
 ]  # fmt: skip
 
 

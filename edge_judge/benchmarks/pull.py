@@ -6,21 +6,24 @@ Does not know: what is in a file.
 
 from __future__ import annotations
 
+import errno
 import hashlib
 import os
+import socket
 import urllib.request
 from dataclasses import dataclass
 from http.client import HTTPException
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from urllib.error import HTTPError
-from urllib.parse import quote
+from urllib.parse import quote, urlsplit
 
 from edge_judge.benchmarks.source import Source, home, verify
 from edge_judge.errors import DataError
 
-GITHUB = "https://raw.githubusercontent.com"
+GITHUB = "https://raw.githubusercontent.com"  # unless EDGE_JUDGE_GITHUB names a mirror
 TIMEOUT = 60  # seconds without a byte
+NO_NETWORK = (errno.ENETUNREACH, errno.ENETDOWN, errno.EHOSTUNREACH)
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,10 +35,10 @@ class Pulled:
     fresh: bool
 
 
-def pull(source: Source, data: Path | None = None, *, github: str = GITHUB, hub: str | None = None) -> Pulled:
+def pull(source: Source, data: Path | None = None, *, github: str | None = None, hub: str | None = None) -> Pulled:
     """The source's file in the data folder. It is downloaded if it is missing or changed. Raises DataError.
 
-    github, hub: addresses of the two hosts; by default the Hub's is that of huggingface_hub.
+    github, hub: addresses of the two hosts; by default EDGE_JUDGE_GITHUB or GitHub, and the Hub of huggingface_hub.
     """
     check = verify(source, data)
     if check.state in ("ok", "unpinned") and check.sha256 is not None:
@@ -53,8 +56,9 @@ def pull(source: Source, data: Path | None = None, *, github: str = GITHUB, hub:
     return Pulled(target, sha256, fresh=True)
 
 
-def _address(source: Source, github: str, hub: str | None) -> str:
+def _address(source: Source, github: str | None, hub: str | None) -> str:
     if source.host == "github":
+        github = github or os.environ.get("EDGE_JUDGE_GITHUB") or GITHUB
         return f"{github}/{source.repo}/{source.revision}/{quote(source.file)}"
     if hub is None:
         # Imported here: only this needs huggingface_hub, which is slow to import.
@@ -67,19 +71,31 @@ def _address(source: Source, github: str, hub: str | None) -> str:
 def _download(source: Source, url: str) -> bytes:
     # Both hosts serve these files to anyone with a plain GET, and none is larger than a few MB. A client library
     # would retry for half a minute without a word if there is no network.
+    hint = f"or put the file at DIR/{source.path} and use --data DIR"
     try:
         with urllib.request.urlopen(url, timeout=TIMEOUT) as response:
             body: bytes = response.read()
-            return body
+            if not _is_web_page(response.headers.get("content-type", ""), body):
+                return body
+            host = urlsplit(response.url).netloc
+            reason, first = f"{host} sent a web page", "log in, if this network wants that in a browser"
     except HTTPError as error:
         error.close()
-        reason = f"HTTP {error.code} {error.reason}"
+        reason, first = f"{urlsplit(error.url).netloc}: HTTP {error.code} {error.reason}", "try again later"
     except (OSError, HTTPException) as error:
         reason = str(getattr(error, "reason", error))
-    raise DataError(
-        f"benchmark {source.name}: cannot download {url}: {reason}",
-        f"check the network, or put the file at DIR/{source.path} and use --data DIR",
-    )
+        first = "this machine seems to be offline: check the network" if _is_offline(error) else "check the network"
+    raise DataError(f"benchmark {source.name}: cannot download {url}: {reason}", f"{first}, {hint}")
+
+
+def _is_web_page(kind: str, body: bytes) -> bool:
+    """Whether it is for a browser: a network that wants a login sends such a page in place of anything."""
+    return "html" in kind or body[:200].lstrip().lower().startswith((b"<!doctype html", b"<html"))
+
+
+def _is_offline(error: Exception) -> bool:
+    cause = getattr(error, "reason", error)
+    return isinstance(cause, socket.gaierror) or getattr(cause, "errno", None) in NO_NETWORK
 
 
 def _verified_sha256(source: Source, content: bytes) -> str:

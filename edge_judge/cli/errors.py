@@ -20,6 +20,11 @@ import click
 FAILED, WRONG_USAGE, TOO_MUCH_LOST, INTERRUPTED = 1, 2, 3, 130
 NO_ROOM = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EFBIG})  # of a write, which names no file
 
+PLAIN_SIGNS = {
+    "─": "-", "−": "-", "–": "-", "—": "-", "·": "-", "≤": "<=", "≥": ">=", "→": "->", "…": "...", "×": "x",
+    "‘": "'", "’": "'", "“": '"', "”": '"',
+}  # fmt: skip
+
 
 def fail(message: str, hint: str | None, code: int) -> NoReturn:
     """Print both on stderr, a line each, and exit."""
@@ -35,11 +40,22 @@ def style(text: str, color: str) -> str:
 
 
 def print_any_character() -> None:
-    """Where stdout's encoding lacks a character of a table, as Latin-1 lacks "≤", print its escape, as Python itself
-    does on stderr, rather than end in the middle. JSON has ASCII alone.
+    """Where an encoding lacks a character of a table, as Windows' cp1252 lacks "≤", print "<=", or an escape, rather
+    than end in the middle. JSON has ASCII alone.
     """
-    if isinstance(sys.stdout, io.TextIOWrapper) and codecs.lookup(sys.stdout.encoding).name != "utf-8":
-        sys.stdout.reconfigure(errors="backslashreplace")
+    codecs.register_error("plain", _in_plain_signs)
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper) and codecs.lookup(stream.encoding).name != "utf-8":
+            stream.reconfigure(errors="plain")
+
+
+def _in_plain_signs(error: UnicodeError) -> tuple[str | bytes, int]:
+    """What stands for characters that an encoding lacks."""
+    if not isinstance(error, UnicodeEncodeError):
+        raise error
+    lacking = error.object[error.start : error.end]
+    shown = (PLAIN_SIGNS.get(sign) or sign.encode("ascii", "backslashreplace").decode() for sign in lacking)
+    return "".join(shown), error.end
 
 
 @contextmanager

@@ -13,14 +13,20 @@ from typing import TYPE_CHECKING
 
 import click
 
-from edge_judge.records import BuildProgress, Offloaded, Progress, ProgressListener, TrainingProgress, WorkEstimate
+from edge_judge.records import (
+    Backend,
+    BuildProgress,
+    Offloaded,
+    Progress,
+    ProgressListener,
+    TrainingProgress,
+    WorkEstimate,
+)
 from edge_judge.report.formatting import duration, short_size
 
 if TYPE_CHECKING:
     from rich.progress import Progress as Bar
     from rich.progress import TaskID
-
-    from edge_judge.engine.devices import Backend
 
 
 def note(text: str) -> None:

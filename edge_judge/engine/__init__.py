@@ -21,7 +21,8 @@ Behind `local`:
     gbnf_guide.py  which tokens a GBNF grammar allows next; json_guide.py: a JSON schema
     llama.py       llama.cpp's C interface, the only file that imports it; llama_log.py: what its log tells
 
-Behind `remote`: asking.py, server.py, completions.py, endpoint.py, window.py, background.py.
+Behind `remote`: asking.py, server.py, completions.py, endpoint.py, responses.py, window.py,
+background.py.
 
 Knows nothing about pairs, verdicts, or files of results.
 """

@@ -18,6 +18,7 @@ from typing import Any, Literal, TypeAlias
 
 from edge_judge.engine import llama
 from edge_judge.errors import ModelError, UsageError
+from edge_judge.records import Backend, DeviceMemory
 
 Kind: TypeAlias = Literal["gpu", "integrated"]
 # of ggml_backend_dev_type; the others are CPUs and what accelerates them
@@ -76,25 +77,6 @@ def devices(names: Sequence[str] = ()) -> list[Device]:
                 f"--device {name}: no such device", f"known: {', '.join(known)}" if known else f"there is none; {BUILD}"
             )
     return chosen
-
-
-@dataclass(frozen=True, slots=True)
-class DeviceMemory:
-    """A device in words. Bytes of its memory."""
-
-    name: str
-    description: str
-    backend: str
-    free: int
-    total: int
-
-
-@dataclass(frozen=True, slots=True)
-class Backend:
-    """What llama.cpp can use here. cpu: the features of the processor; devices: what it can offload to."""
-
-    cpu: str
-    devices: tuple[DeviceMemory, ...]
 
 
 def backend() -> Backend:

@@ -14,13 +14,13 @@ import ipaddress
 import json
 import random
 import time
-from collections.abc import Awaitable, Callable, Generator, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Generator, Sequence
 from dataclasses import dataclass, field
-from email.utils import parsedate_to_datetime
 from typing import TYPE_CHECKING, Any, TypeVar
 from urllib.parse import urlsplit
 
 from edge_judge.engine.background import delivered_by
+from edge_judge.engine.responses import is_web_page, retry_after, why_not_connected
 from edge_judge.engine.window import MOST, Window
 from edge_judge.errors import ModelError, UsageError
 
@@ -96,8 +96,8 @@ def _private(host: str) -> bool:
 class Patience:
     """attempts: for each request, and for each that finds no connection before there ever was one (`unmet`: a wrong
     address should be told at once); first, longest: seconds before a repetition, which double in between; timeout: for
-    an answer, which may wait for a place at the server; connect: for a connection; pause: the longest that a server
-    may ask for.
+    an answer, which may wait for a place at the server; listing: for what a server says of itself; connect: for a
+    connection; pause: the longest that a server may ask for.
     """
 
     attempts: int = 10
@@ -105,6 +105,7 @@ class Patience:
     first: float = 0.5
     longest: float = 30.0
     timeout: float = 600.0
+    listing: float = 60.0
     connect: float = 10.0
     pause: float = 600.0
 
@@ -223,7 +224,8 @@ class Exchange:
     async def _attempt(self, url: str, body: Json, read: Read[Result]) -> Result | Trouble:
         import httpx2
 
-        timeout = self._endpoint.patience.timeout
+        patience = self._endpoint.patience
+        timeout = min(patience.listing, patience.timeout) if body is None else patience.timeout
         try:
             async with asyncio.timeout(timeout):  # the client's own begins anew with each piece of an answer
                 response = await self._client.request("GET" if body is None else "POST", url, json=body)
@@ -231,8 +233,8 @@ class Exchange:
             return Trouble("no connection in time", overload=True)
         except (TimeoutError, httpx2.TimeoutException):
             return Trouble(f"no answer within {timeout:g} s", overload=True)
-        except httpx2.ConnectError:
-            return Trouble("no connection")
+        except httpx2.ConnectError as error:
+            return Trouble(why_not_connected(error))
         except (httpx2.HTTPError, httpx2.StreamError):
             self._endpoint.met = True
             return Trouble("the connection broke")
@@ -242,10 +244,10 @@ class Exchange:
     def _read(self, response: Response, read: Read[Result]) -> Result | Trouble:
         status = response.status_code
         if status in REPEATED:
-            return Trouble(f"it answered {status}", _retry_after(response.headers), status in OVERLOADED)
+            return Trouble(f"it answered {status}", retry_after(response.headers), status in OVERLOADED)
         if not 200 <= status < 300:
             raise self._refused(response)
-        if "html" in response.headers.get("content-type", ""):
+        if is_web_page(response.headers, response.content):
             raise self._web_page(status)
         try:
             return read(json.loads(response.content))
@@ -256,9 +258,10 @@ class Exchange:
         status, host = response.status_code, self._endpoint.address.host
         if 300 <= status < 400:
             return ModelError(
-                f"{host} answered {status}: it sends requests elsewhere", "--engine takes the new address"
+                f"{host} answered {status}: it sends requests elsewhere",
+                "--engine takes the new address; a network that wants a login in a browser answers so too",
             )
-        if "html" in response.headers.get("content-type", ""):
+        if is_web_page(response.headers, response.content):
             said = "a web page"
         else:
             said = self._said(response)
@@ -271,7 +274,8 @@ class Exchange:
 
     def _web_page(self, status: int) -> ModelError:
         host = self._endpoint.address.host
-        return ModelError(f"{host} answered {status} with a web page", "the address ends in /v1 at most servers")
+        hint = "the address ends in /v1 at most servers; a network that wants a login in a browser answers so too"
+        return ModelError(f"{host} answered {status} with a web page", hint)
 
     def _said(self, response: Response) -> str:
         """The server's own message on one line, without the key and without what a terminal would obey."""
@@ -292,15 +296,5 @@ class Exchange:
         if trouble.wait is not None and trouble.wait > self._endpoint.patience.pause:
             return ModelError(f"{host}: {trouble.what} and asked to wait {trouble.wait:,.0f} s", RESUME)
         hint = RESUME if self._endpoint.met else "check the address of --engine, and that the server runs"
-        return ModelError(f"{host}: no answer in {attempts} attempts, at last {trouble.what}", hint)
-
-
-def _retry_after(headers: Mapping[str, str]) -> float | None:
-    """Seconds to wait, of a number or of a date; None where the server asks for none."""
-    text = headers.get("retry-after", "").strip()
-    if text.isascii() and text.isdigit():
-        return float(text[:9])
-    try:
-        return max(0.0, parsedate_to_datetime(text).timestamp() - time.time())
-    except (ValueError, OverflowError):
-        return None
+        often = f"no answer in {attempts} attempts, at last " if attempts > 1 else ""
+        return ModelError(f"{host}: {often}{trouble.what}", hint)

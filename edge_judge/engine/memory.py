@@ -39,6 +39,9 @@ def peak() -> int:
         for line in Path("/proc/self/status").read_text("utf-8").splitlines():
             if line.startswith("VmHWM:"):
                 return int(line.split()[1]) * 1024
+    counters = psutil.Process().memory_info()
+    if sys.platform == "win32" or hasattr(counters, "peak_wset"):
+        return int(counters.peak_wset)
     import resource  # not on Windows
 
     largest = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss

@@ -81,6 +81,15 @@ def find_server(endpoint: Endpoint, model: str | None) -> Server:
     return server
 
 
+def served_models(endpoint: Endpoint) -> list[str]:
+    """The names of the models that an endpoint lists, none where it has no list; no model is asked anything.
+
+    Raises ModelError where it does not answer.
+    """
+    (models,) = endpoint.run([lambda exchange: _models(exchange, endpoint)])
+    return [str(entry["id"]) for entry in models]
+
+
 async def _found(exchange: Exchange, endpoint: Endpoint, model: str | None) -> Server:
     models = await _models(exchange, endpoint)
     entry = _entry(models, model, endpoint.address.host)

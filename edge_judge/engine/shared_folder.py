@@ -173,7 +173,7 @@ class BlockFiles:
             age = probe.stat().st_mtime - lease.stat().st_mtime
             if age < AGE:
                 return False
-            lease.rename(probe)
+            lease.replace(probe)
         except FileNotFoundError:
             return False
         finally:
@@ -190,7 +190,10 @@ class BlockFiles:
         except OSError:  # a file system without hard links
             if path.exists():
                 return False
-            temporary.rename(path)
+            try:
+                temporary.rename(path)
+            except FileExistsError:  # Windows replaces no file so: another machine was first
+                return False
         finally:
             temporary.unlink(missing_ok=True)
         return True

@@ -4,6 +4,7 @@
     outputs.py   what several systems answered
     judges.py    a judge, and what its work may take
     runs.py      a run and its figures
+    machine.py   this machine, and what was found there
     progress.py  how far work is
 
 Does not know: files, models, statistics.
@@ -22,6 +23,7 @@ from edge_judge.records.judges import (
     Placement,
     Split,
 )
+from edge_judge.records.machine import Activity, Backend, DeviceMemory, Diagnosis, Finding, Machine, State
 from edge_judge.records.outputs import Outputs, Task
 from edge_judge.records.pairs import (
     LABELS,
@@ -46,7 +48,9 @@ from edge_judge.records.progress import (
 from edge_judge.records.runs import DIGITS, CurvePoint, Figure, Identity, Measured, Noise, Run, Score
 
 __all__ = [
+    "Activity",
     "Adapter",
+    "Backend",
     "Batching",
     "Benchmark",
     "BuildProgress",
@@ -56,13 +60,17 @@ __all__ = [
     "CacheHome",
     "CurvePoint",
     "DIGITS",
+    "DeviceMemory",
+    "Diagnosis",
     "Figure",
+    "Finding",
     "Identity",
     "Judge",
     "LABELS",
     "Label",
     "Limits",
     "MIRROR",
+    "Machine",
     "Measured",
     "Noise",
     "ORDERS",
@@ -77,6 +85,7 @@ __all__ = [
     "SPLITS",
     "Score",
     "Split",
+    "State",
     "Task",
     "TrainingPair",
     "TrainingProgress",

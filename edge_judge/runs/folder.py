@@ -14,7 +14,7 @@ from __future__ import annotations
 import json
 import os
 from collections.abc import Iterable, Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import asdict, fields
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -26,6 +26,7 @@ from edge_judge.errors import RunError
 from edge_judge.records import Identity, Measured, Run, Score, Verdict
 from edge_judge.runs import backup
 from edge_judge.runs.format import ANEW, FORMAT, format_of, is_number, read_run_json, read_verdict, verdict_line
+from edge_judge.runs.names import folder_name
 from edge_judge.settings import differences
 
 BEGUN = ("run.json", "verdicts.jsonl")  # where both are, a verdict was reached
@@ -73,6 +74,7 @@ class RunFolder:
             begun = {"format": FORMAT, **asdict(self.identity), "settings": dict(self.settings)}
             write_json(self.path / "run.json", begun)
             return
+        _refuse_another_name(self.path, content, self.identity)
         differing = differences(content["settings"], self.settings)
         if differing:
             raise RunError(
@@ -98,7 +100,7 @@ class RunFolder:
     def append(self, verdict: Verdict) -> None:
         first = self._lines is None
         if self._lines is None:
-            self._lines = (self.path / "verdicts.jsonl").open("a", encoding="utf-8")
+            self._lines = (self.path / "verdicts.jsonl").open("a", encoding="utf-8", newline="\n")
         self._lines.write(f"{verdict_line(verdict)}\n")
         self._lines.flush()
         if first:
@@ -143,12 +145,13 @@ class RunFolder:
 
 
 def folder(results: Path, identity: Identity) -> Path:
-    return results / identity.benchmark / identity.model / identity.scheme / identity.grammar
+    names = (identity.benchmark, identity.model, identity.scheme, identity.grammar)
+    return results.joinpath(*map(folder_name, names))
 
 
 def sibling(path: Path, scheme: str) -> Path:
     """Where the run lies that differs from the run in this folder by its scheme alone, complete or not."""
-    return path.parent.parent / scheme / path.name
+    return path.parent.parent / folder_name(scheme) / path.name
 
 
 def is_complete(path: Path) -> bool:
@@ -242,15 +245,17 @@ def _alone(path: Path) -> Iterator[None]:
     try:
         yield
     finally:
-        (path / ".lock").unlink(missing_ok=True)  # while it is held: later it may be another's
-        _remove_empty(made)
+        with suppress(PermissionError):  # Windows removes no file that is open; filelock does it there, on release
+            (path / ".lock").unlink(missing_ok=True)  # while it is held: later it may be another's
         lock.release()
+        _remove_empty(made)
 
 
 def _refuse_another(path: Path, run: Run) -> None:
     content = _run_json(path)
     if content is None:
         return
+    _refuse_another_name(path, content, run.identity)
     if differing := differences(content["settings"], run.settings):
         why = f"holds a run under other settings: {'; '.join(differing)}"
     elif (path / "verdicts.jsonl").exists():
@@ -258,6 +263,16 @@ def _refuse_another(path: Path, run: Run) -> None:
     else:
         return
     raise RunError(f"{path} {why}", "--fresh replaces it, --results DIR puts the new one elsewhere")
+
+
+def _refuse_another_name(path: Path, content: Mapping[str, Any], identity: Identity) -> None:
+    """Raises RunError where the run in this folder has another name, as of a model whose name differs by case alone."""
+    for name, value in asdict(identity).items():
+        if content.get(name, value) != value:
+            raise RunError(
+                f"{path} holds a run of the {name} '{content[name]}', which has the same folder as '{value}'",
+                "rename one of them, or use --results DIR; --fresh replaces that run",
+            )
 
 
 def _run_json(folder: Path) -> dict[str, Any] | None:

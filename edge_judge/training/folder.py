@@ -15,7 +15,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any, Self
@@ -56,10 +56,11 @@ class TrainingFolder:
         finally:
             if not any((path / name).exists() for name in (STATE, *ADAPTER)):  # nothing was reached
                 (path / SETTINGS).unlink(missing_ok=True)
-            (path / ".lock").unlink(missing_ok=True)  # while it is held: later it may be another's
-            if not any(path.iterdir()):
-                path.rmdir()
+            with suppress(PermissionError):  # Windows removes no file that is open; filelock does it there, on release
+                (path / ".lock").unlink(missing_ok=True)  # while it is held: later it may be another's
             lock.release()
+            with suppress(OSError):  # it holds something
+                path.rmdir()
 
     def _begin(self, settings: Mapping[str, Any], fresh: bool) -> None:
         content = None if fresh else self.content()

@@ -5,6 +5,7 @@ Knows: the ladder. Does not know: how any of it is done.
 
 from __future__ import annotations
 
+import os
 import sys
 from pathlib import Path
 from subprocess import DEVNULL, PIPE, Popen
@@ -46,8 +47,9 @@ def demo_folder() -> Path:
 def _evaluate(scheme: str, results: Path, listener: ProgressListener) -> None:
     """`edge-judge eval` in a process of its own: its peak of memory is that of one run. What it notes is passed on."""
     command = [sys.executable, "-m", "edge_judge", "eval", "--scheme", scheme, "--results", str(results), "--fresh"]
-    with Popen(command, stdin=DEVNULL, stdout=DEVNULL, stderr=PIPE, encoding="utf-8", errors="replace") as process:
-        _, talk = process.communicate()
+    environment = {**os.environ, "PYTHONIOENCODING": "utf-8"}  # pipes have another encoding on Windows
+    with Popen(command, env=environment, stdin=DEVNULL, stdout=DEVNULL, stderr=PIPE) as process:
+        talk = process.communicate()[1].decode("utf-8", "replace")
     errors: dict[str, str] = {}
     for line in talk.splitlines():
         kind, _, text = line.partition(": ")

@@ -33,7 +33,7 @@ class ModelSource:
 @dataclass(frozen=True, slots=True)
 class LockState:
     """Whether a file is as it was recorded. file: on the Hub its name, here its scheme; wrong: what to call it where it
-    is not, else None.
+    is not, else None. A state `unchecked` is that of models.lock where the Hub cannot be asked; hint: what to do then.
     """
 
     model: str
@@ -41,6 +41,7 @@ class LockState:
     file: str
     detail: str
     wrong: str | None
+    hint: str | None = None
 
 
 def lock_sources(listener: ProgressListener = ProgressListener()) -> list[ModelSource]:
@@ -65,13 +66,15 @@ def lock_sources(listener: ProgressListener = ProgressListener()) -> list[ModelS
 
 
 def check_lock(listener: ProgressListener = ProgressListener()) -> list[LockState]:
-    """The files built here against their record, then models.lock against the Hub, where that can be reached."""
+    """The files built here against their record, then models.lock against the Hub. Raises nothing where the Hub cannot
+    be asked: the last state then says so.
+    """
     states = list(_built_here())
     try:
         findings = relock.check(Hub(), lock.read().models)
-    except SourceInterruptedError:
-        listener.note("the Hub could not be reached: only the files built here were checked")
-        findings = ()
+    except SourceInterruptedError as problem:
+        unchecked = LockState("models.lock", "unchecked", "", str(problem), None, problem.hint)
+        return [*states, unchecked]
     for finding in findings:
         wrong = f"{finding.model} ({finding.state} on the Hub)" if finding.wrong else None
         states.append(LockState(finding.model, finding.state, finding.file or "", finding.detail, wrong))

@@ -9,10 +9,10 @@ from dataclasses import dataclass
 
 import psutil
 
-from edge_judge.engine.devices import Backend, backend, by_layer
+from edge_judge.engine.devices import backend, by_layer
 from edge_judge.engine.footprint import bytes_of_cell, work_on_device
 from edge_judge.engine.placing import CELLS, layers_in
-from edge_judge.records import Batching
+from edge_judge.records import Backend, Batching
 from edge_judge.workflows.model_files import built_schemes, model_config
 from quantize import architectures, lock, schemes
 from quantize.architectures.blueprint import Blueprint

@@ -11,14 +11,14 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 
 from edge_judge.engine import Engine, LocalEngine, Model, throughput
-from edge_judge.engine.devices import Backend, backend
+from edge_judge.engine.devices import backend
 from edge_judge.engine.placing import place
 from edge_judge.engine.throughput import Rates
 from edge_judge.errors import DataError, ModelError, UsageError
 from edge_judge.judging import workload
 from edge_judge.judging.workload import Load
 from edge_judge.protocols import grammar as grammar_files
-from edge_judge.records import Benchmark, Judge, Limits, Placement, ProgressListener
+from edge_judge.records import Backend, Benchmark, Judge, Limits, Placement, ProgressListener
 from edge_judge.workflows.data import load_here
 from edge_judge.workflows.judges import find_judge, with_chat_template
 from edge_judge.workflows.options import (

@@ -70,9 +70,14 @@ def pull(names: tuple[str, ...], data: Path | None) -> None:
 @options.data
 @options.as_json
 def verify(names: tuple[str, ...], data: Path | None, as_json: bool) -> None:
-    """Check the benchmark files that are here against their hashes. Fails if one has changed."""
+    """Check the benchmark files that are here against their hashes.
+
+    Fails if one has changed, or could not be checked.
+    """
     from edge_judge.workflows.data import verify_benchmarks
 
+    if data is not None and not data.is_dir():
+        raise DataError(f"{data}: no such data folder", "edge-judge data pull --data DIR fills one")
     checks = verify_benchmarks(names, data)
     if as_json:
         click.echo(json.dumps([{**asdict(check), "path": str(check.path)} for check in checks], indent=2))
@@ -84,6 +89,8 @@ def verify(names: tuple[str, ...], data: Path | None, as_json: bool) -> None:
         raise DataError(
             f"changed since it was published: {', '.join(changed)}", "edge-judge data pull NAME replaces it"
         )
+    if unpinned := [check.name for check in checks if check.state == "unpinned"]:
+        raise DataError(f"could not be checked, no hash is known: {', '.join(unpinned)}", "compare it with its source")
     if names and any(check.state == "missing" for check in checks):
         raise DataError("not all of these files are here", "edge-judge data pull NAME downloads one")
 

@@ -3,18 +3,23 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Sequence
 from dataclasses import asdict
+from typing import TYPE_CHECKING
 
 import click
 
 from edge_judge.cli import options, terminal
 from edge_judge.errors import EdgeJudgeError
 
+if TYPE_CHECKING:
+    from edge_judge.workflows.lock import LockState
+
 HEADING = "share and check"
 
 
 @click.command(epilog=options.example("edge-judge lock", "edge-judge lock --check"))
-@click.option("--check", is_flag=True, help="Change nothing; fail if something is not what was recorded.")
+@click.option("--check", is_flag=True, help="Change nothing; fail if something is not as recorded, or was not checked.")
 @options.as_json
 def lock(check: bool, as_json: bool) -> None:
     """Show where each known model comes from.
@@ -53,6 +58,16 @@ def _check(as_json: bool) -> None:
         for row in states:
             click.echo(f"{row.state:8} {row.model:13} {row.file:12} {row.detail}")
         if not states:
-            click.echo("nothing is built here, and the Hub reported nothing")
-    if wrong := [row.wrong for row in states if row.wrong is not None]:
-        raise EdgeJudgeError(f"not what was recorded: {', '.join(wrong)}", "edge-judge quantize builds a file again")
+            click.echo("nothing is built here, and models.lock names nothing on the Hub")
+    _fail_unless_right(states)
+
+
+def _fail_unless_right(states: Sequence[LockState]) -> None:
+    """Raises EdgeJudgeError for what is not as it was recorded, or could not be checked."""
+    wrong = [row.wrong for row in states if row.wrong is not None]
+    unchecked = next((row for row in states if row.state == "unchecked"), None)
+    parts = [f"not what was recorded: {', '.join(wrong)}"] if wrong else []
+    parts += [f"models.lock could not be checked: {unchecked.detail}"] if unchecked else []
+    if parts:
+        hint = "edge-judge quantize builds a file again" if wrong or unchecked is None else unchecked.hint
+        raise EdgeJudgeError("; ".join(parts), hint)

@@ -1,0 +1,44 @@
+"""edge-judge doctor: what this machine has and lacks for judging."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import click
+
+from edge_judge.cli import options, terminal
+from edge_judge.errors import EdgeJudgeError
+
+HEADING = "begin"
+
+
+@click.command(
+    epilog=options.example(
+        "edge-judge doctor", "edge-judge doctor --engine http://localhost:8080/v1", "edge-judge doctor --full --json"
+    )
+)
+@click.option(
+    "--engine", "engines", metavar="URL", multiple=True, help="Ask this endpoint whether it answers. Repeatable."
+)
+@click.option("--full", is_flag=True, help="Hash every file that was built here, instead of comparing sizes.")
+@options.results
+@options.data
+@options.as_json
+def doctor(engines: tuple[str, ...], full: bool, results: Path, data: Path | None, as_json: bool) -> None:
+    """Check this machine: processor, memory, disks, llama.cpp, files.
+
+    Says what to do about each warning and problem. The JSON has no paths and no names of hosts or people. Exit code 1
+    if something must be mended.
+    """
+    from edge_judge.report.doctor import doctor_json, doctor_text
+    from edge_judge.workflows.doctor import doctor as examine
+
+    found = examine(engines, results, data, terminal.TerminalListener(), full=full)
+    if as_json:
+        click.echo(json.dumps(doctor_json(found), indent=2))
+    else:
+        click.echo(doctor_text(found, width=terminal.width(), color=terminal.color()), nl=False)
+    if found.problems:
+        checks = ", ".join(dict.fromkeys(problem.check for problem in found.problems))
+        raise EdgeJudgeError(f"problems found: {checks}", "what to do about each is told above")

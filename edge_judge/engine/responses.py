@@ -1,0 +1,41 @@
+"""What an HTTP answer is besides its content, and why no connection was made.
+
+Knows: headers, chains of exceptions. Does not know: the client that sends requests, what is asked.
+"""
+
+from __future__ import annotations
+
+import socket
+import ssl
+import time
+from collections.abc import Mapping
+from email.utils import parsedate_to_datetime
+
+
+def is_web_page(headers: Mapping[str, str], content: bytes) -> bool:
+    """Whether an answer is for a browser, whatever it calls itself."""
+    begin = content[:200].lstrip().lower()
+    return "html" in headers.get("content-type", "") or begin.startswith((b"<!doctype html", b"<html"))
+
+
+def retry_after(headers: Mapping[str, str]) -> float | None:
+    """Seconds to wait, of a number or of a date; None where the server asks for none."""
+    text = headers.get("retry-after", "").strip()
+    if text.isascii() and text.isdigit():
+        return float(text[:9])
+    try:
+        return max(0.0, parsedate_to_datetime(text).timestamp() - time.time())
+    except (ValueError, OverflowError):
+        return None
+
+
+def why_not_connected(error: BaseException) -> str:
+    """What stands behind a connection that could not be made."""
+    cause: BaseException | None = error
+    while cause is not None:
+        if isinstance(cause, socket.gaierror):
+            return "no such host is known: a typing mistake, or this machine is offline"
+        if isinstance(cause, ssl.SSLError):
+            return f"no secure connection ({getattr(cause, 'reason', None) or 'TLS'})"
+        cause = cause.__cause__ or cause.__context__
+    return "no connection"
