@@ -1,6 +1,7 @@
 """Atomic writes: a reader sees the old content or the new, never a part of it.
 
-A file is written under a temporary name in the same folder, synced to disk, and renamed.
+A file is written under a temporary name in the same folder, synced to disk, and renamed. Errors name the file that
+is meant, not the temporary one.
 Knows: files and folders. Does not know: their content. Raises OSError as it comes.
 """
 
@@ -17,12 +18,14 @@ from pathlib import Path
 def written_atomically(path: Path) -> Iterator[Path]:
     """An empty temporary file beside `path`. It is renamed to `path` when the block succeeds, else removed."""
     temporary = path.with_name(f".{path.name}.{secrets.token_hex(4)}.part")
-    temporary.open("xb").close()
     try:
+        temporary.open("xb").close()
         yield temporary
         publish(temporary, path)
-    except BaseException:
+    except BaseException as problem:
         temporary.unlink(missing_ok=True)
+        if isinstance(problem, OSError) and problem.filename == str(temporary):  # a name that the user never gave
+            raise OSError(problem.errno, problem.strerror, str(path)) from problem
         raise
 
 

@@ -52,9 +52,9 @@ CONTEXT = click.Context(click.Command("eval"))
         ("6GiB", 6 * 2**30),
         ("1.5 gb", 1_500_000_000),
         ("2G", 2_000_000_000),
-        ("64kib", 65_536),
-        ("123456", 123_456),
-        ("123456 B", 123_456),
+        ("64mib", 67_108_864),
+        ("123456789", 123_456_789),
+        ("123456789 B", 123_456_789),
     ],
 )
 def test_a_size_is_read_as_it_is_written(text: str, size: int) -> None:

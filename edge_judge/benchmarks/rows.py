@@ -19,6 +19,8 @@ from typing import Any
 from edge_judge.errors import DataError
 from edge_judge.records import Label
 
+_LONGEST_FIELD = 2**31 - 1  # characters of a CSV value; Python's own limit of 131,072 is less than a long answer has
+
 
 @dataclass(frozen=True, slots=True)
 class File:
@@ -124,6 +126,7 @@ def json_items(file: File) -> Iterator[FileRow]:
 
 def csv_rows(file: File, delimiter: str = ",") -> Iterator[FileRow]:
     """Values under a header line, with commas between them. The place of a record is the line where it begins."""
+    csv.field_size_limit(_LONGEST_FIELD)
     reader = csv.reader(io.StringIO(file.text(), newline=""), delimiter=delimiter, strict=True)
     records = _records(reader, file.path)
     header = [name.strip() for name in next(records, (0, []))[1]]

@@ -91,6 +91,7 @@ seen = several(
 
 _SIZE = re.compile(r"(\d+|\d*\.\d+)\s*(?:([kmgt])(i?)b?|b)?", re.IGNORECASE)
 _POWERS = {"k": 1, "m": 2, "g": 3, "t": 4}
+_LEAST_MEMORY = 1_000_000  # bytes; nothing runs in less
 
 
 def memory(_: click.Context, option: click.Option, value: str | None) -> int | None:
@@ -99,10 +100,12 @@ def memory(_: click.Context, option: click.Option, value: str | None) -> int | N
         return None
     parts = _SIZE.fullmatch(value.strip())
     unit = (1024 if parts[3] else 1000) ** _POWERS[parts[2].lower()] if parts and parts[2] else 1
-    size = int(float(parts[1]) * unit) if parts else 0
-    if size < 1:
-        raise UsageError(f"{option.opts[0]} {value}: not a size of memory", "say for example 6GB, 500MB or 6GiB")
-    return size
+    size = float(parts[1]) * unit if parts else 0
+    if parts is None or not 1 <= size < inf:
+        raise UsageError(f"{option.opts[0]} {value}: not a size of memory", "use for example 6GB, 500MB or 6GiB")
+    if size < _LEAST_MEMORY:
+        raise UsageError(f"{option.opts[0]} {value}: only {int(size):,} bytes", f"did you mean {parts[1]}GB?")
+    return int(size)
 
 
 _TIME = re.compile(r"(\d+|\d*\.\d+)\s*(s|min|m|h|d)", re.IGNORECASE)

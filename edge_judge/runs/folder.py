@@ -17,7 +17,6 @@ from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import asdict, fields
 from pathlib import Path
-from tempfile import TemporaryDirectory
 from typing import IO, Any, ClassVar, Self
 
 from filelock import FileLock, Timeout
@@ -184,8 +183,8 @@ def put_run(
     with _alone(path):
         if not fresh:
             _refuse_another(path, run)
-        with TemporaryDirectory(prefix=".put-", dir=path) as temporary:
-            made = RunFolder(Path(temporary), run.identity, run.settings)
+        with backup.temporary_folder(path) as temporary:
+            made = RunFolder(temporary, run.identity, run.settings)
             made._begin(fresh=True)
             for verdict in run.verdicts:
                 made.append(verdict)
@@ -217,7 +216,7 @@ def write_json(path: Path, content: Mapping[str, Any]) -> None:
 
 
 def write_whole(path: Path, content: bytes) -> None:
-    """Whole or not at all: a temporary file, synced, then renamed."""
+    """Whole or not at all: a temporary file, synced, then renamed. An OSError names `path`, not the temporary file."""
     temporary = path.with_name(f".{path.name}.{os.getpid()}")
     try:
         with temporary.open("wb") as file:
@@ -225,6 +224,8 @@ def write_whole(path: Path, content: bytes) -> None:
             file.flush()
             os.fsync(file.fileno())
         temporary.replace(path)
+    except OSError as error:
+        raise OSError(error.errno, error.strerror, str(path)) from error
     finally:
         temporary.unlink(missing_ok=True)
 
@@ -237,6 +238,8 @@ def _alone(path: Path) -> Iterator[None]:
     lock = FileLock(path / ".lock")
     try:
         lock.acquire(timeout=0)
+    except PermissionError as error:  # it names the lock, of which the user knows nothing
+        raise OSError(error.errno, error.strerror, str(path)) from error
     except Timeout as error:
         raise RunError(f"{path}: another edge-judge is writing this run", "wait for it, or use --results") from error
     try:

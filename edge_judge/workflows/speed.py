@@ -18,7 +18,7 @@ from edge_judge.errors import DataError, ModelError, UsageError
 from edge_judge.judging import workload
 from edge_judge.judging.workload import Load
 from edge_judge.protocols import grammar as grammar_files
-from edge_judge.records import Benchmark, Judge, Limits, Placement, ProgressListener
+from edge_judge.records import Benchmark, Judge, Limits, Placement, Progress, ProgressListener
 from edge_judge.workflows.data import load_here
 from edge_judge.workflows.judges import find_judge, with_chat_template
 from edge_judge.workflows.options import (
@@ -86,12 +86,33 @@ def speed(
         _judge(judge, weights, listener) as measured,
         _opened(measured, judge.threads, made_up, placement) as (model, opened),
     ):
-        rates = throughput.measure(model, opened, seconds)
+        title = f"{measured.model} {measured.scheme}"
+        with listener.task(f"{title} · rates"):
+            rates = throughput.measure(model, opened, seconds, done=_Steps(listener, throughput.PARTS).done)
         engine = LocalEngine.of(model)
-        times = (_time(engine, measured, rates, part, name, listener) for part in chosen for name in grammars)
-        estimates = tuple(filter(None, times))
+        with listener.task(f"{title} · benchmarks"):
+            steps = _Steps(listener, len(chosen) * len(grammars))
+            times = (_time(engine, measured, rates, part, name, listener) for part in chosen for name in grammars)
+            estimates = tuple(filter(None, map(steps.after, times)))
         size = measured.bytes
     return MeasuredSpeed(measured.model, measured.scheme, size, random, made_up, rates, estimates, usable)
+
+
+class _Steps:
+    """Reports how many of some steps are done, and the time left if the others take as long."""
+
+    def __init__(self, listener: ProgressListener, total: int) -> None:
+        self._listener, self._done, self._total, self._start = listener, 0, total, time.monotonic()
+
+    def done(self) -> None:
+        self._done += 1
+        done, total, seconds = self._done, self._total, time.monotonic() - self._start
+        left = (total - done) * seconds / done if 1 < done < total else None  # the first is much shorter, or longer
+        self._listener.progress(Progress(done, total, done, total, seconds, left, "steps"))
+
+    def after(self, result: BenchmarkTime | None) -> BenchmarkTime | None:
+        self.done()
+        return result
 
 
 def _check(judge: JudgeOptions, weights: RandomWeights) -> None:

@@ -6,7 +6,7 @@ import json
 
 import click
 
-from edge_judge.cli import options, terminal
+from edge_judge.cli import errors, options, terminal
 from edge_judge.records import Limits
 from edge_judge.workflows.options import (
     BenchmarkOptions,
@@ -17,6 +17,7 @@ from edge_judge.workflows.options import (
 )
 
 HEADING = "decide"
+RESUMES = errors.RESUMES
 
 
 @click.command(

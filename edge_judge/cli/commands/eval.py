@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from edge_judge.cli import options, terminal
+from edge_judge.cli import errors, options, terminal
 from edge_judge.records import Limits
 from edge_judge.workflows.options import (
     BenchmarkOptions,
@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from edge_judge.report.scores import ScoreRow
 
 HEADING = "judge"
+RESUMES = errors.RESUMES
 
 
 @click.command(

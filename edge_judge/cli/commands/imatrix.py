@@ -6,12 +6,13 @@ import shlex
 
 import click
 
-from edge_judge.cli import options, terminal
+from edge_judge.cli import errors, options, terminal
 from edge_judge.errors import UsageError
 from edge_judge.records import Limits
 from edge_judge.workflows.options import BenchmarkOptions, ImatrixSettings, JudgeOptions, ProtocolOptions
 
 HEADING = "judge"
+RESUMES = errors.RESUMES
 
 
 @click.command(

@@ -8,7 +8,7 @@ from typing import Literal
 
 import click
 
-from edge_judge.cli import options, terminal
+from edge_judge.cli import errors, options, terminal
 from edge_judge.errors import UsageError
 from edge_judge.records import Limits
 from edge_judge.workflows.options import (
@@ -21,6 +21,7 @@ from edge_judge.workflows.options import (
 )
 
 HEADING = "decide"
+RESUMES = errors.RESUMES
 
 
 def number_of_games(_: click.Context, option: click.Option, value: str | None) -> int | Literal["all"] | None:

@@ -7,11 +7,12 @@ from dataclasses import asdict
 
 import click
 
-from edge_judge.cli import options, terminal
+from edge_judge.cli import errors, options, terminal
 from edge_judge.training.recipe import Recipe
 from edge_judge.workflows.options import ProtocolOptions, TrainSettings
 
 HEADING = "judge"
+RESUMES = errors.RESUMES
 DEFAULT = Recipe()
 SHARE = click.FloatRange(min=0, max=1, max_open=True)
 COUNT = click.IntRange(min=1)
