@@ -87,7 +87,9 @@ def differences(old: Mapping[str, Any], new: Mapping[str, Any]) -> list[str]:
     """A phrase for each setting that differs."""
     keys = sorted((old.keys() | new.keys()) - PLACES)
     return [
-        f"{key} was {_brief(old.get(key))}, is {_brief(new.get(key))}" for key in keys if old.get(key) != new.get(key)
+        f"{key}: recorded {_brief(old.get(key))}, now {_brief(new.get(key))}"
+        for key in keys
+        if old.get(key) != new.get(key)
     ]
 
 

@@ -7,6 +7,7 @@ Knows: files and folders. Does not know: their content. Raises OSError as it com
 
 from __future__ import annotations
 
+import errno
 import os
 import secrets
 from collections.abc import Iterator
@@ -17,6 +18,8 @@ from pathlib import Path
 @contextmanager
 def written_atomically(path: Path) -> Iterator[Path]:
     """An empty temporary file beside `path`. It is renamed to `path` when the block succeeds, else removed."""
+    if path.exists() and not path.is_file():  # a rename would put the file in the place of a device or a pipe
+        raise OSError(errno.EINVAL, "not a regular file; refusing to overwrite", str(path))
     temporary = path.with_name(f".{path.name}.{secrets.token_hex(4)}.part")
     try:
         temporary.open("xb").close()

@@ -116,7 +116,9 @@ def json_items(file: File) -> Iterator[FileRow]:
         items = json.loads(file.text())
     except json.JSONDecodeError as error:
         raise DataError(f"{file.path}:{error.lineno}: not JSON: {error.msg}") from None
-    except (ValueError, RecursionError) as error:
+    except RecursionError:
+        raise DataError(f"{file.path}: not JSON: nested too deeply") from None
+    except ValueError as error:
         raise DataError(f"{file.path}: not JSON: {error}") from None
     if not isinstance(items, list):
         raise DataError(f"{file.path}: expected a JSON list of objects")
@@ -176,7 +178,9 @@ def _parsed(line: str, place: str) -> object:
         return json.loads(line)
     except json.JSONDecodeError as error:
         raise DataError(f"{place}: not JSON: {error.msg} (column {error.colno})") from None
-    except (ValueError, RecursionError) as error:
+    except RecursionError:
+        raise DataError(f"{place}: not JSON: nested too deeply") from None
+    except ValueError as error:
         raise DataError(f"{place}: not JSON: {error}") from None
 
 

@@ -92,4 +92,4 @@ def _fail_for_file(error: OSError, resume: str | None) -> NoReturn:
         fail(f"cannot write{file}: {error.strerror}", hint, FAILED)
     if error.filename is None:
         raise error
-    fail(f"{error.filename}: {error.strerror}", "check that the path exists and may be written", FAILED)
+    fail(f"{error.filename}: {error.strerror}", "check that the path exists and that you may read and write it", FAILED)

@@ -122,13 +122,13 @@ def _check(judge: JudgeOptions, weights: RandomWeights) -> None:
     if weights.shape is None:
         for option, file in (("--vocab", weights.vocab), ("--keep", weights.keep)):
             if file is not None:
-                raise UsageError(f"{option} does nothing without --shape", "it belongs to random weights")
+                raise UsageError(f"{option} does nothing without --shape", "it is for random weights")
         return
     for option, value in (("--model", judge.model), ("--gguf", judge.gguf)):
         if value is not None:
-            raise UsageError(f"--shape and {option} do not go together", "measure one or the other")
+            raise UsageError(f"--shape and {option} do not go together", "use one of them")
     if judge.scheme is None:
-        raise UsageError("--shape needs a scheme", "say for example: --scheme q4_k_m")
+        raise UsageError("--shape needs a scheme", "use for example: --scheme q4_k_m")
     check_target(weights.keep, "--keep names a file")
 
 
@@ -146,7 +146,7 @@ def _judge(options: JudgeOptions, weights: RandomWeights, listener: ProgressList
 def _opened(judge: Judge, threads: int | None, made_up: bool, placement: Placement) -> Iterator[tuple[Model, float]]:
     """The loaded model, and the seconds that it took to load."""
     if judge.gguf is None:
-        raise UsageError(f"{judge.model}: there is no file to measure", "--gguf names one")
+        raise UsageError(f"{judge.model}: no file to measure", "give one with --gguf")
     placed = place(judge.gguf, Limits(placement=placement))
     start = time.monotonic()
     kind = throughput.Rough if made_up else Model

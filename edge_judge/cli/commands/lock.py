@@ -14,13 +14,13 @@ HEADING = "share and check"
 
 
 @click.command(epilog=options.example("edge-judge lock", "edge-judge lock --check"))
-@click.option("--check", is_flag=True, help="Change nothing; fail if something is not what was recorded.")
+@click.option("--check", is_flag=True, help="Change nothing; fail if something differs from what was recorded.")
 @options.as_json
 def lock(check: bool, as_json: bool) -> None:
     """Show where each known model comes from.
 
-    Hashes and sizes that only the Hub knows are filled in; a pin is never moved. With --check, compare models.lock with
-    the Hub, and the files built here with their record.
+    Fills in hashes and sizes from the Hub; never changes a pin. With --check, compares models.lock with the Hub, and
+    the built files with their recorded hashes.
     """
     if check:
         _check(as_json)
@@ -53,6 +53,8 @@ def _check(as_json: bool) -> None:
         for row in states:
             click.echo(f"{row.state:8} {row.model:13} {row.file:12} {row.detail}")
         if not states:
-            click.echo("nothing is built here, and the Hub reported nothing")
+            click.echo("no model is built on this machine, and the Hub reported nothing")
     if wrong := [row.wrong for row in states if row.wrong is not None]:
-        raise EdgeJudgeError(f"not what was recorded: {', '.join(wrong)}", "edge-judge quantize builds a file again")
+        raise EdgeJudgeError(
+            f"differs from what was recorded: {', '.join(wrong)}", "edge-judge quantize rebuilds a file"
+        )
