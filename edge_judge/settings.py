@@ -95,7 +95,7 @@ def differences(old: Mapping[str, Any], new: Mapping[str, Any]) -> list[str]:
 
 def _brief(value: object) -> str:
     text = str(value)
-    return f"{text[:12]}…" if len(text) == 64 else text
+    return "nothing" if value is None else f"`{text[:12]}…`" if len(text) == 64 else f"`{text}`"
 
 
 def run_name(identity: Identity) -> str:

@@ -136,7 +136,7 @@ def test_a_run_that_is_there_already_is_replaced_only_when_asked(edge: Edge, pac
 
 def test_a_broken_pack_changes_nothing(edge: Edge, pack: Path, tmp_path: Path) -> None:
     whole = pack.read_bytes()
-    for content, words in ((whole[:-9], "cut off"), (whole[:-1] + b"!", "altered"), (b"hello", "does not begin")):
+    for content, words in ((whole[:-9], "truncated"), (whole[:-1] + b"!", "damaged"), (b"hello", "not an edge-judge pack")):
         pack.write_bytes(content)
         for command in (["pack", "import", pack], ["pack", "show", pack], ["compare", F16, "--baseline", pack]):
             fails(edge(*command), 1, "f16.ejpack", words)
@@ -170,8 +170,8 @@ def test_a_benchmark_of_ones_own_is_carried_without_its_path(edge: Edge, tmp_pat
 
 def test_wrong_usage_is_told(edge: Edge, pack: Path) -> None:
     fails(edge("pack", "import", "none.ejpack"), 2, "none.ejpack")
-    fails(edge("pack", "export", "results/nothing"), 1, "no run there")
-    fails(edge("compare", F16, "--baseline", "none.ejpack"), 1, "no pack there", "pack export")
+    fails(edge("pack", "export", "results/nothing"), 1, "no run in this folder")
+    fails(edge("compare", F16, "--baseline", "none.ejpack"), 1, "no such pack", "pack export")
     fails(edge("pack", "import", pack, "--benchmark", pack), 2, "--benchmark is for a file of your own")
 
 

@@ -30,7 +30,7 @@ def test_every_protocol_judges_the_embedded_benchmark_and_a_grammar_leaves_no_fo
 
 @pytest.mark.parametrize("name", ["autoj", "pandalm"])
 def test_a_trained_in_protocol_says_when_no_prompt_came_with_the_model(edge, name, tmp_path):
-    fails(edge("eval", "--grammar", name), 1, "no prompt that the model was trained to judge with", "pairwise")
+    fails(edge("eval", "--grammar", name), 1, "the file has no trained-in judging prompt", "pairwise")
     assert not (tmp_path / "results").exists()
 
 

@@ -288,7 +288,7 @@ def test_the_coordinator_loads_no_weights_and_makes_the_same_prompts(pocket: Jud
         (Address("tcp://10.0.0.1"), "is not the address of a cluster"),
         (Address("tcp://10.0.0.1:8786"), "open to everybody"),
         (Address("tls://10.0.0.1:8786"), "three files of TLS"),
-        (Address("tls://10.0.0.1:8786", ca=Path("ca.pem")), "TLS takes three files"),
+        (Address("tls://10.0.0.1:8786", ca=Path("ca.pem")), "TLS needs three files"),
     ],
 )
 def test_an_address_that_is_none_or_open_to_everybody_is_refused(address: Address, words: str) -> None:
@@ -322,7 +322,7 @@ def test_the_command_line_judges_with_two_workers_and_a_killed_one_costs_nothing
             time.sleep(0.1)
         cluster.workers["m2"].kill()
         assert coordinator.wait(timeout=300) == 0, cluster.said("coordinator")
-        assert "liar is not asked to judge: its file has sha256 0000" in cluster.said("coordinator")
+        assert "liar gets no work: its file has sha256 0000" in cluster.said("coordinator")
     finally:
         cluster.close()
     run = tmp_path / "results" / RUN
@@ -389,7 +389,7 @@ def test_another_program_at_the_address_is_an_error_and_no_endless_wait(
                         connection.recv(1)  # until the other side leaves
 
         threading.Thread(target=greet, daemon=True).start()
-        with pytest.raises(ModelError, match="what answers there is no scheduler of Dask"):
+        with pytest.raises(ModelError, match="the program at this address is not a Dask scheduler"):
             pool.DaskPool(address)
 
 

@@ -190,7 +190,7 @@ def test_a_pair_nobody_judged_counts_in_agreement_only() -> None:
 
 def test_one_juror_or_none_in_common_is_refused() -> None:
     one = run(verdicts(("a", "a")))
-    with pytest.raises(RunError, match="a jury needs two runs"):
+    with pytest.raises(RunError, match="a jury needs at least two runs"):
         seated(benchmark("a"), [one])
     with pytest.raises(RunError, match="no pair and order in common"):
         seated(benchmark("a"), [run(one.verdicts[:1]), run(one.verdicts[1:], "f16")])

@@ -117,4 +117,4 @@ def test_texts_that_an_unknown_normalizer_may_change_are_counted(folder, tmp_pat
         handling = LocalEngine.of(model).text_handling(["plain", NFD, "½", "也"])
     assert handling.normalizer == "unknown"
     assert any("may change 2 of these texts" in doubt for doubt in handling.doubts)
-    assert any("does not name its pre-tokenizer" in doubt for doubt in handling.doubts)
+    assert any("its pre-tokenizer is not recorded" in doubt for doubt in handling.doubts)

@@ -95,8 +95,8 @@ def test_our_undefined_figure_leaves_the_comparison_undefined() -> None:
         ),
         (HEADER + "pocket,full,user,120,\n", "line 2: toy is '120'"),
         (HEADER + "pocket,full,user,nan,\n", "line 2: toy is 'nan'"),
-        (HEADER + "pocket,full\n", "line 2: not as many fields as columns"),
-        (HEADER + "pocket,full,user,1,,more\n", "line 2: not as many fields as columns"),
+        (HEADER + "pocket,full\n", "line 2: the number of values differs from the header"),
+        (HEADER + "pocket,full,user,1,,more\n", "line 2: the number of values differs from the header"),
         ("", "line 1: no column 'model'"),
     ],
 )

@@ -132,7 +132,7 @@ def _rows(benchmark: Benchmark, run: Run) -> list[pack_columns.PackedVerdict]:
     for verdict in run.verdicts:
         pair, order = verdict.id, verdict.order
         if pair not in places or (pair, order) in rows:
-            why = "the benchmark does not have" if pair not in places else f"already has one in the order {order}"
+            why = "is not in the benchmark" if pair not in places else f"already has one in the order {order}"
             raise RunError(f"a verdict on pair {pair!r}, which {why}")
         rows[pair, order] = pack_columns.PackedVerdict(
             places[pair], order, verdict.verdict, verdict.p, verdict.mass, verdict.truncated
