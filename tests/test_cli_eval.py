@@ -207,7 +207,7 @@ def test_real_benchmark_files_are_judged(edge: Edge) -> None:
         (["--scheme", "q4_k_x"], 2, ["q4_k_m"]),
         (["--grammar", "pairwize"], 2, ["pairwise"]),
         (["--benchmark", "llmbar-naturel"], 2, ["llmbar-natural"]),
-        (["--benchmark", "all", "--benchmark", "pocket"], 2, ["--benchmark all does not go with other benchmarks", "hint: "]),
+        (["--benchmark", "all", "--benchmark", "pocket"], 2, ["--benchmark all does not go with", "hint: "]),
         (["--limit", "0"], 2, ["--limit"]),
         (["--gguf", "nothing.gguf"], 2, ["nothing.gguf"]),
         (["--benchmark", "auto-j", "--data", "."], 1, ["auto-j", "data pull"]),

@@ -136,7 +136,7 @@ def test_a_run_that_is_there_already_is_replaced_only_when_asked(edge: Edge, pac
 
 def test_a_broken_pack_changes_nothing(edge: Edge, pack: Path, tmp_path: Path) -> None:
     whole = pack.read_bytes()
-    for content, words in ((whole[:-9], "truncated"), (whole[:-1] + b"!", "damaged"), (b"hello", "not an edge-judge pack")):
+    for content, words in ((whole[:-9], "truncated"), (whole[:-1] + b"!", "damaged"), (b"hello", "edge-judge pack")):
         pack.write_bytes(content)
         for command in (["pack", "import", pack], ["pack", "show", pack], ["compare", F16, "--baseline", pack]):
             fails(edge(*command), 1, "f16.ejpack", words)

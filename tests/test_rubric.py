@@ -118,7 +118,7 @@ def test_a_file_that_is_missing_or_a_folder_or_of_another_format_is_refused_with
     for path, message in (
         (tmp_path / "none.csv", r"none\.csv: no such file"),
         (tmp_path, "a folder, expected a file"),
-        (write(tmp_path, "criterion\nShort.\n", "mine.txt"), r"mine\.txt: unknown format, expected a file that ends in"),
+        (write(tmp_path, "criterion\nShort.\n", "mine.txt"), r"mine\.txt: unknown format, expected a file that ends"),
     ):
         with pytest.raises(DataError, match=message) as caught:
             rubric.load(path)

@@ -41,7 +41,7 @@ def export_pack(path: Path | str, output: Path | str | None = None, data: Path |
     path: the run's folder; output: the file, None for BENCHMARK-MODEL-SCHEME-GRAMMAR.ejpack.
     """
     path = Path(path)
-    check_target(Path(output) if output else None, "use another name with --out")
+    check_target(Path(output) if output else None, "use another name with --output")
     recorded = RunReader(data).read(path)
     run, benchmark = recorded.run, recorded.benchmark
     if benchmark.name not in benchmarks.REGISTRY:  # the path of a user's own file stays private
