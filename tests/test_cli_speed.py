@@ -69,7 +69,7 @@ def test_the_embedded_judge_is_measured_and_each_benchmark_here_gets_a_time(edge
         ["pocket", "pairwise", "1,200"], ["pocket", "pairwise-cot", "1,200"], ["pocket", "pointwise", "1,200"],
     ]  # fmt: skip
     assert [row[5] == "≤" for row in rows] == [False, True, False]
-    assert "not here: auto-j, pandalm" in done.stderr and "data pull" in done.stderr
+    assert "not downloaded: auto-j, pandalm" in done.stderr and "data pull" in done.stderr
 
 
 def test_a_model_that_is_not_here_is_stood_in_for_and_leaves_nothing(

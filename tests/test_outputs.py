@@ -192,7 +192,7 @@ def test_one_system_alone_is_an_error(tmp_path: Path) -> None:
 
 def test_two_files_with_different_questions_are_an_error(tmp_path: Path) -> None:
     one, two = plain(tmp_path / "one.jsonl", "a", "b"), plain(tmp_path / "two.jsonl", "c", begin=9)
-    with pytest.raises(DataError, match="'one' shares no question with 'two': 2 of 3 questions were answered by it alone"):
+    with pytest.raises(DataError, match="'one' shares no question with 'two': 2 of 3 questions were answered by it"):
         load_outputs([one, two])
 
 

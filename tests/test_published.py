@@ -109,7 +109,7 @@ def test_a_broken_table_is_refused_with_its_line(tmp_path: Path, text: str, told
 
 
 def test_a_missing_table_is_refused(tmp_path: Path) -> None:
-    with pytest.raises(DataError, match="not there"):
+    with pytest.raises(DataError, match="no such file"):
         read_published(tmp_path / "published.csv")
 
 
