@@ -127,7 +127,7 @@ def test_jurors_of_other_schemes_and_protocols_sit_together(edge: Edge) -> None:
 @pytest.mark.parametrize(
     ("said", "code", "words"),
     [
-        (["confidence", FREE], 1, ["no probability", "hint: judge with a grammar"]),
+        (["confidence", FREE], 1, ["no probability", "hint: use a grammar"]),
         (["confidence", "elsewhere"], 1, ["elsewhere"]),
         (["confidence", "--results", "empty"], 1, ["no complete run with probabilities"]),
         (["confidence", SMALL, "--abstain", "nan"], 2, ["--abstain is not a number"]),

@@ -181,7 +181,7 @@ def test_an_interrupt_saves_what_was_measured_since_the_last_save(tmp_path: Path
         edge_judge.imatrix(JudgeOptions("pocket"), settings=settings, listener=Interrupting())
     listener = Interrupting()
     edge_judge.imatrix(JudgeOptions("pocket"), settings=settings, listener=listener)
-    assert "goes on after 3 of them" in listener.notes
+    assert "resuming after 3 of them" in listener.notes
 
 
 def test_what_was_begun_with_other_texts_is_not_mixed_with_these(

@@ -201,7 +201,7 @@ def test_a_smaller_cache_takes_less_and_is_another_run(edge: Edge, tmp_path: Pat
 def test_what_is_ahead_is_said_in_a_line() -> None:
     read = WorkEstimate(1200, 41_160, 214_800, 0, 98_000_000)
     assert terminal.estimate_line("pocket", read) == (
-        "pocket: 1,200 verdicts, 41,160 tokens to evaluate ( 214,800), about 98 MB of memory"
+        "pocket: 1,200 verdicts, 41,160 tokens to evaluate (214,800 without prefix sharing), about 98 MB of memory"
     )
     written = WorkEstimate(2, 10, 20, 96, 2_000_000_000, batching=Batching(cells=64))
     assert terminal.estimate_line("x", written).endswith(

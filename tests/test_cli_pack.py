@@ -164,7 +164,7 @@ def test_a_benchmark_of_ones_own_is_carried_without_its_path(edge: Edge, tmp_pat
     assert edge("compare", "--results", there).returncode == 0
     moved.write_text(moved.read_text("utf-8").replace("Name", "Call"))
     again = edge("pack", "import", "own.ejpack", "--results", "third", "--benchmark", moved)
-    fails(again, 1, "another file than this mine", "here ")
+    fails(again, 1, "a different version of mine", "here ")
     assert not (tmp_path / "third").exists()
 
 

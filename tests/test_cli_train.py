@@ -139,7 +139,7 @@ def test_without_torch_or_peft_the_error_says_what_to_install(tmp_path: Path) ->
 @pytest.mark.parametrize(
     ("options", "wrong", "words"),
     [
-        ({"protocol": ProtocolOptions("pointwise")}, UsageError, "--grammar pointwise rates answers one by one"),
+        ({"protocol": ProtocolOptions("pointwise")}, UsageError, "--grammar pointwise rates each answer by itself"),
         ({"format": "auto-j"}, DataError, "pairs.jsonl:1: no column 'usrmsg'"),
         ({"recipe": Recipe(device="nowhere")}, UsageError, "--device nowhere: torch cannot use it here"),
         ({"recipe": Recipe(longest=20)}, DataError, "are longer than 20 tokens"),

@@ -245,7 +245,7 @@ def test_a_worker_that_is_not_what_it_says_is_named_once_and_judges_nothing(
         verdicts = judged(engine, pairs)
     assert {verdict.machine for verdict in verdicts.values()} == {"good"}
     assert without_machine(verdicts) == alone(pocket, pairs)
-    assert sum("bad is not asked to judge" in note for note in notes.said) == 1, notes.said
+    assert sum("bad gets no work" in note for note in notes.said) == 1, notes.said
     assert room.told == ["bad"]
 
 

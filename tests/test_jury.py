@@ -88,7 +88,7 @@ def test_two_that_differ_where_ties_are_illegal_and_nobody_has_probabilities_are
     assert (by_count.undecided.k, by_count.undecided.n) == (3, 6)
     assert (by_count.accuracy.k, by_count.accuracy.n) == (1, 3)  # where both say a: right once of three times
     assert by_count.gain.value == 0
-    assert "majority: undecided in 50.0 % of verdicts" in " ".join(jury_table(found).split())
+    assert "majority: no verdict in 50.0 % of verdicts" in " ".join(jury_table(found).split())
 
 
 def test_equal_probabilities_where_ties_are_illegal_are_undecided_too() -> None:

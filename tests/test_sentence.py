@@ -158,7 +158,7 @@ def test_other_seeds_that_were_tried_are_told_to_a_person_and_to_a_program() -> 
     assert choice_json([Q4], [], [3, 7])["other_seeds_tried"] == [3, 7]
     assert "also decided with seeds 3, 7" in choice_table([Q4], [], [3, 7], width=120)
     assert "also decided with seed 3" in choice_table([Q4], [], [3], width=120)
-    assert "decided before" not in choice_table([Q4], [], width=120)
+    assert "also decided" not in choice_table([Q4], [], width=120)
 
 
 def test_a_program_is_told_both_outcomes_and_those_of_each_benchmark() -> None:

@@ -87,7 +87,7 @@ def test_any_reasons_make_a_legal_reply_or_none(reasons: str, name: str) -> None
 
 
 def test_a_protocol_that_rates_answers_one_by_one_is_refused() -> None:
-    with pytest.raises(UsageError, match="--grammar pointwise rates answers one by one"):
+    with pytest.raises(UsageError, match="--grammar pointwise rates each answer by itself"):
         replies.check(protocol("pointwise"))
 
 
