@@ -357,7 +357,7 @@ def test_behind_tls_only_holders_of_a_certificate_judge(environment: dict[str, s
         assert coordinator.wait(timeout=300) == 0, cluster.said("coordinator")
     finally:
         cluster.close()
-    assert "friend works" in cluster.said("coordinator") and "stranger" not in cluster.said("coordinator")
+    assert "friend joined" in cluster.said("coordinator") and "stranger" not in cluster.said("coordinator")
     assert "Traceback" not in cluster.said("stranger") + cluster.said("friend")
 
 
@@ -413,4 +413,4 @@ def test_choose_decides_the_same_on_a_cluster_whose_machines_go_from_one_scheme_
     folder = tmp_path / "together" / "pocket" / "pocket" / "q8_0" / "pairwise"
     run = json.loads((folder / "run.json").read_text("utf-8"))
     assert sum(share["tasks"] for share in run["machines"].values()) > 1
-    assert notes.said.count("m0 works") == notes.said.count("m1 works") == 1
+    assert notes.said.count("m0 joined") == notes.said.count("m1 joined") == 1
