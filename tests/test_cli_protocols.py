@@ -104,4 +104,4 @@ def test_a_repeated_run_tells_its_noise_floor_and_keeps_it(edge, tmp_path):
     assert 0 <= score["noise"]["mean"] <= score["noise"]["largest"] < 0.05
     kept = json.loads((tmp_path / "results/pocket/pocket/f16/pairwise/run.json").read_text("utf-8"))
     assert kept["noise"] == score["noise"]
-    assert "judged once more in different batches" in edge("eval", "--limit", 4, "--repeat", 2).stdout.replace("\n", " ")
+    assert "once more in different batches" in edge("eval", "--limit", 4, "--repeat", 2).stdout.replace("\n", " ")
