@@ -87,13 +87,15 @@ def differences(old: Mapping[str, Any], new: Mapping[str, Any]) -> list[str]:
     """A phrase for each setting that differs."""
     keys = sorted((old.keys() | new.keys()) - PLACES)
     return [
-        f"{key} was {_brief(old.get(key))}, is {_brief(new.get(key))}" for key in keys if old.get(key) != new.get(key)
+        f"{key}: recorded {_brief(old.get(key))}, now {_brief(new.get(key))}"
+        for key in keys
+        if old.get(key) != new.get(key)
     ]
 
 
 def _brief(value: object) -> str:
     text = str(value)
-    return f"{text[:12]}…" if len(text) == 64 else text
+    return "nothing" if value is None else f"`{text[:12]}…`" if len(text) == 64 else f"`{text}`"
 
 
 def run_name(identity: Identity) -> str:

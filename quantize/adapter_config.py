@@ -96,7 +96,7 @@ def read(folder: Path) -> AdapterConfig:
     path = folder / FILE_NAME
     if not folder.is_dir():
         raise AdapterError(f"there is no adapter folder at {folder}", f"it holds {FILE_NAME} and the adapter's weights")
-    fields = read_object(path, AdapterError)
+    fields = read_object(path, AdapterError, "expected the folder of a LoRA adapter, as peft saves it")
     _refuse_other_kinds(path, fields)
     config = Config(fields, str(path))
     try:

@@ -30,7 +30,7 @@ from quantize.source import Source
 Kind = Literal["f32", "f16"]
 KINDS: tuple[Kind, ...] = ("f32", "f16")
 _ADAPTER_HINT = "make one with: edge-judge quantize MODEL --adapter FOLDER --adapter-only"
-_BASE_HINT = "an adapter goes with the model that it was trained on"
+_BASE_HINT = "use the adapter with the model that it was trained on"
 _TYPES = frozenset({"F32", "F16", "BF16", "Q8_0"})  # what llama.cpp's converter writes
 
 

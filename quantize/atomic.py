@@ -1,11 +1,13 @@
 """Atomic writes: a reader sees the old content or the new, never a part of it.
 
-A file is written under a temporary name in the same folder, synced to disk, and renamed.
+A file is written under a temporary name in the same folder, synced to disk, and renamed. Errors name the file that
+is meant, not the temporary one.
 Knows: files and folders. Does not know: their content. Raises OSError as it comes.
 """
 
 from __future__ import annotations
 
+import errno
 import os
 import secrets
 from collections.abc import Iterator
@@ -16,13 +18,17 @@ from pathlib import Path
 @contextmanager
 def written_atomically(path: Path) -> Iterator[Path]:
     """An empty temporary file beside `path`. It is renamed to `path` when the block succeeds, else removed."""
+    if path.exists() and not path.is_file():  # a rename would put the file in the place of a device or a pipe
+        raise OSError(errno.EINVAL, "not a regular file; refusing to overwrite", str(path))
     temporary = path.with_name(f".{path.name}.{secrets.token_hex(4)}.part")
-    temporary.open("xb").close()
     try:
+        temporary.open("xb").close()
         yield temporary
         publish(temporary, path)
-    except BaseException:
+    except BaseException as problem:
         temporary.unlink(missing_ok=True)
+        if isinstance(problem, OSError) and problem.filename == str(temporary):  # a name that the user never gave
+            raise OSError(problem.errno, problem.strerror, str(path)) from problem
         raise
 
 

@@ -20,7 +20,7 @@ from filelock import FileLock, Timeout
 
 from quantize.atomic import replace_text
 from quantize.disk import writing_in
-from quantize.errors import PackError, SourceInterruptedError
+from quantize.errors import PackError, QuantizeError, SourceInterruptedError
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,11 +89,27 @@ def opened(out: Path, *, resumable: bool) -> Iterator[BuildFolder]:
     """
     with writing_in(out.parent):
         if resumable:
-            with _resumable(out) as folder:
-                yield BuildFolder(folder)
+            with _resumable(out) as path, _named(BuildFolder(path), out) as folder:
+                yield folder
         else:
-            with tempfile.TemporaryDirectory(dir=out.parent, prefix=f".{out.name}.", suffix=".building") as folder:
-                yield BuildFolder(Path(folder))
+            with (
+                tempfile.TemporaryDirectory(dir=out.parent, prefix=f".{out.name}.", suffix=".building") as name,
+                _named(BuildFolder(Path(name)), out) as folder,
+            ):
+                yield folder
+
+
+@contextmanager
+def _named(folder: BuildFolder, out: Path) -> Iterator[BuildFolder]:
+    """An error names the file that is built, not the temporary one that holds it meanwhile."""
+    try:
+        yield folder
+    except QuantizeError as problem:
+        message = str(problem)
+        for temporary in (folder.unfinished, folder.empty):
+            message = message.replace(str(temporary), str(out))
+        problem.args = (message,)
+        raise
 
 
 @contextmanager

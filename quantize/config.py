@@ -83,4 +83,7 @@ class Config:
 def read(folder: Path) -> Config:
     """The config.json of a checkpoint folder."""
     path = folder / FILE_NAME
-    return Config(read_object(path, ConfigError), str(path))
+    return Config(
+        read_object(path, ConfigError, "expected the folder of a Hugging Face checkpoint, with its config.json"),
+        str(path),
+    )

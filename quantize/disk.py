@@ -44,5 +44,6 @@ def writing_in(folder: Path) -> Iterator[None]:
         yield
     except OSError as problem:
         raise PackError(
-            f"cannot write in {folder}: {problem.strerror or problem}", "is there room on the disk?"
+            f"cannot write in {folder}: {problem.strerror or problem}",
+            "check that the folder exists, is writable and has free space",
         ) from problem

@@ -17,14 +17,17 @@ MAX_BYTES = 100_000_000
 MAX_DEPTH = 64
 
 
-def read_object(path: Path, error: type[QuantizeError]) -> dict[str, Any]:
-    """The JSON object in a file. Raises `error` where the file is missing, too large or something else."""
+def read_object(path: Path, error: type[QuantizeError], hint: str | None = None) -> dict[str, Any]:
+    """The JSON object in a file. hint: what to do where it cannot be read.
+
+    Raises `error` where the file is missing, too large or something else.
+    """
     try:
         if (size := path.stat().st_size) > MAX_BYTES:
             raise error(f"{path} has {size} bytes, expected at most {MAX_BYTES}")
         data = path.read_bytes()
     except OSError as problem:
-        raise error(f"cannot read {path}: {problem.strerror or problem}") from problem
+        raise error(f"cannot read {path}: {problem.strerror or problem}", hint) from problem
     return parse_object(data, str(path), error)
 
 

@@ -65,7 +65,9 @@ def write_tensors(
                 if done is not None:
                     done(job)
     except OSError as problem:
-        raise PackError(f"cannot write {out}: {problem.strerror or problem}", "is there room on the disk?") from problem
+        raise PackError(
+            f"cannot write {out}: {problem.strerror or problem}", "check that the disk has free space"
+        ) from problem
 
 
 def _write_tensor(job: Job, stream: IO[bytes], lock: threading.Lock, pool: ThreadPoolExecutor, workers: int) -> None:

@@ -70,7 +70,7 @@ def test_a_step_that_changes_nothing_is_left_out(scheme: str, grammar: str, name
 
 
 def test_of_the_beginning_itself_nothing_can_be_attributed() -> None:
-    with pytest.raises(RunError, match="where the chain begins") as caught:
+    with pytest.raises(RunError, match="is the starting point") as caught:
         chain(FREE)
     assert caught.value.hint
 

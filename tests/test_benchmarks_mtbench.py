@@ -112,7 +112,7 @@ def test_rows_of_another_shape_are_refused_with_their_place(changes: dict[str, A
 def test_votes_that_disagree_on_what_was_answered_are_refused() -> None:
     other = ROWS[0] | {"conversation_b": ROWS[0]["conversation_a"]}
     for vote in (other, turned(other)):
-        with pytest.raises(DataError, match=r"item 2: other answers than .* vote on mt-bench/1\.1/x-vs-y"):
+        with pytest.raises(DataError, match=r"item 2: answers differ from .* vote on mt-bench/1\.1/x-vs-y"):
             read(ROWS[0], vote)
 
 

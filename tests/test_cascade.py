@@ -164,7 +164,7 @@ def test_too_few_pairs_recommend_nothing_and_the_number_that_would_is_told() -> 
 
 
 def test_no_pair_with_a_label_is_refused() -> None:
-    with pytest.raises(RunError, match="no pair with a human label was judged by both") as caught:
+    with pytest.raises(RunError, match="no pair with a human label was judged by both judges") as caught:
         tried(benchmark((), (), (), ()), SMALL, LARGE)
     assert caught.value.hint
 
@@ -179,8 +179,8 @@ def test_time_is_seconds_for_each_verdict_whatever_the_runs_length() -> None:
 @pytest.mark.parametrize(
     ("small", "large", "why"),
     [
-        (timed(SMALL, 4.0), replace(LARGE, measured=None), "has not measured"),
-        (timed(SMALL, 0.0), timed(LARGE, 4.0), "has not measured"),
+        (timed(SMALL, 4.0), replace(LARGE, measured=None), "not measured in one of the runs"),
+        (timed(SMALL, 0.0), timed(LARGE, 4.0), "not measured in one of the runs"),
         (timed(SMALL, 4.0), timed(LARGE, 4.0, "another"), "different machines"),
     ],
 )

@@ -136,7 +136,7 @@ def test_a_second_order_that_is_tried_is_noted_and_told(edge: Edge, recorded: Pa
     assert chosen(edge, *asked)["other_seeds_tried"] == [3]
     run = recorded / "pocket" / "pocket" / "q2_k" / "pairwise" / "run.json"
     assert json.loads(run.read_text(encoding="utf-8"))["choose"] == {"seeds": [0, 3]}
-    assert "decided before by seed 3" in " ".join(edge("choose", *asked).stdout.split())
+    assert "also decided with seed 3" in " ".join(edge("choose", *asked).stdout.split())
 
 
 def test_a_scheme_is_chosen_by_a_pack_of_the_baseline_where_f16_cannot_run(edge: Edge, tmp_path: Path) -> None:
@@ -146,7 +146,7 @@ def test_a_scheme_is_chosen_by_a_pack_of_the_baseline_where_f16_cannot_run(edge:
     edge("pack", "export", "there/pocket/checkpoint/f16/pairwise", "-o", "f16.ejpack", **large)
     edge("quantize", CHECKPOINT, "q4_k_m", **small)
     asked = ("choose", "--model", "checkpoint", "--results", "here")
-    fails(edge(*asked, **small), 1, "no f16 run there to compare with", "edge-judge pack import")
+    fails(edge(*asked, **small), 1, "no f16 run to compare with", "edge-judge pack import")
     edge("pack", "import", "f16.ejpack", "--results", "here", **small)
     done = edge(*asked, **small)
     assert done.returncode == 0, done.stderr

@@ -89,7 +89,7 @@ def test_mistyped_names_are_answered_with_the_nearest(edge: Edge) -> None:
     fails(edge("attribute", "--scheme", "q4_k_l"), 2, "q4_k_m")
     fails(edge("attribute", "--grammar", "pairwis"), 2, "pairwise")
     fails(edge("attribute", "--benchmark", "poket"), 2, "pocket")
-    fails(edge("attribute", "--scheme", "f16", "--grammar", "none"), 1, "where the chain begins")
+    fails(edge("attribute", "--scheme", "f16", "--grammar", "none"), 1, "is the starting point")
     fails(edge("attribute", "--model", "of-mine"), 1, "--model of-mine")
 
 

@@ -109,7 +109,7 @@ def flattened(one: dict[str, object]) -> dict[str, object]:
 
 def test_abstaining_is_shown_with_what_it_does_here_and_the_least_that_could_be_asked_for(edge: Edge) -> None:
     text = edge("confidence", SMALL, POCKET / "f16/pairwise-json", "--abstain", "3.2").stdout
-    assert "At most 3.2 % wrong" in text and "of new pairs like these" in flat(text)
+    assert "at most 3.2 % are wrong" in flat(text) and "for new pairs like these" in flat(text)
     found = json.loads(edge("confidence", SMALL, "--abstain", "5", "--json").stdout)[0]["abstention"]
     assert found["wished"] == 0.05 and found["effect"]["coverage"]["n"] == 600
     assert (found["threshold"] is None) == (found["best"] > 0.05) == (found["wanted"] is not None)
@@ -127,7 +127,7 @@ def test_jurors_of_other_schemes_and_protocols_sit_together(edge: Edge) -> None:
 @pytest.mark.parametrize(
     ("said", "code", "words"),
     [
-        (["confidence", FREE], 1, ["no probability", "hint: judge with a grammar"]),
+        (["confidence", FREE], 1, ["no probability", "hint: use a grammar"]),
         (["confidence", "elsewhere"], 1, ["elsewhere"]),
         (["confidence", "--results", "empty"], 1, ["no complete run with probabilities"]),
         (["confidence", SMALL, "--abstain", "nan"], 2, ["--abstain is not a number"]),
@@ -137,7 +137,7 @@ def test_jurors_of_other_schemes_and_protocols_sit_together(edge: Edge) -> None:
         (["cascade", FREE, SMALL], 1, ["no probability"]),
         (["cascade", SMALL, LARGE, "--keep", "101"], 2, ["not in the range"]),
         (["cascade", SMALL, LARGE, "--cost", "money"], 2, ["money"]),
-        (["jury", SMALL], 2, ["a jury needs two runs"]),
+        (["jury", SMALL], 2, ["a jury needs at least two runs"]),
         (["jury"], 2, ["RUNS"]),
         (["jury", SMALL, SMALL], 2, ["named twice"]),
     ],
@@ -158,7 +158,7 @@ def test_a_benchmark_that_has_changed_since_is_refused(edge: Edge, tmp_path: Pat
     settings = json.loads((tmp_path / "other/run.json").read_text("utf-8"))
     settings["settings"]["benchmark_sha256"] = "0" * 64
     (tmp_path / "other/run.json").write_text(json.dumps(settings))
-    fails(edge("cascade", SMALL, tmp_path / "other"), 1, "another one than the run judged")
+    fails(edge("cascade", SMALL, tmp_path / "other"), 1, "differs from the one that was judged")
 
 
 @pytest.mark.parametrize("command", ["confidence", "cascade", "jury"])

@@ -146,7 +146,7 @@ def test_killed_at_random_moments_it_ends_with_the_same_file(
         left -= more
         assert (tmp_path / STATE).exists() and not (tmp_path / OUT).exists()
     done = edge("imatrix", "pocket", "--limit", 12, "--out", OUT)
-    assert done.returncode == 0 and f"goes on after {24 - left} of them" in done.stderr
+    assert done.returncode == 0 and f"resuming after {24 - left} of them" in done.stderr
     assert (tmp_path / OUT).read_bytes() == expected
     assert [path.name for path in tmp_path.iterdir()] == [OUT]
 
@@ -181,7 +181,7 @@ def test_an_interrupt_saves_what_was_measured_since_the_last_save(tmp_path: Path
         edge_judge.imatrix(JudgeOptions("pocket"), settings=settings, listener=Interrupting())
     listener = Interrupting()
     edge_judge.imatrix(JudgeOptions("pocket"), settings=settings, listener=listener)
-    assert "goes on after 3 of them" in listener.notes
+    assert "resuming after 3 of them" in listener.notes
 
 
 def test_what_was_begun_with_other_texts_is_not_mixed_with_these(
@@ -200,7 +200,7 @@ def test_what_was_begun_with_other_texts_is_not_mixed_with_these(
 
 
 def test_a_command_that_names_no_model_or_no_chunk_is_wrong_usage(edge: Edge) -> None:
-    fails(edge("imatrix"), 2, "no model is named")
+    fails(edge("imatrix"), 2, "no model given")
     fails(edge("imatrix", "pocket", "--chunk", 8), 2, "--chunk")
 
 
@@ -215,7 +215,7 @@ def test_what_does_not_go_together_is_wrong_usage(tmp_path: Path) -> None:
         ("--gguf", {"judge": JudgeOptions("pocket", gguf=gguf)}),
         ("endpoint", {"judge": JudgeOptions(engine="http://localhost:1/v1")}),
         ("--chunk 20000: .* 16384", {"settings": ImatrixSettings(text=text, chunk=20_000)}),
-        ("no ordinary file", {"settings": ImatrixSettings(out=tmp_path)}),
+        ("not a regular file", {"settings": ImatrixSettings(out=tmp_path)}),
         ("unknown benchmark 'pockt'", {"benchmarks": BenchmarkOptions("pockt")}),
     ]
     for said, options in cases:

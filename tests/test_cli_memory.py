@@ -52,9 +52,9 @@ CONTEXT = click.Context(click.Command("eval"))
         ("6GiB", 6 * 2**30),
         ("1.5 gb", 1_500_000_000),
         ("2G", 2_000_000_000),
-        ("64kib", 65_536),
-        ("123456", 123_456),
-        ("123456 B", 123_456),
+        ("64mib", 67_108_864),
+        ("123456789", 123_456_789),
+        ("123456789 B", 123_456_789),
     ],
 )
 def test_a_size_is_read_as_it_is_written(text: str, size: int) -> None:
@@ -108,7 +108,7 @@ def test_a_run_is_planned_within_the_memory_it_is_allowed_and_says_how_it_was_ba
     held = edge("eval", *asked, "--max-memory", allowed, "--results", "held")
     assert held.returncode == 0, held.stderr
     free_run, held_run = (tmp_path / name / "pocket/pocket/f16" / grammar for name in ("usual", "held"))
-    assert told(held.stderr) <= allowed and "in smaller parts" in held.stderr
+    assert told(held.stderr) <= allowed and "in smaller batches" in held.stderr
     assert kept(held_run)["batching"] and "batching" not in kept(free_run)
     assert kept(held_run)["settings"] == kept(free_run)["settings"]
     free, cut = (
@@ -195,17 +195,17 @@ def test_a_smaller_cache_takes_less_and_is_another_run(edge: Edge, tmp_path: Pat
     folder = tmp_path / "small" / RUN.relative_to("results")
     settings = kept(folder)["settings"]
     assert isinstance(settings, dict) and settings["cache"] == "q8_0"
-    fails(edge("eval", "--limit", 20, "--cache", "q8_0"), 1, "cache was None, is q8_0")
+    fails(edge("eval", "--limit", 20, "--cache", "q8_0"), 1, "cache: recorded nothing, now `q8_0`")
 
 
 def test_what_is_ahead_is_said_in_a_line() -> None:
     read = WorkEstimate(1200, 41_160, 214_800, 0, 98_000_000)
     assert terminal.estimate_line("pocket", read) == (
-        "pocket: 1,200 verdicts, 41,160 tokens to read (of 214,800), about 98 MB of memory"
+        "pocket: 1,200 verdicts, 41,160 tokens to evaluate (214,800 without prefix sharing), about 98 MB of memory"
     )
     written = WorkEstimate(2, 10, 20, 96, 2_000_000_000, batching=Batching(cells=64))
     assert terminal.estimate_line("x", written).endswith(
-        "up to 96 to write after each prompt, about 2.00 GB of memory, in smaller parts than usual"
+        "up to 96 generated after each prompt, about 2.00 GB of memory, in smaller batches than usual"
     )
 
 
@@ -215,4 +215,4 @@ def test_a_run_that_is_over_soon_is_not_forecast_and_a_long_one_is_once(capsys: 
         soon.progress(Progress(0, 1, 1, 2, 1.0, left))
     for left in (None, 500.0, 400.0):
         late.progress(Progress(0, 1, 1, 2, 1.0, left))
-    assert capsys.readouterr().err == "y: about 8 min left, at the rate of the first part\n"
+    assert capsys.readouterr().err == "y: about 8 min left\n"

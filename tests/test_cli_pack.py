@@ -136,7 +136,7 @@ def test_a_run_that_is_there_already_is_replaced_only_when_asked(edge: Edge, pac
 
 def test_a_broken_pack_changes_nothing(edge: Edge, pack: Path, tmp_path: Path) -> None:
     whole = pack.read_bytes()
-    for content, words in ((whole[:-9], "cut off"), (whole[:-1] + b"!", "altered"), (b"hello", "does not begin")):
+    for content, words in ((whole[:-9], "truncated"), (whole[:-1] + b"!", "damaged"), (b"hello", "edge-judge pack")):
         pack.write_bytes(content)
         for command in (["pack", "import", pack], ["pack", "show", pack], ["compare", F16, "--baseline", pack]):
             fails(edge(*command), 1, "f16.ejpack", words)
@@ -164,14 +164,14 @@ def test_a_benchmark_of_ones_own_is_carried_without_its_path(edge: Edge, tmp_pat
     assert edge("compare", "--results", there).returncode == 0
     moved.write_text(moved.read_text("utf-8").replace("Name", "Call"))
     again = edge("pack", "import", "own.ejpack", "--results", "third", "--benchmark", moved)
-    fails(again, 1, "another file than this mine", "here ")
+    fails(again, 1, "a different version of mine", "here ")
     assert not (tmp_path / "third").exists()
 
 
 def test_wrong_usage_is_told(edge: Edge, pack: Path) -> None:
     fails(edge("pack", "import", "none.ejpack"), 2, "none.ejpack")
-    fails(edge("pack", "export", "results/nothing"), 1, "no run there")
-    fails(edge("compare", F16, "--baseline", "none.ejpack"), 1, "no pack there", "pack export")
+    fails(edge("pack", "export", "results/nothing"), 1, "no run in this folder")
+    fails(edge("compare", F16, "--baseline", "none.ejpack"), 1, "no such pack", "pack export")
     fails(edge("pack", "import", pack, "--benchmark", pack), 2, "--benchmark is for a file of your own")
 
 

@@ -30,7 +30,7 @@ def test_every_protocol_judges_the_embedded_benchmark_and_a_grammar_leaves_no_fo
 
 @pytest.mark.parametrize("name", ["autoj", "pandalm"])
 def test_a_trained_in_protocol_says_when_no_prompt_came_with_the_model(edge, name, tmp_path):
-    fails(edge("eval", "--grammar", name), 1, "no prompt that the model was trained to judge with", "pairwise")
+    fails(edge("eval", "--grammar", name), 1, "the file has no trained-in judging prompt", "pairwise")
     assert not (tmp_path / "results").exists()
 
 
@@ -104,4 +104,4 @@ def test_a_repeated_run_tells_its_noise_floor_and_keeps_it(edge, tmp_path):
     assert 0 <= score["noise"]["mean"] <= score["noise"]["largest"] < 0.05
     kept = json.loads((tmp_path / "results/pocket/pocket/f16/pairwise/run.json").read_text("utf-8"))
     assert kept["noise"] == score["noise"]
-    assert "judged once more in other batches" in edge("eval", "--limit", 4, "--repeat", 2).stdout.replace("\n", " ")
+    assert "once more in different batches" in edge("eval", "--limit", 4, "--repeat", 2).stdout.replace("\n", " ")

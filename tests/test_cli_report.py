@@ -86,7 +86,7 @@ def test_without_labels_there_is_a_page_and_no_chart(edge: Edge, tmp_path: Path)
     make(tmp_path, HAND.replace(",label", ",note"))
     assert edge("report").returncode == 0
     (tmp_path / "report.html").unlink()
-    fails(edge("report", "--chart", "c.svg"), 1, "no run here has an accuracy")
+    fails(edge("report", "--chart", "c.svg"), 1, "no run has an accuracy")
     assert not list(tmp_path.glob("*.html")) and not list(tmp_path.glob("*.svg"))
 
 
@@ -113,7 +113,7 @@ def test_runs_under_other_settings_are_not_compared(edge: Edge, runs: Path, tmp_
     ("arguments", "code", "words"),
     [
         ([], 1, ("no complete run", "edge-judge eval")),
-        (["nowhere"], 1, ("no run there",)),
+        (["nowhere"], 1, ("no run in this folder",)),
         (["--baseline", "f61"], 2, ("unknown baseline", "f16")),
         (["--chart", "c.gif"], 2, (".svg or .png",)),
         (["--margin", "0"], 2, ("--margin",)),

@@ -69,7 +69,7 @@ def test_the_embedded_judge_is_measured_and_each_benchmark_here_gets_a_time(edge
         ["pocket", "pairwise", "1,200"], ["pocket", "pairwise-cot", "1,200"], ["pocket", "pointwise", "1,200"],
     ]  # fmt: skip
     assert [row[5] == "≤" for row in rows] == [False, True, False]
-    assert "not here: auto-j, pandalm" in done.stderr and "data pull" in done.stderr
+    assert "not downloaded: auto-j, pandalm" in done.stderr and "data pull" in done.stderr
 
 
 def test_a_model_that_is_not_here_is_stood_in_for_and_leaves_nothing(
@@ -127,7 +127,7 @@ def test_what_a_model_cannot_be_asked_is_left_out_with_a_note(edge: Edge, own: d
         (("--shape", "tiny", "--scheme", "q4_0", "--model", "pocket"), 2, ("--shape and --model",)),
         (("--vocab", "own.lock"), 2, ("--vocab does nothing without --shape",)),
         (("--keep", "own.gguf"), 2, ("--keep does nothing without --shape",)),
-        (("--shape", "tiny", "--scheme", "q4_0", "--keep", "/dev/null"), 2, ("no ordinary file",)),
+        (("--shape", "tiny", "--scheme", "q4_0", "--keep", "/dev/null"), 2, ("not a regular file",)),
         (("--shape", "tiny", "--scheme", "q4_0", "--vocab", "own.lock"), 1, ("own.lock is not a GGUF file",)),
         (("--grammar", "pairwize"), 2, ("unknown grammar 'pairwize'", "pairwise")),
         (("--benchmark", "pandalmm"), 2, ("pandalm",)),

@@ -63,7 +63,7 @@ def test_a_file_in_autojs_format_goes_from_reading_to_an_adapter_that_judges(
     assert done.stdout == "tuned\n"
     assert "1 of 24 pairs left out: pocket has them" in done.stderr
     assert "next: edge-judge quantize tiny q4_k_m+tuned --adapter tuned" in done.stderr
-    assert "by a step measured now" in done.stderr
+    assert "from a step measured now" in done.stderr
     assert len(pairs_seen.of_folder(tmp_path / "tuned")) == 23
     told = json.loads(edge(*command, "--json").stdout)
     assert (told["overlapping"], told["pairs"] + told["validation"]) == ({"pocket": 1}, 23)
@@ -92,7 +92,7 @@ def test_a_finished_training_answers_at_once_and_other_settings_are_refused_by_n
     assert (first.pairs + first.validation, first.steps) == (12, first.planned)
     texts = [Pair("", str(row["question"]), str(row["a"]), str(row["b"])) for row in rows]
     assert pairs_seen.of_folder(tmp_path / "tuned") == {fingerprint(pair) for pair in texts}
-    with pytest.raises(RunError, match="other settings: rate was 0.0002, is 0.1") as refused:
+    with pytest.raises(RunError, match="other settings: rate: recorded `0.0002`, now `0.1`") as refused:
         trained(replace(recipe, rate=0.1))
     assert "--fresh" in str(refused.value.hint)
     write_lines(path, rows[:11])
@@ -100,7 +100,7 @@ def test_a_finished_training_answers_at_once_and_other_settings_are_refused_by_n
         trained()
     assert trained(fresh=True).pairs < first.pairs
     (tmp_path / "tuned" / "training.json").unlink()
-    with pytest.raises(RunError, match="holds an adapter that no training here made"):
+    with pytest.raises(RunError, match="holds an adapter that was not made by edge-judge train"):
         trained()
 
 
@@ -139,7 +139,7 @@ def test_without_torch_or_peft_the_error_says_what_to_install(tmp_path: Path) ->
 @pytest.mark.parametrize(
     ("options", "wrong", "words"),
     [
-        ({"protocol": ProtocolOptions("pointwise")}, UsageError, "--grammar pointwise rates answers one by one"),
+        ({"protocol": ProtocolOptions("pointwise")}, UsageError, "--grammar pointwise rates each answer by itself"),
         ({"format": "auto-j"}, DataError, "pairs.jsonl:1: no column 'usrmsg'"),
         ({"recipe": Recipe(device="nowhere")}, UsageError, "--device nowhere: torch cannot use it here"),
         ({"recipe": Recipe(longest=20)}, DataError, "are longer than 20 tokens"),

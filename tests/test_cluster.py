@@ -245,7 +245,7 @@ def test_a_worker_that_is_not_what_it_says_is_named_once_and_judges_nothing(
         verdicts = judged(engine, pairs)
     assert {verdict.machine for verdict in verdicts.values()} == {"good"}
     assert without_machine(verdicts) == alone(pocket, pairs)
-    assert sum("bad is not asked to judge" in note for note in notes.said) == 1, notes.said
+    assert sum("bad gets no work" in note for note in notes.said) == 1, notes.said
     assert room.told == ["bad"]
 
 
@@ -288,7 +288,7 @@ def test_the_coordinator_loads_no_weights_and_makes_the_same_prompts(pocket: Jud
         (Address("tcp://10.0.0.1"), "is not the address of a cluster"),
         (Address("tcp://10.0.0.1:8786"), "open to everybody"),
         (Address("tls://10.0.0.1:8786"), "three files of TLS"),
-        (Address("tls://10.0.0.1:8786", ca=Path("ca.pem")), "TLS takes three files"),
+        (Address("tls://10.0.0.1:8786", ca=Path("ca.pem")), "TLS needs three files"),
     ],
 )
 def test_an_address_that_is_none_or_open_to_everybody_is_refused(address: Address, words: str) -> None:
@@ -322,7 +322,7 @@ def test_the_command_line_judges_with_two_workers_and_a_killed_one_costs_nothing
             time.sleep(0.1)
         cluster.workers["m2"].kill()
         assert coordinator.wait(timeout=300) == 0, cluster.said("coordinator")
-        assert "liar is not asked to judge: its file has sha256 0000" in cluster.said("coordinator")
+        assert "liar gets no work: its file has sha256 0000" in cluster.said("coordinator")
     finally:
         cluster.close()
     run = tmp_path / "results" / RUN
@@ -357,7 +357,7 @@ def test_behind_tls_only_holders_of_a_certificate_judge(environment: dict[str, s
         assert coordinator.wait(timeout=300) == 0, cluster.said("coordinator")
     finally:
         cluster.close()
-    assert "friend works" in cluster.said("coordinator") and "stranger" not in cluster.said("coordinator")
+    assert "friend joined" in cluster.said("coordinator") and "stranger" not in cluster.said("coordinator")
     assert "Traceback" not in cluster.said("stranger") + cluster.said("friend")
 
 
@@ -389,7 +389,7 @@ def test_another_program_at_the_address_is_an_error_and_no_endless_wait(
                         connection.recv(1)  # until the other side leaves
 
         threading.Thread(target=greet, daemon=True).start()
-        with pytest.raises(ModelError, match="what answers there is no scheduler of Dask"):
+        with pytest.raises(ModelError, match="the program at this address is not a Dask scheduler"):
             pool.DaskPool(address)
 
 
@@ -413,4 +413,4 @@ def test_choose_decides_the_same_on_a_cluster_whose_machines_go_from_one_scheme_
     folder = tmp_path / "together" / "pocket" / "pocket" / "q8_0" / "pairwise"
     run = json.loads((folder / "run.json").read_text("utf-8"))
     assert sum(share["tasks"] for share in run["machines"].values()) > 1
-    assert notes.said.count("m0 works") == notes.said.count("m1 works") == 1
+    assert notes.said.count("m0 joined") == notes.said.count("m1 joined") == 1

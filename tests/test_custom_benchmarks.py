@@ -256,7 +256,7 @@ def test_a_file_that_is_missing_or_a_folder_or_of_another_format_is_refused(tmp_
     with pytest.raises(DataError, match="a folder, expected a file"):
         benchmarks.load(tmp_path)
     with pytest.raises(
-        DataError, match=r"unknown format, expected a file named \.jsonl or \.csv or \.parquet"
+        DataError, match=r"unknown format, expected a file that ends in \.jsonl, \.csv, \.parquet"
     ):
         benchmarks.load(write(tmp_path, GOOD, "mine.txt"))
 

@@ -175,7 +175,10 @@ def test_other_settings_are_refused_with_every_difference_named_and_nothing_chan
     folder = filled(tmp_path)
     before = {file.name: file.read_bytes() for file in folder.iterdir()}
     other = {"gguf_sha256": "b" * 64, "order": "given", "added": 1}
-    expected = "added was None, is 1; gguf_sha256 was aaaaaaaaaaaa…, is bbbbbbbbbbbb…; order was both, is given"
+    expected = (
+        "added: recorded nothing, now `1`; gguf_sha256: recorded `aaaaaaaaaaaa…`, now `bbbbbbbbbbbb…`; "
+        "order: recorded `both`, now `given`"
+    )
     with pytest.raises(RunError, match=f"under other settings: {expected}$") as caught, begin(tmp_path, other):
         pass
     assert "--fresh" in str(caught.value.hint)
@@ -251,7 +254,7 @@ def test_verdicts_and_a_score_without_their_run_belong_to_no_run(tmp_path):
 
 def test_two_writers_of_one_run_are_refused_and_the_first_goes_on(tmp_path):
     with begin(tmp_path) as run:
-        with pytest.raises(RunError, match="another edge-judge is writing this run"), begin(tmp_path, fresh=True):
+        with pytest.raises(RunError, match="another edge-judge process is writing"), begin(tmp_path, fresh=True):
             pass
         run.append(VERDICTS[0])
     with begin(tmp_path) as run:
@@ -356,7 +359,7 @@ def test_a_complete_run_without_its_fields_is_an_error_that_names_them(tmp_path)
 def test_a_folder_without_a_run_is_an_error():
     from pathlib import Path
 
-    with pytest.raises(RunError, match="no run there"):
+    with pytest.raises(RunError, match="no run in this folder"):
         run_folder.read_run(Path("nowhere"))
 
 

@@ -35,7 +35,7 @@ def test_a_finite_grammar_knows_the_verdict_of_each_of_its_texts():
 
 
 def test_a_grammar_of_verdicts_with_too_many_texts_to_count_is_refused():
-    with pytest.raises(GrammarError, match="grammar own: the rule root admits too many texts to count"):
+    with pytest.raises(GrammarError, match="grammar own: the rule root accepts too many texts to enumerate"):
         shape('root ::= "."* "[[A]]"')
 
 
@@ -65,7 +65,7 @@ def test_a_broken_rule_is_an_error_with_the_grammars_name_and_the_line():
 
 
 def test_a_finite_grammar_with_a_text_that_is_no_verdict_is_refused():
-    with pytest.raises(GrammarError, match=r"it admits '\[\[D\]\]', which holds none of its verdicts"):
+    with pytest.raises(GrammarError, match=r"it accepts '\[\[D\]\]', which contains no verdict"):
         shape('root ::= "[[" [ABD] "]]"')
 
 

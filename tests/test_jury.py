@@ -88,7 +88,7 @@ def test_two_that_differ_where_ties_are_illegal_and_nobody_has_probabilities_are
     assert (by_count.undecided.k, by_count.undecided.n) == (3, 6)
     assert (by_count.accuracy.k, by_count.accuracy.n) == (1, 3)  # where both say a: right once of three times
     assert by_count.gain.value == 0
-    assert "majority: undecided in 50.0 % of verdicts" in " ".join(jury_table(found).split())
+    assert "majority: no verdict in 50.0 % of verdicts" in " ".join(jury_table(found).split())
 
 
 def test_equal_probabilities_where_ties_are_illegal_are_undecided_too() -> None:
@@ -190,7 +190,7 @@ def test_a_pair_nobody_judged_counts_in_agreement_only() -> None:
 
 def test_one_juror_or_none_in_common_is_refused() -> None:
     one = run(verdicts(("a", "a")))
-    with pytest.raises(RunError, match="a jury needs two runs"):
+    with pytest.raises(RunError, match="a jury needs at least two runs"):
         seated(benchmark("a"), [one])
     with pytest.raises(RunError, match="no pair and order in common"):
         seated(benchmark("a"), [run(one.verdicts[:1]), run(one.verdicts[1:], "f16")])

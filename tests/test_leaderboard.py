@@ -248,7 +248,7 @@ def test_a_run_stands_below_its_judge_with_both_differences_and_the_mark() -> No
     natural = [line[-7] for line in below]
     assert [line[0] for line in below] == ["q4_k_m", "from", "f16", "from", "q4_k_m", "from", "from"]
     assert natural == ["!~60.00", "−11.00", "!71.00", "0.00", "!60.00", "−11.00", "*−11.00"]
-    marks = ("!: near chance", "*: the published figure lies outside our 95 % interval", "~: over a part")
+    marks = ("!: near chance", "*: the published figure lies outside our 95 % interval", "~: on the part")
     for told in ("profile paper", *marks):
         assert told in text
 

@@ -64,7 +64,7 @@ def test_a_file_of_another_template_and_another_end_differs(gguf, checkpoint, tm
     assert found["chat template"] == found["prompts"] == found["end of a turn"] == {"differs"}
     differing = next(check for check in checks if check.what == "prompts").detail
     assert differing.startswith("50 of 50; in prompt 1 token 2 begins")
-    with pytest.raises(ModelError, match="chat template, prompts, end of a turn not as the makers have it"):
+    with pytest.raises(ModelError, match="chat template, prompts, end of a turn differ from the checkpoint"):
         raise_if_wrong(checks, "tiny")
 
 
@@ -79,7 +79,7 @@ def test_a_file_without_its_pre_tokenizer_is_doubted(gguf, tmp_path):
     checks = check_model(str(broken))
     assert states(checks)["tokenizer data"] == {"doubtful"}
     done = run("--check", broken)
-    assert done.exit_code == 1 and "tokenizer data not as the makers have it" in done.output
+    assert done.exit_code == 1 and "tokenizer data differ from the checkpoint" in done.output
 
 
 def test_a_sentencepiece_checkpoint_is_checked_with_a_named_format(tmp_path):

@@ -116,5 +116,5 @@ def test_texts_that_an_unknown_normalizer_may_change_are_counted(folder, tmp_pat
     with Model(tmp_path / "o.gguf", vocab_only=True, threads=1) as model:
         handling = LocalEngine.of(model).text_handling(["plain", NFD, "½", "也"])
     assert handling.normalizer == "unknown"
-    assert any("may change 2 of these texts" in doubt for doubt in handling.doubts)
-    assert any("does not name its pre-tokenizer" in doubt for doubt in handling.doubts)
+    assert any("may affect 2 of these texts" in doubt for doubt in handling.doubts)
+    assert any("its pre-tokenizer is not recorded" in doubt for doubt in handling.doubts)

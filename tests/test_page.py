@@ -135,7 +135,7 @@ def test_a_run_in_one_order_without_probabilities_still_makes_a_page() -> None:
         "v": "a-t", "p": None, "mass": None, "wrong": [1], "flipped": [], "cut": [], "text": {}
     }  # fmt: skip
     told: Any = figures(made)["settings"]
-    assert "accuracy of its verdicts" in told[0]["sentences"][0]
+    assert "change in accuracy" in told[0]["sentences"][0]
     build(made)
 
 

@@ -94,7 +94,7 @@ def test_without_the_extra_a_png_is_refused_in_one_line(recorded: Report, monkey
 def test_runs_that_nobody_labelled_are_left_out_and_alone_are_refused() -> None:
     said = verdicts(("a", "a"))
     unlabelled = report(benchmark(()), run(said, "f16"), compared=False)
-    with pytest.raises(DataError, match="no run here has an accuracy"):
+    with pytest.raises(DataError, match="no run has an accuracy"):
         picture(unlabelled, "svg")
     elsewhere = replace(run(said, "q8_0"), identity=Identity("other", "pocket", "q8_0", "pairwise"))
     other = report(replace(benchmark("a"), name="other"), elsewhere, compared=False)

@@ -188,7 +188,7 @@ def test_verdicts_do_not_hang_on_how_the_work_is_cut(models, exact, name):
 
 def test_a_judge_without_the_prompt_that_it_was_trained_on_is_refused(models):
     for name in TRAINED:
-        with pytest.raises(ModelError, match="no prompt that the model was trained to judge with"):
+        with pytest.raises(ModelError, match="the file has no trained-in judging prompt"):
             judge(LocalEngine.of(models[None]), protocol(name), QUESTIONS)
 
 

@@ -95,8 +95,8 @@ def test_our_undefined_figure_leaves_the_comparison_undefined() -> None:
         ),
         (HEADER + "pocket,full,user,120,\n", "line 2: toy is '120'"),
         (HEADER + "pocket,full,user,nan,\n", "line 2: toy is 'nan'"),
-        (HEADER + "pocket,full\n", "line 2: not as many fields as columns"),
-        (HEADER + "pocket,full,user,1,,more\n", "line 2: not as many fields as columns"),
+        (HEADER + "pocket,full\n", "line 2: the number of values differs from the header"),
+        (HEADER + "pocket,full,user,1,,more\n", "line 2: the number of values differs from the header"),
         ("", "line 1: no column 'model'"),
     ],
 )
@@ -109,7 +109,7 @@ def test_a_broken_table_is_refused_with_its_line(tmp_path: Path, text: str, told
 
 
 def test_a_missing_table_is_refused(tmp_path: Path) -> None:
-    with pytest.raises(DataError, match="not there"):
+    with pytest.raises(DataError, match="no such file"):
         read_published(tmp_path / "published.csv")
 
 

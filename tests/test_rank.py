@@ -143,7 +143,7 @@ def test_another_protocol_has_a_folder_of_its_own_and_other_settings_are_refused
     ranked(paths)
     rank(OutputsOptions(tuple(paths)), protocol=ProtocolOptions("pointwise"))
     assert (folder(here).parent / "pointwise" / "ranking.json").exists()
-    with pytest.raises(RunError, match="order was both, is given"):
+    with pytest.raises(RunError, match="order: recorded `both`, now `given`"):
         ranked(paths, order="given")
     assert {json.loads(line)["order"] for line in verdicts(here)} == {"ab", "ba"}
     ranked(paths, order="given", fresh=True)
@@ -161,7 +161,7 @@ def test_a_recorded_ranking_is_read_without_the_outputs_or_the_judge(
     assert figures(again) == figures(whole) and again.identity == whole.identity
     with pytest.raises(UsageError, match="do not go with files"):
         rank(OutputsOptions((folder(here), paths[0])))
-    with pytest.raises(RunError, match="no ranking there"):
+    with pytest.raises(RunError, match="no ranking in this folder"):
         rank(OutputsOptions((here,)))
 
 
@@ -317,7 +317,7 @@ def test_labels_for_pairs_that_are_not_there_are_an_error(here: Path, paths: lis
     Path("labels.csv").write_text("id,verdict\nbcdf,A\n", "utf-8")
     with pytest.raises(DataError, match=r"labels\.csv:2: id 'bcdf' is no pair of these outputs"):
         rank(OutputsOptions(tuple(paths)), labels=LabelOptions(Path("labels.csv")))
-    with pytest.raises(UsageError, match="--labels and --suggest need the files of outputs"):
+    with pytest.raises(UsageError, match="--labels and --suggest need the answers"):
         rank(OutputsOptions((folder(here),)), labels=LabelOptions(Path("labels.csv")))
 
 
@@ -364,7 +364,7 @@ def test_every_form_of_output_says_the_same(edge: Edge, tmp_path: Path) -> None:
 def test_wrong_options_and_wrong_input_are_errors_of_one_line(edge: Edge, tmp_path: Path) -> None:
     one, *_ = write_outputs(tmp_path / "outputs", answered(3))
     fails(edge("rank"), 2, "no outputs to rank")
-    fails(edge("rank", one), 1, "one system alone, 'sixty'")
+    fails(edge("rank", one), 1, "only one system, 'sixty'")
     fails(edge("rank", "outputs/sixty.jsonl", "outputs/ninety.jsonl", "--against", "ninty"), 2, "did you mean ninety")
     fails(edge("rank", one, "--games", "few"), 2, "--games few: not a number of games")
     fails(edge("rank", one, "--format", "alpaca"), 2, "alpaca-eval")

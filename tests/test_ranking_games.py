@@ -57,8 +57,8 @@ def test_a_system_may_have_no_votes_and_there_may_be_none_at_all() -> None:
 @pytest.mark.parametrize(
     "wrong, said",
     [
-        (replace(VOTE, second="ada"), "system 'ada' against itself"),
-        (replace(VOTE, second="zoe"), "system 'zoe' is none of ada, bert"),
+        (replace(VOTE, second="ada"), "system 'ada' is compared with itself"),
+        (replace(VOTE, second="zoe"), "unknown system 'zoe', expected one of ada, bert"),
         (replace(VOTE, order="first"), "order 'first', expected one of ab, ba"),
         (replace(VOTE, verdict="a"), "verdict 'a', expected one of first, second, tie"),
         (replace(VOTE, p_first=0.9), "probabilities 0.9, 0.3, 0.1, expected three that sum to 1"),

@@ -177,7 +177,7 @@ def test_a_baseline_has_no_win_rate_and_missing_answers_are_named() -> None:
         ((3.0, 0.0, -3.0), None, "ada beats both other systems"),
         ((3.0, -3.0), None, "ada beats bert"),
         ((0.0, 0.0), None, " is not told apart from "),
-        ((0.0, 0.0, 0.0), None, "No two of the 3 systems are told apart"),
+        ((0.0, 0.0, 0.0), None, "No two of the 3 systems can be told apart"),
         ((3.0, 0.0, -3.0), "bert", "ada beats bert; cleo loses to bert"),
         ((2.0, 0.0, 4.0), "bert", "cleo and ada beat bert"),
     ],

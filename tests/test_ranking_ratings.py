@@ -109,11 +109,11 @@ def test_systems_that_no_vote_connects_are_not_ranked_together() -> None:
     rows = [Game("q", "ada", "bert", "ab", "first"), Game("q", "cleo", "dora", "ab", "tie")]
     with pytest.raises(DataError, match="no vote connects ada, bert with cleo, dora"):
         rank(games(rows))
-    with pytest.raises(DataError, match="no vote has a valid verdict"):
+    with pytest.raises(DataError, match="no valid verdict"):
         rank(games([Game("q", "ada", "bert", "ab", None)]))
     with pytest.raises(UsageError, match="no system is named 'zoe'"):
         rank(games(rows[:1]), baseline="zoe")
-    with pytest.raises(UsageError, match="the baseline 'cleo' has no valid vote"):
+    with pytest.raises(UsageError, match="the baseline 'cleo' has no valid verdict"):
         rank(games(rows[:1], NAMES[:3]), baseline="cleo")
 
 

@@ -47,7 +47,7 @@ def test_a_prompt_that_is_not_in_the_record_has_no_answer() -> None:
 
 
 def test_verdicts_that_do_not_keep_what_was_answered_cannot_be_judged_again() -> None:
-    with pytest.raises(DataError, match="pointwise cannot be judged again"):
+    with pytest.raises(DataError, match="pointwise cannot be replayed"):
         replay(BENCHMARK, protocol("pointwise"), recorded("pointwise"))
     truncated = replace(recorded("pairwise")[0], truncated=True)
     with pytest.raises(DataError, match="its answers were shortened"):

@@ -147,7 +147,7 @@ def test_where_verdicts_are_held_to_a_majority_it_is_said_that_all_can_be_right(
     told = scores_table(
         [ScoreRow(scored(made, verdicts(*[("a", "a")] * 5), replace(WHO, benchmark="pandalm")))], width=250
     )
-    assert "agrees with 66.7 % of the votes, and with all majorities, to which verdicts are held here" in told
+    assert "agrees with 66.7 % of the votes, and with all majority labels, which are used here" in told
 
 
 def test_verdicts_on_shortened_answers_are_never_silent() -> None:

@@ -82,8 +82,8 @@ def test_whatever_bytes_a_file_holds_the_error_is_a_data_error(content: bytes, s
 BAD_TABLES = {
     'criterion\nIt is short.\n" "\n': (r"mine\.csv:3: column 'criterion' is blank, expected a sentence", "delete"),
     "criterion\nShort.\nKind.\n Short.\n": (r"mine\.csv:4: this criterion occurs twice, first at .*:2", "leave one"),
-    'criterion\n"Short\nand kind."\n': (r"mine\.csv:2: column 'criterion' has several lines, expected one", "a list"),
-    'criterion\n"Short\u2028and kind."\n': (r"mine\.csv:2: .* several lines", "a list"),
+    'criterion\n"Short\nand kind."\n': (r"mine\.csv:2: column 'criterion' has several lines, expected", "criterion a"),
+    'criterion\n"Short\u2028and kind."\n': (r"mine\.csv:2: .* several lines", "one criterion"),
     "Criterion\nShort.\n": (r"mine\.csv:2: column 'Criterion', expected 'criterion'", "rename it to 'criterion'"),
     "rule\nShort.\n": (r"mine\.csv:2: no column 'criterion'", "columns found: rule"),
     "criterion\nShort, and kind.\n": (r"mine\.csv:2: 2 values, expected 1", "double quotes"),
@@ -118,7 +118,7 @@ def test_a_file_that_is_missing_or_a_folder_or_of_another_format_is_refused_with
     for path, message in (
         (tmp_path / "none.csv", r"none\.csv: no such file"),
         (tmp_path, "a folder, expected a file"),
-        (write(tmp_path, "criterion\nShort.\n", "mine.txt"), r"mine\.txt: unknown format, expected a file named"),
+        (write(tmp_path, "criterion\nShort.\n", "mine.txt"), r"mine\.txt: unknown format, expected a file that ends"),
     ):
         with pytest.raises(DataError, match=message) as caught:
             rubric.load(path)

@@ -58,5 +58,5 @@ def test_without_a_run_there_are_columns_and_no_row(tmp_path: Path) -> None:
 
 
 def test_a_folder_that_is_named_and_holds_no_run_is_refused(tmp_path: Path) -> None:
-    with pytest.raises(RunError, match="no run there"):
+    with pytest.raises(RunError, match="no run in this folder"):
         runs_frame([tmp_path])

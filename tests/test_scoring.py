@@ -482,7 +482,7 @@ def test_a_judge_is_near_chance_unless_its_whole_interval_lies_above_the_best_ba
 
 
 def test_verdicts_that_do_not_belong_are_refused() -> None:
-    with pytest.raises(RunError, match="'7', which the benchmark does not have"):
+    with pytest.raises(RunError, match="'7', which is not in the benchmark"):
         scored(HAND, [Verdict("7", "ab", "a")], WHO)
     with pytest.raises(RunError, match="two verdicts on pair '0' in the order ab"):
         scored(HAND, [Verdict("0", "ab", "a"), Verdict("0", "ab", "b")], WHO)

@@ -54,13 +54,13 @@ Q2 = decision("q2_k", 1_660_000, part("worse", "worse", (2.9, 2.1, 4.0), (2.9, 2
 def test_the_whole_ladder_in_one_sentence() -> None:
     assert sentence([Q8, Q4, OWN, replace(Q3, claims_new=False), replace(Q2, claims_new=False)]) == (
         "q4_k_m (2.46 MB) can be trusted in place of f16 (7.72 MB) within 2 points on new pairs like those of pocket: "
-        "accuracy of its verdicts −0.2 [−1.8, +1.5] points there, −0.1 [−0.9, +0.7] on the 600 pairs of pocket, "
-        "412 of 1,200 verdicts used; so can q8_0; "
-        "q4_k_s (2.30 MB) agrees with f16 on the 600 pairs of pocket: accuracy of its verdicts −0.1 [−0.9, +0.7] "
+        "change in accuracy −0.2 [−1.8, +1.5] points there, −0.1 [−0.9, +0.7] on the 600 pairs of pocket, "
+        "412 of 1,200 verdicts used; q8_0 can too; "
+        "q4_k_s (2.30 MB) agrees with f16 on the 600 pairs of pocket: change in accuracy −0.1 [−0.9, +0.7] "
         "points, all 1,200 verdicts used; on new pairs like these q4_k_s is undecided: −0.4 [−2.5, +1.5], "
-        "about 1,200 pairs would tell; q2_k (1.66 MB) does not agree: −2.9 [−4.0, −2.1], 200 verdicts "
-        "(their probabilities say otherwise: −0.2 [−1.8, +1.5]); "
-        "q3_k_m (2.07 MB) is undecided after 300 verdicts: −1.2 [−3.0, +0.4], about 80 more pairs would tell."
+        "about 1,200 pairs would decide; q2_k (1.66 MB) does not agree: −2.9 [−4.0, −2.1], 200 verdicts "
+        "(in expected accuracy: −0.2 [−1.8, +1.5]); "
+        "q3_k_m (2.07 MB) is undecided after 300 verdicts: −1.2 [−3.0, +0.4], about 80 more pairs would decide."
     )
 
 
@@ -72,18 +72,18 @@ def test_nothing_is_said_of_new_pairs_where_a_wider_scheme_failed() -> None:
     closed = replace(Q4, claims_new=False)
     told = sentence([OWN, closed])
     assert told.startswith("no scheme is shown to be as good as f16 (7.72 MB) within 2 points on new pairs like those")
-    assert "q4_k_s (2.30 MB) agrees" in told and "; so does q4_k_m; on new pairs like these q4_k_s is undecided" in told
-    assert "nothing is said of new pairs, since a wider scheme is not shown to agree on them" in sentence([closed])
+    assert "q4_k_s (2.30 MB) agrees" in told and "; q4_k_m agrees too; on new pairs like these q4_k_s is" in told
+    assert "no claim about new pairs, because a wider scheme was not shown to agree on them" in sentence([closed])
 
 
 def test_a_scheme_that_is_worse_on_new_pairs_only_is_told_as_that() -> None:
     sample = decision("q4_k_s", 2_300_000, part("within", "worse", (1.9, 1.9, 1.9), (3.4, 2.1, 5.0), 1200))
-    assert "on new pairs like these q4_k_s does not: −3.4 [−5.0, −2.1]." in sentence([sample])
+    assert "on new pairs like these q4_k_s does not agree: −3.4 [−5.0, −2.1]." in sentence([sample])
 
 
 def test_probabilities_that_say_otherwise_are_told_and_others_are_not() -> None:
     apart = replace(Q4.parts[0], by_probabilities=Figure(4.7, 3.5, 5.9))
-    assert "(their probabilities say otherwise: −4.7 [−5.9, −3.5])" in sentence([replace(Q4, parts=(apart,))])
+    assert "(in expected accuracy: −4.7 [−5.9, −3.5])" in sentence([replace(Q4, parts=(apart,))])
     assert "probabilities" not in sentence([Q4])
     assert "probabilities" not in sentence([replace(Q4, parts=(replace(apart, by_probabilities=Figure(None)),))])
 
@@ -93,7 +93,7 @@ def test_every_benchmark_has_its_figures_and_the_pooled_one_its_name() -> None:
     both = replace(Q4, parts=(*Q4.parts, other), pooled=0.5)
     assert sentence([both]) == (
         "q4_k_m (2.46 MB) can be trusted in place of f16 (7.72 MB) within 2 points on new pairs like those of pocket "
-        "and auto-j: accuracy of its verdicts pocket −0.2 [−1.8, +1.5], auto-j −0.9 [−1.9, +0.1] points there, "
+        "and auto-j: change in accuracy pocket −0.2 [−1.8, +1.5], auto-j −0.9 [−1.9, +0.1] points there, "
         "pocket −0.1 [−0.9, +0.7], auto-j −0.8 [−1.5, −0.1], pooled −0.5 on the 1,200 pairs of pocket and auto-j, "
         "1,212 of 2,400 verdicts used."
     )
@@ -120,7 +120,7 @@ def test_a_scheme_of_which_nothing_was_judged_has_no_figure() -> None:
     none = Figure(None)
     empty = replace(Q3.parts[0], by_verdicts=none, new_pairs=none, by_probabilities=none, verdicts=0, pairs=0)
     told = sentence([Q4, replace(Q3, parts=(replace(empty, more=None, needed=None),))])
-    assert told.endswith("; q3_k_m (2.07 MB) is undecided: nothing of it was judged yet.")
+    assert told.endswith("; q3_k_m (2.07 MB) is undecided: not judged yet.")
 
 
 def test_where_every_pair_was_judged_the_own_pairs_have_no_interval() -> None:
@@ -131,7 +131,7 @@ def test_where_every_pair_was_judged_the_own_pairs_have_no_interval() -> None:
 
 def test_one_point_and_one_pair_read_as_english() -> None:
     told = sentence([replace(Q3, margin=1, parts=(replace(Q3.parts[0], more=1),))])
-    assert "within 1 point on pocket;" in told and told.endswith("about 1 more pair would tell.")
+    assert "within 1 point on pocket;" in told and told.endswith("about 1 more pair would decide.")
 
 
 def test_a_gain_has_a_plus_and_nothing_has_no_sign() -> None:
@@ -156,9 +156,9 @@ def test_decisions_on_different_questions_make_no_sentence() -> None:
 
 def test_other_seeds_that_were_tried_are_told_to_a_person_and_to_a_program() -> None:
     assert choice_json([Q4], [], [3, 7])["other_seeds_tried"] == [3, 7]
-    assert "decided before by seeds 3, 7" in choice_table([Q4], [], [3, 7], width=120)
-    assert "decided before by seed 3" in choice_table([Q4], [], [3], width=120)
-    assert "decided before" not in choice_table([Q4], [], width=120)
+    assert "also decided with seeds 3, 7" in choice_table([Q4], [], [3, 7], width=120)
+    assert "also decided with seed 3" in choice_table([Q4], [], [3], width=120)
+    assert "also decided" not in choice_table([Q4], [], width=120)
 
 
 def test_a_program_is_told_both_outcomes_and_those_of_each_benchmark() -> None:

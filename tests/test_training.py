@@ -87,7 +87,7 @@ def test_any_reasons_make_a_legal_reply_or_none(reasons: str, name: str) -> None
 
 
 def test_a_protocol_that_rates_answers_one_by_one_is_refused() -> None:
-    with pytest.raises(UsageError, match="--grammar pointwise rates answers one by one"):
+    with pytest.raises(UsageError, match="--grammar pointwise rates each answer by itself"):
         replies.check(protocol("pointwise"))
 
 
@@ -134,7 +134,7 @@ def test_long_answers_are_shortened_as_eval_shortens_them(vocabulary: Model) -> 
 
 
 def test_a_model_without_the_prompt_that_a_trained_in_protocol_asks_with_is_refused(vocabulary: Model) -> None:
-    with pytest.raises(ModelError, match="no prompt that the model was trained to judge with"):
+    with pytest.raises(ModelError, match="the file has no trained-in judging prompt"):
         ExampleMaker(vocabulary, protocol("autoj"))
 
 

@@ -17,7 +17,7 @@ CURVE = [
 
 def test_the_page_says_what_the_best_measurement_is_and_needs_nothing_else() -> None:
     page = training_curve.build(CURVE, 20, "a <judge>")
-    assert "Lowest validation loss: 0.7500 after step 5 of 20, with 24 of 40 verdicts right." in page
+    assert "Lowest validation loss: 0.7500 after step 5 of 20, with 24 of 40 verdicts correct." in page
     assert "a &lt;judge&gt;" in page and "<judge>" not in page
     assert not re.search(r"https?://|<script|<link|@import", page)
     HTMLParser().feed(page)

@@ -303,5 +303,5 @@ def test_a_model_on_the_hub_is_opened_as_its_folder_is(tmp_path: Path) -> None:
 
 def test_positions_that_training_does_not_scale_are_refused_by_name() -> None:
     scaling = {"type": "yarn", "factor": 4.0, "original_max_position_embeddings": 64}
-    with pytest.raises(UsageError, match="small: positions are scaled by yarn"):
+    with pytest.raises(UsageError, match="small: rope scaling yarn"):
         network(llama_config(**SMALL, rope_scaling=scaling), {})

@@ -64,8 +64,8 @@ def chain(target: Identity) -> tuple[AttributionStep, ...]:
     steps = [step for step in steps if step.before != step.after]
     if not steps:
         raise RunError(
-            f"{target.model} {WHOLE} with --grammar {FREE} is where the chain begins: there is nothing to attribute",
-            "ask for another --scheme or --grammar",
+            f"{target.model} {WHOLE} with --grammar {FREE} is the starting point: there is nothing to attribute",
+            "choose another --scheme or --grammar",
         )
     return tuple(steps)
 
@@ -86,7 +86,7 @@ def attribute(steps: Sequence[AttributionStep], runs: Mapping[Identity, Recorded
         judged = run.settings.get("benchmark_sha256")
         if judged != benchmark.sha256:
             raise RunError(
-                f"{run.identity.scheme}/{run.identity.grammar} judged another file than this {benchmark.name}: "
+                f"{run.identity.scheme}/{run.identity.grammar} judged a different version of {benchmark.name}: "
                 f"sha256 {judged}, here {benchmark.sha256}",
                 "edge-judge eval --fresh judges it",
             )

@@ -175,7 +175,7 @@ def cascade(small: RecordedRun, large: RecordedRun, *, keep: float = 0.99, unit:
     answers = selective_predictions(small, verdicts)
     if not len(answers.pair):
         raise RunError(
-            f"{small.benchmark.name}: no pair with a human label was judged by both",
+            f"{small.benchmark.name}: no pair with a human label was judged by both judges",
             "judge more pairs: edge-judge eval with a larger --limit",
         )
     cost = costs(small.run, large.run, unit)
@@ -207,13 +207,13 @@ def costs(small: Run, large: Run, unit: Unit) -> Cost:
     if unit == "bytes":
         first, second = small.bytes, large.bytes
         comparable = small.identity.grammar == large.identity.grammar
-        unknown = "different protocols do different work, which the bytes of the weights do not tell"
+        unknown = "different protocols do different work, which the size of the weights does not show"
     else:
         first, second = _seconds(small.measured), _seconds(large.measured)
         comparable = len({run.measured.machine for run in (small, large) if run.measured}) < 2
         unknown = "the two were timed on different machines"
     if not first or not second:
-        return Cost(unit, first, second, None, "a run has not measured it")
+        return Cost(unit, first, second, None, "not measured in one of the runs")
     if not comparable:
         return Cost(unit, first, second, None, unknown)
     return Cost(unit, first, second, first / second, None)

@@ -402,7 +402,10 @@ def _scheme_file(runs: Sequence[RecordedRun]) -> SchemeFile:
 
 def _check(parts: Sequence[Part], margin: float, max_pairs: int | None) -> None:
     if not isfinite(margin) or margin < 0:
-        raise UsageError(f"a margin of {margin} points", "say how many points may be lost, for example 2")
+        raise UsageError(
+            f"margin {margin} is not a positive number of points",
+            "give the points of accuracy that may be lost, for example 2",
+        )
     if max_pairs is not None and max_pairs < 1:
         raise UsageError(f"a budget of {max_pairs} pairs", "allow at least one block, 16 pairs")
     if not parts:
@@ -411,4 +414,4 @@ def _check(parts: Sequence[Part], margin: float, max_pairs: int | None) -> None:
         judges = {f"{run.identity.model} {run.identity.scheme} {run.identity.grammar}" for run in runs}
         if len(judges) > 1 or len({run.run.settings.get("gguf_sha256") for run in runs}) > 1:
             named = " and ".join(sorted(judges))
-            raise RunError(f"runs of several files or protocols as one: {named}", "decide for each by itself")
+            raise RunError(f"runs of several files or protocols as one: {named}", "decide for each of them separately")

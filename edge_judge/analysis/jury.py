@@ -104,7 +104,7 @@ def jury(runs: Sequence[RecordedRun]) -> Jury:
     Raises RunError for fewer than two runs, and where they have no pair and order in common.
     """
     if len(runs) < 2:
-        raise RunError("a jury needs two runs", "name the folders of several runs on one benchmark")
+        raise RunError("a jury needs at least two runs", "name the folders of several runs on one benchmark")
     tables = in_common(runs)
     opinions = _opinions(tables)
     trials = runs[0].trials.merge(tables[0][VERDICT].assign(row=np.arange(len(tables[0]))), on=VERDICT)

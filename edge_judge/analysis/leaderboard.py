@@ -190,7 +190,7 @@ def _only_one_each(runs: Sequence[RecordedRun]) -> None:
     for identity, times in Counter(run.identity for run in runs).items():
         if times > 1:
             who = f"{identity.model} {identity.scheme} on {identity.benchmark} with --grammar {identity.grammar}"
-            raise UsageError(f"{times} runs of {who}, and one cell for them", "name only one of them")
+            raise UsageError(f"{times} runs of {who}, expected one", "name only one of them")
 
 
 def _setting(run: RecordedRun) -> tuple[str, str, str]:

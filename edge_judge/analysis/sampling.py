@@ -54,9 +54,9 @@ def order(benchmarks: Sequence[Benchmark], seed: int) -> tuple[Block, ...]:
     places = {unit: place for place, unit in enumerate(named)}
     units = [unit for stratum in _strata(benchmarks) for unit in _shuffled(stratum, "sort", seed)]
     if not units:
-        raise DataError("no pair has a human label: nothing to be right or wrong about", "give pairs a label")
+        raise DataError("no pair has a human label, so there is no accuracy to measure", "give pairs a label")
     if len(places) != len(named):
-        raise DataError("two pairs have the same benchmark and id", "give every pair an id of its own")
+        raise DataError("two pairs have the same benchmark and id", "give every pair a unique id")
     count = min(len(units), max(FEWEST, -(-len(units) // BLOCK)))
     blocks: list[list[Unit]] = [[] for _ in range(count)]
     for start in range(0, len(units), count):
@@ -72,10 +72,10 @@ def walk(benchmark: Benchmark, seed: int) -> tuple[Block, ...]:
     Raises DataError where two pairs have the same id or none has a label.
     """
     if len({pair.id for pair in benchmark.pairs}) < len(benchmark.pairs):
-        raise DataError("two pairs have the same benchmark and id", "give every pair an id of its own")
+        raise DataError("two pairs have the same benchmark and id", "give every pair a unique id")
     units = _shuffled([Unit(benchmark.name, pair.id) for pair in benchmark.pairs if pair.labels], "walk", seed)
     if not units:
-        raise DataError("no pair has a human label: nothing to be right or wrong about", "give pairs a label")
+        raise DataError("no pair has a human label, so there is no accuracy to measure", "give pairs a label")
     count = min(len(units), max(FEWEST, -(-len(units) // LOOK)))
     cuts = [len(units) * number // count for number in range(count + 1)]
     return tuple(tuple(units[start:end]) for start, end in zip(cuts, cuts[1:], strict=False))

@@ -185,7 +185,7 @@ def abstain(run: RecordedRun, risk: float) -> Abstention:
     answers = selective_predictions(run)
     if not len(answers.pair):
         raise RunError(
-            f"{run_name(run.identity)}: no pair with a human label was judged, so no risk is known",
+            f"{run_name(run.identity)}: no pair with a human label was judged, so the error rate is unknown",
             "judge more pairs: edge-judge eval with a larger --limit",
         )
     threshold = least_sure(answers, risk)
@@ -254,8 +254,8 @@ def refuse_without_probabilities(verdicts: Frame, who: Identity) -> None:
     if without or (len(verdicts) and not with_p.any()):
         some = f"{without or len(verdicts):,} of {len(verdicts):,}"
         raise RunError(
-            f"{run_name(who)}: {some} verdicts have no probability, so nobody knows how sure they are",
-            "judge with a grammar that reads probabilities, such as --grammar pairwise",
+            f"{run_name(who)}: {some} verdicts have no probability, so their confidence is unknown",
+            "use a grammar that gives probabilities: edge-judge eval --grammar pairwise",
         )
 
 

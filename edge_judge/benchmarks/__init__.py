@@ -28,8 +28,7 @@ __all__ = [
 ]  # fmt: skip
 
 REGISTRY: dict[str, Source] = {
-    source.name: source
-    for source in (pocket.SOURCE, autoj.SOURCE, pandalm.SOURCE, *llmbar.SOURCES, mtbench.SOURCE)
+    source.name: source for source in (pocket.SOURCE, autoj.SOURCE, pandalm.SOURCE, *llmbar.SOURCES, mtbench.SOURCE)
 }
 
 
@@ -67,7 +66,7 @@ def load_source(source: Source, data: Path | None = None) -> Benchmark:
 
 
 def _load_file(path: Path) -> Benchmark:
-    with custom.hinting(f"check the path; expected a file named {' or '.join(custom.FORMATS)}"):
+    with custom.hinting(f"check the path; expected a file that ends in {', '.join(custom.FORMATS)}"):
         file = File.open(path)
     name = custom.name_of(path, frozenset(REGISTRY))
     with custom.hinting(custom.EXAMPLE):

@@ -82,7 +82,7 @@ def _reasons(row: FileRow) -> tuple[str, Label]:
     if not decisions:
         raise DataError(
             f"{row.place}: column 'target_output' has no 'final decision is Response 1, Response 2 or Tie'",
-            "the row is cut off, or this is another file",
+            "the row is truncated, or this is another file",
         )
     last = decisions[-1]
     reasons = _NUMBER.sub("", target[: last.start()])

@@ -65,7 +65,7 @@ def look(path: Path, published: frozenset[str] = frozenset()) -> Contents | Rubr
     """What a file holds. published: names that a user's benchmark cannot have. Raises DataError if it is broken."""
     if str(path) in published and not path.exists():
         raise DataError(f"{path}: no such file", f"for the published benchmark: edge-judge data verify {path}")
-    with custom.hinting(f"check the path; expected a file named {' or '.join(custom.FORMATS)}"):
+    with custom.hinting(f"check the path; expected a file that ends in {', '.join(custom.FORMATS)}"):
         file = File.open(path)
     with custom.hinting(custom.EXAMPLE):
         if _is_rubric(file):
@@ -78,7 +78,7 @@ def remarks(contents: Contents) -> Iterator[str]:
     """Remarks on what can be read but looks like a mistake."""
     unlabelled = contents.pairs - sum(contents.labels.values())
     if unlabelled == contents.pairs:
-        yield "no labels: a run can say how consistent a judge is, not how often it is right"
+        yield "no labels: a run can measure consistency, but not accuracy"
     elif unlabelled:
         yield f"pairs without a label: {unlabelled} of {contents.pairs}"
     for name, occurrences in (

@@ -78,7 +78,7 @@ def rows_of(file: File) -> Iterator[FileRow]:
     """The rows of a file. Its suffix names its format. Raises DataError for another one."""
     rows = FORMATS.get(file.path.suffix.lower())
     if rows is None:
-        raise DataError(f"{file.path}: unknown format, expected a file named {' or '.join(FORMATS)}")
+        raise DataError(f"{file.path}: unknown format, expected a file that ends in {', '.join(FORMATS)}")
     return rows(file)
 
 

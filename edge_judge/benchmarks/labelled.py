@@ -26,6 +26,6 @@ def read(file: File, name: str) -> Iterator[TrainingPair]:
 
 def _labelled(row: FileRow, pair: Pair) -> TrainingPair:
     if not pair.labels:
-        raise DataError(f"{row.place}: no label, expected a, b or tie", "a judge learns from labelled pairs alone")
+        raise DataError(f"{row.place}: no label, expected a, b or tie", "training needs a label on every pair")
     reasons = None if custom.optional_value(row, REASONS) is None else row.text(REASONS).strip()
     return TrainingPair(pair, reasons or None)

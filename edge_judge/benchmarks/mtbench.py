@@ -41,7 +41,7 @@ def read(file: File) -> Iterator[Pair]:
         vote = _vote(row, "ba" if _id(row, "ba") in pairs else "ab")
         pair = pairs.setdefault(vote.id, _without_votes(vote))
         if _without_votes(vote) != _without_votes(pair):
-            raise DataError(f"{row.place}: other answers than in an earlier vote on {vote.id}")
+            raise DataError(f"{row.place}: answers differ from those of an earlier vote on {vote.id}")
         pairs[vote.id] = replace(pair, labels=pair.labels + vote.labels, given=pair.given + vote.given)
     for pair in pairs.values():
         yield pair if "ba" in pair.given else replace(pair, given=())

@@ -66,7 +66,7 @@ def rows_of(path: Path, example: str) -> tuple[File, list[FileRow]]:
     file = File.open(path)
     reader = _READERS.get(path.suffix.lower())
     if reader is None:
-        raise DataError(f"{path}: unknown kind of file, expected one named {' or '.join(_READERS)}", example)
+        raise DataError(f"{path}: unknown format, expected a file that ends in {', '.join(_READERS)}", example)
     rows = list(reader(file))
     if not rows:
         raise DataError(f"{path}: no rows in it", example)
@@ -80,7 +80,7 @@ def _recognized(row: FileRow) -> str:
         if needed <= columns:
             return name
     found = ", ".join(columns) or "none"
-    raise DataError(f"{row.place}: no format of outputs has these columns: {found}", EXAMPLE)
+    raise DataError(f"{row.place}: unknown format of outputs, with the columns {found}", EXAMPLE)
 
 
 def _questions(row: FileRow) -> Callable[[FileRow, Path], OutputRow] | None:
@@ -99,7 +99,7 @@ def _row(row: FileRow, path: Path) -> OutputRow:
     question = None if optional_value(row, "question") is None else row.question("question")
     name = None if optional_value(row, "id") is None else _name(row, "id")
     if question is None and name is None:
-        raise DataError(f"{row.place}: neither 'question' nor 'id', so nothing says what was asked", EXAMPLE)
+        raise DataError(f"{row.place}: neither 'question' nor 'id', expected one of them", EXAMPLE)
     output = None if row.value("output") is None else row.text("output")
     system = path.stem if optional_value(row, "system") is None else _name(row, "system")
     reference = None if optional_value(row, "reference") is None else row.text("reference")
@@ -151,7 +151,7 @@ def _lm_eval(row: FileRow, path: Path) -> OutputRow:
     output = first[0] if isinstance(first, list) and first else first
     if isinstance(output, (list, float)):
         raise DataError(
-            f"{row.place}: log-likelihoods, and no answer that was written",
+            f"{row.place}: log-likelihoods, expected a generated answer",
             "log the samples of a task of output_type generate_until",
         )
     text = None if output is None else FileRow(row.place, {"resps": output}).text("resps")

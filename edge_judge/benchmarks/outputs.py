@@ -94,7 +94,7 @@ class _Collected:
         """The id of a question that its row does not name."""
         if len(known) > 1:
             raise DataError(
-                f"{row.place}: the question has no id, and several have its text: {', '.join(sorted(known)[:3])}",
+                f"{row.place}: the question has no id, and several have this text: {', '.join(sorted(known)[:3])}",
                 "give the row the column 'id'",
             )
         return next(iter(known)) if known else _id_of_text(row.question or "")
@@ -103,7 +103,7 @@ class _Collected:
         if row.question is not None and self.texts.setdefault(name, row.question) != row.question:
             raise DataError(
                 f"{row.place}: question '{name}' has another text than at {self.places[name]}",
-                "files with other questions need other ids",
+                "use different ids for different questions",
             )
         if row.question is not None:
             self.places.setdefault(name, row.place)
@@ -122,9 +122,9 @@ class _Collected:
         key = (name, row.system)
         if self.answers.setdefault(key, row.output) != row.output:
             raise DataError(
-                f"{row.place}: system '{row.system}' answers question '{name}' again, otherwise than at "
+                f"{row.place}: system '{row.system}' answers question '{name}' twice, with another answer at "
                 f"{self.places[key]}",
-                "a system answers a question once; name the systems apart in the column 'system'",
+                "keep one answer to a question, or give the systems different names in the column 'system'",
             )
         self.places.setdefault(key, row.place)
 
@@ -133,7 +133,7 @@ class _Collected:
         for name in answered:
             if name not in self.texts:
                 raise DataError(
-                    f"{self.places[name]}: nothing says what question '{name}' is",
+                    f"{self.places[name]}: the text of question '{name}' is missing",
                     "name the file of the questions too, with 'id' and 'question' (question.jsonl of MT-Bench and "
                     "Arena-Hard is one)",
                 )
@@ -150,17 +150,17 @@ def _checked(outputs: Outputs, paths: Sequence[Path]) -> Outputs:
         if not outputs.answers:
             raise DataError(f"{names}: no answers in it")
     if len(outputs.systems) == 1:
-        raise DataError(f"{names}: one system alone, '{outputs.systems[0]}'", RANK_HINT)
+        raise DataError(f"{names}: only one system, '{outputs.systems[0]}'", RANK_HINT)
     answered = {name: {task for task, system in outputs.answers if system == name} for name in outputs.systems}
     for name, tasks in answered.items():
         if not tasks:
-            raise DataError(f"system '{name}' answered nothing: all its outputs are missing", "leave it out")
+            raise DataError(f"system '{name}' has no answers: all its outputs are missing", "leave it out")
         others = [other for other in outputs.systems if other != name]
         if not any(tasks & answered[other] for other in others):
             raise DataError(
                 f"system '{name}' shares no question with {_listed(others)}: "
-                f"{len(tasks):,} of {len(outputs.tasks):,} questions are its own",
-                "rank systems by their answers to the same questions; a question is known by its id, else by its text",
+                f"{len(tasks):,} of {len(outputs.tasks):,} questions were answered by it alone",
+                "rank systems that answered the same questions; questions are matched by id, else by text",
             )
     if not any(_differ(outputs, first, second) for first, second in combinations(outputs.systems, 2)):
         raise DataError(f"{names}: all systems give the same answers everywhere", RANK_HINT)

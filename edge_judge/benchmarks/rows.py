@@ -19,6 +19,8 @@ from typing import Any
 from edge_judge.errors import DataError
 from edge_judge.records import Label
 
+_LONGEST_FIELD = 2**31 - 1  # characters of a CSV value; Python's own limit of 131,072 is less than a long answer has
+
 
 @dataclass(frozen=True, slots=True)
 class File:
@@ -114,7 +116,9 @@ def json_items(file: File) -> Iterator[FileRow]:
         items = json.loads(file.text())
     except json.JSONDecodeError as error:
         raise DataError(f"{file.path}:{error.lineno}: not JSON: {error.msg}") from None
-    except (ValueError, RecursionError) as error:
+    except RecursionError:
+        raise DataError(f"{file.path}: not JSON: nested too deeply") from None
+    except ValueError as error:
         raise DataError(f"{file.path}: not JSON: {error}") from None
     if not isinstance(items, list):
         raise DataError(f"{file.path}: expected a JSON list of objects")
@@ -124,6 +128,7 @@ def json_items(file: File) -> Iterator[FileRow]:
 
 def csv_rows(file: File, delimiter: str = ",") -> Iterator[FileRow]:
     """Values under a header line, with commas between them. The place of a record is the line where it begins."""
+    csv.field_size_limit(_LONGEST_FIELD)
     reader = csv.reader(io.StringIO(file.text(), newline=""), delimiter=delimiter, strict=True)
     records = _records(reader, file.path)
     header = [name.strip() for name in next(records, (0, []))[1]]
@@ -173,7 +178,9 @@ def _parsed(line: str, place: str) -> object:
         return json.loads(line)
     except json.JSONDecodeError as error:
         raise DataError(f"{place}: not JSON: {error.msg} (column {error.colno})") from None
-    except (ValueError, RecursionError) as error:
+    except RecursionError:
+        raise DataError(f"{place}: not JSON: nested too deeply") from None
+    except ValueError as error:
         raise DataError(f"{place}: not JSON: {error}") from None
 
 

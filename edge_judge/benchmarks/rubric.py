@@ -37,7 +37,7 @@ def load(path: Path | None = None) -> Rubric:
     """The rubric in a file, by default the shipped one. Raises DataError if the file is missing or broken."""
     if path is None:
         return replace(read(File.open(SHIPPED)), source=_SHIPPED_SOURCE)
-    with custom.hinting(f"check the path; a rubric is a file named {' or '.join(custom.FORMATS)}"):
+    with custom.hinting(f"check the path; a rubric is a file that ends in {', '.join(custom.FORMATS)}"):
         file = File.open(path)
     return read(file)
 
@@ -74,6 +74,6 @@ def _criterion(row: FileRow) -> str:
     if len(text.splitlines()) > 1:  # at any line break, not only "\n"
         raise DataError(
             f"{row.place}: column '{COLUMN}' has several lines, expected one",
-            "the judge sees a list with one criterion on each line: join the lines, or give each its own row",
+            "the judge is shown one criterion a line: join the lines, or give each its own row",
         )
     return text

@@ -11,14 +11,15 @@ import errno
 import io
 import os
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import NoReturn
 
 import click
 
 FAILED, WRONG_USAGE, TOO_MUCH_LOST, INTERRUPTED = 1, 2, 3, 130
-NO_ROOM = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EFBIG})  # of a write, which names no file
+RESUMES = "nothing reached so far is lost: the same command goes on from here"
+NO_ROOM = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EFBIG})  # of a write, which may name no file
 
 PLAIN_SIGNS = {
     "─": "-", "−": "-", "–": "-", "—": "-", "·": "-", "≤": "<=", "≥": ">=", "→": "->", "…": "...", "×": "x",
@@ -59,14 +60,17 @@ def _in_plain_signs(error: UnicodeError) -> tuple[str | bytes, int]:
 
 
 @contextmanager
-def library_errors() -> Iterator[None]:
-    """Shows an error of the library, or of the system about a file, and exits. A bug of ours keeps its traceback."""
+def library_errors(resume: Callable[[], str | None]) -> Iterator[None]:
+    """Shows an error of the library, or of the system about a file, and exits. A bug of ours keeps its traceback.
+
+    resume: how to go on with the command after an interrupt; None where it begins anew.
+    """
     try:
         yield
     except KeyboardInterrupt:
-        interrupted()
+        interrupted(resume())
     except OSError as error:
-        _fail_for_file(error)
+        _fail_for_file(error, resume())
     except Exception as error:
         from edge_judge.workflows.errors import KNOWN_ERRORS, USAGE_ERRORS
 
@@ -92,15 +96,16 @@ def usage_errors() -> Iterator[None]:
         interrupted()
 
 
-def interrupted(hint: str = "nothing reached so far is lost: the same command goes on from here") -> NoReturn:
-    """The end of a command that the user stopped."""
+def interrupted(hint: str | None = None) -> NoReturn:
+    """The end of a command that the user stopped. hint: how to go on, where it does not begin anew."""
     fail("interrupted", hint, INTERRUPTED)
 
 
-def _fail_for_file(error: OSError) -> NoReturn:
-    if error.filename is None and error.errno in NO_ROOM:
-        hint = "make room: nothing reached so far is lost, the same command goes on from here"
-        fail(f"cannot write: {error.strerror}", hint, FAILED)
+def _fail_for_file(error: OSError, resume: str | None) -> NoReturn:
+    if error.errno in NO_ROOM:
+        file = f" {error.filename}" if error.filename else ""
+        hint = "; ".join(filter(None, ("free some disk space", resume)))
+        fail(f"cannot write{file}: {error.strerror}", hint, FAILED)
     if error.filename is None:
         raise error
-    fail(f"{error.filename}: {error.strerror}", "check that the path exists and may be written", FAILED)
+    fail(f"{error.filename}: {error.strerror}", "check that the path exists and that you may read and write it", FAILED)

@@ -1,7 +1,7 @@
 """The commands as click sees them: each is a file of commands/, imported only when it is run or listed.
 
 A file that defines a command of its own name and says under which HEADING it belongs is on the list; nothing else
-needs to know of it.
+needs to know of it. RESUMES, where a file has it, tells the user how to go on after an interrupt.
 Knows: where command files lie, the headings and their order. Does not know: what any command does.
 """
 
@@ -49,13 +49,20 @@ class Commands(click.Group):
         return super().resolve_command(ctx, args)
 
     def invoke(self, ctx: click.Context) -> Any:
-        with errors.library_errors():
+        fresh = "--fresh" in ctx.args
+        with errors.library_errors(lambda: _resume(ctx.invoked_subcommand, fresh)):
             return super().invoke(ctx)
 
     def main(self, *args: Any, **kwargs: Any) -> Any:
         errors.print_any_character()
         with errors.usage_errors():
             return super().main(*args, **{**kwargs, "standalone_mode": False})
+
+
+def _resume(name: str | None, fresh: bool) -> str | None:
+    """How to go on with a command that was stopped, where its file says that it RESUMES."""
+    text: str | None = getattr(_module(name), "RESUMES", None) if name else None
+    return f"{text}, without --fresh" if text and fresh else text
 
 
 def _module(name: str) -> Any:

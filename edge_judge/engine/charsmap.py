@@ -22,7 +22,7 @@ class Charsmap:
             (size,) = struct.unpack_from("<I", table)
             self._units = struct.unpack_from(f"<{size // 4}I", table, 4)
         except struct.error as error:
-            raise ModelError(f"the tokenizer's table of replacements is damaged: {error}") from error
+            raise ModelError(f"the tokenizer's normalization table is damaged: {error}") from error
         self._texts = table[4 + size :]
 
     def __call__(self, text: str) -> str:

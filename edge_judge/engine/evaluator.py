@@ -84,7 +84,9 @@ class Evaluator:
         try:
             self._context = Context(model.loaded, sizes, cache, adapters=model.adapters)
         except ModelError as error:
-            hint = "free some memory, or judge shorter texts" if cache == "f16" else "--cache f16 fits every model"
+            hint = (
+                "free some memory, or judge shorter texts" if cache == "f16" else "--cache f16 works with every model"
+            )
             raise ModelError(f"{model.path}: {error}", hint) from error
         cache_bytes, work = self._context.cache, self._context.work
         offloaded = _offloaded(model, self._context, estimated)

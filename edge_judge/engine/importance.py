@@ -71,7 +71,7 @@ class ImportanceMeter:
         try:
             self._context = Context(model.loaded, sizes, limits.cache, observer=self._collector)
         except ModelError as error:
-            raise ModelError(f"{model.path}: {error}", "free some memory, or take shorter texts") from error
+            raise ModelError(f"{model.path}: {error}", "free some memory, or use shorter texts") from error
         self.memory = process + OVERHEAD + model.weights + self._context.cache + self._context.work
         if limits.memory is not None and self.memory > limits.memory:
             self.close()
@@ -158,7 +158,7 @@ class _Collector:
         sums = _of_experts(product) if product.chosen else self._of_matrix(product)
         if not np.isfinite(sums.squares).all():
             raise ModelError(
-                f"the squared inputs of {product.name!r} are not finite, so nothing can be said of their importance",
+                f"the squared inputs of {product.name!r} are not finite, so their importance cannot be measured",
                 "the model's weights may be damaged, or its type too narrow: try --scheme f32",
             )
         earlier = self.sums.get(product.name)

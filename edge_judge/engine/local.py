@@ -156,7 +156,7 @@ class LocalEngine:
         model = self.model
         doubts = list(model.faults())
         if changed := sum(map(model.normalizer.may_differ, texts)):
-            doubts.append(f"it does not say how it normalizes Unicode, which may change {changed} of these texts")
+            doubts.append(f"its Unicode normalization is not recorded, which may affect {changed} of these texts")
         return TextHandling(model.normalizer.name, tuple(doubts))
 
     def reserve(self, request: Reading[Any] | Writing) -> int:
@@ -204,7 +204,7 @@ class LocalEngine:
 def engine_for(judge: Judge, *, threads: int | None = None, limits: Limits = Limits()) -> LocalEngine:
     """The engine for a judge's file. Raises ModelError for a judge that has none."""
     if judge.gguf is None:
-        raise ModelError(f"{judge.model}: this judge has no GGUF file on this machine", "pass an engine for it")
+        raise ModelError(f"{judge.model}: no GGUF file of this judge on this machine", "pass an engine for it")
     return LocalEngine(judge.gguf, chat=judge.chat, threads=threads, limits=limits, adapter=judge.adapter)
 
 

@@ -108,7 +108,7 @@ class Placed:
         advice = f"--gpu-layers {fitting} fits" if fitting else "no layer fits: --gpu-layers 0 uses the CPU alone"
         return ModelError(
             f"{self.path}: {self.layers} of {self.total} layers with a cache of {cells:,} tokens need "
-            f"{needed / 1e6:,.0f} MB on {device.name}, {available / 1e6:,.0f} MB may be used",
+            f"{needed / 1e6:,.0f} MB on {device.name}, {available / 1e6:,.0f} MB are available",
             advice,
         )
 
@@ -135,7 +135,9 @@ def place(path: Path, limits: Limits = Limits()) -> Placed | None:
             return None
         raise UsageError(f"--gpu-layers {placement.gpu_layers}: llama.cpp has no device to offload to here", BUILD)
     if placement.split == "row" and (unable := [device.name for device in chosen if not device.splits_rows]):
-        raise UsageError(f"--split row: {unable[0]} cannot share a matrix with others", "--split layer works on all")
+        raise UsageError(
+            f"--split row: {unable[0]} cannot split a matrix with other devices", "--split layer works on all"
+        )
     return _placed(path, tuple(chosen[:1] if placement.split == "none" else chosen), placement, limits.cache)
 
 

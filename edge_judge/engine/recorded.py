@@ -66,7 +66,7 @@ class RecordedEngine:
             if not isinstance(answer, kind):
                 raise ModelError(
                     f"no {kind.__name__} is recorded for the prompt {prompts[index].text[:60]!r}…",
-                    "a record has answers only to the prompts it was made with",
+                    "a recording answers only the prompts it was made with",
                 )
             answers[index] = answer
         return answers

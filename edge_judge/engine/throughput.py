@@ -10,6 +10,7 @@ from __future__ import annotations
 import random
 import time
 import zlib
+from collections.abc import Callable
 from dataclasses import dataclass
 from itertools import pairwise
 from statistics import median
@@ -28,7 +29,11 @@ PREFIX = 128  # tokens of a prompt to write after
 LEAST = 256  # least tokens to read: fewer are read more slowly than in a run
 STEPS = (4, 64)  # tokens that each sequence writes, at least and at most
 REPEATS = 3
-SECONDS = 4.0  # how long one measurement should take
+SECONDS = 4.0  # how long one measurement should take; a shorter one has a share of PREFIX, LEAST and the least STEPS
+SHORTEST = 32  # tokens to read, and
+SHORTEST_PREFIX = 16  # tokens to write after, however short a measurement should be
+PATIENCE = 8  # nothing is repeated once a measurement has taken this many times as long as it should
+PARTS = 4  # of a measurement: the first token, reading, writing alone, writing together
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,15 +93,27 @@ def seconds(rates: Rates, tokens: int, prompts: int, each: int) -> float:
 # ---- measurements -----------------------------------------------------------------------------------------
 
 
-def measure(model: Model, load_seconds: float, duration: float = SECONDS, batching: Batching = Batching()) -> Rates:
+def measure(
+    model: Model,
+    load_seconds: float,
+    duration: float = SECONDS,
+    batching: Batching = Batching(),
+    done: Callable[[], None] = lambda: None,
+) -> Rates:
     """Measure a loaded model. load_seconds: how long loading it took. duration: how many seconds each of reading,
-    writing alone and writing together should take; a slow machine takes longer for the least number of tokens.
+    writing alone and writing together should take; a slow machine takes longer for the least number of tokens. done is
+    called after each of the PARTS.
     """
     with evaluator_for_reading(model, [_reading_plan(model, 1)], 1, batching) as evaluator:
         first_token = _reading_seconds(evaluator, _reading_plan(model, 1))
+    done()
     with evaluator_for_reading(model, [_reading_plan(model, PROMPT)], 1, batching) as evaluator:
         prompt, footprint, cells = _prompt_rate(evaluator, duration), evaluator.footprint, evaluator.capacity + COMPANY
-    alone, together = (_write_rate(model, count, duration, batching) for count in (1, batching.slots))
+    done()
+    alone = _write_rate(model, 1, duration, batching)
+    done()
+    together = _write_rate(model, batching.slots, duration, batching)
+    done()
     return Rates(
         prompt=prompt,
         alone=alone,
@@ -115,11 +132,22 @@ def measure(model: Model, load_seconds: float, duration: float = SECONDS, batchi
 
 def _prompt_rate(evaluator: Evaluator, duration: float) -> float:
     """Tokens read per second: the median of a few measurements, in whole prompts if the machine is fast enough."""
-    rate = LEAST / _reading_seconds(evaluator, _reading_plan(evaluator.model, LEAST))
-    count = max(LEAST, int(rate * duration / REPEATS))
+    least = _share(LEAST, duration, SHORTEST)
+    first = _reading_seconds(evaluator, _reading_plan(evaluator.model, least))
+    if first >= PATIENCE * duration:
+        return least / first
+    count = max(least, int(least / first * duration / REPEATS))
     count -= count % PROMPT if count > PROMPT else 0
     prompts = _reading_plan(evaluator.model, count)
-    return median(count / _reading_seconds(evaluator, prompts) for _ in range(REPEATS))
+    times: list[float] = []
+    while len(times) < REPEATS and first + sum(times) < PATIENCE * duration:
+        times.append(_reading_seconds(evaluator, prompts))
+    return count / median(times)
+
+
+def _share(number: int, duration: float, least: int) -> int:
+    """What a measurement of `duration` seconds has of a number that is meant for one of SECONDS."""
+    return max(least, min(number, round(number * duration / SECONDS)))
 
 
 def _reading_seconds(evaluator: Evaluator, prompts: Plan) -> float:
@@ -139,12 +167,16 @@ def _reading_plan(model: Model, count: int) -> Plan:
 
 def _write_rate(model: Model, count: int, duration: float, batching: Batching) -> float:
     """Tokens written per second by `count` sequences side by side, in total, from the median time of a step."""
-    prefix = tuple(random.Random(0).choices(range(model.vocabulary), k=PREFIX))
+    length = _share(PREFIX, duration, SHORTEST_PREFIX)
+    prefix = tuple(random.Random(0).choices(range(model.vocabulary), k=length))
     texts = [(*prefix, last) for last in range(count)]
-    (prompts,) = plan.blocks([Query(tokens, (PREFIX,)) for tokens in texts], 0)
-    least, most = STEPS
+    (prompts,) = plan.blocks([Query(tokens, (length,)) for tokens in texts], 0)
+    most = STEPS[1]
+    least = _share(STEPS[0], duration, 1)
     with evaluator_for_writing(model, [prompts], most, batching) as evaluator:
         step_seconds = median(_steps(evaluator, prompts, least))
+        if least * step_seconds >= PATIENCE * duration:
+            return count / step_seconds
         steps = min(max(least, int(duration / step_seconds)), most)
         return count / median(_steps(evaluator, prompts, steps))
 

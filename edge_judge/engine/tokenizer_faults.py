@@ -30,9 +30,9 @@ def faults(metadata: Callable[[str], str | None], *, tokens: int, begins_with_bo
     if architecture == "llama" and model == "gpt2" and tokens == LLAMA_3_TOKENS:
         expected = LLAMA_3
     if model == "gpt2" and pre in (None, "default"):
-        yield "it does not name its pre-tokenizer, so llama.cpp splits words in a way of its own"
+        yield "its pre-tokenizer is not recorded, so llama.cpp splits words by its default"
     elif expected and pre not in expected:
-        yield f"its pre-tokenizer is {pre!r}, where models like this have {expected[0]!r}"
+        yield f"its pre-tokenizer is {pre!r}, models like this have {expected[0]!r}"
     if model == "gpt2" and metadata("tokenizer.ggml.bos_token_id") is not None:
         if metadata("tokenizer.ggml.add_bos_token") is None and not begins_with_bos:
-            yield "it does not say whether a text begins with its bos token, and none is put there"
+            yield "whether a text begins with its bos token is not recorded, and none is added"

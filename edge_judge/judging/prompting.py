@@ -54,8 +54,8 @@ def trained_prompt(engine: Engine) -> str:
     text = engine.trained_prompt
     if text is None:
         raise ModelError(
-            f"{engine.name}: no prompt that the model was trained to judge with",
-            "edge-judge quantize adds it for the models in models.lock that have one; else use --grammar pairwise",
+            f"{engine.name}: the file has no trained-in judging prompt",
+            "edge-judge quantize adds it for the models that have one; for others use --grammar pairwise",
         )
     return text
 

@@ -26,14 +26,14 @@ def replay(
     """
     if protocol.one_by_one:
         raise DataError(
-            f"verdicts under {protocol.grammar.name} cannot be judged again from a record",
+            f"verdicts under {protocol.grammar.name} cannot be replayed from a recorded run",
             "a verdict keeps the result of two scores, not the probabilities of each",
         )
     pairs = {pair.id: pair for pair in benchmark.pairs}
     answers = {}
     for verdict in verdicts:
         if verdict.truncated:
-            raise DataError(f"verdict {verdict.id}: its answers were shortened, and the record does not say how")
+            raise DataError(f"verdict {verdict.id}: its answers were shortened, and how was not recorded")
         (prompt,) = prompt_texts(protocol, Question(pairs[verdict.id], verdict.order), trained)
         answers[prompt] = _answer(protocol, verdict)
     return RecordedEngine(answers, trained_prompt=trained)

@@ -121,12 +121,12 @@ def _in_order(benchmark: Benchmark, verdicts: Iterable[Verdict]) -> list[tuple[i
     """The verdicts with their pair's place, sorted by it and by order."""
     places = {pair.id: place for place, pair in enumerate(benchmark.pairs)}
     if len(places) != len(benchmark.pairs):
-        raise DataError(f"{benchmark.name}: two pairs have the same id", "give every pair an id of its own")
+        raise DataError(f"{benchmark.name}: two pairs have the same id", "give every pair a unique id")
     by_key: dict[tuple[int, Order], Verdict] = {}
     for verdict in verdicts:
         place = places.get(verdict.id)
         if place is None:
-            raise RunError(f"{benchmark.name}: a verdict on pair {verdict.id!r}, which the benchmark does not have")
+            raise RunError(f"{benchmark.name}: a verdict on pair {verdict.id!r}, which is not in the benchmark")
         if (place, verdict.order) in by_key:
             raise RunError(f"{benchmark.name}: two verdicts on pair {verdict.id!r} in the order {verdict.order}")
         by_key[place, verdict.order] = verdict

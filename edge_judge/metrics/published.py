@@ -55,7 +55,7 @@ def read_published(path: Path) -> tuple[Published, ...]:
     try:
         text = path.read_text(encoding="utf-8")
     except FileNotFoundError:
-        raise DataError(f"{path}: not there", hint="it comes with the project, under results/") from None
+        raise DataError(f"{path}: no such file", hint="it comes with the project, under results/") from None
     reader = csv.DictReader(text.splitlines())
     columns = reader.fieldnames or []
     missing = [name for name in (*NAMED, NOTE) if name not in columns]
@@ -82,7 +82,7 @@ def against_published(score: Score, row: Published) -> PublishedComparison:
 
 def _row(path: Path, line: int, fields: Mapping[str | None, str | None]) -> Published:
     if None in fields or None in fields.values():
-        raise DataError(f"{path}: line {line}: not as many fields as columns")
+        raise DataError(f"{path}: line {line}: the number of values differs from the header")
     texts = {name: value for name, value in fields.items() if name is not None and value is not None}
     percents = {name: value for name, value in texts.items() if name not in (*NAMED, NOTE) and value}
     figures = {name: _percent(path, line, name, value) for name, value in percents.items()}

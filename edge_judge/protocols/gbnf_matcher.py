@@ -170,7 +170,7 @@ def _check_recursion(rules: Mapping[str, Node]) -> None:
             reached |= pending
             pending = {next_rule for rule in pending for next_rule in first[rule]} - reached
         if name in reached:
-            raise GrammarError(f"the rule {name} can begin with itself", "use a repetition instead: * or +")
+            raise GrammarError(f"the rule {name} is left-recursive", "use a repetition instead: * or +")
         for part in _nodes(rules[name]):
             if isinstance(part, Repeat) and part.most is None and _can_be_empty(part.part, empty):
                 raise GrammarError(f"the rule {name} has an unbounded repetition of a part that can be empty")

@@ -27,8 +27,8 @@ def attribution_table(
     explained = notes(
         "change: points of accuracy gained (negative: lost), with its 95 % interval",
         "flips: right to wrong / wrong to right / wrong to another wrong",
-        "noise floor: verdicts that changed when judged again in other batches",
-        "accuracy, change, flips: profile strict, a missing verdict is wrong",
+        "noise floor: verdicts that changed when judged again in different batches",
+        "accuracy, change, flips: a missing verdict counts as wrong (profile strict)",
     )
     parts = [table(title, headers, [_row(step) for step in steps], frozenset({2})), _floors(noise), explained]
     return render(parts, width, color)
@@ -80,7 +80,7 @@ def _floors(noise: Mapping[Identity, Noise | None]) -> RenderableType:
             largest = UNDEFINED if floor.largest is None else f"{floor.largest:.4f}"
             figures = [f"{floor.repeats:,}", f"{floor.flips:,} of {floor.verdicts:,}", largest]
         lines.append([f"{run.scheme}/{run.grammar}", *figures])
-    headers = ["noise floor", "repeats", "verdicts\nchanged", "largest change\nof a probability"]
+    headers = ["noise floor", "repeats", "verdicts\nchanged", "largest change\nin a probability"]
     return table("", headers, lines)
 
 

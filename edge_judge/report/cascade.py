@@ -29,14 +29,14 @@ def cascade_table(cascade: Cascade, *, width: int = 80, color: bool = False) -> 
     kept = "100.0" if cascade.alone.k else UNDEFINED
     lines.append([f"{large} alone", "", interval(cascade.alone, percent), kept, cost])
     headers = ["passed on, % of pairs", "confidence\nbelow", "accuracy %\n[95 % interval]", "kept\n%"]
-    title = f"{cascade.small.benchmark}: {small} first, the pairs it is unsure of to {large}"
+    title = f"{cascade.small.benchmark}: {small} first, pairs of low confidence go to {large}"
     body = table(title, [*headers, f"{cascade.cost.unit}, of\nlarge alone"], lines, frozenset({2}))
     sentences = [_over_all(cascade, small, large), _recommended(cascade, small, large)]
     explained = [
         f"over all {cascade.pairs:,} pairs: {cascade.verdicts:,} verdicts, "
-        f"{cascade.trials:,} times held to a human vote",
+        f"{cascade.trials:,} comparisons with human labels",
         f"kept: accuracy, in % of that of {large} alone",
-        "shown: a threshold that keeps less of new pairs is recommended in at most 5 % of cases",
+        "shown: a threshold that keeps less on new pairs is recommended in at most 5 % of cases",
         _about_cost(cascade.cost, small, large),
     ]
     return render([*(Text(line) for line in sentences), body, notes(*explained)], width, color)
@@ -57,13 +57,13 @@ def _over_all(cascade: Cascade, small: str, large: str) -> str:
     """What there is to be had, looking back on all pairs."""
     least, unit = cascade.least, cascade.cost.unit
     if least is None or least.kept is None:
-        return f"{large} is never right here: there is no accuracy to keep."
+        return f"{large} is never right here: no accuracy to keep."
     begin = f"Over all pairs, in hindsight, {_who(least, small)}"
     if least.threshold == ABOVE:
         return f"Only {large} itself keeps {100 * cascade.keep:g} % of its accuracy: no pair can be left to {small}."
     kept = f"{begin} keeps {percent(least.kept)} % of {large}'s accuracy"
     if least.cost is None:
-        return f"{kept}, at a cost unknown: {cascade.cost.unknown}."
+        return f"{kept}, cost unknown: {cascade.cost.unknown}."
     if least.cost < HALF:
         return f"{kept} at {least.cost:.2f} of its {unit}, which is under half."
     if least.cost < 1:

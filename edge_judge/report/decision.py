@@ -46,9 +46,19 @@ def decision_json(decision: Decision) -> dict[str, object]:
     }
 
 
+def outcome_line(decision: Decision) -> str:
+    """The outcome on the benchmarks' own pairs, in a line."""
+    scheme, baseline, pairs = decision.run.scheme, decision.baseline.scheme, f"({decision.pairs:,} pairs)"
+    if decision.outcome == "within":
+        return f"{scheme} agrees with {baseline} {pairs}"
+    if decision.outcome == "worse":
+        return f"{scheme} does not agree with {baseline} {pairs}"
+    return f"{scheme} is undecided {pairs}"
+
+
 def not_looked_at(unseen: Sequence[str]) -> str:
     """Which schemes nothing is said of, and why."""
-    return f"not looked at, since a wider scheme is not shown to agree: {', '.join(unseen)}"
+    return f"not judged, because a wider scheme was not shown to agree: {', '.join(unseen)}"
 
 
 def choice_table(
@@ -66,26 +76,30 @@ def choice_table(
     first = decisions[0]
     several = len(first.parts) > 1
     margin = f"{first.margin:g} {'point' if first.margin == 1 else 'points'}"
-    title = f"{first.run.model} against {first.baseline.scheme}, within {margin}, by verdicts as given"
+    title = f"{first.run.model} against {first.baseline.scheme}, within {margin}"
     headers = ["scheme", "size", "new\npairs", "change", "own\npairs", "change", "pairs\nused"]
     wide = width >= (WIDER if several else WIDE)
     if wide:
-        headers.append("by prob-\nabilities")
+        headers.append("expected\naccuracy")
     rows = [row for decision in decisions for row in _rows(decision, wide=wide)]
     if several:
         headers.insert(2, "benchmark")
     lines = [
-        "change: points of accuracy, − lost, with 95 % intervals that hold wherever one stops",
-        "new pairs: on questions like these, each counting once; own pairs: what judging the whole benchmark shows",
-        *(["by probabilities: of the human label, on the own pairs; decides nothing"] if wide else []),
-        *(["pooled: all votes as one benchmark; decides nothing"] if several else []),
+        "change: points of accuracy (− is a loss), with 95 % intervals that hold at any stopping point",
+        "new pairs: new questions like these, each weighted equally; own pairs: the whole benchmark",
+        *(
+            ["expected accuracy: change in the human label's mean probability on the own pairs; not used to decide"]
+            if wide
+            else []
+        ),
+        *(["pooled: all votes as one benchmark; not used to decide"] if several else []),
     ]
     if unseen:
         lines.append(not_looked_at(unseen))
     if other_seeds:
         tried = f"seed {other_seeds[0]}" if len(other_seeds) == 1 else f"seeds {', '.join(map(str, other_seeds))}"
         lines.append(
-            f"decided before by {tried}: whoever picks among several is wrong more often than 2.5 % of the time"
+            f"also decided with {tried}: picking the best of several seeds is wrong more often than 2.5 % of the time"
         )
     headed = [f"\n{text}" if "\n" not in text else text for text in headers]
     parts = [table(title, headed, rows, frozenset({2 + several, 3 + several})), notes(*lines)]

@@ -27,7 +27,7 @@ def jury_table(jury: Jury, *, width: int = 80, color: bool = False) -> str:
         for juror in jury.jurors
     ]
     together = [[way.name, interval(way.accuracy, percent), interval(way.gain, points), ""] for way in jury.together]
-    headers = ["juror, jury", "accuracy %\n[95 % interval]", "points gained on\nthe best juror", "format\nerrors %"]
+    headers = ["juror, jury", "accuracy %\n[95 % interval]", "points above\nthe best juror", "format\nerrors %"]
     twos = [
         [f"{names[two.first]}, {names[two.second]}", interval(two.agreement, percent), interval(two.kappa, _kappa)]
         for two in jury.twos
@@ -40,17 +40,17 @@ def jury_table(jury: Jury, *, width: int = 80, color: bool = False) -> str:
 
 def _about_jury(jury: Jury, names: dict[Identity, str]) -> list[str]:
     lines = [
-        f"{jury.pairs:,} pairs, {jury.verdicts:,} verdicts of each juror, {jury.trials:,} times held to a human vote"
+        f"{jury.pairs:,} pairs, {jury.verdicts:,} verdicts of each juror, {jury.trials:,} comparisons with human labels"
     ]
     if jury.best is not None:
         lines.append(f"best juror: {names[jury.jurors[jury.best].identity]}, on these same verdicts")
     for way in jury.together:
         if way.undecided.k:
             share = percent(way.undecided.value or 0.0)
-            even = f"undecided in {share} % of verdicts, where votes are even and no tie is legal"
+            even = f"no verdict in {share} % of verdicts, where votes are even and no tie is legal"
             lines.append(f"{way.name}: {even}; they count as neither right nor wrong, also for its gain")
     if jury.together[-1].undecided.value is None and jury.trials:
-        lines.append("mean probability: a juror has no probabilities, so there is none")
+        lines.append("mean probability: not available, because a juror has no probabilities")
     lines.append(f"all jurors: Fleiss' kappa {interval(jury.fleiss, _kappa)}")
     return lines
 

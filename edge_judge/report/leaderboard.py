@@ -29,8 +29,8 @@ LABEL = 28  # columns for a judge's name; a longer one is folded
 GAP = 2  # columns between two of the table's
 NEVER = "not run"
 PROFILES = {
-    "paper": "ours: profile paper, made as the published figures were",
-    "strict": "ours: profile strict (a missing verdict is wrong, both orders count), not to be laid beside published",
+    "paper": "ours: profile paper, scored as the published figures were",
+    "strict": "ours: profile strict (a missing verdict is wrong, both orders count), not comparable with published",
 }
 API = "api"  # the precision of a published judge that nobody can run here
 
@@ -58,7 +58,7 @@ def judges_table(content: Leaderboard, *, width: int = 80, color: bool = False) 
         headers = ["judge", *("\n".join(_heading(content.benchmarks[place])) for place in places)]
         cells = [[line.label, *(line.texts[place] for place in places)] for line in lines if line.says(places)]
         parts.append(table("" if parts else "Judges by benchmarks, percent", headers, cells))
-    explained = notes(*_notes(content), "95 % intervals of all this: --markdown, --csv, --json")
+    explained = notes(*_notes(content), "95 % intervals: --markdown, --csv, --json")
     return render([*parts, explained], width, color)
 
 
@@ -221,17 +221,17 @@ def _notes(content: Leaderboard) -> Iterator[str]:
     cells = [cell for row in content.rows for cell in row.cells]
     compared = dict.fromkeys(cell.benchmark for cell in cells if cell.from_published is not None)
     both_orders = dict.fromkeys(cell.benchmark for cell in cells if cell.figure == "agreement")
-    yield "beside a judge's name: published figures, in brackets a source that is not the user"
+    yield "first row of a judge: published figures; (paper): from the original paper"
     yield PROFILES[content.profile]
     if both_orders:
         yield f"{', '.join(both_orders)}: agreement, right in both orders; the others: accuracy in the order given"
     if any(cell.from_f16.value is not None for cell in cells):
-        yield "from f16: points, ours minus the f16 run's of the same judge, benchmark, grammar and settings, paired"
+        yield "from f16: points, ours minus the f16 run of the same judge, benchmark, grammar and settings, paired"
     if compared:
         yield "from published: points, ours minus the judge's first published figure"
         yield f"{OUTSIDE}: the published figure lies outside our 95 % interval"
     if any(cell.partial for cell in cells):
-        yield f"{PARTIAL}: over a part of the benchmark's pairs, all that was judged"
+        yield f"{PARTIAL}: on the part of the benchmark's pairs that was judged"
     if any(cell.near_chance for cell in cells):
         yield f"{WEAK}: {NEAR_CHANCE}, under the profile strict"
     yield f"{UNDEFINED}: not run, or not published"

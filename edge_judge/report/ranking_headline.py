@@ -21,7 +21,7 @@ def headline(ranked: RankedSystems) -> str:
         return _against(ranked.against, others, won, equal)
     best, *others = names
     if not won and len(others) > 1:
-        return f"No two of the {len(names)} systems are told apart"
+        return f"No two of the {len(names)} systems can be told apart"
     lost = [name for name in others if (name, best) in won]
     ahead = [name for name in others if (best, name) in won]
     within = [name for name in others if frozenset((best, name)) in equal]

@@ -77,8 +77,8 @@ def _side_by_side(benchmark: str, runs: Sequence[Confident]) -> RenderableType:
         ]
         for name, run in zip(short_names([run.identity for run in runs]), runs, strict=True)
     ]
-    headers = ["% wrong of those answered", *(f"surest\n{wished:.0%}" for wished in COVERAGES), "area\n%"]
-    return table(f"{benchmark}: answering only the surest pairs", headers, lines)
+    headers = ["% wrong when answering only the", *(f"surest\n{wished:.0%}" for wished in COVERAGES), "area\n%"]
+    return table(f"{benchmark}: error rate at each coverage", headers, lines)
 
 
 def _nothing() -> list[CoveragePoint]:
@@ -107,25 +107,23 @@ def _abstentions(abstentions: Mapping[Identity, Abstention]) -> RenderableType:
         least = percent(ceil(1000 * choice.best) / 1000)  # rounded down, it could not have been asked for
         lines.append([name, threshold(choice.threshold), answered, risk, value(unfiltered, percent), least])
     wished = next(iter(abstentions.values())).wished
-    title = f"At most {100 * wished:g} % wrong: from which confidence that is shown"
+    title = f"Confidence above which at most {100 * wished:g} % are wrong"
     wrong = "wrong here, %\n[95 % interval]"
-    headers = ["", "confidence\nfrom", "answered\n%", wrong, "if all\nanswered", "least %\nto ask for"]
+    headers = ["", "confidence\nfrom", "answered\n%", wrong, "if all\nanswered", "lowest %\npossible"]
     return table(title, headers, lines, frozenset({3}))
 
 
 def _about_confidence(runs: Sequence[Confident]) -> list[str]:
-    lines = ["confidence: the probability of a pair's verdict, by the mean of both orders where both were judged"]
+    lines = ["confidence: the probability of a pair's verdict, averaged over both orders where both were judged"]
     if areas := [f"{100 * run.curve.aurc:.2f} %" for run in runs if run.curve.aurc is not None]:
         area = f": {areas[0]}" if len(runs) == 1 else ""
         lines.append(f"area: under the curve of risk by coverage, lower is better (AURC){area}")
     if any(step.coverage > step.wished + 0.005 for run in runs for step in run.steps):
-        lines.append("pairs equally sure are answered together, so more may be answered than the heading says")
+        lines.append("pairs with equal confidence are answered together, so coverage may exceed the heading")
     abstentions = [run.abstention for run in runs if run.abstention is not None]
     if abstentions:
-        lines.append(
-            "shown: of new pairs like these; a threshold that lets more be wrong is chosen in at most 5 % of cases"
-        )
-        lines.append("least % to ask for: from there on these pairs show some threshold")
+        lines.append("for new pairs like these; a threshold with a higher error rate is chosen in at most 5 % of cases")
+        lines.append("lowest % possible: the smallest --abstain for which these pairs show a threshold")
     if any(choice.threshold is None for choice in abstentions):
         lines.append(_about_none(abstentions))
     return lines
@@ -133,7 +131,7 @@ def _about_confidence(runs: Sequence[Confident]) -> list[str]:
 
 def _about_none(abstentions: Sequence[Abstention]) -> str:
     """How many pairs a threshold would take, where there is none."""
-    begin = "none: no threshold is shown to let so few be wrong"
+    begin = "none: no threshold is shown to have so low an error rate"
     wanted = [choice.wanted for choice in abstentions if choice.threshold is None]
     known = sorted({pairs for pairs in wanted if pairs is not None})
     if not known:

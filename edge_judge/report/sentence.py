@@ -26,9 +26,9 @@ def sentence(decisions: Sequence[Decision]) -> str:
     Raises UsageError where there is nothing to say, or the decisions are not about one question.
     """
     if not decisions:
-        raise UsageError("no scheme was compared with its baseline", "name one that is smaller than the baseline")
+        raise UsageError("no scheme was compared with its baseline", "name a scheme that is smaller than the baseline")
     if len({(d.baseline, d.benchmarks, d.margin) for d in decisions}) > 1:
-        raise UsageError("these decisions answer different questions", "say one sentence for each")
+        raise UsageError("these decisions answer different questions", "write one sentence for each")
     decisions = [_named(decision) for decision in decisions]
     by_size = sorted(decisions, key=lambda decision: decision.run.bytes)
     trusted = [one for one in by_size if one.trusted == "within" and one.outcome != "worse"]
@@ -73,11 +73,11 @@ def _trusted(trusted: Sequence[Decision]) -> str:
     best, *others = trusted
     where = f"{_margin(best)} on new pairs like those of {_listed(best.benchmarks)}"
     text = (
-        f"{_file(best.run)} can be trusted in place of {_file(best.baseline)} {where}: accuracy of its verdicts "
+        f"{_file(best.run)} can be trusted in place of {_file(best.baseline)} {where}: change in accuracy "
         f"{_changes(best, _new)} points there, {_changes(best, _own)} on {_pairs(best)}, {_used(best)}"
         f"{_disagreement(best)}"
     )
-    return f"{text}; so can {_names(others)}" if others else text
+    return f"{text}; {_names(others)} can too" if others else text
 
 
 def _none(first: Decision, agreeing: Sequence[Decision]) -> str:
@@ -91,11 +91,11 @@ def _agreeing(agreeing: Sequence[Decision]) -> str:
     """Those that agree on the benchmarks' own pairs, and why no more is said."""
     best, *others = agreeing
     text = (
-        f"{_file(best.run)} agrees with {best.baseline.scheme} on {_pairs(best)}: accuracy of its verdicts "
+        f"{_file(best.run)} agrees with {best.baseline.scheme} on {_pairs(best)}: change in accuracy "
         f"{_changes(best, _own)} points, {_used(best)}{_disagreement(best)}"
     )
     if others:
-        text += f"; so {'does' if len(others) == 1 else 'do'} {_names(others)}"
+        text += f"; {_names(others)} {'agrees' if len(others) == 1 else 'agree'} too"
     return f"{text}; {_reason(agreeing)}"
 
 
@@ -103,16 +103,16 @@ def _reason(agreeing: Sequence[Decision]) -> str:
     """Why nothing is said of new pairs, and what it would take."""
     asked = next((one for one in reversed(agreeing) if one.claims_new), None)  # the widest, which ended the sequence
     if asked is None:
-        return "nothing is said of new pairs, since a wider scheme is not shown to agree on them"
+        return "no claim about new pairs, because a wider scheme was not shown to agree on them"
     if asked.trusted == "worse":
-        return f"on new pairs like these {asked.run.scheme} does not: {_changes(asked, _new)}"
+        return f"on new pairs like these {asked.run.scheme} does not agree: {_changes(asked, _new)}"
     text = f"on new pairs like these {asked.run.scheme} is undecided: {_changes(asked, _new)}"
     needed = [
         f"about {_round(part.needed):,} pairs{f' of {part.benchmark}' if len(asked.parts) > 1 else ''}"
         for part in asked.parts
         if part.needed is not None
     ]
-    return f"{text}, {_listed(needed)} would tell" if needed else text
+    return f"{text}, {_listed(needed)} would decide" if needed else text
 
 
 def _round(count: int) -> int:
@@ -128,11 +128,11 @@ def _worse(decision: Decision) -> str:
 def _undecided(decision: Decision) -> str:
     file = _file(decision.run)
     if not decision.verdicts:
-        return f"{file} is undecided: nothing of it was judged yet"
+        return f"{file} is undecided: not judged yet"
     text = f"{file} is undecided after {decision.verdicts:,} verdicts: {_changes(decision, _own)}"
     text += _disagreement(decision)
     more = sum(part.more or 0 for part in decision.parts)
-    return f"{text}, about {more:,} more {'pair' if more == 1 else 'pairs'} would tell" if more else text
+    return f"{text}, about {more:,} more {'pair' if more == 1 else 'pairs'} would decide" if more else text
 
 
 def _disagreement(decision: Decision) -> str:
@@ -141,7 +141,7 @@ def _disagreement(decision: Decision) -> str:
     told = [
         f"{f'{part.benchmark} ' if len(decision.parts) > 1 else ''}{change(part.by_probabilities)}" for part in apart
     ]
-    return f" (their probabilities say otherwise: {', '.join(told)})" if told else ""
+    return f" (in expected accuracy: {', '.join(told)})" if told else ""
 
 
 def _apart(part: OnBenchmark, margin: float) -> bool:

@@ -142,7 +142,7 @@ def about_categories(one: Slices) -> Iterator[str]:
             f"adjusted for all of them p is {probability(worst.adjusted_p)}{chance}"
         )
     elif one.categories and one.baseline is not None:
-        yield "no category that can be tested lost anything"
+        yield "no tested category lost accuracy"
     if one.two_way:
         yield "intervals: for new questions and new pairs of answering systems; p: for new questions"
 
@@ -218,18 +218,18 @@ def points_of_share(number: float) -> str:
 
 def _legend(found: Sequence[Slices]) -> Iterator[str]:
     if any(one.baseline for one in found):
-        yield "drop: points of accuracy lost; p: exact sign-flip test of what the clusters of pairs lost"
+        yield "drop: points of accuracy lost; p: exact sign-flip test of the loss per cluster of pairs"
     if any(row.adjusted_p is not None for one in found for row in one.categories):
         yield "adjusted p: for all categories of one run that are tested (Holm, Westfall & Wolfinger)"
     if any(row.is_small for one in found for row in one.categories):
         yield f"{TOO_FEW}: fewer than {FEWEST} independent questions, not tested"
-    yield "hidden mass: probability off the legal verdicts; overconfidence: mean probability less accuracy"
+    yield "hidden mass: probability not on legal verdicts; overconfidence: mean probability minus accuracy"
     if any(one.length for one in found):
-        yield "gap: more often right where the longer answer is right; above 0 the judge favours long answers"
+        yield "gap: accuracy where the longer answer is right, minus where the shorter is; above 0 favours length"
     if any(one.authors for one in found):
         yield (
-            "preference: more often right where this author's answer is right than where the other's is; "
-            "own: the judge's name begins as the author's"
+            "preference: accuracy where this author's answer is right, minus accuracy where the other's is; "
+            "own: judge and author have the same name"
         )
 
 

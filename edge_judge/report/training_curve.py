@@ -45,8 +45,8 @@ def build(curve: Sequence[CurvePoint], steps: int, title: str) -> str:
     right = (Line("validation", lambda point: 100 * point.accuracy),)
     best = min(curve, key=lambda point: point.loss)
     said = (
-        f"{len(curve)} measurements on pairs kept back. Lowest validation loss: {best.loss:.4f} after step {best.step} "
-        f"of {steps}, with {best.right} of {best.verdicts} verdicts right."
+        f"{len(curve)} measurements on held-out pairs. Lowest validation loss: {best.loss:.4f} after step {best.step} "
+        f"of {steps}, with {best.right} of {best.verdicts} verdicts correct."
     )
     style = "".join((FOLDER / name).read_text(encoding="utf-8") for name in STYLES) + STYLE
     charts = [

@@ -6,11 +6,25 @@ Knows: files of one folder; the first one named is what makes the others count. 
 from __future__ import annotations
 
 import shutil
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
 PLACE = ".before"  # in the folder; it appears whole, with a copy of every file, before any file goes
+_TEMPORARY = ".put-"
+
+
+@contextmanager
+def temporary_folder(folder: Path) -> Iterator[Path]:
+    """A folder inside `folder`, removed in the end. An OSError about a file in it names `folder`, which users know."""
+    try:
+        with TemporaryDirectory(prefix=_TEMPORARY, dir=folder) as name:
+            yield Path(name)
+    except OSError as error:
+        if _TEMPORARY not in str(error.filename):
+            raise
+        raise OSError(error.errno, error.strerror, str(folder)) from error
 
 
 def move_aside(folder: Path, names: Sequence[str]) -> None:
@@ -18,8 +32,8 @@ def move_aside(folder: Path, names: Sequence[str]) -> None:
     present = [name for name in names if (folder / name).exists()]
     if not present:
         return
-    with TemporaryDirectory(prefix=".put-", dir=folder) as temporary:
-        whole = Path(temporary) / "whole"
+    with temporary_folder(folder) as temporary:
+        whole = temporary / "whole"
         whole.mkdir()
         for name in present:
             shutil.copyfile(folder / name, whole / name)

@@ -17,12 +17,11 @@ from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from dataclasses import asdict, fields
 from pathlib import Path
-from tempfile import TemporaryDirectory
 from typing import IO, Any, ClassVar, Self
 
 from filelock import FileLock, Timeout
 
-from edge_judge.errors import RunError
+from edge_judge.errors import RunError, UsageError
 from edge_judge.records import Identity, Measured, Run, Score, Verdict
 from edge_judge.runs import backup
 from edge_judge.runs.format import ANEW, FORMAT, format_of, is_number, read_run_json, read_verdict, verdict_line
@@ -163,9 +162,9 @@ def read_run(path: Path) -> Run:
     """A complete run from its folder. Raises RunError for a folder that is none, or is not complete."""
     content = _run_json(path)
     if content is None:
-        raise RunError(f"{path}: no run there (no run.json)", "edge-judge eval makes one")
+        raise RunError(f"{path}: no run in this folder (no run.json)", "edge-judge eval makes one")
     if not (path / "score.json").exists():
-        raise RunError(f"{path}: this run is not complete", "the same edge-judge eval command resumes it")
+        raise RunError(f"{path}: the run is not complete", "the same edge-judge eval command resumes it")
     names = [field.name for field in fields(Identity)]
     if missing := [name for name in (*names, "gguf_bytes") if name not in content]:
         raise RunError(f"{path / 'run.json'}: no {' and no '.join(missing)}", ANEW)
@@ -187,8 +186,8 @@ def put_run(
     with _alone(path):
         if not fresh:
             _refuse_another(path, run)
-        with TemporaryDirectory(prefix=".put-", dir=path) as temporary:
-            made = RunFolder(Path(temporary), run.identity, run.settings)
+        with backup.temporary_folder(path) as temporary:
+            made = RunFolder(temporary, run.identity, run.settings)
             made._begin(fresh=True)
             for verdict in run.verdicts:
                 made.append(verdict)
@@ -220,7 +219,12 @@ def write_json(path: Path, content: Mapping[str, Any]) -> None:
 
 
 def write_whole(path: Path, content: bytes) -> None:
-    """Whole or not at all: a temporary file, synced, then renamed."""
+    """Whole or not at all: a temporary file, synced, then renamed. An OSError names `path`, not the temporary file.
+
+    Raises UsageError for something that is no file.
+    """
+    if path.exists() and not path.is_file():  # a rename would put the file in the place of a device or a pipe
+        raise UsageError(f"{path}: not a regular file; refusing to overwrite", "use another name")
     temporary = path.with_name(f".{path.name}.{os.getpid()}")
     try:
         with temporary.open("wb") as file:
@@ -228,6 +232,8 @@ def write_whole(path: Path, content: bytes) -> None:
             file.flush()
             os.fsync(file.fileno())
         temporary.replace(path)
+    except OSError as error:
+        raise OSError(error.errno, error.strerror, str(path)) from error
     finally:
         temporary.unlink(missing_ok=True)
 
@@ -240,8 +246,12 @@ def _alone(path: Path) -> Iterator[None]:
     lock = FileLock(path / ".lock")
     try:
         lock.acquire(timeout=0)
+    except PermissionError as error:  # it names the lock, of which the user knows nothing
+        raise OSError(error.errno, error.strerror, str(path)) from error
     except Timeout as error:
-        raise RunError(f"{path}: another edge-judge is writing this run", "wait for it, or use --results") from error
+        raise RunError(
+            f"{path}: another edge-judge process is writing this run", "wait for it, or use --results"
+        ) from error
     try:
         yield
     finally:

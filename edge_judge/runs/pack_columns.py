@@ -79,7 +79,7 @@ def read(body: bytes, pairs: int, verdicts: int) -> tuple[PackedVerdict, ...]:
     _check(columns)
     judged = np.flatnonzero(columns["code"] != NOT_JUDGED)
     if len(judged) != verdicts:
-        raise RunError(f"{len(judged)} verdicts where {verdicts} were announced")
+        raise RunError(f"{len(judged)} verdicts, the header says {verdicts}")
     cells = (column[judged].tolist() for column in columns.values())
     return tuple(
         PackedVerdict(
@@ -114,7 +114,7 @@ def _check(columns: Columns) -> None:
         raise RunError(f"probabilities of a verdict that sum to {wrong[0]:.6g}, not to 1")
     empty = columns["code"] == NOT_JUDGED
     if columns["truncated"][empty].any() or not np.isnan(shares[:, empty]).all():
-        raise RunError("something about a pair that was not judged")
+        raise RunError("data about a pair that was not judged")
 
 
 def _split(content: bytes, slots: int) -> Columns:
@@ -133,5 +133,5 @@ def _unpacked(body: bytes, size: int) -> bytes:
     except zlib.error as error:
         raise RunError(f"not compressed as expected: {error}") from error
     if len(content) != size or not stream.eof or stream.unused_data:
-        raise RunError("more or less in it than was announced")
+        raise RunError("its length differs from the header")
     return content

@@ -76,7 +76,7 @@ def read_ranking(path: Path) -> RecordedRanking:
     """A complete ranking from its folder. Raises RunError for a folder that is none, is not complete or is damaged."""
     run = _run(path)
     if not is_ranked(path):
-        raise RunError(f"{path}: this ranking is not complete", _AGAIN)
+        raise RunError(f"{path}: the ranking is not complete", _AGAIN)
     figures = _object(path / RankingFolder.FIGURES)
     try:
         systems, missing = tuple(figures["systems"]), dict(figures["missing"])
@@ -116,7 +116,7 @@ def read_judged(path: Path) -> JudgedPairs:
 
 def _run(path: Path) -> RankingFolder:
     if not (path / "run.json").exists():
-        raise RunError(f"{path}: no ranking there (no run.json)", "edge-judge rank makes one")
+        raise RunError(f"{path}: no ranking in this folder (no run.json)", "edge-judge rank makes one")
     content = read_run_json(path / "run.json")
     try:
         identity = Identity(*(content[field.name] for field in fields(Identity)))

@@ -130,7 +130,7 @@ class RunProgress(ProgressListener):
         """Check and note how the work is divided: what was begun in one way is not ended in another."""
         if estimate.batching != self.batching and len(self.pending) < len(self.questions):
             raise RunError(
-                f"{self._run.path}: divided into calls as it was begun, this run does not fit the memory",
+                f"{self._run.path}: this run does not fit in memory with the batches that it was started with",
                 "allow more with --max-memory, or --fresh begins the run anew",
             )
         self.batching = estimate.batching

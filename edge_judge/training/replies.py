@@ -24,7 +24,7 @@ def check(protocol: Protocol) -> None:
     kind = protocol.grammar.kind
     if not isinstance(kind, Pairwise | Reasoned | FreeForm):
         raise UsageError(
-            f"--grammar {protocol.grammar.name} rates answers one by one, and a label gives no score to learn",
+            f"--grammar {protocol.grammar.name} rates each answer by itself, and a label gives no score to learn",
             "train with pairwise, pairwise-cot, pairwise-json, or none",
         )
 

@@ -83,9 +83,9 @@ class Training:
         needed = cost.measured(network, batches, validation, recipe.checks * recipe.epochs + 1)
         trained = sum(parameter.numel() for parameter in parameters.values())
         self.listener.note(
-            f"{batches.steps} steps, {needed.tokens:,} tokens to read, {trained:,} of {self.model.parameters:,} "
+            f"{batches.steps} steps, {needed.tokens:,} tokens, {trained:,} of {self.model.parameters:,} "
             f"parameters trained: at most about {duration(needed.seconds)} and {short_size(needed.memory)} of memory, "
-            "by a step measured now"
+            "from a step measured now"
         )
         title = f"{self.model.name} tuned under {self.protocol.grammar.name}"
         with self.listener.task(title):
@@ -98,8 +98,8 @@ class Training:
         maker = ExampleMaker(self.model.vocabulary, self.protocol, self.recipe.longest)
         learned, kept = maker.make(parts.learned), maker.make(parts.validation)
         self.listener.note(
-            f"{len(parts.learned):,} pairs to learn ({len(learned.examples):,} examples, both orders), "
-            f"{len(parts.validation):,} kept back ({len(kept.examples):,} examples)"
+            f"{len(parts.learned):,} training pairs ({len(learned.examples):,} examples, both orders), "
+            f"{len(parts.validation):,} held out for validation ({len(kept.examples):,} examples)"
         )
         for line in _remarks(learned, kept, self.protocol):
             self.listener.note(line)
@@ -112,7 +112,7 @@ class Training:
         if recipe.device == "cpu" and needed > there:
             raise ModelError(
                 f"{self.model.name}: {short_size(needed)} of weights in {recipe.dtype}, {short_size(there)} of memory",
-                "--dtype bfloat16 takes half, --device cuda another memory; or train a smaller model",
+                "--dtype bfloat16 halves it, --device cuda uses the GPU; or train a smaller model",
             )
         return Network(
             self.model.shape,

@@ -31,7 +31,7 @@ def split(pairs: Sequence[TrainingPair], share: float, seed: int) -> Split:
     names = sorted(set(clusters), key=lambda name: hashlib.sha256(f"{seed}\0{name}".encode()).digest())
     if len(names) < 2:
         raise DataError(
-            f"{len(pairs)} pairs, all of one question or group: none can be kept back to measure on",
+            f"{len(pairs)} pairs, all of one question or group: none can be held out for validation",
             "training needs pairs of at least two questions",
         )
     size, kept = Counter(clusters), 0

@@ -19,7 +19,7 @@ from edge_judge.runs.session import Session
 from quantize import adapter_gguf, digest
 
 NONE = "none"  # the base without an adapter
-_HINT = "say for example: --adapter judge.gguf, or --adapter judge.gguf=0.5; none for the base alone"
+_HINT = "use for example --adapter judge.gguf or --adapter judge.gguf=0.5; none judges with the base model alone"
 
 
 def with_adapters(base: Judge, adapters: tuple[str, ...]) -> list[Judge]:
@@ -31,12 +31,12 @@ def with_adapters(base: Judge, adapters: tuple[str, ...]) -> list[Judge]:
     if not adapters:
         return [base]
     if base.gguf is None:
-        raise ModelError(f"{base.model}: this judge has no GGUF file on this machine", "an adapter needs one")
+        raise ModelError(f"{base.model}: no GGUF file of this judge on this machine", "an adapter needs one")
     judges = [base if text == NONE else _adapted(base, base.gguf, *_parsed(text)) for text in adapters]
     names = [judge.scheme for judge in judges]
     for name in names:
         if names.count(name) > 1:
-            raise UsageError(f"--adapter: two judges would be called {name}", "rename a file, or leave one out")
+            raise UsageError(f"--adapter: two judges would be named {name}", "rename a file, or leave one out")
     return judges
 
 
@@ -66,13 +66,13 @@ def _parsed(text: str) -> tuple[Path, float]:
     name, equals, number = text.rpartition("=")
     path = Path(name if equals else text)
     if not path.is_file():
-        raise UsageError(f"--adapter {text}: there is no such file", _HINT)
+        raise UsageError(f"--adapter {text}: no such file", _HINT)
     try:
         scale = float(number)
     except ValueError:
         scale = math.nan
     if not math.isfinite(scale) or not 1e-30 < abs(scale) < 1e30:
-        raise UsageError(f"--adapter {text}: {number!r} is no scale, expected a number that is not zero", _HINT)
+        raise UsageError(f"--adapter {text}: {number!r} is not a scale, expected a nonzero number", _HINT)
     return path, scale
 
 

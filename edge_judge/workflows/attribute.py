@@ -50,7 +50,7 @@ def attribute(settings: AttributionSettings = AttributionSettings()) -> Attribut
     attributed = attribution.attribute(steps, runs)
     if not any(step.comparison for step in attributed):
         raise RunError(
-            f"{settings.results}: no step can be computed, there is no run {', '.join(map(short_name, missing))}",
+            f"{settings.results}: no step can be computed without the run {', '.join(map(short_name, missing))}",
             next(iter(missing.values())),
         )
     noise = {identity: _noise(path) for identity, path in folders.items()}

@@ -60,7 +60,7 @@ def quantize(
     if settings.gguf_file is not None:
         built = _take_ready(model, settings.gguf_file, options)
     elif scheme is None:
-        raise UsageError("no scheme is named", f"say for example: edge-judge quantize {model} q4_k_m")
+        raise UsageError("no scheme given", f"use for example: edge-judge quantize {model} q4_k_m")
     else:
         _require_label(model, schemes.canonical(scheme), settings)
         built = _build(model, schemes.canonical(scheme), options, listener)
@@ -70,11 +70,11 @@ def quantize(
 def _check_together(settings: QuantizeSettings) -> None:
     """Raise UsageError for settings that do not go together."""
     if settings.adapter is None and settings.adapter_only:
-        raise UsageError("--adapter-only without --adapter", "--adapter names the folder of the adapter")
+        raise UsageError("--adapter-only needs --adapter", "--adapter gives the folder of the adapter")
     if settings.adapter is not None and settings.gguf_file is not None:
         raise UsageError("--adapter does not go with --gguf-file", "an adapter is merged into a checkpoint")
     if settings.adapter_only and settings.imatrix is not None:
-        raise UsageError("--imatrix does nothing with --adapter-only", "an adapter's own numbers are not quantized")
+        raise UsageError("--imatrix does nothing with --adapter-only", "an adapter is not quantized")
 
 
 def _require_label(model: str, scheme: str, settings: QuantizeSettings) -> None:
@@ -82,8 +82,8 @@ def _require_label(model: str, scheme: str, settings: QuantizeSettings) -> None:
     if settings.adapter is not None and settings.out is None and schemes.label(scheme) is None:
         named = f"{scheme}+{re.sub(r'[^a-z0-9_.-]+', '-', settings.adapter.resolve().name.lower()).strip('-._')[:40]}"
         raise UsageError(
-            f"with an adapter, {model} {scheme} is another judge: it needs a label of its own",
-            f"say for example: edge-judge quantize {model} {named} --adapter {settings.adapter}",
+            f"{model} {scheme} with an adapter is a judge of its own: the scheme needs a label",
+            f"use for example: edge-judge quantize {model} {named} --adapter {settings.adapter}",
         )
 
 

@@ -30,6 +30,7 @@ from edge_judge.metrics import scoring
 from edge_judge.metrics.alignment import align
 from edge_judge.metrics.recorded import RecordedRun
 from edge_judge.records import Judge, Limits, Progress, ProgressListener, Run, WorkEstimate
+from edge_judge.report.decision import outcome_line
 from edge_judge.runs import folder as run_folder
 from edge_judge.runs.folder import score_json
 from edge_judge.runs.identity import run_identity, run_settings
@@ -99,7 +100,7 @@ def choose(
             for decision, tried in walk(judges, baseline, tasks, settings, work):
                 decisions.append(decision)
                 seeds |= tried
-                listener.note(f"{decision.run.scheme}: {decision.outcome} after {decision.pairs:,} pairs")
+                listener.note(outcome_line(decision))
     unseen = tuple(judge.scheme for judge in judges[len(decisions) :])
     return ChosenScheme(tuple(decisions), unseen, tuple(sorted(seeds - {settings.seed})))
 

@@ -41,7 +41,9 @@ def load_benchmarks(options: BenchmarkOptions, listener: ProgressListener = Prog
         return list({(part.name, part.sha256): part for part in loaded}.values())  # named twice, it is judged once
     if len(set(names)) > 1:
         other = next(name for name in names if name != ALL)
-        raise UsageError("--benchmark all goes alone", f"leave out all, or '{other}' and whatever else is named")
+        raise UsageError(
+            "--benchmark all does not go with other benchmarks", f"leave out all, or '{other}' and the others"
+        )
     present, missing = _present(options.data)
     for name, error in missing.items():
         listener.note(f"{name} left out: {error}")
@@ -54,7 +56,7 @@ def load_here(options: BenchmarkOptions, listener: ProgressListener = ProgressLi
         return [benchmarks.load(name, options.data) for name in options.names]
     present, missing = _present(options.data)
     if missing:
-        listener.note(f"not here: {', '.join(missing)}; edge-judge data pull brings them")
+        listener.note(f"not downloaded: {', '.join(missing)}; edge-judge data pull downloads them")
     return present
 
 

@@ -39,10 +39,10 @@ class Cost:
     cost: float | None = None
 
     def __str__(self) -> str:
-        again = f" ({self.repeated:,} attempts failed and were made again)" if self.repeated else ""
+        again = f" ({self.repeated:,} failed attempts were repeated)" if self.repeated else ""
         cached = f" ({self.cached_tokens:,} of them cached)" if self.cached_tokens else ""
         money = f"; cost {self.cost:,.4g}" if self.cost is not None else ""
-        tokens = f"{self.prompt_tokens:,} tokens read{cached}, {self.written_tokens:,} written"
+        tokens = f"{self.prompt_tokens:,} prompt tokens{cached}, {self.written_tokens:,} generated"
         share = f"; up to {self.most_unread:.1%} of a verdict's probability unread"
         unread = share if self.most_unread >= SHOWN else ""
         return f"{self.requests:,} requests{again}, {tokens}{unread}{money}"

@@ -57,11 +57,11 @@ def evaluate(
     one alone. Raises UsageError for `head` without a limit, DataError where none of the benchmarks can be judged so.
     """
     if settings.head and settings.limit is None:
-        raise UsageError("--head does nothing without --limit", "--limit 50 --head takes the first 50 pairs")
+        raise UsageError("--head does nothing without --limit", "use for example: --limit 50 --head")
     loaded = load_benchmarks(benchmarks, listener)
     endpoint = find_engine(judge, limits)
     if endpoint is not None and cluster != ClusterOptions():
-        raise UsageError("--engine does not go with --cluster or --shared-folder", "an endpoint judges by itself")
+        raise UsageError("--engine does not go with --cluster or --shared-folder", "leave one of them out")
     if judge.adapters and cluster != ClusterOptions():
         raise UsageError("--adapter does not go with --cluster or --shared-folder", "merge it: quantize --adapter")
     chosen, orders = find_judge(judge, endpoint), ORDERS if settings.order == "both" else ORDERS[:1]
@@ -80,7 +80,9 @@ def evaluate(
             if _has_references(applied, part, listener, skip=ALL in benchmarks.names):
                 rows.append(_evaluated(session, seen, others, applied, settings, counted, listener))
     if not rows:
-        raise DataError("none of the benchmarks can be judged so", "--benchmark names one of `edge-judge data list`")
+        raise DataError(
+            "none of the benchmarks can be judged this way", "choose one of `edge-judge data list` with --benchmark"
+        )
     return rows
 
 
@@ -94,7 +96,7 @@ def _has_references(protocol: Protocol, benchmark: Benchmark, listener: Progress
         listener.note(f"{benchmark.name} left out: {error}")
         return False
     if missing:
-        listener.note(f"{benchmark.name}: {missing} of {len(benchmark.pairs)} pairs have no reference answer to show")
+        listener.note(f"{benchmark.name}: {missing} of {len(benchmark.pairs)} pairs have no reference answer")
     return True
 
 

@@ -112,9 +112,9 @@ def imatrix(
         state = ImatrixState(out, _identity(engine, chosen, reading, settings, limits))
         sums = _measured(engine.model, chosen, reading, state, settings, limits, listener)
     if not sums:
-        raise DataError("nothing was counted: no text has 16 tokens", "--text or --benchmark names something longer")
+        raise DataError("nothing was measured: no text has 16 tokens", "use longer texts with --text or --benchmark")
     if partial := sum(1 for of_tensor in sums.values() if not of_tensor.counts.all()):
-        listener.note(f"{partial} tensors have experts that no text reached; their columns will count alike")
+        listener.note(f"{partial} tensors have experts that no text reached; their columns are weighted equally")
     imatrix_file.write(out, sums, _origin(chosen, reading))
     state.remove()
     names, count = reading.datasets, len(reading.chunks)
@@ -126,11 +126,13 @@ def _check(
 ) -> None:
     """Raises UsageError for what does not go together."""
     if judge.engine is not None:
-        raise UsageError("an endpoint shows nothing of what its matrices read", "name a model or a GGUF file")
+        raise UsageError("an endpoint does not show its activations", "use a model or a GGUF file")
     if judge.model is not None and judge.gguf is not None:
-        raise UsageError("a model and --gguf do not go together", "measure one or the other")
+        raise UsageError("a model and --gguf do not go together", "use one of them")
     if settings.text is not None and (benchmarks.names or protocol != ProtocolOptions()):
-        raise UsageError("--text is read as it is: no benchmark, grammar or rubric goes with it", "leave one out")
+        raise UsageError(
+            "--text does not go with --benchmark, --grammar or --rubric", "leave them out: the text is used as it is"
+        )
     check_target(settings.out, "--out takes the name of a file")
 
 
@@ -141,7 +143,7 @@ def _default_out(judge: Judge, settings: ImatrixSettings) -> Path:
 
 def _engine(judge: Judge, options: JudgeOptions, limits: Limits) -> LocalEngine:
     if judge.gguf is None:
-        raise UsageError(f"{judge.model}: there is no file to measure", "--gguf names one")
+        raise UsageError(f"{judge.model}: no file to measure", "give one with --gguf")
     return LocalEngine(judge.gguf, chat=judge.chat, threads=options.threads, limits=limits)
 
 
@@ -172,7 +174,7 @@ def _read_pairs(
         grammar = applied.grammar.name
         pairs.update(map(fingerprint, part.pairs))
     if not chunks:
-        raise DataError("there are no pairs to read", "--benchmark names one of `edge-judge data list`")
+        raise DataError("no pairs to read", "choose one of `edge-judge data list` with --benchmark")
     return _Reading(tuple(names), grammar, "prompts", tuple(chunks), frozenset(pairs))
 
 
@@ -183,17 +185,17 @@ def _read_text(model: Model, path: Path, settings: ImatrixSettings) -> _Reading:
     try:
         text = path.read_text("utf-8")
     except UnicodeDecodeError as error:
-        raise DataError(f"{path}: not UTF-8, at byte {error.start}", "expected a plain text") from error
+        raise DataError(f"{path}: not UTF-8, at byte {error.start}", "expected plain text in UTF-8") from error
     size = settings.chunk
     if size > model.trained_context:
         raise UsageError(
-            f"--chunk {size}: the model's context has {model.trained_context} tokens", "take shorter chunks"
+            f"--chunk {size}: the model's context has {model.trained_context} tokens", "use shorter chunks"
         )
     begin = (model.loaded.bos,) if model.loaded.adds_bos else ()
     tokens = begin + model.tokens(text, control=False)
     count = min(len(tokens) // size, settings.limit or len(tokens))
     if not count:
-        raise DataError(f"{path}: {len(tokens)} tokens, a chunk has {size}", "take a longer text, or a smaller --chunk")
+        raise DataError(f"{path}: {len(tokens)} tokens, a chunk has {size}", "use a longer text, or a smaller --chunk")
     starts = range(0, count * size, size)
     chunks = tuple(begin + tokens[start + len(begin) : start + size] for start in starts)
     return _Reading((path.name,), "text", "chunks", chunks)
@@ -219,10 +221,10 @@ def _measured(
     title = f"{judge.model} {judge.scheme} · importance"
     with closing(ImportanceMeter(model, longest, output=settings.process_output, limits=limits)) as meter:
         meter.sums = reached
-        size = f"{len(reading.chunks):,} {reading.unit}, {reading.tokens:,} tokens to read"
+        size = f"{len(reading.chunks):,} {reading.unit}, {reading.tokens:,} tokens to evaluate"
         listener.note(f"{title}: {size}, about {meter.memory / 1e6:,.0f} MB of memory")
         if done:
-            listener.note(f"goes on after {done:,} of them")
+            listener.note(f"resuming after {done:,} of them")
         with listener.task(title):
             _go_on(meter, reading, done, state, listener)
         return {name: ColumnSums(of_tensor.squares, of_tensor.counts) for name, of_tensor in meter.sums.items()}
@@ -277,5 +279,3 @@ def _origin(judge: Judge, reading: _Reading) -> Origin:
         *pairs_seen.fields(reading.pairs),
     )
     return Origin(reading.datasets, len(reading.chunks), round(reading.tokens / len(reading.chunks)), fields)
-
-

@@ -54,13 +54,13 @@ def judge(
     """
     if not question.strip():
         raise UsageError(
-            "--question is empty: expected the instruction that both answers were given",
-            "say for example: --question 'Name two fruits.'",
+            "--question is empty, expected the instruction that both answers respond to",
+            "use for example: --question 'Name two fruits.'",
         )
     pair = Pair("pair", question, a, b, reference=reference)
     engine = find_engine(judge, limits)
     if len(judge.adapters) > 1:
-        raise UsageError("one pair is judged with one adapter", "eval takes several")
+        raise UsageError("judge takes one adapter, several are given", "edge-judge eval takes several")
     chosen = with_adapters(find_judge(judge, engine), judge.adapters)[0]
     applied = protocol_for(chosen, protocol, ties=ties)
     check_references(applied, Benchmark("pair", (pair,), "", applied.ties, ""))

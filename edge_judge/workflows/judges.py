@@ -51,7 +51,7 @@ def find_engine(options: JudgeOptions, limits: Limits = Limits()) -> RemoteEngin
     }
     for name, value in local.items():
         if value is not None:
-            raise UsageError(f"{name} does nothing with --engine: the server decides it", f"leave {name} out")
+            raise UsageError(f"{name} does nothing with --engine: the server decides this", f"leave {name} out")
     from edge_judge.engine.endpoint import KEY, Address, Endpoint  # with asyncio, which takes 8 MB
     from edge_judge.engine.remote import RemoteEngine
 
@@ -92,7 +92,9 @@ def _judge_of_endpoint(engine: RemoteEngine, scheme: str | None) -> Judge:
 def _named(scheme: str) -> str:
     """The scheme, which becomes a folder's name under results/."""
     if not re.fullmatch(r"\w[\w.+-]*", scheme):
-        raise UsageError(f"--scheme '{scheme}' cannot name a folder", "letters, digits and . _ + - only, like q4_k_m")
+        raise UsageError(
+            f"--scheme '{scheme}' is not a name of a scheme", "use letters, digits and . _ + -, as in q4_k_m"
+        )
     return scheme
 
 

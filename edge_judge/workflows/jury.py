@@ -20,5 +20,5 @@ def jury(paths: Sequence[Path | str], data: Path | str | None = None) -> Jury:
     paths: the runs' folders; data: the folder of the benchmarks' files.
     """
     if len(paths) < 2:
-        raise UsageError("a jury needs two runs, one is named", "name the folders of several runs on one benchmark")
+        raise UsageError("a jury needs at least two runs, got one", "name the folders of several runs on one benchmark")
     return analysis.jury(read_same_benchmark(paths, data))

@@ -36,8 +36,8 @@ def human_verdicts(path: Path, games: Games, outputs: Outputs, listener: Progres
     labels = read_labels(File.open(path), [_texts(pair, outputs) for pair in pairs])
     if left := skipped(pairs, [label.pair for label in labels]):
         listener.note(
-            f"{path}: {left:,} pairs that --suggest drew before the last labelled one have no label; "
-            "the correction holds only if nobody chose which to label"
+            f"{path}: {left:,} suggested pairs before the last labelled one have no label; "
+            "the correction is valid only if none were skipped on purpose"
         )
     return labels
 
@@ -50,10 +50,10 @@ def write_suggested(
         raise UsageError(f"{path} exists, and may hold a person's labels", "--out names another file")
     chosen = suggest(to_label(games), [label.pair for label in labels], count)
     if not chosen:
-        raise UsageError("every pair has a label, so there is none to suggest", "leave --suggest out")
+        raise UsageError("every pair has a label already", "leave --suggest out")
     texts = [_texts(pair, outputs) for pair in chosen]
     if cut := too_long(texts):
-        listener.note(f"{path}: Excel does not show texts of {len(cut)} pairs to their end ({CELL:,} characters)")
+        listener.note(f"{path}: Excel cuts off the texts of {len(cut)} pairs (over {CELL:,} characters)")
     write_whole(path, labels_csv(texts).encode())
     return SuggestedPairs(path, len(chosen))
 

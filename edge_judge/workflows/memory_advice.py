@@ -43,7 +43,7 @@ def _advice(error: MemoryLimitError, judge: Judge, in_lock: bool) -> str:
     for scheme in SCHEMES:
         total = int(share * schemes.file_bytes(blueprint, scheme)) + other
         if total <= SURE * error.allowed and total < error.needed:
-            fits = "would fit, with about" if error.loaded else "may fit: with it that is"
+            fits = "would fit, with about" if error.loaded else "may fit, with"
             return f"{scheme} {fits} {short_size(total)} in all; or "
     return "no scheme of this model would fit; "
 

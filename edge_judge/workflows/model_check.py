@@ -194,6 +194,6 @@ def raise_if_wrong(checks: Sequence[ModelCheck], model: str) -> None:
     """Raises ModelError if a check found something wrong."""
     if wrong := [check.what for check in checks if check.wrong]:
         raise ModelError(
-            f"{model}: {', '.join(dict.fromkeys(wrong))} not as the makers have it",
+            f"{model}: {', '.join(dict.fromkeys(wrong))} differ from the checkpoint",
             "build the file again with `edge-judge quantize`, or use a newer conversion",
         )

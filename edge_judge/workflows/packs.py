@@ -23,6 +23,7 @@ from edge_judge.runs.packs import Pack
 from edge_judge.version import __version__
 from edge_judge.workflows.options import ImportSettings
 from edge_judge.workflows.recorded import RunReader
+from edge_judge.workflows.target import check_target
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,6 +41,7 @@ def export_pack(path: Path | str, output: Path | str | None = None, data: Path |
     path: the run's folder; output: the file, None for BENCHMARK-MODEL-SCHEME-GRAMMAR.ejpack.
     """
     path = Path(path)
+    check_target(Path(output) if output else None, "use another name with --output")
     recorded = RunReader(data).read(path)
     run, benchmark = recorded.run, recorded.benchmark
     if benchmark.name not in benchmarks.REGISTRY:  # the path of a user's own file stays private
@@ -102,10 +104,14 @@ def _benchmark(file: Path, pack: Pack, settings: ImportSettings) -> Benchmark:
     name, own = pack.identity.benchmark, settings.benchmark
     if name in benchmarks.REGISTRY:
         if own is not None:
-            raise UsageError(f"--benchmark is for a file of your own, {file} judged {name}", "leave --benchmark out")
+            raise UsageError(
+                f"--benchmark is for a file of your own; {file} is a run on {name}", "leave --benchmark out"
+            )
         return benchmarks.load(name, settings.data)
     if own is None:
-        raise RunError(f"{file}: it judged {name!r}, a benchmark of one's own", "--benchmark FILE says where it lies")
+        raise RunError(
+            f"{file}: a run on {name!r}, which is not a known benchmark", "give its file with --benchmark FILE"
+        )
     return benchmarks.load(own)
 
 
@@ -115,9 +121,9 @@ def _refuse_other_conditions(pack: Pack) -> None:
     A prompt that came with its model is known only once that model is here: `compare` refuses another one.
     """
     name = pack.identity.grammar
-    hint = f"it was made by edge-judge {pack.settings.get('edge_judge')!r}, this is {__version__}"
+    hint = f"it was made with edge-judge {pack.settings.get('edge_judge')!r}, this is {__version__}"
     if name not in grammars.names():
-        raise RunError(f"it was judged with --grammar {name!r}, which is not known here", hint)
+        raise RunError(f"it was judged with --grammar {name!r}, which this version does not have", hint)
     grammar = grammars.load(name)
     here = {"grammar_sha256": grammar.sha256}
     if not grammar.trained_in:
@@ -125,7 +131,7 @@ def _refuse_other_conditions(pack: Pack) -> None:
     for setting, value in here.items():
         if pack.settings[setting] != value:
             raise RunError(
-                f"no run made here could be compared with it: {setting} is {pack.settings[setting]!r}, here {value!r}",
+                f"it cannot be compared with runs made here: {setting} is {pack.settings[setting]!r}, here {value!r}",
                 hint,
             )
 

@@ -40,7 +40,7 @@ def _warn(weights: int, listener: ProgressListener) -> None:
     memory = machine_memory()
     if weights + SPARE > memory:
         too_large = f"{short_size(weights)} of weights do not fit {short_size(memory)} of memory"
-        listener.note(f"{too_large}: expect the disk's speed")
+        listener.note(f"{too_large}: speed is limited by the disk")
 
 
 @contextmanager

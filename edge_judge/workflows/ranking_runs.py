@@ -150,7 +150,7 @@ def _ask(
 ) -> _Asking:
     endpoint = find_engine(options, limits)
     if endpoint is not None and cluster != ClusterOptions():
-        raise UsageError("--engine does not go with --cluster or --shared-folder", "an endpoint judges by itself")
+        raise UsageError("--engine does not go with --cluster or --shared-folder", "leave one of them out")
     judge = find_judge(options, endpoint)
     protocol = protocol_for(judge, asked, orders=ORDERS if settings.order == "both" else ORDERS[:1])
     check_references(protocol, match.benchmark)

@@ -25,6 +25,7 @@ from edge_judge.runs import folder as run_folder
 from edge_judge.workflows.options import ReportSettings, RunsOptions
 from edge_judge.workflows.published import read_published
 from edge_judge.workflows.recorded import RunReader, read_siblings, require_runs
+from edge_judge.workflows.target import check_target
 from quantize import schemes
 
 PICTURES: dict[str, Literal["svg", "png"]] = {".svg": "svg", ".png": "png"}
@@ -49,7 +50,11 @@ def report(
     """Write the page. The runs that the others are compared with are on it too."""
     out, chart = settings.out, settings.chart
     if chart is not None and chart.suffix.lower() not in PICTURES:
-        raise UsageError(f"{chart}: a chart is made as {' or '.join(PICTURES)}", "say for example: --chart chart.svg")
+        raise UsageError(
+            f"{chart}: unknown kind of chart, expected {' or '.join(PICTURES)}", "use for example: --chart chart.svg"
+        )
+    check_target(out, "use another name with --out")
+    check_target(chart, "use another name with --chart")
     content = read_report(runs, settings, listener)
     page = document.build(content).encode()
     drawn = picture(content, PICTURES[chart.suffix.lower()]) if chart else b""  # before anything is written

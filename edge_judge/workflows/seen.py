@@ -57,7 +57,7 @@ def to_judge(benchmark: Benchmark, seen: Sequence[SeenPairs], do: Seen, listener
         raise DataError(str(concerned[0]), OTHERS)
     if do != "leave out":
         for one in concerned:
-            listener.note(f"seen, not a fair test: {one}")
+            listener.note(f"not a fair test: {one}")
         return benchmark
     left_out = frozenset[str]().union(*(one.pairs for one in concerned))
     if not left_out:

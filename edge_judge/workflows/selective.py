@@ -34,5 +34,7 @@ def confidence(
                 raise
             listener.note(f"{path} left out: {error}")
     if not curves:
-        raise RunError(f"{runs.results}: no complete run with probabilities there", "edge-judge eval makes one")
+        raise RunError(
+            f"{runs.results}: no complete run with probabilities in this folder", "edge-judge eval makes one"
+        )
     return sorted(curves, key=lambda curve: curve.identity.benchmark)  # which is stable

@@ -18,7 +18,7 @@ from edge_judge.errors import DataError, ModelError, UsageError
 from edge_judge.judging import workload
 from edge_judge.judging.workload import Load
 from edge_judge.protocols import grammar as grammar_files
-from edge_judge.records import Backend, Benchmark, Judge, Limits, Placement, ProgressListener
+from edge_judge.records import Backend, Benchmark, Judge, Limits, Placement, Progress, ProgressListener
 from edge_judge.workflows.data import load_here
 from edge_judge.workflows.judges import find_judge, with_chat_template
 from edge_judge.workflows.options import (
@@ -86,12 +86,33 @@ def speed(
         _judge(judge, weights, listener) as measured,
         _opened(measured, judge.threads, made_up, placement) as (model, opened),
     ):
-        rates = throughput.measure(model, opened, seconds)
+        title = f"{measured.model} {measured.scheme}"
+        with listener.task(f"{title} · rates"):
+            rates = throughput.measure(model, opened, seconds, done=_Steps(listener, throughput.PARTS).done)
         engine = LocalEngine.of(model)
-        times = (_time(engine, measured, rates, part, name, listener) for part in chosen for name in grammars)
-        estimates = tuple(filter(None, times))
+        with listener.task(f"{title} · benchmarks"):
+            steps = _Steps(listener, len(chosen) * len(grammars))
+            times = (_time(engine, measured, rates, part, name, listener) for part in chosen for name in grammars)
+            estimates = tuple(filter(None, map(steps.after, times)))
         size = measured.bytes
     return MeasuredSpeed(measured.model, measured.scheme, size, random, made_up, rates, estimates, usable)
+
+
+class _Steps:
+    """Reports how many of some steps are done, and the time left if the others take as long."""
+
+    def __init__(self, listener: ProgressListener, total: int) -> None:
+        self._listener, self._done, self._total, self._start = listener, 0, total, time.monotonic()
+
+    def done(self) -> None:
+        self._done += 1
+        done, total, seconds = self._done, self._total, time.monotonic() - self._start
+        left = (total - done) * seconds / done if 1 < done < total else None  # the first is much shorter, or longer
+        self._listener.progress(Progress(done, total, done, total, seconds, left, "steps"))
+
+    def after(self, result: BenchmarkTime | None) -> BenchmarkTime | None:
+        self.done()
+        return result
 
 
 def _check(judge: JudgeOptions, weights: RandomWeights) -> None:
@@ -101,13 +122,13 @@ def _check(judge: JudgeOptions, weights: RandomWeights) -> None:
     if weights.shape is None:
         for option, file in (("--vocab", weights.vocab), ("--keep", weights.keep)):
             if file is not None:
-                raise UsageError(f"{option} does nothing without --shape", "it belongs to random weights")
+                raise UsageError(f"{option} does nothing without --shape", "it is for random weights")
         return
     for option, value in (("--model", judge.model), ("--gguf", judge.gguf)):
         if value is not None:
-            raise UsageError(f"--shape and {option} do not go together", "measure one or the other")
+            raise UsageError(f"--shape and {option} do not go together", "use one of them")
     if judge.scheme is None:
-        raise UsageError("--shape needs a scheme", "say for example: --scheme q4_k_m")
+        raise UsageError("--shape needs a scheme", "use for example: --scheme q4_k_m")
     check_target(weights.keep, "--keep names a file")
 
 
@@ -125,7 +146,7 @@ def _judge(options: JudgeOptions, weights: RandomWeights, listener: ProgressList
 def _opened(judge: Judge, threads: int | None, made_up: bool, placement: Placement) -> Iterator[tuple[Model, float]]:
     """The loaded model, and the seconds that it took to load."""
     if judge.gguf is None:
-        raise UsageError(f"{judge.model}: there is no file to measure", "--gguf names one")
+        raise UsageError(f"{judge.model}: no file to measure", "give one with --gguf")
     placed = place(judge.gguf, Limits(placement=placement))
     start = time.monotonic()
     kind = throughput.Rough if made_up else Model

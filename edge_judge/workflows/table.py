@@ -25,7 +25,7 @@ def table(
     reader = RunReader(runs.data)
     recorded = find_runs(runs, reader, listener)
     if not recorded:
-        listener.note(f"{runs.results}: no run to show beside the published figures; edge-judge eval makes one")
+        listener.note(f"{runs.results}: no runs in this folder, only published figures; edge-judge eval makes a run")
     baselines = {}
     if runs.paths:  # else the f16 runs that can be scored are among these
         baselines = read_siblings(

@@ -10,4 +10,4 @@ from edge_judge.errors import UsageError
 def check_target(path: Path | None, hint: str) -> None:
     """Raise UsageError for something that is no file: a rename would put the file in a device's place."""
     if path is not None and path.exists() and not path.is_file():
-        raise UsageError(f"{path}: no ordinary file, so it will not be replaced", hint)
+        raise UsageError(f"{path}: not a regular file; refusing to overwrite", hint)

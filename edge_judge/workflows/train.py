@@ -82,7 +82,7 @@ def train(
     """
     _check_installed()
     if not settings.files:
-        raise UsageError("no file of labelled pairs is named", "--data FILE: JSONL or CSV, Auto-J's or PandaLM's file")
+        raise UsageError("no file of labelled pairs given", "--data FILE: JSONL or CSV, Auto-J's or PandaLM's file")
     data = _load(settings, listener)
     out = settings.out or Path("tuned") / Path(model).name
     recipe = _resolved(recipe, out, fresh=settings.fresh)
@@ -123,11 +123,11 @@ def _load(settings: TrainSettings, listener: ProgressListener) -> _Data:
     left = [pair for pair, name in zip(pairs, found, strict=True) if name is None]
     once = list({fingerprint(pair.pair): pair for pair in reversed(left)}.values())[::-1]
     for name, count in overlapping.items():
-        listener.note(f"{count} of {len(pairs)} pairs left out: {name} has them, or pairs nearly like them")
+        listener.note(f"{count} of {len(pairs)} pairs left out: {name} has the same or nearly the same pairs")
     if len(left) > len(once):
-        listener.note(f"{len(left) - len(once)} pairs left out that occur before")
+        listener.note(f"{len(left) - len(once)} duplicate pairs left out")
     if not once:
-        raise DataError(f"all {len(pairs)} pairs stand in a benchmark: none is left to learn from")
+        raise DataError(f"all {len(pairs)} pairs are in a benchmark, so none is left to train on")
     return _Data(tuple(once), overlapping, tuple(file.sha256 for file in files))
 
 
@@ -183,5 +183,5 @@ def _result(model: str, folder: TrainingFolder) -> TrainedJudge:
         best = CurvePoint(**held["best"])
         counts = (held["steps"], held["planned"], held["pairs"], held["validation"], held["overlapping"])
     except (KeyError, TypeError) as error:
-        raise RunError(f"{folder.path}: training.json has no result", "--fresh trains anew") from error
+        raise RunError(f"{folder.path}: training.json has no result", "train again with --fresh") from error
     return TrainedJudge(model, folder.path, curve, best, *counts)

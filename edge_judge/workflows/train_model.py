@@ -79,9 +79,7 @@ def network_shape(blueprint: Blueprint, name: str) -> NetworkShape:
 
     kind = values.get("rope.scaling.type")
     if kind not in (None, "linear"):
-        raise UsageError(
-            f"{name}: positions are scaled by {kind}, which training does not compute", "train another model"
-        )
+        raise UsageError(f"{name}: rope scaling {kind} is not supported by training", "train another model")
     heads = int(number("attention.head_count"))
     frequencies = _frequencies(
         int(number("rope.dimension_count")), number("rope.freq_base"), number("rope.scaling.factor", 1.0), blueprint

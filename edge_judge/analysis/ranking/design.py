@@ -55,7 +55,7 @@ def meetings(outputs: Outputs, against: str | None = None, sample: int | None = 
     parts = connected(outputs.systems, {pair for of_task in by_task.values() for pair in of_task})
     if len(parts) > 1:
         raise DataError(
-            f"no question connects {', '.join(parts[0])} with {', '.join(parts[1])}, so nothing says how they compare",
+            f"no question connects {', '.join(parts[0])} with {', '.join(parts[1])}, so they cannot be compared",
             "rank systems that answered the same questions",
         )
     if sample is not None and sample < sum(map(len, by_task.values())):
@@ -122,7 +122,7 @@ def _sampled(
                 taken += 1
     if len(connected(systems, (pair for pair, times in met.items() if times))) > 1:
         raise UsageError(
-            f"--games {number}: so few meetings leave systems that nothing compares", f"at least {len(systems) - 1}"
+            f"--games {number}: too few: some systems would not be compared", f"at least {len(systems) - 1}"
         )
     return {name: sorted(of_task, key=pairs.index) for name, of_task in chosen.items()}
 

@@ -195,9 +195,11 @@ def _turned(row: Game) -> Game:
 def _check(row: Game, places: dict[str, int], where: str) -> None:
     for name in (row.first, row.second):
         if name not in places:
-            raise DataError(f"{where}: system {name!r} is none of {', '.join(places)}")
+            raise DataError(f"{where}: unknown system {name!r}, expected one of {', '.join(places)}")
     if row.first == row.second:
-        raise DataError(f"{where}: system {row.first!r} against itself", "a pair has answers of two systems")
+        raise DataError(
+            f"{where}: system {row.first!r} is compared with itself", "a pair has the answers of two systems"
+        )
     if row.order not in ORDERS:
         raise DataError(f"{where}: order {row.order!r}, expected one of {', '.join(ORDERS)}")
     if row.verdict is not None and row.verdict not in WINNERS:

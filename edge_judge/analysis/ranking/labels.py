@@ -174,11 +174,11 @@ def _by_place(scores: PairScores, labels: Iterable[HumanVerdict]) -> dict[int, W
         if place is None:
             unknown.append(pair)
         elif found.setdefault(place, winner) != winner:
-            raise DataError(f"two labels that contradict each other, on {named(pair)}", "keep one of them")
+            raise DataError(f"two contradicting labels for {named(pair)}", "keep one of them")
     if unknown:
         others = f", and {len(unknown) - 1} more" if len(unknown) > 1 else ""
         raise DataError(
-            f"a label on {named(unknown[0])}{others}, which was not judged",
+            f"a label for {named(unknown[0])}{others}, which was not judged",
             "labels count only together with the judge's verdicts on the same pairs",
         )
     return found

@@ -264,8 +264,8 @@ def _ever(known: Flags, seen: Observations) -> bool:
 
 def _check(games: Games, against: str | None, margin: float | None) -> None:
     if len(games.systems) < 2:
-        raise UsageError(f"{len(games.systems)} system, and nothing to compare it with", "rank at least two systems")
+        raise UsageError(f"{len(games.systems)} system, expected at least two", "rank at least two systems")
     if against is not None and against not in games.systems:
         raise UsageError(f"no system '{against}' to compare with", f"systems: {', '.join(games.systems)}")
     if margin is not None and not (isfinite(margin) and 0 <= margin < HALF):
-        raise UsageError(f"a margin of {margin:g}", "say what share of wins does not matter, for example 0.02")
+        raise UsageError(f"a margin of {margin:g}", "give the share of wins that does not matter, for example 0.02")

@@ -36,7 +36,7 @@ def suggest(
     labelled: with a label already, either system first; they are left out. Raises UsageError for a count below 1.
     """
     if count < 1:
-        raise UsageError(f"{count} pairs to label", "ask for at least one")
+        raise UsageError(f"{count} pairs to label", "use at least 1")
     known = {_name(pair) for pair in labelled}
     return tuple([pair for pair in in_order(pairs, seed) if _name(pair) not in known][:count])
 

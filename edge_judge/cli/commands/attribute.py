@@ -19,17 +19,17 @@ HEADING = "look closer"
     )
 )
 @options.model
-@click.option("--scheme", default="q4_k_m", show_default=True, help="The quantization scheme to be explained.")
-@click.option("--grammar", default="pairwise-cot", show_default=True, help="The protocol to be explained.")
+@click.option("--scheme", default="q4_k_m", show_default=True, help="The quantization scheme to explain.")
+@click.option("--grammar", default="pairwise-cot", show_default=True, help="The protocol to explain.")
 @click.option("--benchmark", default="pocket", show_default=True, help="A known benchmark, or a file of your own.")
 @options.data
 @options.results
 @options.as_json
 @options.collected(settings=AttributionSettings)
 def attribute(settings: AttributionSettings, as_json: bool) -> None:
-    """Tell where a judge's loss comes from, step by step.
+    """Show where a judge's loss comes from, step by step.
 
-    Recorded runs that differ in one thing: free form, a grammar, the protocol, the quantized weights.
+    Compares recorded runs that differ in one thing at a time: free text or a grammar, the protocol, the scheme.
     """
     from edge_judge.report.attribution import attribution_json, attribution_table
     from edge_judge.workflows import attribute as workflow

@@ -28,24 +28,24 @@ HEADING = "look closer"
     default=99.0,
     show_default=True,
     metavar="PERCENT",
-    help="Of the large one's accuracy.",
+    help="Share of the large judge's accuracy to keep.",
 )
 @click.option(
     "--cost",
     type=click.Choice(["time", "bytes"]),
     default="time",
     show_default=True,
-    help="Seconds as measured, or the size of the weights.",
+    help="Cost of a verdict: measured seconds, or the size of the weights.",
 )
 @options.data
 @options.as_json
 def cascade(
     small: Path, large: Path, keep: float, cost: Literal["time", "bytes"], data: Path | None, as_json: bool
 ) -> None:
-    """Send a large judge only what a small one is unsure of.
+    """Send pairs to a large judge only where a small one is unsure.
 
-    SMALL and LARGE are folders of runs on one benchmark. Nothing is judged anew: both have judged every pair, so what
-    each threshold would have gained and cost is known.
+    SMALL and LARGE are folders of runs on one benchmark. Nothing is judged again: both have judged every pair, so the
+    accuracy and cost of each threshold are known.
     """
     from edge_judge.report.cascade import cascade_json, cascade_table
     from edge_judge.workflows import cascade as workflow

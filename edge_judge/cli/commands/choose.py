@@ -6,7 +6,7 @@ import json
 
 import click
 
-from edge_judge.cli import options, terminal
+from edge_judge.cli import errors, options, terminal
 from edge_judge.records import Limits
 from edge_judge.workflows.options import (
     BenchmarkOptions,
@@ -17,6 +17,7 @@ from edge_judge.workflows.options import (
 )
 
 HEADING = "decide"
+RESUMES = errors.RESUMES
 
 
 @click.command(
@@ -27,18 +28,20 @@ HEADING = "decide"
     )
 )
 @options.model
-@click.option("--scheme", "schemes", multiple=True, help="Only this one; repeatable.  [default: the ladder built here]")
 @click.option(
-    "--baseline", default="f16", show_default=True, help="What others must agree with: a scheme, or a run's folder."
+    "--scheme", "schemes", multiple=True, help="Consider only this scheme. Repeatable.  [default: all that are built]"
 )
+@click.option("--baseline", default="f16", show_default=True, help="What to compare with: a scheme, or a run's folder.")
 @options.threads
 @options.limits
 @options.protocol
 @options.benchmarks
 @options.margin
-@click.option("--budget", metavar="TIME", callback=options.seconds, help="Judge no longer than this: 2h, 30min, 90s.")
-@click.option("--max-pairs", type=click.IntRange(min=1), help="Judge no more pairs than this with each scheme.")
-@click.option("--seed", type=click.IntRange(min=0), default=0, show_default=True, help="Of the order of the pairs.")
+@click.option("--budget", metavar="TIME", callback=options.seconds, help="Stop after this time: 2h, 30min, 90s.")
+@click.option("--max-pairs", type=click.IntRange(min=1), help="Most pairs to judge with each scheme.")
+@click.option(
+    "--seed", type=click.IntRange(min=0), default=0, show_default=True, help="Seed for the order of the pairs."
+)
 @options.seen
 @options.coordinator
 @options.data
@@ -61,11 +64,11 @@ def choose(
     cluster: ClusterOptions,
     as_json: bool,
 ) -> None:
-    """Find the smallest scheme that judges as its baseline does.
+    """Find the smallest scheme that agrees with its baseline.
 
-    As few verdicts as possible are spent on it. Pairs are judged in random blocks; a scheme is done as soon as it is
-    decided, by its verdicts as given, on every benchmark by itself. It can be trusted if new pairs like these agree
-    too. What was judged before is used, and what is judged now stays: `edge-judge eval` goes on from there.
+    Pairs are judged in random blocks, and only until the result is certain on every benchmark. A scheme can be trusted
+    if agreement also holds for new pairs like these. Earlier verdicts are reused, new ones are kept: `edge-judge eval`
+    continues from them.
     """
     from edge_judge.report.decision import choice_json, choice_table
     from edge_judge.workflows import choose as workflow

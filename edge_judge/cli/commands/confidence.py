@@ -24,16 +24,16 @@ HEADING = "look closer"
     type=options.PERCENT,
     metavar="PERCENT",
     callback=options.number,
-    help="Find the confidence from which surely fewer answers are wrong.",
+    help="Find the confidence above which at most this percentage of verdicts is wrong.",
 )
 @options.data
 @options.results
 @options.as_json
 @options.collected(runs=RunsOptions)
 def confidence(runs: RunsOptions, abstain: float | None, as_json: bool) -> None:
-    """Show how often a judge is wrong where it is surest.
+    """Show a judge's error rate where its confidence is high.
 
-    RUNS are folders of runs; without one, all complete runs under the results folder that have probabilities.
+    RUNS are folders of runs.  [default: all complete runs with probabilities in the results folder]
     """
     from edge_judge.report.selective import confidence_json, confidence_table
     from edge_judge.workflows import selective

@@ -35,7 +35,7 @@ def data() -> None:
 @options.data
 @options.as_json
 def list_sources(data: Path | None, as_json: bool) -> None:
-    """List the benchmarks, and whether the file of each is here."""
+    """List the benchmarks, and which are downloaded."""
     from edge_judge.workflows.data import list_benchmarks
 
     sources = list_benchmarks(data)
@@ -54,9 +54,9 @@ def list_sources(data: Path | None, as_json: bool) -> None:
 @NAMES
 @options.data
 def pull(names: tuple[str, ...], data: Path | None) -> None:
-    """Download benchmarks from their pinned sources. Without a name, all of them.
+    """Download benchmarks from their pinned sources; all without a name.
 
-    Every file is checked against its hash.
+    The hash of every file is checked.
     """
     from edge_judge.workflows.data import pull_benchmarks
 
@@ -92,14 +92,14 @@ def verify(names: tuple[str, ...], data: Path | None, as_json: bool) -> None:
     if unpinned := [check.name for check in checks if check.state == "unpinned"]:
         raise DataError(f"could not be checked, no hash is known: {', '.join(unpinned)}", "compare it with its source")
     if names and any(check.state == "missing" for check in checks):
-        raise DataError("not all of these files are here", "edge-judge data pull NAME downloads one")
+        raise DataError("some of these files are missing", "edge-judge data pull NAME downloads one")
 
 
 @data.command(epilog=options.example("edge-judge data check pairs.jsonl", "edge-judge data check rubric.csv --json"))
 @click.argument("files", nargs=-1, required=True, metavar="FILE...", type=click.Path(path_type=Path))
 @options.as_json
 def check(files: tuple[Path, ...], as_json: bool) -> None:
-    """Tell what a benchmark or rubric of your own holds. What looks like a mistake is noted, and is no error."""
+    """Show what a benchmark or rubric of your own contains; report likely mistakes."""
     from edge_judge.workflows.data import check_file, remarks_on
 
     contents = [(path, check_file(path)) for path in files]

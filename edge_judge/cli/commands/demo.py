@@ -14,13 +14,13 @@ HEADING = "begin"
 
 
 @click.command(epilog=options.example("edge-judge demo", "edge-judge demo --results ./mine"))
-@click.option("--results", type=options.FOLDER, help="Keep the runs here.  [default: the cache]")
+@click.option("--results", type=options.FOLDER, help="Folder for the runs.  [default: the cache]")
 @options.as_json
 def demo(results: Path | None, as_json: bool) -> None:
     """Run the whole pipeline on the embedded judge, offline.
 
-    It is quantized to six schemes, judges its benchmark with each, and the runs are compared. They are judged anew
-    each time.
+    The judge is quantized to six schemes, each judges its benchmark, and the runs are compared. Every call judges
+    everything again.
     """
     from edge_judge.report.comparison import comparisons_json
     from edge_judge.report.ladder import ladder_table

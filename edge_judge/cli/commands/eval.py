@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from edge_judge.cli import options, terminal
+from edge_judge.cli import errors, options, terminal
 from edge_judge.records import Limits
 from edge_judge.workflows.options import (
     BenchmarkOptions,
@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from edge_judge.report.scores import ScoreRow
 
 HEADING = "judge"
+RESUMES = errors.RESUMES
 
 
 @click.command(
@@ -41,30 +42,30 @@ HEADING = "judge"
     type=click.Choice(["both", "given"]),
     default="both",
     show_default=True,
-    help="Both orders of the answers, or only the given one.",
+    help="Judge both orders of the answers, or only the given one.",
 )
 @click.option(
     "--ties",
     type=click.Choice(["auto", "allow"]),
     default="auto",
     show_default=True,
-    help="auto: a tie may be given where the benchmark has ties.",
+    help="Whether the judge may answer tie; auto: where the benchmark has ties.",
 )
 @click.option(
     "--limit",
     type=click.IntRange(min=1),
     metavar="PAIRS",
-    help="Only so many pairs of each benchmark, of every label its share; a larger limit goes on from there.",
+    help="Judge only this many pairs of each benchmark, a stratified sample; a larger limit adds to it.",
 )
-@click.option("--head", is_flag=True, help="With --limit: the first pairs of the file instead.")
+@click.option("--head", is_flag=True, help="With --limit: take the first pairs of the file instead.")
 @click.option(
     "--repeat",
     type=click.IntRange(min=1),
     default=1,
     metavar="TIMES",
-    help="Judge so many times, and tell what differs between identical runs.",
+    help="Judge this many times, and report what differs between identical runs.",
 )
-@click.option("--fresh", is_flag=True, help="Begin the run anew.")
+@click.option("--fresh", is_flag=True, help="Start over instead of resuming.")
 @options.seen
 @options.cluster
 @options.data
@@ -89,7 +90,7 @@ def evaluate(
 ) -> None:
     """Judge the pairs of a benchmark and score the verdicts.
 
-    The same command again goes on where it was stopped.
+    Running the same command again resumes it.
     """
     from edge_judge.report.scores import scores_table
     from edge_judge.workflows import evaluate as workflow

@@ -6,12 +6,13 @@ import shlex
 
 import click
 
-from edge_judge.cli import options, terminal
+from edge_judge.cli import errors, options, terminal
 from edge_judge.errors import UsageError
 from edge_judge.records import Limits
 from edge_judge.workflows.options import BenchmarkOptions, ImatrixSettings, JudgeOptions, ProtocolOptions
 
 HEADING = "judge"
+RESUMES = errors.RESUMES
 
 
 @click.command(
@@ -29,22 +30,21 @@ HEADING = "judge"
     "--benchmark",
     "names",
     multiple=True,
-    help="Make judge prompts of the pairs of a known benchmark, or of a file of your own. Repeatable.  "
-    "[default: pocket]",
+    help="Measure on judge prompts from a known benchmark, or a file of your own. Repeatable.  [default: pocket]",
 )
-@click.option("--text", type=options.FILE, help="Read this text instead, in chunks, as llama-imatrix does.")
+@click.option("--text", type=options.FILE, help="Measure on this text instead, in chunks, as llama-imatrix does.")
 @click.option(
     "--limit",
     type=click.IntRange(min=1),
     metavar="N",
-    help="So many pairs of each benchmark, or chunks of the text.  [default: 100 pairs, or the whole text]",
+    help="Most pairs of each benchmark, or chunks of the text.  [default: 100 pairs, or the whole text]",
 )
 @click.option(
-    "--chunk", type=click.IntRange(min=16), default=512, show_default=True, help="With --text: tokens of a chunk."
+    "--chunk", type=click.IntRange(min=16), default=512, show_default=True, help="With --text: tokens in a chunk."
 )
-@click.option("--process-output", is_flag=True, help="Measure the output matrix too, which is better left alone.")
+@click.option("--process-output", is_flag=True, help="Measure the output matrix too; not recommended.")
 @click.option("--out", type=options.TARGET, help="Write the file here instead of the models folder.")
-@click.option("--fresh", is_flag=True, help="Begin anew, not where an earlier call was stopped.")
+@click.option("--fresh", is_flag=True, help="Start over instead of resuming.")
 @options.threads
 @options.limits
 @options.protocol
@@ -63,16 +63,16 @@ def imatrix(
     benchmarks: BenchmarkOptions,
     settings: ImatrixSettings,
 ) -> None:
-    """Measure which columns of MODEL's matrices matter to a judge.
+    """Measure an importance matrix of MODEL on judge prompts.
 
-    `edge-judge quantize --imatrix FILE` then rounds those more carefully. Judge prompts are made of pairs as `eval`
-    makes them; the file notes the pairs, so that what is quantized with it is judged on others. The same command again
-    goes on where it was stopped. Prints the file's path.
+    It tells `edge-judge quantize --imatrix FILE` which columns to round more carefully. The prompts are those of
+    `eval`; the file records their pairs, so that a judge made with it is evaluated on others. Running the same command
+    again resumes it. Prints the path of the file.
     """
     from edge_judge.workflows import imatrix as workflow
 
     if judge.model is None and judge.gguf is None:
-        raise UsageError("no model is named", "say for example: edge-judge imatrix pocket")
+        raise UsageError("no model given", "use for example: edge-judge imatrix pocket")
     made = workflow.imatrix(judge, benchmarks, protocol, settings, terminal.TerminalListener(), limits)
     label = "judge" if settings.text is None else "text"
     named = made.model if judge.gguf is None else "MODEL"

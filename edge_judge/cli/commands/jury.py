@@ -24,8 +24,8 @@ HEADING = "look closer"
 def jury(runs: tuple[Path, ...], data: Path | None, as_json: bool) -> None:
     """Combine the verdicts of several judges.
 
-    They are combined by majority and by mean probability. RUNS are the folders of at least two runs on one benchmark:
-    other schemes, protocols or models.
+    Combines them by majority and by mean probability. RUNS are the folders of at least two runs on one benchmark, of
+    different schemes, protocols or models.
     """
     from edge_judge.report.jury import jury_json, jury_table
     from edge_judge.workflows import jury as workflow

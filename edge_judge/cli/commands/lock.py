@@ -19,13 +19,13 @@ HEADING = "share and check"
 
 
 @click.command(epilog=options.example("edge-judge lock", "edge-judge lock --check"))
-@click.option("--check", is_flag=True, help="Change nothing; fail if something is not as recorded, or was not checked.")
+@click.option("--check", is_flag=True, help="Change nothing; fail if something differs from what was recorded, or could not be checked.")
 @options.as_json
 def lock(check: bool, as_json: bool) -> None:
     """Show where each known model comes from.
 
-    Hashes and sizes that only the Hub knows are filled in; a pin is never moved. With --check, compare models.lock with
-    the Hub, and the files built here with their record.
+    Fills in hashes and sizes from the Hub; never changes a pin. With --check, compares models.lock with the Hub, and
+    the built files with their recorded hashes.
     """
     if check:
         _check(as_json)
@@ -58,16 +58,16 @@ def _check(as_json: bool) -> None:
         for row in states:
             click.echo(f"{row.state:8} {row.model:13} {row.file:12} {row.detail}")
         if not states:
-            click.echo("nothing is built here, and models.lock names nothing on the Hub")
+            click.echo("no model is built on this machine, and models.lock names nothing on the Hub")
     _fail_unless_right(states)
 
 
 def _fail_unless_right(states: Sequence[LockState]) -> None:
-    """Raises EdgeJudgeError for what is not as it was recorded, or could not be checked."""
+    """Raises EdgeJudgeError for what differs from its record, or could not be checked."""
     wrong = [row.wrong for row in states if row.wrong is not None]
     unchecked = next((row for row in states if row.state == "unchecked"), None)
-    parts = [f"not what was recorded: {', '.join(wrong)}"] if wrong else []
+    parts = [f"differs from what was recorded: {', '.join(wrong)}"] if wrong else []
     parts += [f"models.lock could not be checked: {unchecked.detail}"] if unchecked else []
     if parts:
-        hint = "edge-judge quantize builds a file again" if wrong or unchecked is None else unchecked.hint
+        hint = "edge-judge quantize rebuilds a file" if wrong or unchecked is None else unchecked.hint
         raise EdgeJudgeError("; ".join(parts), hint)

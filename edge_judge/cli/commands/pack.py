@@ -27,9 +27,9 @@ FILE = click.argument("file", type=options.FILE)
     )
 )
 def pack() -> None:
-    """Carry a run to another machine as one small file.
+    """Move a run to another machine as one small file.
 
-    It is a baseline for a machine that could not make the run.
+    A pack serves as a baseline on a machine that cannot make the run itself.
     """
 
 
@@ -56,15 +56,15 @@ def export(run: Path, output: Path | None, data: Path | None) -> None:
 
 @pack.command("import", epilog=options.example("edge-judge pack import f16.ejpack", "edge-judge compare"))
 @FILE
-@click.option("--benchmark", type=options.FILE, help="Where the benchmark lies, if it is a file of your own.")
-@click.option("--fresh", is_flag=True, help="Replace a run that is there already.")
+@click.option("--benchmark", type=options.FILE, help="The benchmark, if it is a file of your own.")
+@click.option("--fresh", is_flag=True, help="Replace an existing run.")
 @options.data
 @options.results
 @options.collected(settings=ImportSettings)
 def import_(file: Path, settings: ImportSettings) -> None:
-    """Make a run's folder of a pack, which is then a run like any other.
+    """Import a pack as a run, which is then like any other.
 
-    Refused where no run that is made here could be compared with it.
+    Refused if it could not be compared with runs made here.
     """
     from edge_judge.workflows.packs import import_pack
 
@@ -75,7 +75,7 @@ def import_(file: Path, settings: ImportSettings) -> None:
 @FILE
 @options.as_json
 def show(file: Path, as_json: bool) -> None:
-    """Tell what a pack holds, without its benchmark."""
+    """Show what a pack contains; its benchmark is not needed."""
     from edge_judge.workflows.packs import read_pack
 
     content = read_pack(file)

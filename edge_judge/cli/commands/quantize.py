@@ -24,17 +24,17 @@ HEADING = "judge"
 @click.argument("model")
 @click.argument("scheme", required=False)
 @click.option("--out", type=options.TARGET, help="Write the GGUF here instead of the models folder.")
-@click.option("--imatrix", type=options.FILE, help="Weigh the rounding with this importance matrix (GGUF).")
+@click.option("--imatrix", type=options.FILE, help="Quantize with this importance matrix (GGUF).")
 @click.option("--adapter", type=options.FOLDER, help="Merge this LoRA adapter, as peft saves it, into the weights.")
-@click.option("--adapter-only", is_flag=True, help="Write the adapter as a GGUF of its own instead, as f32 or f16.")
+@click.option("--adapter-only", is_flag=True, help="Write only the adapter, as a GGUF in f32 or f16.")
 @click.option("--keep-source", is_flag=True, help="Keep the downloaded weights in the Hub's cache.")
 @click.option("--gguf-file", metavar="NAME", help="Take this ready-made GGUF of a Hub repository instead of building.")
 @options.collected(settings=QuantizeSettings)
 def quantize(model: str, scheme: str | None, settings: QuantizeSettings) -> None:
     """Quantize a checkpoint to a verified GGUF file.
 
-    Makes a GGUF file of MODEL in SCHEME, in one pass. MODEL is a name in models.lock, the folder of a Hugging Face
-    checkpoint, or a repository on the Hub. Prints the file's path.
+    MODEL is a name in models.lock, the folder of a Hugging Face checkpoint, or a repository on the Hub. SCHEME is a
+    quantization type of llama.cpp, such as q4_k_m. Prints the path of the file.
     """
     from edge_judge.workflows import build
 

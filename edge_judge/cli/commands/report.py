@@ -22,7 +22,7 @@ HEADING = "decide"
 )
 @options.run_folders
 @click.option(
-    "-o", "--out", type=options.TARGET, default=Path("report.html"), show_default=True, help="The page's file."
+    "-o", "--out", type=options.TARGET, default=Path("report.html"), show_default=True, help="The HTML file to write."
 )
 @click.option("--baseline", default="f16", show_default=True, help="The scheme that others are compared with.")
 @options.margin
@@ -31,10 +31,10 @@ HEADING = "decide"
 @options.results
 @options.collected(runs=RunsOptions, settings=ReportSettings)
 def report(runs: RunsOptions, settings: ReportSettings) -> None:
-    """Write one page of all figures and all pairs, to read offline.
+    """Write an HTML page of all figures and pairs, readable offline.
 
-    RUNS are folders of runs; without one, all complete runs under the results folder. The runs that they are compared
-    with are on the page too.
+    RUNS are folders of runs; the page also includes their baselines.  [default: all complete runs in the results
+    folder]
     """
     from edge_judge.workflows import report as workflow
 

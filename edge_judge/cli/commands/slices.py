@@ -34,18 +34,18 @@ class Output:
     )
 )
 @options.run_folders
-@click.option("--baseline", help="A scheme, a pack, or a run's folder.  [default: f16 where it is there]")
+@click.option("--baseline", help="A scheme, a pack, or a run's folder.  [default: f16, if there is one]")
 @options.data
 @options.results
 @options.as_json
 @click.option("--csv", "as_csv", is_flag=True, help="Print CSV, a line for each figure.")
 @options.collected(runs=RunsOptions, output=Output)
 def slices(runs: RunsOptions, baseline: str | None, output: Output) -> None:
-    """Look at a judge by category, length and author.
+    """Break a judge's accuracy down by category, length and author.
 
-    What was lost against the baseline in each category, with p adjusted for all of them; a liking for long answers or
-    for one author's; position bias, hidden mass and overconfidence beside the baseline's. RUNS are folders of runs;
-    without one, all complete runs under the results folder. Runs on the sets of LLMBar are put side by side.
+    Shows the loss against the baseline in each category, with p adjusted for all of them; preference for long answers
+    or for one author; position bias, hidden mass and overconfidence. Runs on the sets of LLMBar share a table. RUNS are
+    folders of runs.  [default: all complete runs in the results folder]
     """
     from edge_judge.report.slices import slices_csv, slices_json, slices_table
     from edge_judge.workflows import slices as workflow

@@ -26,7 +26,7 @@ HEADING = "decide"
     type=click.Choice(["paper", "strict"]),
     default="paper",
     show_default=True,
-    help="Figures made as the published ones were, or strictly.",
+    help="Score as the published figures were, or strictly.",
 )
 @options.data
 @options.results
@@ -35,10 +35,10 @@ HEADING = "decide"
 @options.as_markdown
 @options.collected(runs=RunsOptions, output=options.Output)
 def table(runs: RunsOptions, profile: Literal["paper", "strict"], output: options.Output) -> None:
-    """Lay judges beside the published table, benchmark by benchmark.
+    """Compare judges with the published table, benchmark by benchmark.
 
-    RUNS are folders of runs; without one, all complete runs under the results folder. Without any run it is the
-    published table.
+    RUNS are folders of runs. Without any run, the published table is shown.  [default: all complete runs in the
+    results folder]
     """
     from edge_judge.report import leaderboard
     from edge_judge.workflows import table as workflow

@@ -14,8 +14,8 @@ HEADING = "judge"
 
 @click.command(epilog=options.example("edge-judge worker tcp://192.168.0.5:8786 --insecure"))
 @click.argument("cluster", metavar="ADDRESS")
-@click.option("--gguf", "ggufs", type=options.FILE, multiple=True, help="A file to judge with. Repeatable.")
-@click.option("--name", help="What this machine is called.  [default: its own name]")
+@click.option("--gguf", "ggufs", type=options.FILE, multiple=True, help="A GGUF file to judge with. Repeatable.")
+@click.option("--name", help="Name of this machine.  [default: its host name]")
 @click.option("--build", is_flag=True, help="Download and build a judge that is not on this machine.")
 @options.threads
 @options.max_memory
@@ -23,14 +23,14 @@ HEADING = "judge"
 @options.security
 @options.collected(settings=WorkerSettings, limits=Limits, cluster=ClusterOptions)
 def worker(settings: WorkerSettings, limits: Limits, cluster: ClusterOptions) -> None:
-    """Judge for whoever runs `edge-judge eval --cluster ADDRESS`.
+    """Judge for an `edge-judge eval --cluster ADDRESS` elsewhere.
 
-    Waits for a coordinator at the address, and for the next one when it leaves. Ctrl-C ends it: what it was doing is
-    done by others.
+    Waits for a coordinator at the address, and for the next one after that. Ctrl-C stops the worker; others take over
+    its work.
     """
     from edge_judge.workflows import cluster as workflow
 
     try:
         workflow.worker(cluster, settings, limits, terminal.TerminalListener())
     except KeyboardInterrupt:
-        interrupted("what this machine was doing is done by others")
+        interrupted("other workers take over what this machine was judging")

@@ -172,7 +172,7 @@ def _work(model: Model, job: Job, block: Block, limits: Limits) -> LocalReading[
     if isinstance(job.request, Reading):
         return LocalReading(model, block.plans, job.batching, limits, block.texts, block.places, 0, 0)
     if job.copied is None:
-        raise ModelError("a job of writing does not say how quotations are found")
+        raise ModelError("a generation job does not say how quotations are found")
     writer = partial(writer_maker, model, job.request, job.copied)
     return LocalWriting(model, block.plans, job.batching, limits, writer, job.reserve)
 

@@ -77,13 +77,13 @@ class Crew:
             return True
         proof = unpacked(event.content)
         if isinstance(proof, Refusal):
-            self._listener.note(f"a worker was left out: {proof.reason}{f'; {proof.hint}' if proof.hint else ''}")
+            self._listener.note(f"a worker was rejected: {proof.reason}{f'; {proof.hint}' if proof.hint else ''}")
         elif reason := difference(proof, self._own) if self._own and isinstance(proof, Proof) else "no proof":
             self._refuse(worker, getattr(proof, "machine", worker), reason)
         else:
             self.names[worker] = proof.machine
             if proof.machine not in self._named:
-                self._listener.note(f"{proof.machine} works")
+                self._listener.note(f"{proof.machine} joined")
                 self._named.add(proof.machine)
         return True
 
@@ -99,8 +99,8 @@ class Crew:
             self._refuse(worker, name, reason)
 
     def _refuse(self, worker: str, name: str, reason: str) -> None:
-        self._listener.note(f"{name} is not asked to judge: {reason}")
-        self.pool.ask(worker, "tell", packed(f"not asked to judge: {reason}"))
+        self._listener.note(f"{name} gets no work: {reason}")
+        self.pool.ask(worker, "tell", packed(f"gets no work: {reason}"))
 
     def give(self, worker: str, job: Job, blocks: Sequence[Block]) -> tuple[int, int]:
         """Send blocks to a worker. Returns the request and its bytes."""

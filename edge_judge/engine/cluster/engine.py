@@ -75,7 +75,7 @@ class ClusterEngine(BlockEngine, BlockMaker):
         known: Known | None = None,
     ) -> None:
         if judge.gguf is None or judge.sha256 is None:
-            raise ModelError(f"{judge.model}: this judge has no GGUF file on this machine", "build it here first")
+            raise ModelError(f"{judge.model}: no GGUF file of this judge on this machine", "build it here first")
         super().__init__(judge.gguf, chat=judge.chat, limits=limits)
         self._judge = judge
         self._shares_pool, self._known = known is not None, known or Known()

@@ -26,7 +26,7 @@ from edge_judge.errors import EdgeJudgeError, ModelError, UsageError
 ANSWERS = 10.0  # seconds in which a finished answer should arrive
 RETRY = 2.0  # seconds between attempts to reach a coordinator
 EVERYWHERE = ("0.0.0.0", "::")
-OTHER = "look whether another program uses this address, or whether both sides use TLS"
+OTHER = "check whether another program uses this address, and whether both sides use TLS"
 GREETING = 1 << 20  # bytes: more than any scheduler greets with
 
 
@@ -52,7 +52,7 @@ class Address:
 
     def check(self) -> None:
         """Raises UsageError for an address that is none, or that would be open to everybody."""
-        example = "say for example tcp://127.0.0.1:8786"
+        example = "use for example tcp://127.0.0.1:8786"
         try:
             scheme, host, port = urlsplit(self.url).scheme, self.host, self.port
         except ValueError:
@@ -61,12 +61,12 @@ class Address:
             raise UsageError(f"'{self.url}' is not the address of a cluster", example)
         files = [self.ca, self.cert, self.key]
         if any(files) and not all(files):
-            raise UsageError("TLS takes three files", "--tls-ca, --tls-cert and --tls-key go together")
+            raise UsageError("TLS needs three files", "use --tls-ca, --tls-cert and --tls-key together")
         if (scheme == "tls") != all(files):
             raise UsageError(f"'{self.url}': tls:// and the three files of TLS go together", "see docs/scale.md")
         if scheme == "tcp" and not self.insecure and not _is_loopback(host):
             raise UsageError(
-                f"{self.url} is open to everybody who can reach it, and workers run what is sent to them",
+                f"{self.url} is open to everybody who can reach it, and workers run what they are sent",
                 "use tls:// with --tls-ca, --tls-cert and --tls-key, or --insecure in a network that you trust",
             )
 
@@ -98,7 +98,7 @@ class DaskPool:
         security = address.security()
         self._scheduler = None if _answers(address) else _listen(address, security)
         if self._scheduler is None and not _speaks_dask(address):
-            raise ModelError(f"{address.url}: what answers there is no scheduler of Dask", OTHER)
+            raise ModelError(f"{address.url}: the program at this address is not a Dask scheduler", OTHER)
         try:
             target = self._scheduler or address.url
             self._client = distributed.Client(target, timeout=ANSWERS, security=security, set_as_default=False)
@@ -106,7 +106,7 @@ class DaskPool:
             if self._scheduler is not None:
                 self._scheduler.close()
             raise ModelError(
-                f"{address.url}: no scheduler of Dask answers there ({type(error).__name__})", OTHER
+                f"{address.url}: no Dask scheduler answers at this address ({type(error).__name__})", OTHER
             ) from error
         self._futures: dict[int, Any] = {}
         self._ended: SimpleQueue[int] = SimpleQueue()
@@ -125,7 +125,7 @@ class DaskPool:
             return frozenset(self._client.nthreads())
         except (OSError, TimeoutError, ValueError) as error:
             raise ModelError(
-                f"{self.address.url}: the cluster is gone: {error}", "the same command goes on from here"
+                f"{self.address.url}: connection to the cluster lost: {error}", "the same command goes on from here"
             ) from error
 
     def ask(self, worker: str, method: str, content: bytes) -> int:
@@ -238,8 +238,8 @@ def _listen(address: Address, security: Any) -> Any:
         )  # fmt: skip
     except (OSError, RuntimeError) as error:
         raise UsageError(
-            f"{address.url}: nothing answers there, and this machine cannot listen there: {error}",
-            "--cluster takes an address of this machine, or that of a scheduler that runs",
+            f"{address.url}: no scheduler answers at this address, and this machine cannot listen on it: {error}",
+            "--cluster takes an address of this machine or of a running scheduler",
         ) from error
 
 

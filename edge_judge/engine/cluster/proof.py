@@ -75,7 +75,7 @@ def difference(proof: Proof, own: Proof) -> str | None:
         if proof.versions.get(name) != version:
             return f"it has {name} {proof.versions.get(name)}, expected {version}"
     if proof.prompts != own.prompts:
-        return "it makes other tokens of the same prompts"
+        return "it tokenizes the same prompts differently"
     gap = max((abs(theirs - ours) for theirs, ours in zip(proof.canary, own.canary, strict=False)), default=1.0)
     if len(proof.canary) != len(own.canary) or not gap <= TOLERANCE:
         return f"its probabilities differ by {gap:.3f}, more than the {TOLERANCE} that rounding explains"

@@ -31,14 +31,14 @@ class GrammarFile:
     def value(self, key: str) -> str:
         """The first value of a comment. Raises GrammarError if the file does not have it."""
         if key not in self.comments:
-            raise GrammarError(f"no line '# {key}: …'", "a grammar describes itself in its comments")
+            raise GrammarError(f"no line '# {key}: …'", "a grammar file describes itself in its comments")
         return self.comments[key][0]
 
     def texts(self, rule: str) -> list[str]:
         """Every text of a rule. Raises GrammarError if there are too many."""
         legal = gbnf_matcher.texts(self.rules, rule)
         if legal is None:
-            raise GrammarError(f"the rule {rule} admits too many texts to count", "use one with a finite language")
+            raise GrammarError(f"the rule {rule} accepts too many texts to enumerate", "use one with a finite language")
         return legal
 
     def verdicts(self, rule: str) -> dict[str, Label]:
@@ -54,7 +54,7 @@ class GrammarFile:
         """The last mark in a text of the grammar, in which nothing is a quotation."""
         marks = find_marks(text, self.marks)
         if not marks:
-            raise GrammarError(f"it admits {text!r}, which holds none of its verdicts")
+            raise GrammarError(f"it accepts {text!r}, which contains no verdict")
         return marks[-1][1]
 
 

@@ -32,7 +32,7 @@ class Pointwise(Kind[Distribution[int] | Written[int]]):
     def from_file(cls, file: GrammarFile) -> Self:
         legal = file.texts("root")
         if odd := [text for text in legal if not text.strip().isdigit()]:
-            raise GrammarError(f"it admits {odd[0]!r}, which is no score", "a score is a whole number")
+            raise GrammarError(f"it accepts {odd[0]!r}, which is not a score", "a score is a whole number")
         return cls({text: int(text) for text in legal})
 
     def request(self, labels: tuple[Label, ...], limit: int) -> Reading[int]:

@@ -145,7 +145,7 @@ def _details(entry: Entry) -> Iterator[tuple[str, str]]:
         yield "p", dash(formatting.probability(lost.p))
         yield "p by Holm", dash(formatting.probability(lost.p_holm))
         if not lost.is_seen and lost.smallest_loss is not None:
-            yield "smallest loss to be seen", f"{formatting.points(lost.smallest_loss)} points"
+            yield "smallest detectable loss", f"{formatting.points(lost.smallest_loss)} points"
         yield "KLD, nats", dash(formatting.value(lost.kld, formatting.divergence))
     yield "without a model", _best(entry)
 
@@ -217,7 +217,7 @@ def _risk(entry: Entry) -> Json:
                 [
                     ["answered", f"{formatting.percent(step.coverage)} % of pairs"],
                     ["wrong among them", f"{with_interval(step.risk)} %"],
-                    ["if at least so sure", f"{100 * step.threshold:.2f} %"],
+                    ["confidence at least", f"{100 * step.threshold:.2f} %"],
                     ["area under the curve", f"{curve.aurc:.4f}"],
                 ],
             ]
@@ -279,7 +279,7 @@ def _notes(content: Leaderboard) -> Iterator[str]:
     if any(cell.outside for cell in cells):
         yield f"{OUTSIDE} the published figure lies outside our 95 % interval"
     if any(cell.partial for cell in cells):
-        yield f"{PARTIAL} over a part of the benchmark's pairs, all that was judged"
+        yield f"{PARTIAL} on the part of the benchmark's pairs that was judged"
     compared = dict.fromkeys(cell.benchmark for cell in cells if cell.from_published is not None)
     yield from (f"{name}: {DEPARTURES[name]}" for name in compared if name in DEPARTURES)
     yield from content.remarks

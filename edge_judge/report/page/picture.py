@@ -38,7 +38,7 @@ def picture(report: Report, form: Literal["svg", "png"]) -> bytes:
     """
     panels = [ladder for ladder in ladders(report) if BY_SIZE.points(ladder)]
     if not panels:
-        raise DataError("no run here has an accuracy to draw", "label the pairs of the benchmark: a, b or tie")
+        raise DataError("no run has an accuracy to draw", "label the pairs of the benchmark: a, b or tie")
     drawn = _sheet(sorted(panels, key=lambda ladder: -len(ladder.points)))
     return drawn.encode() if form == "svg" else _rendered(drawn)
 
