@@ -163,7 +163,10 @@ def _recorded(outputs: OutputsOptions, folders: Sequence[Path], settings: RankSe
     if len(folders) < len(outputs.paths) or outputs.preferences:
         raise UsageError("folders of rankings do not go with files", "name folders or files")
     if settings.against is not None:
-        raise UsageError("--against does nothing for recorded rankings", "leave it out: the ranking was made with or without a baseline")
+        raise UsageError(
+            "--against does nothing for recorded rankings",
+            "leave it out: the ranking was made with or without a baseline",
+        )
     return recorded_rankings(folders, settings)
 
 

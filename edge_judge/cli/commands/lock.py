@@ -19,7 +19,11 @@ HEADING = "share and check"
 
 
 @click.command(epilog=options.example("edge-judge lock", "edge-judge lock --check"))
-@click.option("--check", is_flag=True, help="Change nothing; fail if something differs from what was recorded, or could not be checked.")
+@click.option(
+    "--check",
+    is_flag=True,
+    help="Change nothing; fail if something differs from what was recorded, or could not be checked.",
+)
 @options.as_json
 def lock(check: bool, as_json: bool) -> None:
     """Show where each known model comes from.
