@@ -26,9 +26,9 @@ HEADING = "begin"
 @options.data
 @options.as_json
 def doctor(engines: tuple[str, ...], full: bool, results: Path, data: Path | None, as_json: bool) -> None:
-    """Check this machine: processor, memory, disks, llama.cpp, files.
+    """Check this machine, and say what to do about each problem.
 
-    Says what to do about each warning and problem. The JSON has no paths and no names of hosts or people. Exit code 1
+    Looks at processor, memory, disks, llama.cpp, built files, benchmarks and endpoints. The JSON has no paths and no names of hosts or people. Exit code 1
     if something must be mended.
     """
     from edge_judge.report.doctor import doctor_json, doctor_text
