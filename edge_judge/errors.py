@@ -16,6 +16,8 @@ from __future__ import annotations
 from collections.abc import Iterable
 from difflib import get_close_matches
 
+from edge_judge.quantities import megabytes
+
 
 class EdgeJudgeError(Exception):
     """A user's problem in one line; `hint` says what to do next."""
@@ -46,8 +48,8 @@ class MemoryLimitError(ModelError):
         self.allowed, self.needed, self.weights, self.loaded = allowed, needed, weights, loaded
         least = "at least" if loaded else "more than"
         super().__init__(
-            f"this run needs {least} {needed / 1e6:,.0f} MB of memory ({weights / 1e6:,.0f} MB for the model), "
-            f"{allowed / 1e6:,.0f} MB are allowed",
+            f"this run needs {least} {megabytes(needed)} of memory ({megabytes(weights)} for the model), "
+            f"{megabytes(allowed)} are allowed",
             "allow more with --max-memory, or use a smaller scheme",
         )
 

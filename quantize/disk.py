@@ -23,7 +23,7 @@ def check_disk(folder: Path, need: int, what: str, hint: str) -> None:
     need += SLACK_BYTES
     free = shutil.disk_usage(folder).free
     if free < need:
-        raise PackError(f"{folder} has {free / 1e9:.1f} GB free, {what} {need / 1e9:.1f} GB", hint)
+        raise PackError(f"{folder} has {_size(free)} free, {what} {_size(need)}", hint)
 
 
 def check_memory() -> None:
@@ -31,9 +31,14 @@ def check_memory() -> None:
     available = psutil.virtual_memory().available
     if available < MEMORY_BYTES:
         raise PackError(
-            f"{available / 1e9:.1f} GB of memory are available, a build needs {MEMORY_BYTES / 1e9:.1f} GB",
+            f"{_size(available)} of memory are available, a build needs {_size(MEMORY_BYTES)}",
             "close other programs",
         )
+
+
+def _size(count: int) -> str:
+    """Bytes in whole megabytes: two that are held against each other should not round to the same."""
+    return f"{count / 1e6:,.0f} MB"
 
 
 @contextmanager

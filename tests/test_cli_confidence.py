@@ -186,7 +186,7 @@ def test_what_is_undefined_is_a_dash_or_said_in_words() -> None:
     judged = benchmark((), ())
     given = run([Verdict("0", "ab", "a", {"a": 0.9, "b": 0.1}), Verdict("1", "ab", "a", {"a": 0.9, "b": 0.1})])
     text = confidence_table([confident(judged, given), confident(judged, replace(given, identity=other()))])
-    assert "0.0" not in text.replace("00%", "") and " -" in text
+    assert "0.0" not in text and " -" in text
     labelled = benchmark("a", "a")
     never = run([replace(verdict, verdict=None) for verdict in given.verdicts], "f16")
     told = cascade_table(cascade(*with_benchmark(labelled, [given, replace(never, measured=None)])))

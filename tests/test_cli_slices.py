@@ -17,7 +17,7 @@ from published import FOLDER, needs
 from edge_judge.analysis.slices import slices
 from edge_judge.metrics.recorded import RecordedRun
 from edge_judge.records import Identity, Verdict
-from edge_judge.report.slices import slices_csv, slices_json, slices_table
+from edge_judge.report.slices import slices_json, slices_table
 from edge_judge.runs.folder import put_run
 
 POCKET = Path(__file__).parent.parent / "results/0.1.0/pocket/pocket"
@@ -114,7 +114,7 @@ def test_authors_are_shown_with_what_people_say_of_them(width: int) -> None:
     assert "x (own)" in text and "wins %,\n" not in text and "preference, points" in text
     assert "new pairs of answering systems" in " ".join(text.split())
     assert {one["author"] for one in slices_json(found)["authors"]} == {"x", "y", "z"}  # type: ignore[attr-defined]
-    assert slices_csv([found]).count("\nmt-bench,x-7b,q4_k_m,pairwise,f16,author,x,") == 5
+    assert slices_table([found], form="csv").count("\nmt-bench,x-7b,q4_k_m,pairwise,f16,author,x,") == 5
 
 
 def test_pairs_nobody_judged_are_shown_without_a_figure() -> None:

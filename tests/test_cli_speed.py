@@ -151,7 +151,7 @@ def test_a_model_too_large_for_memory_is_told_and_one_too_large_for_the_disk_ref
         main(["speed", "--shape", "tiny", "--scheme", "f16", "--benchmark", "pocket"])
     told = capsys.readouterr()
     assert end.value.code == 1 and told.out == ""
-    assert "do not fit 1 MB of memory" in told.err and "0.0 GB free, random weights of this shape need" in told.err
+    assert "do not fit 1.00 MB of memory" in told.err and "has 1 MB free, random weights of this shape need" in told.err
     assert left(tmp_path) == []
 
 

@@ -11,6 +11,13 @@ from pathlib import Path
 import pytest
 from conftest import Edge, fails
 
+from edge_judge.analysis import leaderboard
+from edge_judge.analysis.leaderboard import Cell, Leaderboard, LeaderboardRow
+from edge_judge.metrics.published import Published
+from edge_judge.workflows.options import RunsOptions
+from edge_judge.workflows.published import read_published
+from edge_judge.workflows.table import to_fill
+
 HAND = "question,a,b,label\nName a fruit.,apple,hammer,a\nName a tool.,pear,saw,b\nName a sea.,Baltic,Po,a\n"
 
 
@@ -35,6 +42,41 @@ def runs(tmp_path: Path) -> Path:
     return tmp_path / "results" / "mine" / "pocket"
 
 
+FILL = "to fill in what was not run"
+
+
+def of_table(figures: dict[str, float], *rows: LeaderboardRow) -> Leaderboard:
+    """A published judge and one that nobody can run, then these rows."""
+    judges = (("a-7b", "full"), ("gpt", "api"))
+    published = [Published(model, precision, "me", figures, "") for model, precision in judges]
+    shown = [LeaderboardRow(row.model, None, None, None, row, ()) for row in published]
+    return Leaderboard("paper", tuple(figures), (shown[0], *rows, shown[1]))
+
+
+def judged(*benchmarks: str) -> LeaderboardRow:
+    cells = tuple(Cell(name, figure="accuracy") for name in benchmarks)
+    return LeaderboardRow("a-7b", "q8_0", "pairwise", 1, None, cells)
+
+
+def test_what_was_not_run_is_told_as_the_command_that_fills_it_in() -> None:
+    both = {"toy": 50.0, "other": 60.0}
+    assert to_fill(of_table(both)) == [f"{FILL}: edge-judge eval --model a-7b --scheme q4_k_m --benchmark all"]
+    named = RunsOptions(results=Path("my runs"), data=Path("data"))
+    assert to_fill(of_table(both, judged("toy")), named) == [
+        f"{FILL}: edge-judge eval --model a-7b --scheme q8_0 --grammar pairwise --benchmark other "
+        "--data data --results 'my runs'"
+    ]
+    assert to_fill(of_table(both, judged("toy", "other"))) == []
+    assert to_fill(of_table(both), RunsOptions(paths=(Path("results/toy/a-7b/q8_0/pairwise"),))) == []
+
+
+def test_judges_that_lack_the_same_are_one_line() -> None:
+    (line,) = to_fill(leaderboard.build([], read_published()))
+    command, others = line.split("; the same with ")
+    assert command == f"{FILL}: edge-judge eval --model qwen1.5-7b --scheme q4_k_m --benchmark all"
+    assert "--model llama-3-8b, " in others and "gpt-4" not in line
+
+
 @pytest.mark.parametrize("width", ["80", "120"])
 def test_without_any_run_the_published_table_is_printed(edge: Edge, width: str) -> None:
     done = edge("table", COLUMNS=width)
@@ -45,7 +87,7 @@ def test_without_any_run_the_published_table_is_printed(edge: Edge, width: str) 
 
 def test_runs_are_printed_below_the_published_table_with_the_difference_from_f16(edge: Edge, runs: Path) -> None:
     done = edge("table", COLUMNS="120")
-    assert done.returncode == 0 and done.stderr == ""
+    assert done.returncode == 0 and [line.split(":")[0] for line in done.stderr.splitlines()] == [FILL]
     last = [line.split()[-1] for line in done.stdout.split("\n\n")[0].splitlines()[-4:]]
     assert last == ["-", "!100.00", "!66.67", "−33.33"]
 
@@ -104,8 +146,7 @@ def test_an_f16_run_that_cannot_be_scored_leaves_the_difference_out(edge: Edge, 
 @pytest.mark.parametrize(
     ("said", "words"),
     [
-        (["compare", "--csv"], ["--csv"]),
-        (["compare", "--markdown"], ["--markdown"]),
+        (["compare", "--csv", "--latex"], ["--csv and --latex"]),
         (["compare", "--profile", "strict"], ["--profile"]),
         (["compare", "--layout", "table"], ["--layout"]),
         (["table", "--csv", "--json"], ["--json and --csv"]),

@@ -126,7 +126,8 @@ def test_a_column_is_added_and_stands_in_the_terminal_and_on_the_page(copy: Copy
 
 def test_a_command_is_added_and_listed_and_runs(copy: Copy) -> None:
     copy.follow("add a command")
-    assert copy.run("labels").startswith("pocket: ")
+    assert copy.run("labels", "--csv").splitlines()[0] == "benchmark,a_votes,b_votes,tie_votes"
+    assert r"pocket & " in copy.run("labels", "--latex")
     (counts,) = json.loads(copy.run("labels", "--json"))
     assert counts["benchmark"] == "pocket" and sum(counts["votes"].values()) == 600
     begin = copy.run("--help").split("\nBegin:\n")[1].split("\n\n")[0]

@@ -201,7 +201,7 @@ def test_a_configuration_that_is_not_the_locked_one_is_refused(desk):
 
 def test_too_little_room_is_told_before_the_first_shard(desk, monkeypatch):
     monkeypatch.setattr(disk, "shutil", SimpleNamespace(disk_usage=lambda _: SimpleNamespace(free=1000)))
-    with pytest.raises(PackError, match="0.0 GB free, this build needs 0.1 GB"):
+    with pytest.raises(PackError, match="0 MB free, this build needs 6[0-9] MB"):
         build_it(desk)
     assert shards(desk) == [] and left(desk) == []
 

@@ -28,9 +28,9 @@ def test_a_new_column_is_in_the_terminal_csv_markdown_and_on_the_page(monkeypatc
     for width in (80, 130):
         assert "3 letters" in ladder.ladder_table(losses, width=width)
         assert "4 letters" in ladder.ladder_table(losses, width=width)
-    rows = list(csv.DictReader(ladder.ladder_csv(losses).splitlines()))
+    rows = list(csv.DictReader(ladder.ladder_table(losses, form="csv").splitlines()))
     assert [row["scheme_letters"] for row in rows] == ["3", "4"]
-    markdown = ladder.ladder_markdown(losses)
+    markdown = ladder.ladder_table(losses, form="markdown")
     assert "letters of scheme" in markdown and "| 4 letters |" in markdown
     entries = tuple(Entry(RecordedRun(one, given), lost, 0) for one, lost in zip(runs, losses, strict=True))
     page = figures(Report(entries, Leaderboard("paper", (), ()), 2.0, "f16"))
@@ -40,7 +40,7 @@ def test_a_new_column_is_in_the_terminal_csv_markdown_and_on_the_page(monkeypatc
 
 def test_the_csv_of_a_ladder_has_the_figures_of_its_comparisons_and_nothing_where_there_are_none() -> None:
     _, losses, _ = comparisons()
-    baseline, rung = csv.DictReader(ladder.ladder_csv(losses).splitlines())
+    baseline, rung = csv.DictReader(ladder.ladder_table(losses, form="csv").splitlines())
     assert (baseline["scheme"], rung["scheme"], rung["baseline"]) == ("f16", "q8_0", "f16")
     assert float(rung["accuracy_share"]) == losses[1].run.accuracy.value
     assert float(rung["drop_points"]) == losses[1].drop.value

@@ -14,13 +14,14 @@ from edge_judge.records import Benchmark, Figure, Identity, Pair, Verdict
 from edge_judge.report.comparison import comparison_json
 from edge_judge.report.formatting import (
     count,
+    difference,
+    difference_of_shares,
     divergence,
     interval,
     kappa,
     percent,
     points,
     probability,
-    share,
     size,
     value,
 )
@@ -89,7 +90,7 @@ def test_a_row_of_scores_holds_accuracy_baselines_and_behaviour() -> None:
     assert line.split()[:4] == ["toy", "40", "80", "87.5"]
     assert line.split()[-3:] == ["50.0", "75.0", "50.0"]
     behaviour = text.split("\n\n")[1].splitlines()[-1]
-    assert behaviour.split() == ["toy", "0.0", "75.0", "+0.25", "0.0", "7.2"]
+    assert behaviour.split() == ["toy", "0.0", "75.0", "+25.0", "0.0", "7.2"]
     assert "published" not in text
 
 
@@ -291,7 +292,8 @@ def test_numbers_as_they_are_shown() -> None:
     assert value(None, percent) == value(Figure(None), percent) == "-"
     minus = "\N{MINUS SIGN}"
     assert [points(number) for number in (-1.26, -0.01, 3.0)] == [f"{minus}1.3", "0.0", "3.0"]
-    assert [share(number) for number in (0.123, -0.5, -0.001)] == ["+0.12", f"{minus}0.50", "0.00"]
+    assert [difference(number) for number in (1.26, -0.5, -0.01)] == ["+1.3", f"{minus}0.5", "0.0"]
+    assert [difference_of_shares(number) for number in (0.123, -0.5, -0.0001)] == ["+12.3", f"{minus}50.0", "0.0"]
     assert [divergence(nats) for nats in (0.0, 0.00001, 0.0123)] == ["0.0000", "<0.0001", "0.0123"]
     assert [probability(p) for p in (None, 0.0001, 0.0412, 1.0)] == ["-", "<0.001", "0.041", "1.000"]
     assert [count(number) for number in (None, 1234.5, 3.21)] == ["-", "1,234", "3.2"]
@@ -299,5 +301,5 @@ def test_numbers_as_they_are_shown() -> None:
         "-",
         "4.11 MB",
         "28.3 GB",
-        "1 kB",
+        "900 B",
     ]

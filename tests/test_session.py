@@ -206,6 +206,6 @@ def test_verdicts_that_a_judge_may_spell_in_two_ways_are_kept_and_counted_in_a_n
         kept = [verdict.respelled for verdict in folder.verdicts()]
     assert kept == [0.2, 0.02, 0.005, *[None] * 9]
     assert listener.notes == [
-        "six: in 2 of 12 verdicts at least 1% of the probability is on other tokens for the same text "
-        "(largest share 20%); it is counted"
+        "six: in 2 of 12 verdicts at least 1 % of the probability is on other tokens for the same text "
+        "(largest share 20 %); it is counted"
     ]

@@ -175,7 +175,7 @@ def cascade(small: RecordedRun, large: RecordedRun, *, keep: float = 0.99, unit:
     answers = selective_predictions(small, verdicts)
     if not len(answers.pair):
         raise RunError(
-            f"{small.benchmark.name}: no pair with a human label was judged by both judges",
+            f"{small.benchmark.name}: no pair with a human label was judged by both judges judges",
             "judge more pairs: edge-judge eval with a larger --limit",
         )
     cost = costs(small.run, large.run, unit)

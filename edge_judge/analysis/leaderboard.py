@@ -25,6 +25,7 @@ from edge_judge.records import Figure, Identity
 Profile: TypeAlias = Literal["paper", "strict"]
 
 BASELINE = "f16"
+API = "api"  # the precision of a published judge that nobody can run here
 NOTHING = Figure(None)
 
 
@@ -80,6 +81,12 @@ class Leaderboard:
     benchmarks: tuple[str, ...]
     rows: tuple[LeaderboardRow, ...]
     remarks: tuple[str, ...] = ()
+
+    @property
+    def published(self) -> tuple[str, ...]:
+        """The benchmarks that some published row has a figure for."""
+        named = {name for row in self.rows if row.published for name in row.published.figures}
+        return tuple(name for name in self.benchmarks if name in named)
 
 
 def build(

@@ -17,10 +17,11 @@ import click
 
 from edge_judge.errors import UsageError
 from edge_judge.records import CACHE_HOMES, CACHES, SPLITS
+from edge_judge.report.formatting import Form
 from edge_judge.workflows.options import MARGIN, POCKET, RESULTS
 
 Function = TypeVar("Function", bound=Callable[..., Any])
-Form: TypeAlias = Literal["table", "json", "csv", "markdown"]
+OutputForm: TypeAlias = Form | Literal["json"]
 
 PERCENT = click.FloatRange(min=0, max=100, min_open=True)  # with `number`, since nan is in every range
 FOLDER = click.Path(path_type=Path, file_okay=False)
@@ -65,8 +66,12 @@ data = click.option(
 )
 run_folders = click.argument("paths", metavar="[RUNS]...", nargs=-1, type=FOLDER)
 as_json = click.option("--json", "as_json", is_flag=True, help="Print JSON instead of a table.")
-as_csv = click.option("--csv", "as_csv", is_flag=True, help="Print the table as CSV.")
-as_markdown = click.option("--markdown", "as_markdown", is_flag=True, help="Print the table as GitHub Markdown.")
+forms = several(  # the fields of `Output`, for every command that prints a table
+    as_json,
+    click.option("--csv", "as_csv", is_flag=True, help="Print the figures as CSV."),
+    click.option("--markdown", "as_markdown", is_flag=True, help="Print the table as GitHub Markdown."),
+    click.option("--latex", "as_latex", is_flag=True, help="Print the table for LaTeX, with booktabs."),
+)
 model = click.option(
     "--model", default=POCKET, show_default=True, help="A model built on this machine, see `edge-judge models`."
 )
@@ -318,15 +323,24 @@ class Output:
     as_json: bool = False
     as_csv: bool = False
     as_markdown: bool = False
+    as_latex: bool = False
+
+    def __post_init__(self) -> None:
+        """Raises UsageError where two are named, before anything is done."""
+        named = self._named()
+        if len(named) > 1:
+            raise UsageError(f"--{named[0]} and --{named[1]} do not go together", "use one of them")
+
+    def _named(self) -> list[OutputForm]:
+        flags: dict[OutputForm, bool] = {
+            "json": self.as_json, "csv": self.as_csv, "markdown": self.as_markdown, "latex": self.as_latex,
+        }  # fmt: skip
+        return [form for form, named in flags.items() if named]
 
     @property
-    def form(self) -> Form:
-        """Raises UsageError where two are named."""
-        flags: dict[Form, bool] = {"json": self.as_json, "csv": self.as_csv, "markdown": self.as_markdown}
-        forms = [form for form, named in flags.items() if named]
-        if len(forms) > 1:
-            raise UsageError(f"--{forms[0]} and --{forms[1]} do not go together", "use one of them")
-        return forms[0] if forms else "table"
+    def form(self) -> OutputForm:
+        """The one that is named, else a table for a terminal."""
+        return next(iter(self._named()), "table")
 
 
 def example(*lines: str) -> str:

@@ -1,18 +1,20 @@
-"""What is shown on stderr, for a person: notes, and progress with the time that is left, on a terminal only.
+"""What is shown: results on stdout; on stderr, for a person, notes, and progress with the time that is left.
 
-Knows: bars, whether stderr is a terminal. Does not know: what the work is.
+Knows: bars, whether this is a terminal, and how wide. Does not know: what the work is.
 """
 
 from __future__ import annotations
 
+import json
 import os
 import shutil
 import sys
-from collections.abc import Iterator
-from typing import TYPE_CHECKING
+from collections.abc import Callable, Iterator
+from typing import TYPE_CHECKING, Literal, Protocol
 
 import click
 
+from edge_judge.quantities import counted
 from edge_judge.records import (
     Backend,
     BuildProgress,
@@ -22,11 +24,13 @@ from edge_judge.records import (
     TrainingProgress,
     WorkEstimate,
 )
-from edge_judge.report.formatting import duration, short_size
+from edge_judge.report.formatting import Form, duration, size
 
 if TYPE_CHECKING:
     from rich.progress import Progress as Bar
     from rich.progress import TaskID
+
+UNLIMITED = 10_000  # columns: what is no terminal's has as many as it takes
 
 
 def note(text: str) -> None:
@@ -44,23 +48,39 @@ def color() -> bool:
     return sys.stdout.isatty() and "NO_COLOR" not in os.environ
 
 
+class Text(Protocol):
+    """Makes the text of a result."""
+
+    def __call__(self, *, form: Form, width: int, color: bool) -> str: ...
+
+
+def show(form: Form | Literal["json"], data: Callable[[], object], text: Text) -> None:
+    """Print a result. data: what JSON has of it; text: makes the other forms, which have no narrow columns to fit."""
+    if form == "json":
+        click.echo(json.dumps(data(), indent=2))
+    elif form == "table":
+        click.echo(text(form=form, width=width(), color=color()), nl=False)
+    else:
+        click.echo(text(form=form, width=UNLIMITED, color=False), nl=False)
+
+
 def estimate_line(name: str, estimate: WorkEstimate) -> str:
     """What a run has to do and will take."""
     writes = f", up to {estimate.each} generated after each prompt" if estimate.each else ""
     smaller = ", in smaller batches than usual" if estimate.smaller else ""
     offloaded = f"; {offloaded_words(estimate.offloaded)}" if estimate.offloaded else ""
-    memory = f", about {short_size(estimate.memory)} of memory{smaller}{offloaded}" if estimate.memory else ""
-    tokens = f"{estimate.tokens:,} tokens to evaluate ({estimate.tokens_alone:,} without prefix sharing)"
+    memory = f", about {size(estimate.memory)} of memory{smaller}{offloaded}" if estimate.memory else ""
+    tokens = f"{counted(estimate.tokens, 'token')} to evaluate ({estimate.tokens_alone:,} without prefix sharing)"
     if not estimate.memory:  # an endpoint has the memory, and alone knows the tokens
-        tokens = f"about {estimate.tokens:,} prompt tokens"
-    return f"{name}: {estimate.verdicts:,} verdicts, {tokens}{writes}{memory}"
+        tokens = f"about {counted(estimate.tokens, 'prompt token')}"
+    return f"{name}: {counted(estimate.verdicts, 'verdict')}, {tokens}{writes}{memory}"
 
 
 def backend_lines(backend: Backend) -> Iterator[str]:
     """What llama.cpp can use here."""
     yield f"CPU: {backend.cpu}"
     for device in backend.devices:
-        free, total = short_size(device.free), short_size(device.total)
+        free, total = size(device.free), size(device.total)
         yield f"{device.name}: {device.description} ({device.backend}), {free} of {total} free"
     if not backend.devices:
         yield "GPU: none usable by this build of llama.cpp"
@@ -69,8 +89,8 @@ def backend_lines(backend: Backend) -> Iterator[str]:
 def offloaded_words(part: Offloaded) -> str:
     """What is on GPUs, and what that takes."""
     return (
-        f"{part.layers} of {part.layers_total} layers on {part.devices}: {short_size(part.used)} "
-        f"(estimated {short_size(part.estimated)}) of {short_size(part.available)}"
+        f"{part.layers} of {counted(part.layers_total, 'layer')} on {part.devices}: {size(part.used)} "
+        f"(estimated {size(part.estimated)}) of {size(part.available)}"
     )
 
 
@@ -143,7 +163,7 @@ class _Bar:
     def build(self, now: BuildProgress) -> None:
         remaining = self._bar.tasks[0].time_remaining
         left = "" if remaining is None else f"{duration(remaining)} left"
-        done = f"{short_size(now.bytes)}/{short_size(now.bytes_total)}"
+        done = f"{size(now.bytes)}/{size(now.bytes_total)}"
         title = f"{self._title} · {now.stage} · tensor {now.tensors}/{now.tensors_total}"
         self._bar.update(
             self._task, total=now.bytes_total, completed=now.bytes, description=title, done=done, left=left

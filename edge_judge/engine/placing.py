@@ -18,6 +18,7 @@ from edge_judge.engine.devices import BUILD, Device, TensorSizes, devices, tenso
 from edge_judge.engine.footprint import CELL_BLOCK, cell_bytes, rounded_up
 from edge_judge.engine.llama import ContextSize, LoadedModel, Offload
 from edge_judge.errors import ModelError, UsageError
+from edge_judge.quantities import megabytes
 from edge_judge.records import Batching, Cache, Limits, Placement, Split
 
 USABLE = 0.9  # of the free memory: drivers and libraries take some of it later
@@ -108,7 +109,7 @@ class Placed:
         advice = f"--gpu-layers {fitting} fits" if fitting else "no layer fits: --gpu-layers 0 uses the CPU alone"
         return ModelError(
             f"{self.path}: {self.layers} of {self.total} layers with a cache of {cells:,} tokens need "
-            f"{needed / 1e6:,.0f} MB on {device.name}, {available / 1e6:,.0f} MB are available",
+            f"{megabytes(needed)} on {device.name}, {megabytes(available)} are available",
             advice,
         )
 

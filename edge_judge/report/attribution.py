@@ -7,18 +7,34 @@ Does not know: where the figures come from; it prints nothing and opens no file.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import asdict, astuple
-
-from rich.console import RenderableType
+from dataclasses import asdict, astuple, dataclass
 
 from edge_judge.analysis.attribution import Attribution, AttributionStep
 from edge_judge.analysis.compare import Comparison, RunSummary
 from edge_judge.records import Figure, Identity, Noise
-from edge_judge.report.formatting import UNDEFINED, interval, notes, percent, render, signed_number, table, value
+from edge_judge.report.columns import Value, at, figure_values
+from edge_judge.report.formatting import (
+    UNDEFINED,
+    Form,
+    Part,
+    Table,
+    difference,
+    interval,
+    notes,
+    percent,
+    table,
+    value,
+)
+from edge_judge.report.forms import Sheet, sheet, written
 
 
 def attribution_table(
-    steps: Sequence[Attribution], noise: Mapping[Identity, Noise | None], *, width: int = 80, color: bool = False
+    steps: Sequence[Attribution],
+    noise: Mapping[Identity, Noise | None],
+    *,
+    form: Form = "table",
+    width: int = 80,
+    color: bool = False,
 ) -> str:
     """A row for each step and for each run's noise floor; a dash where a run or its repeats are missing."""
     target = steps[-1].step.after
@@ -30,8 +46,9 @@ def attribution_table(
         "noise floor: verdicts that changed when judged again in different batches",
         "accuracy, change, flips: a missing verdict counts as wrong (profile strict)",
     )
-    parts = [table(title, headers, [_row(step) for step in steps], frozenset({2})), _floors(noise), explained]
-    return render(parts, width, color)
+    body = table(title, headers, [_row(step) for step in steps], frozenset({2}))
+    parts: list[Part] = [body, _floors(noise), explained]
+    return written(parts, _sheets(steps, noise), form=form, width=width, color=color)
 
 
 def attribution_json(
@@ -54,7 +71,7 @@ def _row(attribution: Attribution) -> list[str]:
     return [
         f"{step.name}\n{_from_to(step)}",
         _before_after(comparison, lambda run: run.accuracy),
-        interval(attribution.gain, lambda points: signed_number(points, "+.1f")),
+        interval(attribution.gain, difference),
         "/".join(map(str, astuple(comparison.flips))) if comparison else UNDEFINED,
         _before_after(comparison, lambda run: run.format_errors),
     ]
@@ -72,7 +89,7 @@ def _before_after(comparison: Comparison | None, read: Callable[[RunSummary], Fi
     return " → ".join(value(read(run), percent) for run in (comparison.baseline, comparison.run))
 
 
-def _floors(noise: Mapping[Identity, Noise | None]) -> RenderableType:
+def _floors(noise: Mapping[Identity, Noise | None]) -> Table:
     lines = []
     for run, floor in noise.items():
         figures = [UNDEFINED] * 3
@@ -82,6 +99,40 @@ def _floors(noise: Mapping[Identity, Noise | None]) -> RenderableType:
         lines.append([f"{run.scheme}/{run.grammar}", *figures])
     headers = ["noise floor", "repeats", "verdicts\nchanged", "largest change\nin a probability"]
     return table("", headers, lines)
+
+
+@dataclass(frozen=True, slots=True)
+class _Floor:
+    """A line of the CSV: what repeats of a run changed."""
+
+    run: Identity
+    noise: Noise | None
+
+
+def _sheets(steps: Sequence[Attribution], noise: Mapping[Identity, Noise | None]) -> list[Sheet]:
+    fields: dict[str, Callable[[Attribution], Value]] = {
+        "step": at("step.name"),
+        "scheme_before": at("step.before.scheme"),
+        "grammar_before": at("step.before.grammar"),
+        "scheme": at("step.after.scheme"),
+        "grammar": at("step.after.grammar"),
+        **figure_values("accuracy_before", "share", at("comparison.baseline.accuracy")),
+        **figure_values("accuracy", "share", at("comparison.run.accuracy")),
+        **figure_values("change", "points", at("gain")),
+        "p": at("comparison.p"),
+        **{name: at(f"comparison.flips.{name}") for name in ("right_to_wrong", "wrong_to_right", "wrong_to_wrong")},
+        **figure_values("format_errors", "share", at("comparison.run.format_errors")),
+    }
+    floors: dict[str, Callable[[_Floor], Value]] = {
+        "scheme": at("run.scheme"),
+        "grammar": at("run.grammar"),
+        "repeats": at("noise.repeats"),
+        "verdicts_changed": at("noise.flips"),
+        "verdicts": at("noise.verdicts"),
+        "largest_change_probability": at("noise.largest"),
+    }
+    runs = [_Floor(run, floor) for run, floor in noise.items()]
+    return [sheet("steps", fields, steps), sheet("noise floor", floors, runs)]
 
 
 def _step_json(attribution: Attribution) -> dict[str, object]:

@@ -5,12 +5,15 @@ Knows: how thresholds and costs read well. Does not know: where figures come fro
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import asdict
-
-from rich.text import Text
+from math import nan
 
 from edge_judge.analysis.cascade import ABOVE, Cascade, Cost, Point
-from edge_judge.report.formatting import UNDEFINED, interval, notes, percent, points, render, size, table
+from edge_judge.quantities import counted, short_time
+from edge_judge.report.columns import Value, figure_values
+from edge_judge.report.formatting import UNDEFINED, Form, Part, Sentence, interval, notes, percent, points, size, table
+from edge_judge.report.forms import Sheet, sheet, written
 from edge_judge.report.selective import short_names, threshold
 
 HALF = 0.5  # of the large judge's cost
@@ -21,7 +24,7 @@ def cascade_json(cascade: Cascade) -> dict[str, object]:
     return asdict(cascade)
 
 
-def cascade_table(cascade: Cascade, *, width: int = 80, color: bool = False) -> str:
+def cascade_table(cascade: Cascade, *, form: Form = "table", width: int = 80, color: bool = False) -> str:
     """The sentences, then what each share of pairs passed on gains and costs."""
     small, large = short_names([cascade.small, cascade.large])
     lines = [_cascade_line(point, small) for point in cascade.steps]
@@ -33,13 +36,29 @@ def cascade_table(cascade: Cascade, *, width: int = 80, color: bool = False) -> 
     body = table(title, [*headers, f"{cascade.cost.unit}, of\nlarge alone"], lines, frozenset({2}))
     sentences = [_over_all(cascade, small, large), _recommended(cascade, small, large)]
     explained = [
-        f"over all {cascade.pairs:,} pairs: {cascade.verdicts:,} verdicts, "
-        f"{cascade.trials:,} comparisons with human labels",
+        f"over {counted(cascade.pairs, 'pair')}: {counted(cascade.verdicts, 'verdict')}, "
+        f"{counted(cascade.trials, 'comparison')} with human labels",
         f"kept: accuracy, in % of that of {large} alone",
         "shown: a threshold that keeps less on new pairs is recommended in at most 5 % of cases",
         _about_cost(cascade.cost, small, large),
     ]
-    return render([*(Text(line) for line in sentences), body, notes(*explained)], width, color)
+    parts: list[Part] = [*map(Sentence, sentences), body, notes(*explained)]
+    return written(parts, [_sheet(cascade)], form=form, width=width, color=color)
+
+
+def _sheet(cascade: Cascade) -> Sheet:
+    """A line for each step, and at last one for the large judge alone, which has no threshold."""
+    cost, kept = (None if cascade.cost.ratio is None else 1.0), (1.0 if cascade.alone.k else None)
+    alone = Point(nan, 1.0, cascade.alone, kept, cost)
+    fields: dict[str, Callable[[Point], Value]] = {
+        "judges": lambda point: "large alone" if point is alone else "cascade",
+        "passed_share": lambda point: point.passed,
+        "threshold": lambda point: None if point is alone else point.threshold,
+        **figure_values("accuracy", "share", lambda point: point.accuracy),
+        "kept_share": lambda point: point.kept,
+        f"cost_{cascade.cost.unit}_of_large_alone": lambda point: point.cost,
+    }
+    return sheet("steps", fields, [*cascade.steps, alone])
 
 
 def _cascade_line(point: Point, small: str) -> list[str]:
@@ -82,7 +101,7 @@ def _recommended(cascade: Cascade, small: str, large: str) -> str:
         )
         if cascade.wanted is None:
             return f"{begin}, and more pairs like these would not show one."
-        return f"{begin}; about {cascade.wanted:,} pairs like these would show one."
+        return f"{begin}; about {counted(cascade.wanted, 'pair')} like these would show one."
     point = choice.point
     if point.cost is not None and point.cost >= 1:
         return f"Recommended: {large} alone, which costs less than a cascade that is shown to keep {keep}."
@@ -106,9 +125,5 @@ def _about_cost(cost: Cost, small: str, large: str) -> str:
     floor = f"{small} judges every pair, so no cascade costs less than {cost.ratio:.2f}"
     if cost.unit == "bytes":
         return f"bytes of weights: {small} {size(int(cost.small))}, {large} {size(int(cost.large))}; {floor}"
-    first, second = _seconds(cost.small), _seconds(cost.large)
+    first, second = short_time(cost.small), short_time(cost.large)
     return f"time of a verdict, loading included: {small} {first}, {large} {second}; {floor}"
-
-
-def _seconds(seconds: float) -> str:
-    return f"{seconds:.3g} s" if seconds >= 1 else f"{1000 * seconds:.3g} ms"

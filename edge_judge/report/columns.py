@@ -1,24 +1,19 @@
-"""A table as a tuple of columns, each with its heading and its cells in one place -> terminal, CSV, Markdown, page.
+"""A table as a tuple of columns, each with its heading, its cells and its CSV fields in one place.
 
-Who adds a column to a table adds one `Column` to its tuple, and every format has it.
+Who adds a column to a table adds one `Column` to its tuple, and every form of the table and the page have it.
 
-Knows: how each format writes a heading, a cell and what is missing: "-" for a person, an empty field in CSV.
-Does not know: which tables there are, where their rows come from.
+Knows: what a column is. Does not know: which tables there are, where their rows come from, how a form writes them.
 """
 
 from __future__ import annotations
 
-import csv
-import re
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
-from io import StringIO
-from typing import Generic, TypeVar
-
-from rich.console import RenderableType
+from functools import reduce
+from typing import Any, Generic, TypeVar
 
 from edge_judge.records import Figure
-from edge_judge.report.formatting import table
+from edge_judge.report.formatting import Table, table
 
 Row = TypeVar("Row")
 Value = str | int | float | bool | None
@@ -61,38 +56,25 @@ def figure_values(name: str, unit: str, read: Callable[[Row], Figure | None]) ->
     return {f"{name}_{unit}": end("value"), f"{name}_low_{unit}": end("low"), f"{name}_high_{unit}": end("high")}
 
 
-def terminal_table(title: str, columns: Sequence[Column[Row]], rows: Iterable[Row]) -> RenderableType:
+def at(path: str) -> Callable[[object], Any]:
+    """Reads what stands at the path in a row, like `run.accuracy`; None where a part of the way is None."""
+    names = path.split(".")
+    return lambda row: reduce(lambda part, name: None if part is None else getattr(part, name), names, row)
+
+
+def terminal_table(title: str, columns: Sequence[Column[Row]], rows: Iterable[Row]) -> Table:
     """The columns for a terminal; the first one to the left, and folded where the width is short."""
     shown = [column for column in columns if column.in_terminal]
     bold = frozenset(place for place, column in enumerate(shown) if column.bold)
     return table(title, [column.heading for column in shown], [[c.text(row) for c in shown] for row in rows], bold)
 
 
-def csv_text(fields: Mapping[str, Callable[[Row], Value]], rows: Iterable[Row]) -> str:
-    """A line for each row; the fields' names are the header. What is missing is empty."""
-    text = StringIO()
-    lines = csv.writer(text, lineterminator="\n")
-    lines.writerow(fields)
-    lines.writerows([_in_csv(read(row)) for read in fields.values()] for row in rows)
-    return text.getvalue()
+def whole_table(title: str, columns: Sequence[Column[Row]], rows: Iterable[Row]) -> Table:
+    """All columns, each cell in one line, where there is room for them: for Markdown and LaTeX, as on the page."""
+    cells = [[column.on_page(row) for column in columns] for row in rows]
+    return table(title, [column.heading_on_page for column in columns], cells)
 
 
 def all_values(columns: Iterable[Column[Row]]) -> dict[str, Callable[[Row], Value]]:
     """The CSV fields of the columns, in their order."""
     return {name: read for column in columns for name, read in column.values.items()}
-
-
-def markdown_text(headings: Sequence[str], left: int, lines: Iterable[Sequence[str]]) -> str:
-    """A table as GitHub shows one. left: so many of the first columns are aligned to the left. Cells are Markdown."""
-    rule = ["---" if place < left else "---:" for place in range(len(headings))]
-    return "".join(f"| {' | '.join(line)} |\n" for line in [headings, rule, *lines])
-
-
-def escaped(text: str) -> str:
-    """Text that GitHub shows as it is: a name may hold any character, and a pipe would begin a cell."""
-    text = re.sub(r"([\\|*~`&<>\[\]])", r"\\\1", " ".join(text.split()))
-    return re.sub(r"(?<![^\W_])_|_(?![^\W_])", r"\_", text)  # inside a word it is only a character
-
-
-def _in_csv(value: Value) -> Value:
-    return str(value).lower() if isinstance(value, bool) else value

@@ -5,13 +5,15 @@ Knows: how a decision reads in a few columns. Does not know: how it was reached;
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
-from dataclasses import asdict
-from textwrap import fill
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import asdict, dataclass
 
 from edge_judge.analysis.decision import Decision, OnBenchmark
-from edge_judge.report.formatting import UNDEFINED, notes, render, size, table
-from edge_judge.report.sentence import change, sentence, signed
+from edge_judge.quantities import counted, signed
+from edge_judge.report.columns import Value, figure_values
+from edge_judge.report.formatting import UNDEFINED, Form, Part, Sentence, notes, size, table
+from edge_judge.report.forms import Sheet, sheet, written
+from edge_judge.report.sentence import change, sentence
 
 WIDE = 100  # columns from which both intervals fit
 WIDER = 112  # and from which the benchmarks' names do too
@@ -66,6 +68,7 @@ def choice_table(
     unseen: Sequence[str],
     other_seeds: Sequence[int] = (),
     *,
+    form: Form = "table",
     width: int = 80,
     color: bool = False,
 ) -> str:
@@ -75,7 +78,7 @@ def choice_table(
     """
     first = decisions[0]
     several = len(first.parts) > 1
-    margin = f"{first.margin:g} {'point' if first.margin == 1 else 'points'}"
+    margin = counted(first.margin, "point")
     title = f"{first.run.model} against {first.baseline.scheme}, within {margin}"
     headers = ["scheme", "size", "new\npairs", "change", "own\npairs", "change", "pairs\nused"]
     wide = width >= (WIDER if several else WIDE)
@@ -102,8 +105,37 @@ def choice_table(
             f"also decided with {tried}: picking the best of several seeds is wrong more often than 2.5 % of the time"
         )
     headed = [f"\n{text}" if "\n" not in text else text for text in headers]
-    parts = [table(title, headed, rows, frozenset({2 + several, 3 + several})), notes(*lines)]
-    return render(parts, width, color) + "\n" + fill(sentence(decisions), width)
+    body = table(title, headed, rows, frozenset({2 + several, 3 + several}))
+    parts: list[Part] = [body, notes(*lines), Sentence(sentence(decisions))]
+    return written(parts, [_sheet(decisions)], form=form, width=width, color=color)
+
+
+@dataclass(frozen=True, slots=True)
+class _Decided:
+    """A line of the CSV: what a scheme does on one benchmark."""
+
+    decision: Decision
+    part: OnBenchmark
+
+
+def _sheet(decisions: Sequence[Decision]) -> Sheet:
+    """A line for each scheme and benchmark. A loss is above 0, as in JSON; the table shows the change."""
+    fields: dict[str, Callable[[_Decided], Value]] = {
+        "model": lambda row: row.decision.run.model,
+        "scheme": lambda row: row.decision.run.scheme,
+        "size_bytes": lambda row: row.decision.run.bytes,
+        "baseline": lambda row: row.decision.baseline.scheme,
+        "benchmark": lambda row: row.part.benchmark,
+        "margin_points": lambda row: row.decision.margin,
+        "new_pairs": lambda row: row.part.new if row.decision.claims_new else None,
+        **figure_values("new_pairs_loss", "points", lambda row: row.part.new_pairs),
+        "own_pairs": lambda row: row.part.own,
+        **figure_values("own_pairs_loss", "points", lambda row: row.part.by_verdicts),
+        **figure_values("probabilities_loss", "points", lambda row: row.part.by_probabilities),
+        "pairs": lambda row: row.part.pairs,
+        "pairs_total": lambda row: row.part.pairs_total,
+    }
+    return sheet("schemes", fields, [_Decided(one, part) for one in decisions for part in one.parts])
 
 
 def _rows(decision: Decision, *, wide: bool) -> Iterator[list[str]]:

@@ -1,7 +1,7 @@
 """How figures look: a number as text, lines as a calm table, a table as a string.
 
-Knows: signs, digits, units and columns.
-Does not know: what a figure means.
+Knows: what stands for a figure that is undefined, and how a table looks in a terminal.
+Does not know: what a figure means, nor any other form of a table than a terminal's.
 """
 
 from __future__ import annotations
@@ -11,65 +11,89 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from io import StringIO
 from textwrap import wrap
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Literal, TypeAlias
 
+from edge_judge import quantities
+from edge_judge.quantities import MINUS as MINUS
+from edge_judge.quantities import duration as duration
+from edge_judge.quantities import signed_number as signed_number
 from edge_judge.records import Figure
 
 if TYPE_CHECKING:
     from rich.console import Console, ConsoleOptions, RenderableType
+    from rich.table import Table as RichTable
 
+Form: TypeAlias = Literal["table", "csv", "markdown", "latex"]  # of a table; forms.py writes all but the first
 UNDEFINED = "-"
 DASH = "\N{EN DASH}"  # the same on the page
 NO_BREAK = "\N{NO-BREAK SPACE}"
 INTERVAL = re.compile(r"\S+ (?:% )?\[[^\[\]a-z]*\](?: %)?")
-MINUS = "\N{MINUS SIGN}"
+
+
+@dataclass(frozen=True, slots=True)
+class Table:
+    """A table as text, which every form is made of.
+
+    title: "" for none; headings: their lines divided by line breaks; rows: a cell for each heading; bold: the columns
+    that matter most; words: how many columns of words there are, which come first and are aligned to the left, while
+    figures are to the right. paths: whether there are paths in it, which are copied: no line of it is broken.
+    """
+
+    title: str
+    headings: tuple[str, ...]
+    rows: tuple[tuple[str, ...], ...]
+    bold: frozenset[int] = frozenset()
+    words: int = 1
+    paths: bool = False
+
+    def __rich__(self) -> RichTable:
+        """In a terminal. Where the width is short only the columns of words are folded: a figure is never cut."""
+        from rich import box
+        from rich.table import Table as RichTable
+        from rich.text import Text
+
+        lines = RichTable(box=box.SIMPLE_HEAD, show_edge=False, padding=(0, 0, 0, 1), pad_edge=False)
+        lines.title, lines.title_justify = Text(self.title) if self.title else None, "left"
+        lines.title_style, lines.header_style, lines.border_style = "bold", "dim", "dim"
+        for place, heading in enumerate(self.headings):
+            style = "bold" if place in self.bold else ""
+            if place >= self.words:
+                lines.add_column(Text(heading), justify="right", no_wrap=True, style=style)
+            else:
+                lines.add_column(Text(heading), overflow="fold", style=style)
+        for row in self.rows:
+            lines.add_row(*(Text(cell) for cell in row))
+        return lines
 
 
 def table(
     title: str,
-    headers: Sequence[str],
+    headings: Sequence[str],
     rows: Sequence[Sequence[str]],
     bold: frozenset[int] = frozenset(),
     *,
     words: int = 1,
-) -> RenderableType:
-    """Columns of words to the left, figures to the right. bold: the columns that matter most; words: how many columns
-    of words there are, which come first.
-
-    Where the width is short only the columns of words are folded: a figure is never cut.
-    """
-    from rich import box
-    from rich.table import Table
-    from rich.text import Text
-
-    lines = Table(box=box.SIMPLE_HEAD, show_edge=False, padding=(0, 0, 0, 1), pad_edge=False)
-    lines.title, lines.title_justify = Text(title) if title else None, "left"
-    lines.title_style, lines.header_style, lines.border_style = "bold", "dim", "dim"
-    for place, header in enumerate(headers):
-        style = "bold" if place in bold else ""
-        if place >= words:
-            lines.add_column(Text(header), justify="right", no_wrap=True, style=style)
-        else:
-            lines.add_column(Text(header), overflow="fold", style=style)
-    for row in rows:
-        lines.add_row(*(Text(cell) for cell in row))
-    return lines
+) -> Table:
+    """The frozen table of these lists; what they are stands at `Table`."""
+    return Table(title, tuple(headings), tuple(map(tuple, rows)), bold, words)
 
 
-def natural_width(part: RenderableType) -> int:
+def natural_width(part: Table) -> int:
     """The terminal columns that a table takes where nothing is folded."""
     from rich.console import Console
 
     return Console(width=10_000).measure(part).maximum
 
 
-def notes(*lines: str) -> RenderableType:
+def notes(*lines: str) -> Notes:
     """Lines of explanation below the tables, broken between words and never between a figure and its interval."""
-    return _Notes(lines)
+    return Notes(lines)
 
 
 @dataclass(frozen=True, slots=True)
-class _Notes:
+class Notes:
+    """Lines of explanation."""
+
     lines: tuple[str, ...]
 
     def __rich_console__(self, console: Console, options: ConsoleOptions) -> Iterator[RenderableType]:
@@ -80,18 +104,33 @@ class _Notes:
                 yield Text(part.replace(NO_BREAK, " "), style="dim")
 
 
+@dataclass(frozen=True, slots=True)
+class Sentence:
+    """What the tables say, in words."""
+
+    text: str
+
+    def __rich__(self) -> RenderableType:
+        from rich.text import Text
+
+        return Text(self.text)
+
+
+Part: TypeAlias = Table | Notes | Sentence
+
+
 def unbroken(line: str) -> str:
     """The line with spaces that do not break between a figure and its interval."""
     return INTERVAL.sub(lambda match: match[0].replace(" ", NO_BREAK), line)
 
 
-def render(parts: Sequence[RenderableType], width: int, color: bool) -> str:
+def render(parts: Sequence[Part], width: int, color: bool) -> str:
     """The parts with a blank line between them, ending in a line break; escape codes only with `color`."""
     from rich.console import Console
 
     console = Console(
         file=StringIO(),
-        width=width,
+        width=max([width, *(natural_width(part) for part in parts if isinstance(part, Table) and part.paths)]),
         height=25,  # named, because on a dumb terminal the width would be ignored otherwise
         force_terminal=color,
         color_system="standard" if color else None,
@@ -129,24 +168,23 @@ def percent(fraction: float) -> str:
 
 
 def points(number: float) -> str:
-    """Percentage points."""
+    """Percentage points of a loss, or a limit on one: a gain alone has a sign. Differences are `difference`."""
     return signed_number(number, ".1f")
 
 
-def share(fraction: float) -> str:
-    """A signed share in [-1, 1]."""
-    return signed_number(fraction, "+.2f")
+def difference(number: float) -> str:
+    """Percentage points of a change or of what lies between two figures, always with its sign."""
+    return quantities.signed(number)
+
+
+def difference_of_shares(number: float) -> str:
+    """The same of shares, in [-1, 1]."""
+    return quantities.signed(100 * number)
 
 
 def kappa(beyond_chance: float) -> str:
     """Cohen's, in [-1, 1]."""
     return signed_number(beyond_chance, ".2f")
-
-
-def signed_number(number: float, form: str) -> str:
-    """With a real minus sign, and with no sign on a zero."""
-    text = format(number, form)
-    return text.lstrip("+-") if float(text) == 0 else text.replace("-", MINUS)
 
 
 def divergence(nats: float) -> str:
@@ -168,33 +206,6 @@ def count(number: float | None) -> str:
     return f"{number:,.0f}" if number >= 10 else f"{number:.1f}"
 
 
-def size(number: int | None) -> str:
-    """Bytes in decimal units, as model files are listed. None and 0 are unknown: no file has 0."""
-    if not number:
-        return UNDEFINED
-    for unit, scale in (("GB", 1e9), ("MB", 1e6)):
-        if number >= scale:
-            return f"{number / scale:.{1 if number / scale >= 10 else 2}f} {unit}"
-    return f"{number / 1e3:.0f} kB"
-
-
-def short_size(count: float) -> str:
-    """Bytes within a sentence: three digits, decimal units."""
-    for unit in ("B", "kB", "MB"):
-        if count < 1000:
-            return f"{count:.3g} {unit}"
-        count /= 1000
-    return f"{count:.2f} GB"
-
-
-def duration(seconds: float) -> str:
-    """A time in its two largest units."""
-    if seconds < 59.5:
-        return f"{max(1, round(seconds))} s"
-    minutes, hours = round(seconds / 60), round(seconds / 3600)
-    if minutes < 60:
-        return f"{minutes} min"
-    large, small = (f"{minutes // 60} h", f"{minutes % 60} min")
-    if minutes >= 24 * 60:
-        large, small = (f"{hours // 24} d", f"{hours % 24} h")
-    return large if small.startswith("0 ") else f"{large} {small}"
+def size(number: float | None) -> str:
+    """Bytes. None and 0 are unknown: no file has 0."""
+    return quantities.size(number) if number else UNDEFINED

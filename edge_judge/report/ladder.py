@@ -1,4 +1,4 @@
-"""Runs against their baseline -> the ladder for a person, CSV, and Markdown.
+"""Runs against their baseline -> the ladder, in every form.
 
 Knows: the ladder's columns, in every format, and how it reads at 80 and at 120 columns.
 Does not know: where comparisons come from; it prints nothing and opens no file.
@@ -10,9 +10,6 @@ from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass
 from itertools import groupby
 
-from rich.console import RenderableType
-from rich.text import Text
-
 from edge_judge.analysis.compare import Comparison, RunSummary
 from edge_judge.analysis.ladders import LadderDecision
 from edge_judge.metrics.scoring import near_chance
@@ -22,15 +19,17 @@ from edge_judge.report.columns import (
     Column,
     Value,
     all_values,
-    csv_text,
-    escaped,
     figure_values,
-    markdown_text,
     terminal_table,
+    whole_table,
 )
 from edge_judge.report.decision import not_looked_at
 from edge_judge.report.formatting import (
     UNDEFINED,
+    Form,
+    Part,
+    Sentence,
+    Table,
     count,
     divergence,
     interval,
@@ -39,10 +38,10 @@ from edge_judge.report.formatting import (
     percent,
     points,
     probability,
-    render,
     size,
     value,
 )
+from edge_judge.report.forms import Sheet, sheet, written
 from edge_judge.report.scores import BASELINES, NEAR_CHANCE, STRICT, always, people_note
 from edge_judge.report.sentence import sentence
 
@@ -176,19 +175,20 @@ def ladder_table(
     comparisons: Sequence[Comparison],
     ladders: Sequence[LadderDecision] = (),
     *,
+    form: Form = "table",
     width: int = 80,
     color: bool = False,
 ) -> str:
     """Runs against their baseline as `compare` and `demo` show them: one ladder for each benchmark, and below it what
     was decided; at the end, what was decided on several benchmarks together.
 
-    The baseline comes first. A run compared with itself is the baseline's row and gets no second one. width:
-    columns; where they are too few, what a run costs stands in a table of its own; color: False gives plain text
-    without any escape code.
+    The baseline comes first. A run compared with itself is the baseline's row and gets no second one. CSV has a line
+    for each row, beginning with what the ladder's title says. width: columns of a terminal; where they are too few,
+    what a run costs stands in a table of its own; color: False gives plain text without any escape code.
     """
-    parts: list[RenderableType] = []
+    parts: list[Part] = []
     for ladder in _ladders(comparisons):
-        parts += [*_tables(_title(ladder), _rungs(ladder), width), notes(*_below_ladder(ladder))]
+        parts += [*_tables(_title(ladder), _rungs(ladder), form, width), notes(*_below_ladder(ladder))]
         parts += [_answer(one) for one in ladders if one.is_alone_on(ladder[0].run.identity)]
     parts += [_answer(one, f"{one.model} with --grammar {one.grammar}: ") for one in ladders if len(one.benchmarks) > 1]
     weak = any(_is_weak(lost, side) for lost in comparisons for side in (lost.run, lost.baseline))
@@ -206,19 +206,18 @@ def ladder_table(
             *([NEAR_CHANCE] * weak),
         )
     )
-    return render(parts, width, color)
+    return written(parts, [_sheet(comparisons)], form=form, width=width, color=color)
 
 
-def _answer(ladder: LadderDecision, of: str = "") -> RenderableType:
+def _answer(ladder: LadderDecision, of: str = "") -> Sentence:
     """The sentence, and which schemes it does not speak of."""
     text = [of + sentence(ladder.decisions)]
     if ladder.unseen:
         text.append(not_looked_at(ladder.unseen))
-    return Text("\n".join(text))
+    return Sentence("\n".join(text))
 
 
-def ladder_csv(comparisons: Sequence[Comparison]) -> str:
-    """A line for each row of the ladders, beginning with what their titles say; units are in the fields' names."""
+def _sheet(comparisons: Sequence[Comparison]) -> Sheet:
     fields: dict[str, Callable[[Rung], Value]] = {
         "benchmark": lambda rung: rung.run.identity.benchmark,
         "model": lambda rung: rung.run.identity.model,
@@ -226,17 +225,7 @@ def ladder_csv(comparisons: Sequence[Comparison]) -> str:
         "baseline": lambda rung: None if rung.baseline is None else rung.baseline.scheme,
         **all_values(columns()),
     }
-    return csv_text(fields, [rung for ladder in _ladders(comparisons) for rung in _rungs(ladder)])
-
-
-def ladder_markdown(comparisons: Sequence[Comparison]) -> str:
-    """GitHub tables: one ladder for each benchmark, below its title."""
-    headings = [column.heading_on_page for column in columns()]
-    parts = []
-    for ladder in _ladders(comparisons):
-        cells = [[escaped(column.on_page(rung)) for column in columns()] for rung in _rungs(ladder)]
-        parts.append(f"{escaped(_title(ladder))}\n\n{markdown_text(headings, 1, cells)}")
-    return "\n".join(parts)
+    return sheet("runs", fields, [rung for ladder in _ladders(comparisons) for rung in _rungs(ladder)])
 
 
 def _ladders(comparisons: Sequence[Comparison]) -> list[list[Comparison]]:
@@ -251,8 +240,10 @@ def _rungs(comparisons: Sequence[Comparison]) -> list[Rung]:
     return [first, *(Rung(other.run, _is_weak(other, other.run), base.identity, other) for other in others)]
 
 
-def _tables(title: str, rungs: Sequence[Rung], width: int) -> list[RenderableType]:
+def _tables(title: str, rungs: Sequence[Rung], form: Form, width: int) -> list[Table]:
     """One table where the width allows it, else what a run costs, its size too, in a table of its own."""
+    if form != "table":
+        return [whole_table(title, columns(), rungs)]
     whole = terminal_table(title, columns(), rungs)
     if natural_width(whole) <= width:
         return [whole]

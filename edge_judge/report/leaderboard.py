@@ -1,4 +1,4 @@
-"""The table of judges by benchmarks -> text for a person, JSON, CSV and Markdown.
+"""The table of judges by benchmarks -> every form, and JSON.
 
 Knows: how many benchmarks fit side by side, and how each format writes what is missing: a dash for a person,
 null for a program, an empty field in CSV.
@@ -10,17 +10,26 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from dataclasses import asdict, dataclass
 from itertools import groupby
-from operator import attrgetter
 from textwrap import wrap
 
 from rich.cells import cell_len
-from rich.console import RenderableType
 
-from edge_judge.analysis.leaderboard import Cell, Leaderboard, LeaderboardRow
+from edge_judge.analysis.leaderboard import API, Cell, Leaderboard, LeaderboardRow
 from edge_judge.metrics.published import Published
 from edge_judge.metrics.scoring import DEPARTURES
-from edge_judge.report.columns import csv_text, escaped, markdown_text
-from edge_judge.report.formatting import UNDEFINED, interval, notes, render, signed_number, table, value
+from edge_judge.report.columns import at
+from edge_judge.report.formatting import (
+    UNDEFINED,
+    Form,
+    Part,
+    Table,
+    interval,
+    notes,
+    signed_number,
+    table,
+    value,
+)
+from edge_judge.report.forms import Sheet, sheet, written
 from edge_judge.report.scores import NEAR_CHANCE, people_note
 
 OUTSIDE, PARTIAL, WEAK = "*", "~", "!"  # before a figure, so that digits stay below digits
@@ -28,11 +37,11 @@ HEADING = 10  # columns of a heading's longest line, unless a word of it is long
 LABEL = 28  # columns for a judge's name; a longer one is folded
 GAP = 2  # columns between two of the table's
 NEVER = "not run"
+TITLE = "Judges by benchmarks, percent"
 PROFILES = {
     "paper": "ours: profile paper, scored as the published figures were",
     "strict": "ours: profile strict (a missing verdict is wrong, both orders count), not comparable with published",
 }
-API = "api"  # the precision of a published judge that nobody can run here
 
 FIELDS = {  # of CSV, and the path to each in a `_Place`
     "model": "row.model", "scheme": "row.scheme", "grammar": "row.grammar", "profile": "profile", "bytes": "row.bytes",
@@ -47,19 +56,29 @@ FIELDS = {  # of CSV, and the path to each in a `_Place`
 }  # fmt: skip
 
 
-def judges_table(content: Leaderboard, *, width: int = 80, color: bool = False) -> str:
-    """The table for a person: a judge's published figures beside its name, ours in the lines below it.
+def judges_table(content: Leaderboard, *, form: Form = "table", width: int = 80, color: bool = False) -> str:
+    """In a terminal: a judge's published figures beside its name, ours in the lines below it. Benchmarks that do not
+    fit into the width side by side go on in further tables; no figure is ever cut.
 
-    Benchmarks that do not fit into the width side by side go on in further tables; no figure is ever cut.
+    In Markdown and LaTeX: a line for each row, our figures with intervals and the differences below them. In CSV: a
+    line for each figure.
     """
+    if form == "table":
+        parts: list[Part] = [*_narrow_tables(content, width)]
+        parts.append(notes(*_notes(content), "95 % intervals of all this: --markdown, --latex, --csv, --json"))
+    else:
+        parts = [_whole_table(content), notes(*_notes(content))]
+    return written(parts, [_sheet(content)], form=form, width=width, color=color)
+
+
+def _narrow_tables(content: Leaderboard, width: int) -> Iterator[Table]:
     lines = [line for model in _models(content.rows) for line in _lines(model)]
-    parts: list[RenderableType] = []
+    title = TITLE
     for places in _side_by_side(content.benchmarks, lines, width):
-        headers = ["judge", *("\n".join(_heading(content.benchmarks[place])) for place in places)]
+        headings = ["judge", *("\n".join(_heading(content.benchmarks[place])) for place in places)]
         cells = [[line.label, *(line.texts[place] for place in places)] for line in lines if line.says(places)]
-        parts.append(table("" if parts else "Judges by benchmarks, percent", headers, cells))
-    explained = notes(*_notes(content), "95 % intervals: --markdown, --csv, --json")
-    return render([*parts, explained], width, color)
+        yield table(title, headings, cells)
+        title = ""
 
 
 def judges_json(content: Leaderboard) -> list[dict[str, object]]:
@@ -80,11 +99,10 @@ def judges_json(content: Leaderboard) -> list[dict[str, object]]:
     ]
 
 
-def judges_csv(content: Leaderboard) -> str:
-    """A line for each row and benchmark with the numbers of `judges_json`, their units in the columns' names; empty
-    where that has null."""
+def _sheet(content: Leaderboard) -> Sheet:
+    """A line for each row and benchmark with the numbers of `judges_json`, their units in the columns' names."""
     places = [_Place(content.profile, row, cell) for row in content.rows for cell in row.cells]
-    return csv_text({name: attrgetter(path) for name, path in FIELDS.items()}, places)
+    return sheet("figures", {name: at(path) for name, path in FIELDS.items()}, places)
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,17 +114,15 @@ class _Place:
     cell: Cell
 
 
-def judges_markdown(content: Leaderboard) -> str:
-    """A GitHub table: a line for each row, our figures with intervals and the differences below them."""
+def _whole_table(content: Leaderboard) -> Table:
+    """A line for each row, our figures with intervals and the differences below them."""
     lines = []
     for rows in _models(content.rows):
         for row in rows:
-            lines.append([escaped(row.model), escaped(_origin(row)), *(_in_markdown(row, cell) for cell in row.cells)])
+            lines.append([row.model, _origin(row), *(_whole_cell(row, cell) for cell in row.cells)])
         if _never_run(rows):
-            lines.append([escaped(rows[0].model), NEVER, *(UNDEFINED for _ in content.benchmarks)])
-    headings = ["judge", "figures", *map(escaped, content.benchmarks)]
-    explained = "".join(f"- {escaped(line)}\n" for line in _notes(content))
-    return f"{markdown_text(headings, 2, lines)}\n{explained}"
+            lines.append([rows[0].model, NEVER, *(UNDEFINED for _ in content.benchmarks)])
+    return table(TITLE, ["judge", "figures", *content.benchmarks], lines, words=2)
 
 
 @dataclass(frozen=True, slots=True)
@@ -182,7 +198,7 @@ def _from_published(cell: Cell) -> str:
     return f"{OUTSIDE if cell.outside else ''}{_points(cell.from_published)}"
 
 
-def _in_markdown(row: LeaderboardRow, cell: Cell) -> str:
+def _whole_cell(row: LeaderboardRow, cell: Cell) -> str:
     if row.published:
         return _number(cell.published)
     parts = [_ours(cell, interval(cell.ours, _percent))]
@@ -190,7 +206,7 @@ def _in_markdown(row: LeaderboardRow, cell: Cell) -> str:
         parts.append(f"{interval(cell.from_f16, _points)} from f16")
     if cell.from_published is not None:
         parts.append(f"{_from_published(cell)} from published")
-    return "<br>".join(map(escaped, parts))
+    return "\n".join(parts)
 
 
 def _heading(benchmark: str) -> list[str]:

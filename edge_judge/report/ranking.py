@@ -1,4 +1,4 @@
-"""Ranked systems -> a leaderboard and a matrix of win rates for a terminal, CSV, Markdown and JSON.
+"""Ranked systems -> a leaderboard and a matrix of win rates in every form, and JSON.
 
 Knows: headings, notes. Does not know: where figures come from; it prints nothing and opens no file.
 """
@@ -7,8 +7,6 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import asdict, dataclass
-
-from rich.console import RenderableType
 
 from edge_judge.analysis.ranking.combined import CombinedJudge, JuryJudge
 from edge_judge.analysis.ranking.labels import Correction
@@ -19,18 +17,16 @@ from edge_judge.records import Figure
 from edge_judge.report.columns import (
     INTERVAL_LINE,
     Column,
-    all_values,
-    csv_text,
-    escaped,
     figure_values,
-    markdown_text,
     terminal_table,
+    whole_table,
 )
-from edge_judge.report.formatting import UNDEFINED, count, interval, notes, percent, render, table, value
-from edge_judge.report.ranking_notes import all_notes, combined_name, comparison, judge_name, statement
+from edge_judge.report.formatting import UNDEFINED, Form, Part, Table, count, interval, notes, percent, table, value
+from edge_judge.report.forms import column_sheet, written
+from edge_judge.report.ranking_notes import all_notes, combined_name, comparison, judge_name, size_of, statement
 
 GROUP, MISSING, EQUAL_LENGTH = "group", "missing\nanswers", "equal\nlength %"
-WIDEST = 12  # systems in a matrix for a terminal; JSON has no limit
+WIDEST = 12  # systems in a matrix for a terminal; other forms have no limit
 
 
 @dataclass(frozen=True, slots=True)
@@ -174,36 +170,18 @@ def rankings_table(
     rankings: Sequence[RankedSystems],
     compared: Sequence[TwoJudges] = (),
     *,
+    form: Form = "table",
     width: int = 80,
     color: bool = False,
 ) -> str:
-    """A leaderboard and a matrix of each ranking. compared: each other judge with the first."""
-    parts = [part for ranked in rankings for part in _parts(ranked)]
-    sentences = _comparisons(rankings, compared)
-    return render([*parts, notes(*sentences)] if sentences else parts, width, color)
-
-
-def rankings_csv(rankings: Sequence[RankedSystems]) -> str:
-    """A line for each system of each ranking."""
-    return csv_text(all_values(COLUMNS), [row for ranked in rankings for row in leaderboard_rows(ranked)])
-
-
-def rankings_markdown(rankings: Sequence[RankedSystems], compared: Sequence[TwoJudges] = ()) -> str:
-    """The leaderboards as GitHub shows tables."""
-    tables = [
-        f"**{escaped(_title(ranked))}**\n\n"
-        + _markdown_table(ranked)
-        + "\n"
-        + "".join(f"- {escaped(line)}\n" for line in all_notes(ranked))
-        for ranked in rankings
-    ]
-    return "\n".join(tables + [f"{escaped(line)}\n" for line in _comparisons(rankings, compared)])
-
-
-def _markdown_table(ranked: RankedSystems) -> str:
-    columns = leaderboard_columns(ranked)
-    lines = [[escaped(column.on_page(row)) for column in columns] for row in leaderboard_rows(ranked)]
-    return markdown_text([escaped(column.heading_on_page) for column in columns], 1, lines)
+    """A leaderboard and a matrix of each ranking; CSV has a line for each system of each. compared: each other judge
+    with the first.
+    """
+    parts = [part for ranked in rankings for part in _parts(ranked, form)]
+    if sentences := _comparisons(rankings, compared):
+        parts.append(notes(*sentences))
+    rows = [row for ranked in rankings for row in leaderboard_rows(ranked)]
+    return written(parts, [column_sheet("systems", COLUMNS, rows)], form=form, width=width, color=color)
 
 
 def _comparisons(rankings: Sequence[RankedSystems], compared: Sequence[TwoJudges]) -> list[str]:
@@ -250,7 +228,7 @@ def leaderboard_rows(ranked: RankedSystems) -> list[Row]:
 
 def _title(ranked: RankedSystems) -> str:
     by = "by " if ranked.identity is None and ranked.combined is None else "judged by "
-    return f"{ranked.name}: {len(ranked.standings)} systems, {ranked.questions:,} questions, {by}{judge_name(ranked)}"
+    return f"{ranked.name}: {size_of(ranked)}, {by}{judge_name(ranked)}"
 
 
 def leaderboard_columns(ranked: RankedSystems) -> list[Column[Row]]:
@@ -263,16 +241,17 @@ def leaderboard_columns(ranked: RankedSystems) -> list[Column[Row]]:
     return [column for column in COLUMNS if not silent.get(column.heading)]
 
 
-def _parts(ranked: RankedSystems) -> Iterator[RenderableType]:
-    yield terminal_table(_title(ranked), leaderboard_columns(ranked), leaderboard_rows(ranked))
-    if ranked.against is None and 2 < len(ranked.standings) <= WIDEST:
+def _parts(ranked: RankedSystems, form: Form) -> Iterator[Part]:
+    made = terminal_table if form == "table" else whole_table
+    yield made(_title(ranked), leaderboard_columns(ranked), leaderboard_rows(ranked))
+    if ranked.against is None and 2 < len(ranked.standings) and (form != "table" or len(ranked.standings) <= WIDEST):
         yield _matrix(ranked)
     if ranked.correction is not None:
         yield table("", CORRECTION_HEADINGS, correction_rows(ranked.correction), frozenset({3}))
     yield notes(*all_notes(ranked))
 
 
-def _matrix(ranked: RankedSystems) -> RenderableType:
+def _matrix(ranked: RankedSystems) -> Table:
     names = [standing.system for standing in ranked.standings]
     rates = {pair: rate.soft for pair, rate in ranked.matrix.items()}
     lines = [

@@ -12,8 +12,9 @@ from edge_judge.analysis.ranking.ratings import Difference
 from edge_judge.analysis.ranking.standings import RankedSystems
 from edge_judge.analysis.ranking.stopping import PairDecision, Statement
 from edge_judge.analysis.ranking.two_judges import Shift, TwoJudges
+from edge_judge.quantities import counted
 from edge_judge.records import Figure, Identity
-from edge_judge.report.formatting import interval, percent, share, signed_number, value
+from edge_judge.report.formatting import difference_of_shares, interval, percent, signed_number, value
 
 NAMED = 3  # pairs of systems that are named where there are more
 UNBOUNDED = {
@@ -54,6 +55,11 @@ def _grammar(judges: Sequence[Identity]) -> str:
     return f" with --grammar {judges[0].grammar}" if len({who.grammar for who in judges}) == 1 else ""
 
 
+def size_of(ranked: RankedSystems) -> str:
+    """How many systems answered how many questions."""
+    return f"{counted(len(ranked.standings), 'system')}, {counted(ranked.questions, 'question')}"
+
+
 def short_judge_name(ranked: RankedSystems) -> str:
     if ranked.combined is not None:
         return "the jury" if isinstance(ranked.combined, JuryJudge) else "the cascade"
@@ -75,7 +81,7 @@ def answer(ranked: RankedSystems) -> Iterator[str]:
 def statement(pair: PairDecision) -> str:
     """What is known of two systems, on new questions like these."""
     known = pair.new
-    seen = f"{known.questions:,} of {pair.questions_total:,} questions"
+    seen = f"{known.questions:,} of {counted(pair.questions_total, 'question')}"
     if known.outcome == "second":
         return f"{pair.second} beats {pair.first} ({_rate(_turned(known.rate))}, {seen})"
     if known.outcome == "first":
@@ -88,13 +94,13 @@ def statement(pair: PairDecision) -> str:
 def comparison(compared: TwoJudges, first: RankedSystems, other: RankedSystems) -> str:
     """Whether the other judge would have said the same as the first."""
     said = same_order(compared, short_judge_name(first), short_judge_name(other))
-    left = f" ({compared.left_out:,} votes that only one of them has are left out)" if compared.left_out else ""
+    left = f" ({counted(compared.left_out, 'vote')} that only one of them has left out)" if compared.left_out else ""
     return said + left
 
 
 def same_order(compared: TwoJudges, first: str, second: str) -> str:
     """What changes with the second judge, in one sentence. first, second: the judges' names."""
-    pairs = f"{compared.decided} {'pair' if compared.decided == 1 else 'pairs'} of systems"
+    pairs = f"{counted(compared.decided, 'pair')} of systems"
     if not compared.decided:
         said = f"{first} decides no pair of systems, so {second} cannot reverse one"
     elif not compared.reversed and not compared.undecided:
@@ -164,8 +170,8 @@ def about_votes(ranked: RankedSystems) -> Iterator[str]:
     if quality.consistency.value is not None:
         yield (
             f"same verdict in both orders {interval(quality.consistency, percent)} %, position bias "
-            f"{interval(quality.position_bias, share)}, ties {value(quality.ties, percent)} %, near-ties "
-            f"{value(quality.near_ties, percent)} %"
+            f"{interval(quality.position_bias, difference_of_shares)} points, "
+            f"ties {value(quality.ties, percent)} %, near-ties {value(quality.near_ties, percent)} %"
         )
     if preference.win_rate.value is not None:
         yield (
@@ -188,7 +194,7 @@ def about_labels(ranked: RankedSystems) -> Iterator[str]:
     if correction is None:
         return
     agreed = interval(correction.accuracy, percent)
-    yield f"{correction.labels:,} labels; the judge's verdicts agree with them in {agreed} %"
+    yield f"{counted(correction.labels, 'label')}; the judge's verdicts agree with them in {agreed} %"
     yield (
         "corrected: what a person would say, from the labels and the judge's votes (prediction-powered inference); "
         "worth: how many times as many labels would be needed without the judge"
@@ -200,13 +206,13 @@ def _after_all(ranked: RankedSystems) -> Iterator[str]:
     decided, undecided = ([one for one in differences if one.decided is flag] for flag in (True, False))
     for one in decided[: NAMED if len(differences) > NAMED else None]:
         met = ranked.matrix.get((one.better, one.worse))
-        rate = f" ({_rate(met.soft)}, {met.questions:,} questions)" if met else " (by way of others)"
+        rate = f" ({_rate(met.soft)}, {counted(met.questions, 'question')})" if met else " (by way of others)"
         yield f"{one.better} beats {one.worse}{rate}"
     if len(differences) > NAMED and decided:
-        yield f"{len(decided)} of {len(differences)} pairs of systems are decided"
+        yield f"{len(decided)} of {counted(len(differences), 'pair')} of systems are decided"
     if undecided:
         named = ", ".join(f"{one.better} and {one.worse}" for one in undecided[:NAMED])
-        more = f" and {len(undecided) - NAMED} more pairs" if len(undecided) > NAMED else ""
+        more = f" and {counted(len(undecided) - NAMED, 'more pair')}" if len(undecided) > NAMED else ""
         yield f"not told apart by these votes: {named}{more}"
 
 
@@ -224,7 +230,7 @@ def _turned(figure: Figure) -> Figure:
 
 
 def _outlook(known: Statement) -> str:
-    return "" if known.more is None else f"; about {known.more:,} more questions would decide it"
+    return "" if known.more is None else f"; about {counted(known.more, 'more question')} would decide it"
 
 
 def all_notes(ranked: RankedSystems) -> Sequence[str]:

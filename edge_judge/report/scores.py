@@ -6,31 +6,39 @@ Does not know: where figures come from; it prints nothing and opens no file.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from itertools import groupby
 
-from rich.console import RenderableType
-
 from edge_judge.metrics.published import PublishedComparison
 from edge_judge.metrics.scoring import AGAINST_MAJORITY, DEPARTURES, near_chance
+from edge_judge.quantities import counted
 from edge_judge.records import Figure, Noise, Score
+from edge_judge.report.columns import Value, at, figure_values
 from edge_judge.report.formatting import (
     UNDEFINED,
+    Form,
+    Part,
+    Table,
     count,
+    difference,
+    difference_of_shares,
     divergence,
     interval,
     kappa,
     notes,
     percent,
-    render,
-    share,
-    signed_number,
     table,
     value,
 )
+from edge_judge.report.forms import Sheet, sheet, written
 
 BASELINES = {"longest": "longest\nanswer", "random": "random"}  # beside always naming the same place
+STRICT_FIGURES = (  # in CSV; the keys of `Score.strict`
+    "accuracy", "agreement", "consistency", "position_bias", "tie_rate", "format_errors", "debiased_accuracy", "ece",
+    "kappa", "macro_f1", "brier", "mean_mass", "truncated",
+)  # fmt: skip
+UNITS = {"kappa": "coefficient", "brier": "squared"}
 STRICT = "profile strict, a missing verdict counts as wrong"
 NEAR_CHANCE = "near chance: the accuracy's interval reaches down to the best baseline without a model"
 
@@ -63,12 +71,14 @@ def published_json(comparison: PublishedComparison) -> dict[str, object]:
     }
 
 
-def scores_table(rows: Sequence[ScoreRow], *, width: int = 80, color: bool = False) -> str:
+def scores_table(
+    rows: Sequence[ScoreRow], *, form: Form = "table", width: int = 80, color: bool = False
+) -> str:
     """Runs as `eval` shows them: how right, how steady and, where there is one, the published figure.
 
-    width: columns; color: False gives plain text without any escape code.
+    CSV has a line for each run. width: columns; color: False gives plain text without any escape code.
     """
-    parts: list[RenderableType] = []
+    parts: list[Part] = []
     for judge, group in groupby(rows, key=lambda row: _judge(row.score)):
         section = list(group)
         parts += [_accuracies(section, judge), _behaviour(section)]
@@ -80,10 +90,45 @@ def scores_table(rows: Sequence[ScoreRow], *, width: int = 80, color: bool = Fal
     parts.append(notes(*_profiles(rows)))
     if any(near_chance(row.score.strict["accuracy"], row.score.baselines) for row in rows):
         parts.append(notes(NEAR_CHANCE))
-    return render(parts, width, color)
+    return written(parts, [_sheet(rows)], form=form, width=width, color=color)
 
 
-def _accuracies(rows: Sequence[ScoreRow], title: str) -> RenderableType:
+def _sheet(rows: Sequence[ScoreRow]) -> Sheet:
+    """A line for each run: every figure of the profile strict, then the one that is made as the published ones were."""
+    fields: dict[str, Callable[[ScoreRow], Value]] = {
+        **{name: at(f"score.{name}") for name in ("benchmark", "model", "scheme", "grammar", "pairs", "verdicts")},
+        **{
+            field: read
+            for name in STRICT_FIGURES
+            for field, read in figure_values(name, UNITS.get(name, "share"), _strict(name)).items()
+        },
+        **{f"{name}_{part}": _count(name, part) for name in ("agreement", "debiased_accuracy") for part in ("k", "n")},
+        **{f"{name}_share": _baseline(name) for name in ("always_first", "always_second", *BASELINES)},
+        "verdicts_per_minute": at("verdicts_per_minute"),
+        "pairs_seen": at("pairs_seen"),
+        "published_figure": at("published.figure"),
+        **figure_values("as_published", "share", at("published.ours")),
+        "published_percent": at("published.published"),
+        "from_published_points": at("published.difference"),
+    }
+    return sheet("runs", fields, rows)
+
+
+def _count(name: str, part: str) -> Callable[[ScoreRow], Value]:
+    read = at(part)
+    return lambda row: read(row.score.strict.get(name))
+
+
+def _baseline(name: str) -> Callable[[ScoreRow], Value]:
+    read = at("value")
+    return lambda row: read(row.score.baselines.get(name))
+
+
+def _strict(name: str) -> Callable[[ScoreRow], Figure | None]:
+    return lambda row: row.score.strict.get(name)
+
+
+def _accuracies(rows: Sequence[ScoreRow], title: str) -> Table:
     lines = []
     for row in rows:
         figure = row.score.strict["accuracy"]
@@ -131,7 +176,7 @@ def _remarks(row: ScoreRow) -> list[str]:
     if row.pairs_seen:
         lines.append(f"{name}: not a fair test: the judge's file was made with {row.pairs_seen:,} of these pairs")
     if cut.k:
-        lines.append(f"{name}: {cut.k:,} of {cut.n:,} verdicts on shortened answers")
+        lines.append(f"{name}: {cut.k:,} of {counted(cut.n or 0, 'verdict')} on shortened answers")
     if _has_published(row) and name in DEPARTURES:
         lines.append(f"{name}: {DEPARTURES[name]}")
     if row.noise:
@@ -142,7 +187,8 @@ def _remarks(row: ScoreRow) -> list[str]:
 def _noise_floor(noise: Noise) -> str:
     apart = "" if noise.largest is None else f", a probability by {divergence(noise.largest)} at most"
     times = "once more" if noise.repeats == 1 else f"{noise.repeats} times more"
-    return f"judged {times} in different batches, {noise.flips:,} of {noise.verdicts:,} verdicts changed{apart}"
+    changed = f"{noise.flips:,} of {counted(noise.verdicts, 'verdict')} changed"
+    return f"judged {times} in different batches, {changed}{apart}"
 
 
 def _has_published(row: ScoreRow) -> bool:
@@ -161,23 +207,23 @@ def people_note(benchmark: str, agreement: Figure, attainable: Figure) -> str:
     )
 
 
-def _behaviour(rows: Sequence[ScoreRow]) -> RenderableType:
+def _behaviour(rows: Sequence[ScoreRow]) -> Table:
     lines = [
         [
             row.score.benchmark,
             value(row.score.strict["format_errors"], percent),
             value(row.score.strict["consistency"], percent),
-            value(row.score.strict["position_bias"], share),
+            value(row.score.strict["position_bias"], difference_of_shares),
             value(row.score.strict["tie_rate"], percent),
             count(row.verdicts_per_minute),
         ]
         for row in rows
     ]
-    headers = ["format\nerrors %", "consistent\n%", "position\nbias", "ties\n%", "verdicts\nper minute"]
+    headers = ["format\nerrors %", "consistent\n%", "position\nbias, points", "ties\n%", "verdicts\nper minute"]
     return table("", ["benchmark", *headers], lines)
 
 
-def _both_orders(rows: Sequence[ScoreRow]) -> RenderableType:
+def _both_orders(rows: Sequence[ScoreRow]) -> Table:
     lines = [
         [row.score.benchmark, *_with_counts(row, "agreement"), *_with_counts(row, "debiased_accuracy")] for row in rows
     ]
@@ -190,7 +236,7 @@ def _with_counts(row: ScoreRow, name: str) -> tuple[str, str]:
     return interval(figure, percent), UNDEFINED if figure.n is None else f"{figure.k}/{figure.n}"
 
 
-def _beyond_accuracy(rows: Sequence[ScoreRow]) -> RenderableType:
+def _beyond_accuracy(rows: Sequence[ScoreRow]) -> Table:
     lines = [
         [
             row.score.benchmark,
@@ -204,14 +250,14 @@ def _beyond_accuracy(rows: Sequence[ScoreRow]) -> RenderableType:
     return table("", ["beyond accuracy", *headers], lines)
 
 
-def _against_published(rows: Sequence[ScoreRow]) -> RenderableType:
+def _against_published(rows: Sequence[ScoreRow]) -> Table:
     """The `paper` profile's figure, which is made as the published ones were."""
     lines = []
     for row in rows:
         against = row.published
         if against is None or against.published is None:
             continue
-        apart = UNDEFINED if against.difference is None else signed_number(against.difference, "+.1f")
+        apart = UNDEFINED if against.difference is None else difference(against.difference)
         verdict = {None: UNDEFINED, True: "outside", False: "inside"}[against.outside]
         ours = interval(against.ours, percent)
         lines.append([row.score.benchmark, against.figure, ours, f"{against.published:.1f}", apart, verdict])

@@ -6,16 +6,17 @@ Does not know: where figures come from; it prints nothing and opens no file.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from itertools import groupby
 from math import ceil
 
-from rich.console import RenderableType
-
 from edge_judge.analysis.selective import COVERAGES, Abstention, CoveragePoint, Curve
+from edge_judge.quantities import counted
 from edge_judge.records import Figure, Identity
-from edge_judge.report.formatting import UNDEFINED, interval, notes, percent, render, table, value
+from edge_judge.report.columns import Value, at, figure_values
+from edge_judge.report.formatting import UNDEFINED, Form, Part, Table, interval, notes, percent, table, value
+from edge_judge.report.forms import Sheet, sheet, written
 
 DIGITS = 4  # of a threshold, and more where it would round to 1
 
@@ -45,18 +46,54 @@ def short_names(identities: Sequence[Identity]) -> list[str]:
     return [" ".join(judge[part] for part in differing) for judge in judges]
 
 
-def confidence_table(runs: Sequence[Confident], *, width: int = 80, color: bool = False) -> str:
+def confidence_table(
+    runs: Sequence[Confident], *, form: Form = "table", width: int = 80, color: bool = False
+) -> str:
     """Risk by coverage, a table for each benchmark; one run alone is shown with thresholds and intervals.
 
-    width: columns; color: False gives plain text without any escape code.
+    CSV has a line for each run and coverage, and one for each threshold that was asked for. width: columns; color:
+    False gives plain text without any escape code.
     """
-    parts: list[RenderableType] = []
+    parts: list[Part] = []
     for benchmark, group in groupby(runs, key=lambda run: run.identity.benchmark):
         section = list(group)
         parts.append(_in_full(section[0]) if len(runs) == 1 else _side_by_side(benchmark, section))
         if abstentions := {run.identity: run.abstention for run in section if run.abstention is not None}:
             parts.append(_abstentions(abstentions))
-    return render([*parts, notes(*_about_confidence(runs))], width, color)
+    parts.append(notes(*_about_confidence(runs)))
+    return written(parts, _sheets(runs), form=form, width=width, color=color)
+
+
+@dataclass(frozen=True, slots=True)
+class _Line:
+    """A line of the CSV: a step of a run's curve."""
+
+    run: Confident
+    step: CoveragePoint
+
+
+def _sheets(runs: Sequence[Confident]) -> list[Sheet]:
+    names = ("benchmark", "model", "scheme", "grammar")
+    steps: dict[str, Callable[[_Line], Value]] = {
+        **{name: at(f"run.identity.{name}") for name in names},
+        "surest_share": at("step.wished"),
+        "answered_share": at("step.coverage"),
+        "threshold": at("step.threshold"),
+        **figure_values("wrong", "share", at("step.risk")),
+        "area_share": at("run.curve.aurc"),
+    }
+    chosen: dict[str, Callable[[Confident], Value]] = {
+        **{name: at(f"identity.{name}") for name in names},
+        "asked_share": at("abstention.wished"),
+        "threshold": at("abstention.threshold"),
+        "answered_share": at("abstention.effect.coverage.value"),
+        **figure_values("wrong", "share", at("abstention.effect.risk")),
+        "least_share": at("abstention.best"),
+        "pairs_wanted": at("abstention.wanted"),
+    }
+    asked = [run for run in runs if run.abstention is not None]
+    sheets = [sheet("coverage", steps, [_Line(run, step) for run in runs for step in run.steps])]
+    return [*sheets, sheet("thresholds", chosen, asked)] if asked else sheets
 
 
 def threshold(number: float | None) -> str:
@@ -68,7 +105,7 @@ def threshold(number: float | None) -> str:
     return next(text for digits in range(DIGITS, 20) if float(text := f"{number:.{digits}f}") < 1)
 
 
-def _side_by_side(benchmark: str, runs: Sequence[Confident]) -> RenderableType:
+def _side_by_side(benchmark: str, runs: Sequence[Confident]) -> Table:
     lines = [
         [
             name,
@@ -77,7 +114,7 @@ def _side_by_side(benchmark: str, runs: Sequence[Confident]) -> RenderableType:
         ]
         for name, run in zip(short_names([run.identity for run in runs]), runs, strict=True)
     ]
-    headers = ["% wrong when answering only the", *(f"surest\n{wished:.0%}" for wished in COVERAGES), "area\n%"]
+    headers = ["% wrong when answering only the", *(f"surest\n{100 * wished:.0f} %" for wished in COVERAGES), "area\n%"]
     return table(f"{benchmark}: error rate at each coverage", headers, lines)
 
 
@@ -86,9 +123,9 @@ def _nothing() -> list[CoveragePoint]:
     return [CoveragePoint(wished, 1.0, 0.0, Figure(None)) for wished in COVERAGES]
 
 
-def _in_full(run: Confident) -> RenderableType:
+def _in_full(run: Confident) -> Table:
     lines = [
-        [f"{step.wished:.0%}", percent(step.coverage), threshold(step.threshold), interval(step.risk, percent)]
+        [f"{100 * step.wished:.0f} %", percent(step.coverage), threshold(step.threshold), interval(step.risk, percent)]
         for step in run.steps
     ]
     who = run.identity
@@ -97,7 +134,7 @@ def _in_full(run: Confident) -> RenderableType:
     return table(title, headers, lines, frozenset({3}))
 
 
-def _abstentions(abstentions: Mapping[Identity, Abstention]) -> RenderableType:
+def _abstentions(abstentions: Mapping[Identity, Abstention]) -> Table:
     lines = []
     for name, choice in zip(short_names(list(abstentions)), abstentions.values(), strict=True):
         effect = choice.effect
@@ -136,5 +173,5 @@ def _about_none(abstentions: Sequence[Abstention]) -> str:
     known = sorted({pairs for pairs in wanted if pairs is not None})
     if not known:
         return f"{begin}, and more pairs like these would not show one"
-    number = f"{known[0]:,}" if len(known) == 1 else f"{known[0]:,} to {known[-1]:,}"
-    return f"{begin}; about {number} pairs like these would show one"
+    number = counted(known[0], "pair") if len(known) == 1 else f"{known[0]:,} to {counted(known[-1], 'pair')}"
+    return f"{begin}; about {number} like these would show one"

@@ -13,8 +13,9 @@ from dataclasses import replace
 
 from edge_judge.analysis.decision import Decision, OnBenchmark, SchemeFile
 from edge_judge.errors import UsageError
+from edge_judge.quantities import counted, signed
 from edge_judge.records import Figure
-from edge_judge.report.formatting import UNDEFINED, signed_number, size
+from edge_judge.report.formatting import UNDEFINED, size
 
 UNKNOWN = "unknown"  # the scheme of weights that nobody here has seen
 CERTAIN = 1e-6  # points: an interval as narrow as this is the value itself
@@ -53,10 +54,6 @@ def change(figure: Figure) -> str:
     if figure.low is None or figure.high is None or figure.high - figure.low < CERTAIN:
         return signed(-figure.value)
     return f"{signed(-figure.value)} [{signed(-figure.high)}, {signed(-figure.low)}]"
-
-
-def signed(points: float) -> str:
-    return signed_number(points, "+.1f")
 
 
 def _named(decision: Decision) -> Decision:
@@ -108,7 +105,7 @@ def _reason(agreeing: Sequence[Decision]) -> str:
         return f"on new pairs like these {asked.run.scheme} does not agree: {_changes(asked, _new)}"
     text = f"on new pairs like these {asked.run.scheme} is undecided: {_changes(asked, _new)}"
     needed = [
-        f"about {_round(part.needed):,} pairs{f' of {part.benchmark}' if len(asked.parts) > 1 else ''}"
+        f"about {counted(_round(part.needed), 'pair')}{f' of {part.benchmark}' if len(asked.parts) > 1 else ''}"
         for part in asked.parts
         if part.needed is not None
     ]
@@ -121,7 +118,7 @@ def _round(count: int) -> int:
 
 
 def _worse(decision: Decision) -> str:
-    losses = f"{_changes(decision, _own)}, {decision.verdicts:,} verdicts{_disagreement(decision)}"
+    losses = f"{_changes(decision, _own)}, {counted(decision.verdicts, 'verdict')}{_disagreement(decision)}"
     return f"{_file(decision.run)} does not agree: {losses}"
 
 
@@ -129,10 +126,10 @@ def _undecided(decision: Decision) -> str:
     file = _file(decision.run)
     if not decision.verdicts:
         return f"{file} is undecided: not judged yet"
-    text = f"{file} is undecided after {decision.verdicts:,} verdicts: {_changes(decision, _own)}"
+    text = f"{file} is undecided after {counted(decision.verdicts, 'verdict')}: {_changes(decision, _own)}"
     text += _disagreement(decision)
     more = sum(part.more or 0 for part in decision.parts)
-    return f"{text}, about {more:,} more {'pair' if more == 1 else 'pairs'} would decide" if more else text
+    return f"{text}, about {counted(more, 'more pair')} would decide" if more else text
 
 
 def _disagreement(decision: Decision) -> str:
@@ -168,11 +165,11 @@ def _changes(decision: Decision, figure: Callable[[OnBenchmark], Figure]) -> str
 
 
 def _margin(decision: Decision) -> str:
-    return f"within {decision.margin:g} {'point' if decision.margin == 1 else 'points'}"
+    return f"within {counted(decision.margin, 'point')}"
 
 
 def _pairs(decision: Decision) -> str:
-    return f"the {decision.pairs_total:,} pairs of {_listed(decision.benchmarks)}"
+    return f"the {counted(decision.pairs_total, 'pair')} of {_listed(decision.benchmarks)}"
 
 
 def _used(decision: Decision) -> str:

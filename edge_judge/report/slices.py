@@ -9,22 +9,35 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass
 
-from rich.console import RenderableType
-
 from edge_judge.analysis.slices import FEWEST, AuthorPreference, Parity, Slice, Slices, Trait
 from edge_judge.metrics.sign_flip import LEVEL
 from edge_judge.records import Figure
-from edge_judge.report.columns import INTERVAL_LINE, Value, csv_text
-from edge_judge.report.formatting import UNDEFINED, interval, notes, percent, points, probability, render, table, value
+from edge_judge.report.columns import INTERVAL_LINE, Value
+from edge_judge.report.formatting import (
+    UNDEFINED,
+    Form,
+    Part,
+    Table,
+    difference,
+    difference_of_shares,
+    interval,
+    notes,
+    percent,
+    points,
+    probability,
+    table,
+    value,
+)
+from edge_judge.report.forms import Sheet, sheet, written
 
 TOO_FEW = "too few"
 CATEGORY_HEADINGS = ("pairs", "accuracy %" + INTERVAL_LINE, "drop, points" + INTERVAL_LINE, "p", "adjusted\np")
 LENGTH_HEADINGS = ("pairs", "accuracy %" + INTERVAL_LINE, "baseline", "drop, points" + INTERVAL_LINE)
-TRAITS: Mapping[str, tuple[str, str]] = {  # in JSON: in the table, and its unit there
-    "position_bias": ("position bias, points", "points"),
-    "hidden_mass": ("hidden mass, %", "percent"),
-    "overconfidence": ("overconfidence, points", "points"),
-    "brier": ("Brier score, × 100", "hundredths"),
+TRAITS: Mapping[str, tuple[str, Callable[[float], str]]] = {  # in JSON: in the table, and how a figure looks there
+    "position_bias": ("position bias, points", difference_of_shares),
+    "hidden_mass": ("hidden mass, %", percent),
+    "overconfidence": ("overconfidence, points", difference_of_shares),
+    "brier": ("Brier score, × 100", percent),
 }
 
 
@@ -50,7 +63,7 @@ def slices_json(found: Slices) -> dict[str, object]:
     return {**content.pop("identity"), **content}
 
 
-def slices_csv(found: Sequence[Slices]) -> str:
+def _sheet(found: Sequence[Slices]) -> Sheet:
     """A line for each figure: of all pairs, of each category, length, trait and author."""
     fields: dict[str, Callable[[Line], Value]] = {
         "benchmark": lambda line: line.slices.identity.benchmark,
@@ -69,15 +82,15 @@ def slices_csv(found: Sequence[Slices]) -> str:
         "p": lambda line: line.p,
         "adjusted_p": lambda line: line.adjusted_p,
     }
-    return csv_text(fields, [line for one in found for line in _lines(one)])
+    return sheet("figures", fields, [line for one in found for line in _lines(one)])
 
 
-def slices_table(found: Sequence[Slices], *, width: int = 80, color: bool = False) -> str:
+def slices_table(found: Sequence[Slices], *, form: Form = "table", width: int = 80, color: bool = False) -> str:
     """Each judge's tables: categories, the worst first; length; what changed; authors.
 
-    width: columns; color: False gives plain text without any escape code.
+    CSV has a line for each figure. width: columns; color: False gives plain text without any escape code.
     """
-    parts: list[RenderableType] = []
+    parts: list[Part] = []
     for one in found:
         about = list(about_categories(one))
         parts += [_categories(one), *([notes(*about)] if about else []), _about_judge(one)]
@@ -86,7 +99,7 @@ def slices_table(found: Sequence[Slices], *, width: int = 80, color: bool = Fals
         if one.authors:
             parts.append(_authors(one.authors, one.baseline is not None))
     parts.append(notes(*_legend(found)))
-    return render(parts, width, color)
+    return written(parts, [_sheet(found)], form=form, width=width, color=color)
 
 
 def _title(one: Slices) -> str:
@@ -103,7 +116,7 @@ def _worst_first(one: Slices) -> list[Slice]:
     return sorted(one.categories, key=place)
 
 
-def _categories(one: Slices) -> RenderableType:
+def _categories(one: Slices) -> Table:
     headers = ["category", *CATEGORY_HEADINGS[: None if one.baseline else 2]]
     return table(_title(one), headers, category_rows(one), frozenset({2 if one.baseline is None else 3}))
 
@@ -147,14 +160,14 @@ def about_categories(one: Slices) -> Iterator[str]:
         yield "intervals: for new questions and new pairs of answering systems; p: for new questions"
 
 
-def _about_judge(one: Slices) -> RenderableType:
+def _about_judge(one: Slices) -> Table:
     traits = {name: getattr(one.traits, name) for name in TRAITS}
     compared = one.baseline is not None
     rows = [
         [
             TRAITS[name][0],
-            interval(trait.value, points_of_share),
-            *([value(trait.was, points_of_share), interval(trait.change, points_of_share)] * compared),
+            interval(trait.value, TRAITS[name][1]),
+            *([value(trait.was, TRAITS[name][1]), interval(trait.change, difference_of_shares)] * compared),
         ]
         for name, trait in traits.items()
     ]
@@ -163,7 +176,7 @@ def _about_judge(one: Slices) -> RenderableType:
     return table("", headers, rows, frozenset({len(headers) - 1}))
 
 
-def _length(length: Parity) -> RenderableType:
+def _length(length: Parity) -> Table:
     headers = ["by length", *LENGTH_HEADINGS[: 4 if length.was.value is not None else 2]]
     return table("", headers, length_rows(length))
 
@@ -183,8 +196,8 @@ def length_rows(length: Parity) -> list[list[str]]:
         ]
         for row in slices
     ]
-    gap = [value(length.was, points), interval(_turned(length.change), points)] * compared
-    return [*rows, ["gap, points", "", interval(length.gap, points), *gap]]
+    gap = [value(length.was, difference), interval(_turned(length.change), difference)] * compared
+    return [*rows, ["gap, points", "", interval(length.gap, difference), *gap]]
 
 
 def _turned(change: Figure) -> Figure:
@@ -194,26 +207,21 @@ def _turned(change: Figure) -> Figure:
     return Figure(-change.value, -change.high, -change.low)
 
 
-def _authors(authors: Sequence[AuthorPreference], compared: bool) -> RenderableType:
+def _authors(authors: Sequence[AuthorPreference], compared: bool) -> Table:
     rows = [
         [
             author.author + " (own)" * author.own,
             f"{author.pairs:,}",
             value(author.judge, percent),
             value(author.people, percent),
-            interval(author.parity.gap, points),
+            interval(author.parity.gap, difference),
             probability(author.adjusted_p),
-            *([value(author.parity.change, points)] * compared),
+            *([value(author.parity.change, difference)] * compared),
         ]
         for author in authors
     ]
     wins = ["wins %,\njudge", "wins %,\npeople", "preference, points" + INTERVAL_LINE, "adjusted\np"]
     return table("", ["author", "pairs", *wins, *(["change"] * compared)], rows, frozenset({4}))
-
-
-def points_of_share(number: float) -> str:
-    """A share, or a difference of shares, times 100 and with a real minus sign."""
-    return points(100 * number)
 
 
 def _legend(found: Sequence[Slices]) -> Iterator[str]:

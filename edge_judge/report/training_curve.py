@@ -9,6 +9,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from edge_judge.quantities import counted
 from edge_judge.records import CurvePoint
 from edge_judge.report import page
 from edge_judge.report.page import axes
@@ -46,7 +47,7 @@ def build(curve: Sequence[CurvePoint], steps: int, title: str) -> str:
     best = min(curve, key=lambda point: point.loss)
     said = (
         f"{len(curve)} measurements on held-out pairs. Lowest validation loss: {best.loss:.4f} after step {best.step} "
-        f"of {steps}, with {best.right} of {best.verdicts} verdicts correct."
+        f"of {steps}, with {best.right} of {counted(best.verdicts, 'verdict')} correct."
     )
     style = "".join((FOLDER / name).read_text(encoding="utf-8") for name in STYLES) + STYLE
     charts = [

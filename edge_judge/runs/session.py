@@ -18,6 +18,7 @@ from edge_judge.engine import Engine, engine_for, memory
 from edge_judge.errors import DataError, RunError
 from edge_judge.judging.judge import judge
 from edge_judge.protocols.protocol import Protocol, Question
+from edge_judge.quantities import counted
 from edge_judge.records import (
     Batching,
     Benchmark,
@@ -153,8 +154,9 @@ class RunProgress(ProgressListener):
         shares = [verdict.respelled or 0.0 for verdict in self._verdicts.values()]
         if count := sum(share >= RESPELLED for share in shares):
             self._listener.note(
-                f"{self.name}: in {count} of {len(shares)} verdicts at least {RESPELLED:.0%} of the probability is on "
-                f"other tokens for the same text (largest share {max(shares):.0%}); it is counted"
+                f"{self.name}: in {count} of {len(shares)} verdicts at least {100 * RESPELLED:.0f} % of the "
+                "probability is on other tokens for the same text "
+                f"(largest share {100 * max(shares):.0f} %); it is counted"
             )
 
     def progress(self, progress: Progress) -> None:
@@ -170,7 +172,7 @@ class RunProgress(ProgressListener):
             tokens_total=self._tokens_alone,
             verdicts=self._reached,
             peak_rss=memory.peak(),
-            machine=f"{platform.machine()}, {os.cpu_count()} cores",
+            machine=f"{platform.machine()}, {counted(os.cpu_count() or 1, 'core')}",
         )
         if before is None:
             return here

@@ -13,9 +13,10 @@ from edge_judge.benchmarks.fingerprint import fingerprint
 from edge_judge.engine import Model, memory
 from edge_judge.errors import ModelError
 from edge_judge.protocols.protocol import Protocol
+from edge_judge.quantities import counted
 from edge_judge.records import ProgressListener
 from edge_judge.report import training_curve
-from edge_judge.report.formatting import duration, short_size
+from edge_judge.report.formatting import duration, size
 from edge_judge.training import adapter, cost, trainer
 from edge_judge.training.batches import Batches
 from edge_judge.training.devices import DTYPES
@@ -83,8 +84,9 @@ class Training:
         needed = cost.measured(network, batches, validation, recipe.checks * recipe.epochs + 1)
         trained = sum(parameter.numel() for parameter in parameters.values())
         self.listener.note(
-            f"{batches.steps} steps, {needed.tokens:,} tokens, {trained:,} of {self.model.parameters:,} "
-            f"parameters trained: at most about {duration(needed.seconds)} and {short_size(needed.memory)} of memory, "
+            f"{counted(batches.steps, 'step')}, {counted(needed.tokens, 'token')}, "
+            f"{trained:,} of {self.model.parameters:,} parameters trained: "
+            f"at most about {duration(needed.seconds)} and {size(needed.memory)} of memory, "
             "from a step measured now"
         )
         title = f"{self.model.name} tuned under {self.protocol.grammar.name}"
@@ -98,8 +100,9 @@ class Training:
         maker = ExampleMaker(self.model.vocabulary, self.protocol, self.recipe.longest)
         learned, kept = maker.make(parts.learned), maker.make(parts.validation)
         self.listener.note(
-            f"{len(parts.learned):,} training pairs ({len(learned.examples):,} examples, both orders), "
-            f"{len(parts.validation):,} held out for validation ({len(kept.examples):,} examples)"
+            f"{counted(len(parts.learned), 'training pair')} "
+            f"({counted(len(learned.examples), 'example')}, both orders), "
+            f"{len(parts.validation):,} held out for validation ({counted(len(kept.examples), 'example')})"
         )
         for line in _remarks(learned, kept, self.protocol):
             self.listener.note(line)
@@ -111,7 +114,7 @@ class Training:
         needed, there = self.model.parameters * dtype.itemsize, memory.available()
         if recipe.device == "cpu" and needed > there:
             raise ModelError(
-                f"{self.model.name}: {short_size(needed)} of weights in {recipe.dtype}, {short_size(there)} of memory",
+                f"{self.model.name}: {size(needed)} of weights in {recipe.dtype}, {size(there)} of memory",
                 "--dtype bfloat16 halves it, --device cuda uses the GPU; or train a smaller model",
             )
         return Network(
@@ -128,9 +131,10 @@ def _remarks(learned: Examples, kept: Examples, protocol: Protocol) -> list[str]
     lengthy = learned.lengthy + kept.lengthy
     lines = []
     if too_long:
-        lines.append(f"{too_long} examples left out: longer than the model's context, or than --longest")
+        lines.append(f"{counted(too_long, 'example')} left out: longer than the model's context, or than --longest")
     if without:
-        lines.append(f"{without} examples left out: no reasons, or none that name their answers by {{a}} and {{b}}")
+        examples = counted(without, "example")
+        lines.append(f"{examples} left out: no reasons, or none that name their answers by {{a}} and {{b}}")
     if lengthy:
         lines.append(
             f"{lengthy} replies are longer than the {protocol.limit} tokens that eval lets a judge write: "

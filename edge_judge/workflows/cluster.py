@@ -11,6 +11,7 @@ from contextlib import AbstractContextManager, closing, nullcontext
 from functools import cache
 from pathlib import Path
 
+from edge_judge import quantities
 from edge_judge.engine import Engine
 from edge_judge.engine.cluster import pool
 from edge_judge.engine.cluster.bench import Bench
@@ -18,6 +19,7 @@ from edge_judge.engine.cluster.engine import ClusterEngine, Known, shares_json
 from edge_judge.engine.cluster.proof import Wanted
 from edge_judge.engine.shared_folder import SharedFolderEngine
 from edge_judge.errors import ModelError, UsageError
+from edge_judge.quantities import counted
 from edge_judge.records import Judge, Limits, ProgressListener
 from edge_judge.runs.folder import RunFolder, noted
 from edge_judge.workflows.build import quantize
@@ -97,7 +99,7 @@ def worker(
     name = settings.name or socket.gethostname()
     bench = Bench(name, Finder(settings, listener).find, threads=settings.threads, limits=limits, note=listener.note)
     may = "downloads and builds" if settings.build else "does not download"
-    listener.note(f"{name}: {os.cpu_count()} cores; {may} a judge that is not here")
+    listener.note(f"{name}: {counted(os.cpu_count() or 1, 'core')}; {may} a judge that is not here")
     try:
         pool.serve(address, bench, listener.note)
     finally:
@@ -127,7 +129,7 @@ class Finder:
         except (ModelError, UsageError) as error:
             if not self._settings.build:
                 raise ModelError(
-                    f"{wanted.model} {wanted.scheme} ({wanted.bytes / 1e9:.2f} GB) is not on this machine",
+                    f"{wanted.model} {wanted.scheme} ({quantities.size(wanted.bytes)}) is not on this machine",
                     f"there: {command}, or edge-judge worker --gguf FILE, or --build",
                 ) from error
             self._listener.note(f"building {wanted.model} {wanted.scheme}")

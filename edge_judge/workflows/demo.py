@@ -14,8 +14,9 @@ from platformdirs import user_cache_path
 
 from edge_judge.analysis.paired_losses import Part
 from edge_judge.errors import RunError
+from edge_judge.quantities import counted
 from edge_judge.records import Identity, ProgressListener
-from edge_judge.report.formatting import short_size
+from edge_judge.report.formatting import size
 from edge_judge.runs import folder as run_folder
 from edge_judge.workflows.compare import ComparedRuns, compared
 from edge_judge.workflows.options import MARGIN, POCKET
@@ -34,7 +35,7 @@ def demo(results: Path | str | None = None, listener: ProgressListener = Progres
     for scheme in LADDER:
         _evaluate(scheme, folder, listener)
         run = reader.read(run_folder.folder(folder, Identity(POCKET, POCKET, scheme, "pairwise")))
-        listener.note(f"{scheme:7} {short_size(run.run.bytes):>8}, {len(run.run.verdicts)} verdicts")
+        listener.note(f"{scheme:7} {size(run.run.bytes):>8}, {counted(len(run.run.verdicts), 'verdict')}")
         runs.append(run)
     return compared([Part(run, runs[0]) for run in runs], MARGIN)
 

@@ -11,6 +11,7 @@ from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING
 
 from edge_judge.errors import RunError
+from edge_judge.quantities import counted
 from edge_judge.records import ProgressListener
 from edge_judge.runs.folder import RunFolder, noted
 from edge_judge.runs.format import ANEW, is_number
@@ -42,8 +43,8 @@ class Cost:
         again = f" ({self.repeated:,} failed attempts were repeated)" if self.repeated else ""
         cached = f" ({self.cached_tokens:,} of them cached)" if self.cached_tokens else ""
         money = f"; cost {self.cost:,.4g}" if self.cost is not None else ""
-        tokens = f"{self.prompt_tokens:,} prompt tokens{cached}, {self.written_tokens:,} generated"
-        share = f"; up to {self.most_unread:.1%} of a verdict's probability unread"
+        tokens = f"{counted(self.prompt_tokens, 'prompt token')}{cached}, {self.written_tokens:,} generated"
+        share = f"; up to {100 * self.most_unread:.1f} % of a verdict's probability unread"
         unread = share if self.most_unread >= SHOWN else ""
         return f"{self.requests:,} requests{again}, {tokens}{unread}{money}"
 

@@ -22,6 +22,7 @@ from edge_judge.errors import DataError, UsageError
 from edge_judge.inference import Tokens
 from edge_judge.judging.prompting import make_prompts
 from edge_judge.protocols.protocol import Question
+from edge_judge.quantities import counted, megabytes
 from edge_judge.records import ORDERS, Judge, Limits, Progress, ProgressListener
 from edge_judge.version import __version__
 from edge_judge.workflows.data import load_benchmarks
@@ -114,7 +115,8 @@ def imatrix(
     if not sums:
         raise DataError("nothing was measured: no text has 16 tokens", "use longer texts with --text or --benchmark")
     if partial := sum(1 for of_tensor in sums.values() if not of_tensor.counts.all()):
-        listener.note(f"{partial} tensors have experts that no text reached; their columns are weighted equally")
+        some = f"{counted(partial, 'tensor')} with experts that no text reached"
+        listener.note(f"{some}; their columns are weighted equally")
     imatrix_file.write(out, sums, _origin(chosen, reading))
     state.remove()
     names, count = reading.datasets, len(reading.chunks)
@@ -195,7 +197,8 @@ def _read_text(model: Model, path: Path, settings: ImatrixSettings) -> _Reading:
     tokens = begin + model.tokens(text, control=False)
     count = min(len(tokens) // size, settings.limit or len(tokens))
     if not count:
-        raise DataError(f"{path}: {len(tokens)} tokens, a chunk has {size}", "use a longer text, or a smaller --chunk")
+        there = counted(len(tokens), "token")
+        raise DataError(f"{path}: {there}, a chunk has {size}", "use a longer text, or a smaller --chunk")
     starts = range(0, count * size, size)
     chunks = tuple(begin + tokens[start + len(begin) : start + size] for start in starts)
     return _Reading((path.name,), "text", "chunks", chunks)
@@ -221,8 +224,8 @@ def _measured(
     title = f"{judge.model} {judge.scheme} · importance"
     with closing(ImportanceMeter(model, longest, output=settings.process_output, limits=limits)) as meter:
         meter.sums = reached
-        size = f"{len(reading.chunks):,} {reading.unit}, {reading.tokens:,} tokens to evaluate"
-        listener.note(f"{title}: {size}, about {meter.memory / 1e6:,.0f} MB of memory")
+        size = f"{len(reading.chunks):,} {reading.unit}, {counted(reading.tokens, 'token')} to evaluate"
+        listener.note(f"{title}: {size}, about {megabytes(meter.memory)} of memory")
         if done:
             listener.note(f"resuming after {done:,} of them")
         with listener.task(title):

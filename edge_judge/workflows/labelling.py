@@ -15,6 +15,7 @@ from edge_judge.analysis.ranking.suggest import skipped, suggest, to_label
 from edge_judge.benchmarks.labels_file import CELL, PairTexts, labels_csv, read_labels, too_long
 from edge_judge.benchmarks.rows import File
 from edge_judge.errors import UsageError
+from edge_judge.quantities import counted
 from edge_judge.records import Outputs, ProgressListener
 from edge_judge.runs.folder import write_whole
 
@@ -36,7 +37,7 @@ def human_verdicts(path: Path, games: Games, outputs: Outputs, listener: Progres
     labels = read_labels(File.open(path), [_texts(pair, outputs) for pair in pairs])
     if left := skipped(pairs, [label.pair for label in labels]):
         listener.note(
-            f"{path}: {left:,} suggested pairs before the last labelled one have no label; "
+            f"{path}: {counted(left, 'pair')} suggested before the last labelled one without a label; "
             "the correction is valid only if none were skipped on purpose"
         )
     return labels
@@ -53,7 +54,8 @@ def write_suggested(
         raise UsageError("every pair has a label already", "leave --suggest out")
     texts = [_texts(pair, outputs) for pair in chosen]
     if cut := too_long(texts):
-        listener.note(f"{path}: Excel cuts off the texts of {len(cut)} pairs (over {CELL:,} characters)")
+        pairs = counted(len(cut), "pair")
+        listener.note(f"{path}: Excel cuts off the texts of {pairs} (over {CELL:,} characters)")
     write_whole(path, labels_csv(texts).encode())
     return SuggestedPairs(path, len(chosen))
 

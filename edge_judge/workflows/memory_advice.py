@@ -11,7 +11,7 @@ from contextlib import contextmanager
 from edge_judge.engine import Model
 from edge_judge.errors import MemoryLimitError
 from edge_judge.records import Judge
-from edge_judge.report.formatting import short_size
+from edge_judge.report.formatting import size
 from edge_judge.workflows.model_files import model_config
 from quantize import architectures, lock, schemes
 from quantize.architectures.blueprint import Blueprint
@@ -44,7 +44,7 @@ def _advice(error: MemoryLimitError, judge: Judge, in_lock: bool) -> str:
         total = int(share * schemes.file_bytes(blueprint, scheme)) + other
         if total <= SURE * error.allowed and total < error.needed:
             fits = "would fit, with about" if error.loaded else "may fit, with"
-            return f"{scheme} {fits} {short_size(total)} in all; or "
+            return f"{scheme} {fits} {size(total)} in all; or "
     return "no scheme of this model would fit; "
 
 

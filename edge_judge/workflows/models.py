@@ -31,7 +31,7 @@ class KnownModel:
 
     name: str
     parameters: int
-    license: str
+    licence: str
     repo: str | None
     bytes: dict[str, int]
     fits: str | None

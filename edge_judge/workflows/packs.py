@@ -16,6 +16,7 @@ from edge_judge.errors import RunError, UsageError
 from edge_judge.metrics.recorded import RecordedRun
 from edge_judge.protocols import grammar as grammars
 from edge_judge.protocols import prompts
+from edge_judge.quantities import counted
 from edge_judge.records import Benchmark, ProgressListener, Run
 from edge_judge.runs import folder as run_folder
 from edge_judge.runs import packs
@@ -71,7 +72,7 @@ def import_pack(
     score = run_folder.score_json(RecordedRun(run, benchmark).score)
     origin = {"pack_sha256": pack.sha256, "edge_judge": __version__}
     path = run_folder.put_run(settings.results, run, score, ("imported", origin), fresh=settings.fresh)
-    listener.note(f"{len(run.verdicts):,} verdicts on {pack.judged:,} pairs")
+    listener.note(f"{counted(len(run.verdicts), 'verdict')} on {counted(pack.judged, 'pair')}")
     for remark in _other_versions(pack):
         listener.note(remark)
     return path

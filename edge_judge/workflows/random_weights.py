@@ -12,7 +12,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from edge_judge.records import Judge, ProgressListener
-from edge_judge.report.formatting import short_size
+from edge_judge.report.formatting import size
 from edge_judge.workflows.build import build_callback
 from edge_judge.workflows.model_files import model_config
 from edge_judge.workflows.models import SPARE, machine_memory
@@ -39,7 +39,7 @@ def random_judge(shape: str, scheme: str, weights: RandomWeights, listener: Prog
 def _warn(weights: int, listener: ProgressListener) -> None:
     memory = machine_memory()
     if weights + SPARE > memory:
-        too_large = f"{short_size(weights)} of weights do not fit {short_size(memory)} of memory"
+        too_large = f"{size(weights)} of weights do not fit {size(memory)} of memory"
         listener.note(f"{too_large}: speed is limited by the disk")
 
 

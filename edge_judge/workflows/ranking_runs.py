@@ -21,6 +21,7 @@ from edge_judge.analysis.ranking.stopping import Decided
 from edge_judge.errors import UsageError
 from edge_judge.judging.workload import load
 from edge_judge.protocols.protocol import Protocol
+from edge_judge.quantities import counted
 from edge_judge.records import ORDERS, Benchmark, Identity, Judge, Limits, Outputs, Pair, ProgressListener, Verdict
 from edge_judge.report.ranking import ranked_json
 from edge_judge.runs.identity import run_identity, run_settings
@@ -271,7 +272,8 @@ def _check_size(match: Match, protocol: Protocol, session: Session, settings: Ra
     measured = load(session.engine, protocol, [pair for pair in pairs if pair.group in some])
     tokens = measured.tokens * verdicts / measured.verdicts
     raise UsageError(
-        f"all pairs of {len(match.outputs.systems)} systems on {len(tasks):,} questions are {verdicts:,} verdicts, "
+        f"all pairs of {counted(len(match.outputs.systems), 'system')} on {counted(len(tasks), 'question')} are "
+        f"{counted(verdicts, 'verdict')}, "
         f"about {tokens / 1e6:,.1f} million tokens to read",
         f"--stop judges until it is decided, --games {MOST // len(protocol.orders)} a sample, --against SYSTEM only "
         "pairs with a baseline, --games all everything",

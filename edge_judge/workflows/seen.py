@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING
 
 from edge_judge.benchmarks.fingerprint import fingerprint
 from edge_judge.errors import DataError, RunError
+from edge_judge.quantities import counted
 from edge_judge.records import Benchmark, Judge, ProgressListener, Verdict
 from edge_judge.runs import folder as run_folder
 from edge_judge.workflows.options import Seen
@@ -36,7 +37,7 @@ class SeenPairs:
 
     def __str__(self) -> str:
         name, of_all = f"{self.judge.model} {self.judge.scheme}", len(self.benchmark.pairs)
-        return f"{self.benchmark.name}: {name} was made with {len(self.pairs):,} of its {of_all:,} pairs"
+        return f"{self.benchmark.name}: {name} was made with {len(self.pairs):,} of its {counted(of_all, 'pair')}"
 
 
 def seen_by(judge: Judge, benchmark: Benchmark) -> SeenPairs:
@@ -65,7 +66,7 @@ def to_judge(benchmark: Benchmark, seen: Sequence[SeenPairs], do: Seen, listener
     others = tuple(pair for pair in benchmark.pairs if pair.id not in left_out)
     if not others:
         raise DataError(str(concerned[0]), f"no other pair of {benchmark.name} is left: take another benchmark")
-    listener.note(f"{benchmark.name}: {len(left_out):,} pairs left out that a judge's file was made with")
+    listener.note(f"{benchmark.name}: {counted(len(left_out), 'pair')} left out that a judge's file was made with")
     return replace(benchmark, pairs=others)
 
 

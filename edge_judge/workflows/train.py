@@ -22,6 +22,7 @@ from edge_judge.engine import Model, chat, physical_cores
 from edge_judge.errors import DataError, RunError, UsageError
 from edge_judge.protocols import prompts
 from edge_judge.protocols.protocol import Protocol
+from edge_judge.quantities import counted
 from edge_judge.records import CurvePoint, Judge, ProgressListener, TrainingPair
 from edge_judge.training.folder import TrainingFolder
 from edge_judge.training.recipe import Recipe
@@ -123,11 +124,12 @@ def _load(settings: TrainSettings, listener: ProgressListener) -> _Data:
     left = [pair for pair, name in zip(pairs, found, strict=True) if name is None]
     once = list({fingerprint(pair.pair): pair for pair in reversed(left)}.values())[::-1]
     for name, count in overlapping.items():
-        listener.note(f"{count} of {len(pairs)} pairs left out: {name} has the same or nearly the same pairs")
+        some = f"{count} of {counted(len(pairs), 'pair')}"
+        listener.note(f"{some} left out: {name} has the same or nearly the same pairs")
     if len(left) > len(once):
-        listener.note(f"{len(left) - len(once)} duplicate pairs left out")
+        listener.note(f"{counted(len(left) - len(once), 'duplicate pair')} left out")
     if not once:
-        raise DataError(f"all {len(pairs)} pairs are in a benchmark, so none is left to train on")
+        raise DataError(f"all {counted(len(pairs), 'pair')} are in a benchmark, so none is left to train on")
     return _Data(tuple(once), overlapping, tuple(file.sha256 for file in files))
 
 

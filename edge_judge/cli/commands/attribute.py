@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import json
+from functools import partial
 
 import click
 
@@ -24,9 +24,9 @@ HEADING = "look closer"
 @click.option("--benchmark", default="pocket", show_default=True, help="A known benchmark, or a file of your own.")
 @options.data
 @options.results
-@options.as_json
-@options.collected(settings=AttributionSettings)
-def attribute(settings: AttributionSettings, as_json: bool) -> None:
+@options.forms
+@options.collected(settings=AttributionSettings, output=options.Output)
+def attribute(settings: AttributionSettings, output: options.Output) -> None:
     """Show where a judge's loss comes from, step by step.
 
     Compares recorded runs that differ in one thing at a time: free text or a grammar, the protocol, the scheme.
@@ -35,11 +35,11 @@ def attribute(settings: AttributionSettings, as_json: bool) -> None:
     from edge_judge.workflows import attribute as workflow
 
     chain = workflow.attribute(settings)
-    if as_json:
-        click.echo(json.dumps(attribution_json(chain.steps, chain.noise, chain.missing), indent=2))
-    else:
-        table = attribution_table(chain.steps, chain.noise, width=terminal.width(), color=terminal.color())
-        click.echo(table, nl=False)
+    terminal.show(
+        output.form,
+        lambda: attribution_json(chain.steps, chain.noise, chain.missing),
+        partial(attribution_table, chain.steps, chain.noise),
+    )
     for run, command in chain.missing.items():
         terminal.note(f"no run {workflow.short_name(run)}: {command}")
     for run, command in chain.unrepeated.items():

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import json
+from functools import partial
 from pathlib import Path
 from typing import Literal
 
@@ -38,9 +38,10 @@ HEADING = "look closer"
     help="Cost of a verdict: measured seconds, or the size of the weights.",
 )
 @options.data
-@options.as_json
+@options.forms
+@options.collected(output=options.Output)
 def cascade(
-    small: Path, large: Path, keep: float, cost: Literal["time", "bytes"], data: Path | None, as_json: bool
+    small: Path, large: Path, keep: float, cost: Literal["time", "bytes"], data: Path | None, output: options.Output
 ) -> None:
     """Send pairs to a large judge only where a small one is unsure.
 
@@ -51,7 +52,4 @@ def cascade(
     from edge_judge.workflows import cascade as workflow
 
     result = workflow.cascade(small, large, keep / 100, cost, data)
-    if as_json:
-        click.echo(json.dumps(cascade_json(result), indent=2))
-    else:
-        click.echo(cascade_table(result, width=terminal.width(), color=terminal.color()), nl=False)
+    terminal.show(output.form, lambda: cascade_json(result), partial(cascade_table, result))

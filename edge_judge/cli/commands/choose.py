@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import json
+from functools import partial
 
 import click
 
@@ -46,7 +46,7 @@ RESUMES = errors.RESUMES
 @options.coordinator
 @options.data
 @options.results
-@options.as_json
+@options.forms
 @options.collected(
     ladder=LadderOptions,
     limits=Limits,
@@ -54,6 +54,7 @@ RESUMES = errors.RESUMES
     benchmarks=BenchmarkOptions,
     settings=ChooseSettings,
     cluster=ClusterOptions,
+    output=options.Output,
 )
 def choose(
     ladder: LadderOptions,
@@ -62,7 +63,7 @@ def choose(
     benchmarks: BenchmarkOptions,
     settings: ChooseSettings,
     cluster: ClusterOptions,
-    as_json: bool,
+    output: options.Output,
 ) -> None:
     """Find the smallest scheme that agrees with its baseline.
 
@@ -74,8 +75,5 @@ def choose(
     from edge_judge.workflows import choose as workflow
 
     chosen = workflow.choose(ladder, benchmarks, protocol, limits, settings, terminal.BlockListener(), cluster)
-    if as_json:
-        click.echo(json.dumps(choice_json(chosen.decisions, chosen.unseen, chosen.other_seeds), indent=2))
-    else:
-        width, color = terminal.width(), terminal.color()
-        click.echo(choice_table(chosen.decisions, chosen.unseen, chosen.other_seeds, width=width, color=color))
+    found = (chosen.decisions, chosen.unseen, chosen.other_seeds)
+    terminal.show(output.form, lambda: choice_json(*found), partial(choice_table, *found))

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Sequence
+from functools import partial
 from typing import TYPE_CHECKING, Literal
 
 import click
@@ -12,6 +12,7 @@ from click.core import ParameterSource
 from edge_judge.cli import options, terminal
 from edge_judge.cli.errors import TOO_MUCH_LOST
 from edge_judge.errors import UsageError
+from edge_judge.quantities import counted
 from edge_judge.workflows.options import RunsOptions, Seen
 
 if TYPE_CHECKING:
@@ -48,8 +49,8 @@ HEADING = "decide"
 @options.seen
 @options.data
 @options.results
-@options.as_json
-@options.collected(runs=RunsOptions)
+@options.forms
+@options.collected(runs=RunsOptions, output=options.Output)
 def compare(
     runs: RunsOptions,
     baseline: str,
@@ -57,7 +58,7 @@ def compare(
     max_drop: float | None,
     gate: Literal["point", "bound"],
     margin: float,
-    as_json: bool,
+    output: options.Output,
 ) -> None:
     """Compare runs with a baseline, verdict by verdict.
 
@@ -72,17 +73,24 @@ def compare(
     if baseline == PUBLISHED and given is ParameterSource.COMMANDLINE:
         raise UsageError("--margin does nothing with --baseline published", "use --max-drop for a limit")
     if baseline == PUBLISHED:
-        lost = _against_published(runs, max_drop, gate, as_json)
+        lost = _against_published(runs, max_drop, gate, output)
     else:
-        lost = _against_run(runs, baseline, margin, seen, max_drop, gate, as_json)
+        lost = _against_run(runs, baseline, margin, seen, max_drop, gate, output)
     if lost:
-        said = "more than {:g} points lost" if gate == "point" else "not shown to lose at most {:g} points"
-        terminal.note(f"{said.format(max_drop)}: {', '.join(lost)}")
+        points = counted(max_drop or 0, "point")
+        said = f"more than {points} lost" if gate == "point" else f"not shown to lose at most {points}"
+        terminal.note(f"{said}: {', '.join(lost)}")
         raise SystemExit(TOO_MUCH_LOST)
 
 
 def _against_run(
-    runs: RunsOptions, baseline: str, margin: float, seen: Seen, max_drop: float | None, gate: Gate, as_json: bool
+    runs: RunsOptions,
+    baseline: str,
+    margin: float,
+    seen: Seen,
+    max_drop: float | None,
+    gate: Gate,
+    output: options.Output,
 ) -> Sequence[str]:
     """Print the comparisons. Returns the names of those that lost too much."""
     from edge_judge.report.comparison import comparisons_json
@@ -90,20 +98,22 @@ def _against_run(
     from edge_judge.workflows import compare as workflow
 
     found = workflow.compare(runs, baseline, margin, terminal.TerminalListener(), seen)
-    if as_json:
-        click.echo(json.dumps(comparisons_json(found.comparisons, found.ladders), indent=2))
-    else:
-        click.echo(ladder_table(found.comparisons, found.ladders, width=terminal.width(), color=terminal.color()))
+    terminal.show(
+        output.form,
+        lambda: comparisons_json(found.comparisons, found.ladders),
+        partial(ladder_table, found.comparisons, found.ladders),
+    )
     return () if max_drop is None else workflow.exceeding(found.comparisons, max_drop, gate)
 
 
-def _against_published(runs: RunsOptions, max_drop: float | None, gate: Gate, as_json: bool) -> Sequence[str]:
+def _against_published(runs: RunsOptions, max_drop: float | None, gate: Gate, output: options.Output) -> Sequence[str]:
     from edge_judge.report.scores import published_json, scores_table
     from edge_judge.workflows import compare as workflow
 
     rows = workflow.compare_published(runs, terminal.TerminalListener())
-    if as_json:
-        click.echo(json.dumps([published_json(row.published) for row in rows if row.published], indent=2))
-    else:
-        click.echo(scores_table(rows, width=terminal.width(), color=terminal.color()))
+    terminal.show(
+        output.form,
+        lambda: [published_json(row.published) for row in rows if row.published],
+        partial(scores_table, rows),
+    )
     return () if max_drop is None else workflow.exceeding_published(rows, max_drop, gate)

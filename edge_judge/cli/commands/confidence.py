@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import json
+from functools import partial
 
 import click
 
@@ -28,9 +28,9 @@ HEADING = "look closer"
 )
 @options.data
 @options.results
-@options.as_json
-@options.collected(runs=RunsOptions)
-def confidence(runs: RunsOptions, abstain: float | None, as_json: bool) -> None:
+@options.forms
+@options.collected(runs=RunsOptions, output=options.Output)
+def confidence(runs: RunsOptions, abstain: float | None, output: options.Output) -> None:
     """Show a judge's error rate where its confidence is high.
 
     RUNS are folders of runs.  [default: all complete runs with probabilities in the results folder]
@@ -40,7 +40,6 @@ def confidence(runs: RunsOptions, abstain: float | None, as_json: bool) -> None:
 
     share = None if abstain is None else abstain / 100
     curves = selective.confidence(runs, share, terminal.TerminalListener())
-    if as_json:
-        click.echo(json.dumps([confidence_json(curve) for curve in curves], indent=2))
-    else:
-        click.echo(confidence_table(curves, width=terminal.width(), color=terminal.color()), nl=False)
+    terminal.show(
+        output.form, lambda: [confidence_json(curve) for curve in curves], partial(confidence_table, curves)
+    )

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-import json
 import unicodedata
-from collections.abc import Sequence
-from dataclasses import asdict
+from collections.abc import Iterator, Sequence
+from dataclasses import asdict, dataclass, replace
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -13,11 +13,11 @@ import click
 
 from edge_judge.cli import options, terminal
 from edge_judge.errors import DataError
-from edge_judge.report.formatting import UNDEFINED, notes, render, table
+from edge_judge.report.columns import Column, at, terminal_table
+from edge_judge.report.formatting import UNDEFINED, Part, notes, table
+from edge_judge.report.forms import Sheet, column_sheet, sheet, written
 
 if TYPE_CHECKING:
-    from rich.console import RenderableType
-
     from edge_judge.benchmarks.check import Contents
     from edge_judge.benchmarks.rubric import Rubric
 
@@ -33,21 +33,29 @@ def data() -> None:
 
 @data.command("list", epilog=options.example("edge-judge data list"))
 @options.data
-@options.as_json
-def list_sources(data: Path | None, as_json: bool) -> None:
+@options.forms
+@options.collected(output=options.Output)
+def list_sources(data: Path | None, output: options.Output) -> None:
     """List the benchmarks, and which are downloaded."""
-    from edge_judge.workflows.data import list_benchmarks
+    from edge_judge.workflows.data import KnownBenchmark, list_benchmarks
 
     sources = list_benchmarks(data)
-    if as_json:
-        click.echo(json.dumps([asdict(source) for source in sources], indent=2))
-        return
-    rows = [
-        [source.name, str(source.votes), "yes" if source.ties else "no", source.licence, source.state]
-        for source in sources
-    ]
-    lines = table("Benchmarks", ["name", "votes", "ties", "licence", "file"], rows)
-    click.echo(render([lines], terminal.width(), terminal.color()), nl=False)
+    columns: tuple[Column[KnownBenchmark], ...] = (
+        Column("name", at("name"), {"name": at("name")}),
+        Column("votes", lambda source: f"{source.votes:,}", {"votes": at("votes")}),
+        Column("ties", lambda source: "yes" if source.ties else "no", {"ties": at("ties")}),
+        Column("licence", at("licence"), {"licence": at("licence")}),
+        Column("file", at("state"), {"file": at("state"), "url": at("url")}),
+    )
+    terminal.show(
+        output.form,
+        lambda: [asdict(source) for source in sources],
+        partial(
+            written,
+            [terminal_table("Benchmarks", columns, sources)],
+            [column_sheet("benchmarks", columns, sources)],
+        ),
+    )
 
 
 @data.command(epilog=options.example("edge-judge data pull pandalm auto-j", "edge-judge data pull"))
@@ -68,22 +76,33 @@ def pull(names: tuple[str, ...], data: Path | None) -> None:
 @data.command(epilog=options.example("edge-judge data verify --data ./benchmarks"))
 @NAMES
 @options.data
-@options.as_json
-def verify(names: tuple[str, ...], data: Path | None, as_json: bool) -> None:
+@options.forms
+@options.collected(output=options.Output)
+def verify(names: tuple[str, ...], data: Path | None, output: options.Output) -> None:
     """Check the benchmark files that are here against their hashes.
 
     Fails if one has changed, or could not be checked.
     """
+    from edge_judge.benchmarks import Check
     from edge_judge.workflows.data import verify_benchmarks
 
     if data is not None and not data.is_dir():
         raise DataError(f"{data}: no such data folder", "edge-judge data pull --data DIR fills one")
     checks = verify_benchmarks(names, data)
-    if as_json:
-        click.echo(json.dumps([{**asdict(check), "path": str(check.path)} for check in checks], indent=2))
-    else:
-        for check in checks:
-            click.echo(f"{check.state:9} {check.name:16} {check.path}")
+    columns: tuple[Column[Check], ...] = (
+        Column("state", at("state"), {"state": at("state")}),
+        Column("benchmark", at("name"), {"benchmark": at("name")}),
+        Column("file", lambda check: str(check.path), {"file": lambda check: str(check.path)}),
+    )
+    terminal.show(
+        output.form,
+        lambda: [{**asdict(check), "path": str(check.path)} for check in checks],
+        partial(
+            written,
+            [replace(terminal_table("", columns, checks), words=3, paths=True)],
+            [column_sheet("files", columns, checks)],
+        ),
+    )
     changed = [check.name for check in checks if check.state == "changed"]
     if changed:
         raise DataError(
@@ -97,17 +116,19 @@ def verify(names: tuple[str, ...], data: Path | None, as_json: bool) -> None:
 
 @data.command(epilog=options.example("edge-judge data check pairs.jsonl", "edge-judge data check rubric.csv --json"))
 @click.argument("files", nargs=-1, required=True, metavar="FILE...", type=click.Path(path_type=Path))
-@options.as_json
-def check(files: tuple[Path, ...], as_json: bool) -> None:
+@options.forms
+@options.collected(output=options.Output)
+def check(files: tuple[Path, ...], output: options.Output) -> None:
     """Show what a benchmark or rubric of your own contains; report likely mistakes."""
     from edge_judge.workflows.data import check_file, remarks_on
 
     contents = [(path, check_file(path)) for path in files]
-    if as_json:
-        click.echo(json.dumps([_as_json(path, content) for path, content in contents], indent=2))
-    else:
-        parts = [part for _, content in contents for part in _shown(content)]
-        click.echo(render(parts, terminal.width(), terminal.color()), nl=False)
+    parts = [part for _, content in contents for part in _shown(content)]
+    terminal.show(
+        output.form,
+        lambda: [_as_json(path, content) for path, content in contents],
+        partial(written, parts, [_sheet(contents)]),
+    )
     for path, content in contents:
         for remark in remarks_on(content):
             terminal.note(_plain(f"{path}: {remark}"))
@@ -120,15 +141,46 @@ def _as_json(path: Path, content: Contents | Rubric) -> dict[str, object]:
     return {"file": str(path), "kind": kind, **asdict(content)}
 
 
-def _shown(content: Contents | Rubric) -> list[RenderableType]:
+@dataclass(frozen=True, slots=True)
+class _Fact:
+    """A line of the CSV. where: the id of a pair, or the name of a column."""
+
+    file: str
+    what: str
+    found: str | int | None
+    where: str = ""
+
+
+def _sheet(contents: Sequence[tuple[Path, Contents | Rubric]]) -> Sheet:
+    facts = [_Fact(str(path), *fact) for path, content in contents for fact in _found(content)]
+    return sheet("facts", {name: at(name) for name in ("file", "what", "found", "where")}, facts)
+
+
+def _found(content: Contents | Rubric) -> Iterator[tuple[str, str | int | None, str]]:
+    """Each fact: what it is, what was found, and where."""
+    from edge_judge.benchmarks.rubric import Rubric
+
+    if isinstance(content, Rubric):
+        yield from (("criterion", _plain(text), str(number)) for number, text in enumerate(content.criteria, start=1))
+        return
+    yield from _facts(content)
+    yield from (("rows", rows, column) for column, rows in content.columns.items())
+    yield from (("ignored", None, _plain(column)) for column in content.ignored)
+
+
+def _shown(content: Contents | Rubric) -> list[Part]:
     from edge_judge.benchmarks.rubric import Rubric
 
     if isinstance(content, Rubric):
         lines = [[f"{number}. {_plain(text)}"] for number, text in enumerate(content.criteria, start=1)]
         return [table(f"Rubric {_cut(content.name)}", ["criterion"], lines)]
     given = [[column, UNDEFINED if rows is None else f"{rows:,}"] for column, rows in content.columns.items()]
-    parts = [
-        table(f"Benchmark {_cut(content.name)}", ["", "found", "where"], _facts(content)),
+    facts = [
+        [what, f"{found:,}" if isinstance(found, int) else found, _cut(where)]
+        for what, found, where in _facts(content)
+    ]
+    parts: list[Part] = [
+        table(f"Benchmark {_cut(content.name)}", ["", "found", "where"], facts),
         table("", ["column", "rows"], given),
     ]
     if content.ignored:
@@ -136,22 +188,18 @@ def _shown(content: Contents | Rubric) -> list[RenderableType]:
     return parts
 
 
-def _facts(content: Contents) -> Sequence[Sequence[str]]:
-    counted = [
-        ("identical answers", content.identical_answers),
-        ("exact duplicates", content.duplicates),
-        ("empty answers", content.empty_answers),
-    ]
-    longest = [("longest question", content.longest_question), ("longest answer", content.longest_answer)]
-    return [
-        ["format", content.format, ""],
-        ["pairs", f"{content.pairs:,}", ""],
-        ["clusters", f"{content.clusters:,}", ""],
-        *([f"labelled {label}", f"{count:,}", ""] for label, count in content.labels.items()),
-        ["ties allowed", "yes" if content.ties else "no", ""],
-        *([f"{what}, characters", f"{text.characters:,}", _cut(text.id)] for what, text in longest),
-        *([what, f"{oddity.count:,}", _cut(oddity.first or "")] for what, oddity in counted),
-    ]
+def _facts(content: Contents) -> Iterator[tuple[str, str | int, str]]:
+    """Each fact: what it is, what was found, and the id of the pair where it was."""
+    yield "format", content.format, ""
+    yield "pairs", content.pairs, ""
+    yield "clusters", content.clusters, ""
+    yield from ((f"labelled {label}", count, "") for label, count in content.labels.items())
+    yield "ties allowed", "yes" if content.ties else "no", ""
+    for what, text in (("question", content.longest_question), ("answer", content.longest_answer)):
+        yield f"longest {what}, characters", text.characters, _plain(text.id)
+    yield "identical answers", content.identical_answers.count, _plain(content.identical_answers.first or "")
+    yield "exact duplicates", content.duplicates.count, _plain(content.duplicates.first or "")
+    yield "empty answers", content.empty_answers.count, _plain(content.empty_answers.first or "")
 
 
 def _plain(text: str) -> str:

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-import json
 import time
+from functools import partial
 from pathlib import Path
 
 import click
@@ -15,8 +15,9 @@ HEADING = "begin"
 
 @click.command(epilog=options.example("edge-judge demo", "edge-judge demo --results ./mine"))
 @click.option("--results", type=options.FOLDER, help="Folder for the runs.  [default: the cache]")
-@options.as_json
-def demo(results: Path | None, as_json: bool) -> None:
+@options.forms
+@options.collected(output=options.Output)
+def demo(results: Path | None, output: options.Output) -> None:
     """Run the whole pipeline on the embedded judge, offline.
 
     The judge is quantized to six schemes, each judges its benchmark, and the runs are compared. Every call judges
@@ -29,8 +30,9 @@ def demo(results: Path | None, as_json: bool) -> None:
     start = time.monotonic()
     folder = results or workflow.demo_folder()
     found = workflow.demo(folder, terminal.TerminalListener())
-    if as_json:
-        click.echo(json.dumps(comparisons_json(found.comparisons, found.ladders), indent=2))
-        return
-    click.echo(ladder_table(found.comparisons, found.ladders, width=terminal.width(), color=terminal.color()))
+    terminal.show(
+        output.form,
+        lambda: comparisons_json(found.comparisons, found.ladders),
+        partial(ladder_table, found.comparisons, found.ladders),
+    )
     terminal.note(f"{time.monotonic() - start:.0f} s; the runs are in {folder}")

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-import json
 from dataclasses import asdict
+from functools import partial
 from typing import TYPE_CHECKING
 
 import click
@@ -70,7 +70,7 @@ RESUMES = errors.RESUMES
 @options.cluster
 @options.data
 @options.results
-@options.as_json
+@options.forms
 @options.collected(
     judge=JudgeOptions,
     limits=Limits,
@@ -78,6 +78,7 @@ RESUMES = errors.RESUMES
     benchmarks=BenchmarkOptions,
     settings=EvaluateSettings,
     cluster=ClusterOptions,
+    output=options.Output,
 )
 def evaluate(
     judge: JudgeOptions,
@@ -86,7 +87,7 @@ def evaluate(
     benchmarks: BenchmarkOptions,
     settings: EvaluateSettings,
     cluster: ClusterOptions,
-    as_json: bool,
+    output: options.Output,
 ) -> None:
     """Judge the pairs of a benchmark and score the verdicts.
 
@@ -96,10 +97,7 @@ def evaluate(
     from edge_judge.workflows import evaluate as workflow
 
     rows = workflow.evaluate(judge, benchmarks, protocol, limits, settings, terminal.TerminalListener(), cluster)
-    if as_json:
-        click.echo(json.dumps([_as_json(row) for row in rows], indent=2))
-    else:
-        click.echo(scores_table(rows, width=terminal.width(), color=terminal.color()))
+    terminal.show(output.form, lambda: [_as_json(row) for row in rows], partial(scores_table, rows))
 
 
 def _as_json(row: ScoreRow) -> dict[str, object]:

@@ -8,6 +8,7 @@ import click
 
 from edge_judge.cli import errors, options, terminal
 from edge_judge.errors import UsageError
+from edge_judge.quantities import counted
 from edge_judge.records import Limits
 from edge_judge.workflows.options import BenchmarkOptions, ImatrixSettings, JudgeOptions, ProtocolOptions
 
@@ -76,6 +77,7 @@ def imatrix(
     made = workflow.imatrix(judge, benchmarks, protocol, settings, terminal.TerminalListener(), limits)
     label = "judge" if settings.text is None else "text"
     named = made.model if judge.gguf is None else "MODEL"
-    terminal.note(f"{made.tensors} tensors, measured on {made.tokens:,} tokens of {', '.join(made.datasets)}")
+    tensors, tokens = counted(made.tensors, "tensor"), counted(made.tokens, "token")
+    terminal.note(f"{tensors}, measured on {tokens} of {', '.join(made.datasets)}")
     terminal.note(f"next: edge-judge quantize {named} iq2_xs+{label} --imatrix {shlex.quote(str(made.path))}")
     click.echo(made.path)

@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
-import json
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from functools import partial
 from typing import TYPE_CHECKING
 
 import click
 
 from edge_judge.cli import options, terminal
 from edge_judge.records import LABELS, Label, Limits
-from edge_judge.report.formatting import UNDEFINED, notes, render, table
+from edge_judge.report.columns import Value
+from edge_judge.report.formatting import UNDEFINED, Form, notes, table
+from edge_judge.report.forms import sheet, written
 from edge_judge.workflows.options import JudgeOptions, ProtocolOptions
 
 if TYPE_CHECKING:
@@ -32,8 +35,8 @@ HEADING = "judge"
 @click.option("--b", "b", required=True, help="The other answer.")
 @click.option("--reference", help="With --grammar reference: a reference answer.")
 @click.option("--no-ties", is_flag=True, help="Do not allow a tie.")
-@options.as_json
-@options.collected(judge=JudgeOptions, limits=Limits, protocol=ProtocolOptions)
+@options.forms
+@options.collected(judge=JudgeOptions, limits=Limits, protocol=ProtocolOptions, output=options.Output)
 def judge(
     judge: JudgeOptions,
     limits: Limits,
@@ -43,7 +46,7 @@ def judge(
     b: str,
     reference: str | None,
     no_ties: bool,
-    as_json: bool,
+    output: options.Output,
 ) -> None:
     """Judge one pair of answers, in both orders.
 
@@ -54,10 +57,7 @@ def judge(
     judged = judge_pair.judge(
         question, a, b, reference=reference, ties=not no_ties, judge=judge, protocol=protocol, limits=limits
     )
-    if as_json:
-        click.echo(json.dumps(_as_json(judged), indent=2))
-    else:
-        click.echo(_table(judged), nl=False)
+    terminal.show(output.form, lambda: _as_json(judged), partial(_written, judged))
 
 
 def _as_json(judged: JudgedPair) -> dict[str, object]:
@@ -74,16 +74,36 @@ def _as_json(judged: JudgedPair) -> dict[str, object]:
     }
 
 
-def _table(judged: JudgedPair) -> str:
+@dataclass(frozen=True, slots=True)
+class _Row:
+    """What was shown, and the verdict on it."""
+
+    shown: str
+    verdict: Label | None
+    p: Mapping[Label, float]
+    mass: float | None = None
+
+
+def _written(judged: JudgedPair, *, form: Form, width: int, color: bool) -> str:
+
     rows = [
-        [f"answer {given.order[0].upper()} first", *_cells(given.verdict, given.p or {}, given.mass)]
+        _Row(f"answer {given.order[0].upper()} first", given.verdict, given.p or {}, given.mass)
         for given in judged.orders
     ]
-    rows.append(["both orders", *_cells(judged.verdict, judged.p, None)])
+    rows.append(_Row("both orders", judged.verdict, judged.p))
     headings = ["shown", "verdict", "A", "B", "tie", "mass"]
-    lines = table(f"{judged.model} {judged.scheme}", headings, rows, frozenset({1}))
+    title = f"{judged.model} {judged.scheme}"
+    lines = table(title, headings, [[row.shown, *_cells(row.verdict, row.p, row.mass)] for row in rows], frozenset({1}))
     note = notes("A, B, tie: probability of each verdict; mass: share of the probability that is on legal verdicts")
-    return render([lines, note], terminal.width(), terminal.color())
+    fields: dict[str, Callable[[_Row], Value]] = {
+        "shown": lambda row: row.shown,
+        "verdict": lambda row: row.verdict,
+        "p_a": lambda row: row.p.get("a"),
+        "p_b": lambda row: row.p.get("b"),
+        "p_tie": lambda row: row.p.get("tie"),
+        "mass": lambda row: row.mass,
+    }
+    return written([lines, note], [sheet("orders", fields, rows)], form=form, width=width, color=color)
 
 
 def _cells(verdict: Label | None, p: Mapping[Label, float], mass: float | None) -> list[str]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import json
+from functools import partial
 from pathlib import Path
 
 import click
@@ -20,8 +20,9 @@ HEADING = "look closer"
 )
 @click.argument("runs", nargs=-1, required=True, type=options.FOLDER)
 @options.data
-@options.as_json
-def jury(runs: tuple[Path, ...], data: Path | None, as_json: bool) -> None:
+@options.forms
+@options.collected(output=options.Output)
+def jury(runs: tuple[Path, ...], data: Path | None, output: options.Output) -> None:
     """Combine the verdicts of several judges.
 
     Combines them by majority and by mean probability. RUNS are the folders of at least two runs on one benchmark, of
@@ -31,7 +32,4 @@ def jury(runs: tuple[Path, ...], data: Path | None, as_json: bool) -> None:
     from edge_judge.workflows import jury as workflow
 
     result = workflow.jury(runs, data)
-    if as_json:
-        click.echo(json.dumps(jury_json(result), indent=2))
-    else:
-        click.echo(jury_table(result, width=terminal.width(), color=terminal.color()), nl=False)
+    terminal.show(output.form, lambda: jury_json(result), partial(jury_table, result))

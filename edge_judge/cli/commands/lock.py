@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Sequence
-from dataclasses import asdict
+from dataclasses import asdict, replace
+from functools import partial
 from typing import TYPE_CHECKING
 
 import click
 
 from edge_judge.cli import options, terminal
 from edge_judge.errors import EdgeJudgeError
+from edge_judge.report.columns import Column, at, terminal_table
+from edge_judge.report.formatting import UNDEFINED, Part, Sentence
+from edge_judge.report.forms import column_sheet, written
 
 if TYPE_CHECKING:
     from edge_judge.workflows.lock import LockState
@@ -24,45 +27,63 @@ HEADING = "share and check"
     is_flag=True,
     help="Change nothing; fail if something differs from what was recorded, or could not be checked.",
 )
-@options.as_json
-def lock(check: bool, as_json: bool) -> None:
+@options.forms
+@options.collected(output=options.Output)
+def lock(check: bool, output: options.Output) -> None:
     """Show where each known model comes from.
 
     Fills in hashes and sizes from the Hub; never changes a pin. With --check, compares models.lock with the Hub, and
     the built files with their recorded hashes.
     """
     if check:
-        _check(as_json)
+        _check(output)
     else:
-        _show(as_json)
+        _show(output)
 
 
-def _show(as_json: bool) -> None:
-    from edge_judge.workflows.lock import lock_sources
+def _show(output: options.Output) -> None:
+    from edge_judge.workflows.lock import ModelSource, lock_sources
 
     sources = lock_sources(terminal.TerminalListener())
-    if as_json:
-        click.echo(json.dumps([asdict(source) for source in sources], indent=2))
-        return
-    for source in sources:
-        commit = str(source.commit or "in the package")[:14]
-        hashes = f"{source.hashed}/{source.files} hashes"
-        gated = ", gated" if source.gated else ""
-        click.echo(f"{source.model:13} {source.source:38} {commit:15} {hashes:11} {source.licence}{gated}")
+    columns: tuple[Column[ModelSource], ...] = (
+        Column("model", at("model"), {"model": at("model")}),
+        Column("source", lambda row: row.source or UNDEFINED, {"source": at("source")}),
+        Column("commit", lambda row: (row.commit or "in the package")[:14], {"commit": at("commit")}),
+        Column(
+            "hashes",
+            lambda row: f"{row.hashed} of {row.files}",
+            {"hashed": at("hashed"), "files": at("files")},
+        ),
+        Column(
+            "licence",
+            lambda row: f"{row.licence}{', gated' if row.gated else ''}",
+            {"licence": at("licence"), "gated": at("gated")},
+        ),
+    )
+    lines = replace(terminal_table("Sources of the known models", columns, sources), words=5)
+    terminal.show(
+        output.form,
+        lambda: [asdict(source) for source in sources],
+        partial(written, [lines], [column_sheet("sources", columns, sources)]),
+    )
 
 
-def _check(as_json: bool) -> None:
+def _check(output: options.Output) -> None:
     from edge_judge.workflows.lock import check_lock
 
+    def column(name: str) -> Column[LockState]:
+        return Column(name, at(name), {name: at(name)})
+
     states = check_lock(terminal.TerminalListener())
-    if as_json:
-        rows = [{name: getattr(row, name) for name in ("model", "state", "file", "detail")} for row in states]
-        click.echo(json.dumps(rows, indent=2))
-    else:
-        for row in states:
-            click.echo(f"{row.state:8} {row.model:13} {row.file:12} {row.detail}")
-        if not states:
-            click.echo("no model is built on this machine, and models.lock names nothing on the Hub")
+    columns = tuple(map(column, ("state", "model", "file", "detail")))
+    lines = replace(terminal_table("", columns, states), words=4, paths=True)
+    nothing = Sentence("no model is built on this machine, and models.lock names nothing on the Hub")
+    parts: list[Part] = [lines] if states else [nothing]
+    terminal.show(
+        output.form,
+        lambda: [{name: getattr(row, name) for name in ("model", "state", "file", "detail")} for row in states],
+        partial(written, parts, [column_sheet("states", columns, states)]),
+    )
     _fail_unless_right(states)
 
 

@@ -4,23 +4,27 @@ its judge with the tokens that its makers meant.
 
 from __future__ import annotations
 
-import json
-from dataclasses import asdict
+from collections.abc import Sequence
+from dataclasses import asdict, replace
+from functools import partial
 from pathlib import Path
+from textwrap import fill
 from typing import TYPE_CHECKING
 
 import click
 
 from edge_judge.cli import options, terminal
 from edge_judge.errors import UsageError
-from edge_judge.report.formatting import notes, render, short_size, size, table
+from edge_judge.quantities import parameters
+from edge_judge.report.columns import Column, at, terminal_table, whole_table
+from edge_judge.report.formatting import UNDEFINED, Form, Part, notes, size
+from edge_judge.report.forms import column_sheet, written
 
 if TYPE_CHECKING:
-    from rich.console import RenderableType
-
     from edge_judge.workflows.models import KnownModel
 
 HEADING = "begin"
+BUILT = 14  # columns for the schemes that are built, so that a name is never cut
 
 
 EXAMPLES = ("edge-judge models", "edge-judge models --check qwen1.5-7b ~/checkpoints/Qwen1.5-7B-Chat")
@@ -41,9 +45,14 @@ EXAMPLES = ("edge-judge models", "edge-judge models --check qwen1.5-7b ~/checkpo
     callback=options.memory,
     help="Show how many layers fit on a GPU with this much memory: 8GB.",
 )
-@options.as_json
+@options.forms
+@options.collected(output=options.Output)
 def models(
-    checked: str | None, checkpoint: Path | None, chat_template: str | None, gpu_memory: int | None, as_json: bool
+    checked: str | None,
+    checkpoint: Path | None,
+    chat_template: str | None,
+    gpu_memory: int | None,
+    output: options.Output,
 ) -> None:
     """List the known models: sizes, what fits here, what is built.
 
@@ -53,71 +62,105 @@ def models(
     if checked is not None and gpu_memory is not None:
         raise UsageError("--check and --gpu-memory do not go together", "use one of them")
     if checked is not None:
-        _check(checked, checkpoint, chat_template, as_json)
+        _check(checked, checkpoint, chat_template, output)
     elif checkpoint is not None or chat_template is not None:
         raise UsageError(
             "CHECKPOINT and --chat-template do nothing without --check", "edge-judge models --check MODEL CHECKPOINT"
         )
     else:
-        _list(gpu_memory, as_json)
+        _list(gpu_memory, output)
 
 
-def _check(model: str, checkpoint: Path | None, chat_template: str | None, as_json: bool) -> None:
+def _check(model: str, checkpoint: Path | None, chat_template: str | None, output: options.Output) -> None:
     from edge_judge.workflows import model_check
 
     checks = model_check.check_model(
         model, checkpoint, chat_template=chat_template, listener=terminal.TerminalListener()
     )
-    if as_json:
-        click.echo(json.dumps([asdict(check) for check in checks], indent=2))
-    else:
-        rows = [[check.what, check.state, check.detail] for check in checks]
-        lines = table(f"Tokens of {model}", ["checked", "state", "detail"], rows, words=3)
-        click.echo(render([lines], terminal.width(), terminal.color()), nl=False)
+    columns: tuple[Column[model_check.ModelCheck], ...] = (
+        Column("checked", at("what"), {"checked": at("what")}),
+        Column("state", at("state"), {"state": at("state")}),
+        Column("detail", at("detail"), {"detail": at("detail")}),
+    )
+    lines = replace(terminal_table(f"Tokens of {model}", columns, checks), words=3)
+    terminal.show(
+        output.form,
+        lambda: [asdict(check) for check in checks],
+        partial(written, [lines], [column_sheet("checks", columns, checks)]),
+    )
     model_check.raise_if_wrong(checks, model)
 
 
-def _list(gpu_memory: int | None, as_json: bool) -> None:
+def _list(gpu_memory: int | None, output: options.Output) -> None:
     from edge_judge.workflows import models as workflow
 
     listed = workflow.models(gpu_memory)
-    if as_json:
-        click.echo(json.dumps([asdict(model) for model in listed], indent=2))
-        return
-    rows = [
-        [
-            model.name,
-            _count(model.parameters),
-            *(size(model.bytes[name]) for name in workflow.SHOWN),
-            model.fits or "none",
-            " ".join(model.built) or "-",
-        ]
-        for model in listed
-    ]
-    lines = table("Known models", ["model", "params", *workflow.SHOWN, "fits", "built"], rows)
-    note = notes(
-        f"fits: the widest of these that leaves {short_size(workflow.SPARE)} "
-        f"of this machine's {short_size(workflow.machine_memory())} of memory"
+    terminal.show(output.form, lambda: [asdict(model) for model in listed], partial(_written, listed, gpu_memory))
+
+
+def _written(listed: Sequence[KnownModel], gpu_memory: int | None, *, form: Form, width: int, color: bool) -> str:
+    from edge_judge.workflows import models as workflow
+
+    fits = notes(
+        f"fits: the widest of these that leaves {size(workflow.SPARE)} "
+        f"of this machine's {size(workflow.machine_memory())} of memory",
     )
-    backend = notes(*terminal.backend_lines(workflow.usable()))
-    gpu = [_layers_table(listed, gpu_memory)] if gpu_memory else []
-    click.echo(render([lines, note, backend, *gpu], terminal.width(), terminal.color()), nl=False)
+    backend = [] if form == "csv" else [notes(*terminal.backend_lines(workflow.usable()))]
+    columns, layers = _columns(), _layer_columns() if gpu_memory else ()
+    made = terminal_table if form == "table" else whole_table
+    parts: list[Part] = [made("Known models", columns, listed), fits, *backend]
+    if gpu_memory:
+        parts.append(made(_layers_title(gpu_memory), (columns[0], *layers), listed))
+    return written(parts, [column_sheet("models", (*columns, *layers), listed)], form=form, width=width, color=color)
 
 
-def _layers_table(listed: list[KnownModel], gpu_memory: int) -> RenderableType:
-    """How many layers of each model fit on a GPU."""
-    from edge_judge.engine.placing import CELLS
+def _columns() -> tuple[Column[KnownModel], ...]:
     from edge_judge.workflows.models import SHOWN
 
-    rows = [[model.name, str(model.layers), *(_layers(model, scheme) for scheme in SHOWN)] for model in listed]
-    title = f"Layers that fit on a GPU with {short_size(gpu_memory)}, beside a cache of {CELLS:,} tokens (estimated)"
-    return table(title, ["model", "layers", *SHOWN], rows)
+    def of_size(scheme: str) -> Column[KnownModel]:
+        return Column(
+            scheme, lambda model: size(model.bytes[scheme]), {f"{scheme}_bytes": lambda model: model.bytes[scheme]}
+        )
+
+    return (
+        Column("model", at("name"), {"model": at("name")}),
+        Column("params", lambda model: parameters(model.parameters), {"parameters": at("parameters")}),
+        *(of_size(scheme) for scheme in SHOWN),
+        Column("fits", lambda model: model.fits or "none", {"fits": at("fits")}),
+        Column(
+            "built",
+            lambda model: fill(_built(model), BUILT) or UNDEFINED,
+            {"built": _built},
+            page_text=lambda model: _built(model) or UNDEFINED,
+        ),
+    )
+
+
+def _built(model: KnownModel) -> str:
+    return " ".join(model.built)
+
+
+def _layers_title(gpu_memory: int) -> str:
+    from edge_judge.engine.placing import CELLS
+
+    return f"Layers that fit on a GPU with {size(gpu_memory)}, beside a cache of {CELLS:,} tokens (estimated)"
+
+
+def _layer_columns() -> tuple[Column[KnownModel], ...]:
+    """How many layers of each model fit on a GPU."""
+    from edge_judge.workflows.models import SHOWN
+
+    def fitting(scheme: str) -> Column[KnownModel]:
+        return Column(
+            scheme,
+            lambda model: _layers(model, scheme),
+            {f"{scheme}_gpu_layers": lambda model: (model.gpu_layers or {})[scheme]},
+        )
+
+    layers: Column[KnownModel] = Column("layers", lambda model: str(model.layers), {"layers": at("layers")})
+    return (layers, *(fitting(scheme) for scheme in SHOWN))
 
 
 def _layers(model: KnownModel, scheme: str) -> str:
     fitting = (model.gpu_layers or {})[scheme]
     return "all" if fitting == model.layers else str(fitting) if fitting else "none"
-
-
-def _count(parameters: int) -> str:
-    return f"{parameters / 1e9:.1f} B" if parameters >= 1e9 else f"{parameters / 1e6:.1f} M"

@@ -2,15 +2,20 @@
 
 from __future__ import annotations
 
-import json
+from collections.abc import Callable
 from dataclasses import asdict
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
 
 from edge_judge.cli import options, terminal
+from edge_judge.quantities import counted
 from edge_judge.report import formatting
+from edge_judge.report.columns import Value
+from edge_judge.report.formatting import Form
+from edge_judge.report.forms import sheet, written
 from edge_judge.workflows.options import ImportSettings
 
 if TYPE_CHECKING:
@@ -50,7 +55,7 @@ def export(run: Path, output: Path | None, data: Path | None) -> None:
     from edge_judge.workflows.packs import export_pack
 
     written = export_pack(run, output, data)
-    terminal.note(f"{written.verdicts:,} verdicts in {formatting.short_size(written.bytes)}")
+    terminal.note(f"{counted(written.verdicts, 'verdict')} in {formatting.size(written.bytes)}")
     click.echo(written.path)
 
 
@@ -73,21 +78,36 @@ def import_(file: Path, settings: ImportSettings) -> None:
 
 @pack.command(epilog=options.example("edge-judge pack show f16.ejpack", "edge-judge pack show f16.ejpack --json"))
 @FILE
-@options.as_json
-def show(file: Path, as_json: bool) -> None:
+@options.forms
+@options.collected(output=options.Output)
+def show(file: Path, output: options.Output) -> None:
     """Show what a pack contains; its benchmark is not needed."""
     from edge_judge.workflows.packs import read_pack
 
     content = read_pack(file)
-    if as_json:
-        click.echo(json.dumps(_as_json(content), indent=2))
-        return
-    facts = _facts(content) | {name: content.settings[name] for name in sorted(content.settings)}
-    lines = {_printable(name): _printable(value) for name, value in facts.items()}
-    first = max(map(len, lines))
-    room = max(terminal.width() - first - 2, 16)
-    for name, value in lines.items():
-        click.echo(f"{name:{first}}  {value if len(value) <= room else f'{value[: room - 1]}…'}")
+    terminal.show(output.form, lambda: _as_json(content), partial(_written, content))
+
+
+def _written(pack: Pack, *, form: Form, width: int, color: bool) -> str:
+
+    facts = _facts(pack) | {name: pack.settings[name] for name in sorted(pack.settings)}
+    rows = [(_printable(name), _printable(value)) for name, value in facts.items()]
+    room = max(width - max(len(name) for name, _ in rows) - 2, 16)
+    shown = [[name, value if len(value) <= room else f"{value[: room - 1]}…"] for name, value in rows]
+    body = formatting.table("", ["fact", "value"], shown, words=2)
+    fields: dict[str, Callable[[tuple[str, Value]], Value]] = {"name": lambda row: row[0], "value": lambda row: row[1]}
+    return written([body], [sheet("facts", fields, _values(pack))], form=form, width=width, color=color)
+
+
+def _values(pack: Pack) -> list[tuple[str, Value]]:
+    """What JSON has, a line for each value."""
+    content = _as_json(pack)
+    flat = {**content, **(content["measured"] or {}), **content["settings"], "orders": " ".join(pack.orders)}
+    return [
+        (_printable(name), value if isinstance(value, int | float | None) else _printable(value))
+        for name, value in flat.items()
+        if name not in ("measured", "settings")
+    ]
 
 
 def _facts(pack: Pack) -> dict[str, object]:

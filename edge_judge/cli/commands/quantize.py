@@ -5,7 +5,7 @@ from __future__ import annotations
 import click
 
 from edge_judge.cli import options, terminal
-from edge_judge.report.formatting import short_size
+from edge_judge.report.formatting import size
 from edge_judge.workflows.options import QuantizeSettings
 
 HEADING = "judge"
@@ -39,5 +39,5 @@ def quantize(model: str, scheme: str | None, settings: QuantizeSettings) -> None
     from edge_judge.workflows import build
 
     made = build.quantize(model, scheme, settings, terminal.TerminalListener())
-    terminal.note(f"{made.model} {made.scheme}: {short_size(made.bytes)}, sha256 {made.sha256[:16]}…, verified")
+    terminal.note(f"{made.model} {made.scheme}: {size(made.bytes)}, sha256 {made.sha256[:16]}…, verified")
     click.echo(made.path)

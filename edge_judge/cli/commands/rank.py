@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import json
+from functools import partial
 from pathlib import Path
 from typing import Literal
 
@@ -117,9 +117,7 @@ def number_of_games(_: click.Context, option: click.Option, value: str | None) -
 @click.option("--fresh", is_flag=True, help="Start over instead of resuming.")
 @options.cluster
 @options.results
-@options.as_json
-@options.as_csv
-@options.as_markdown
+@options.forms
 @options.collected(
     outputs=OutputsOptions,
     judge=JudgeOptions,
@@ -145,24 +143,20 @@ def rank(
     OUTPUTS are files with the answers of one or several systems to the same questions, or folders of earlier rankings
     under results/rank/. Running the same command again resumes it.
     """
+    from edge_judge.quantities import counted
     from edge_judge.report import ranking as report
-    from edge_judge.report.formatting import short_size
+    from edge_judge.report.formatting import size
     from edge_judge.workflows import rank as workflow
 
-    form = output.form
     listener = terminal.BlockListener() if settings.stops else terminal.TerminalListener()
     found = workflow.rank(outputs, judge, protocol, limits, settings, labels, listener, cluster)
-    if form == "json":
-        click.echo(json.dumps(report.rankings_json(found.rankings, found.compared), indent=2))
-    elif form == "csv":
-        click.echo(report.rankings_csv(found.rankings), nl=False)
-    elif form == "markdown":
-        click.echo(report.rankings_markdown(found.rankings, found.compared), nl=False)
-    else:
-        width, color = terminal.width(), terminal.color()
-        click.echo(report.rankings_table(found.rankings, found.compared, width=width, color=color), nl=False)
+    terminal.show(
+        output.form,
+        lambda: report.rankings_json(found.rankings, found.compared),
+        partial(report.rankings_table, found.rankings, found.compared),
+    )
     if found.page is not None:
-        terminal.note(f"{found.page.path}: {short_size(found.page.bytes)}, open it in a browser")
+        terminal.note(f"{found.page.path}: {size(found.page.bytes)}, open it in a browser")
     if found.suggested is not None:
         path, pairs = found.suggested.path, found.suggested.pairs
-        terminal.note(f"{path}: {pairs:,} pairs to label; fill in A, B or tie, then rank with --labels {path}")
+        terminal.note(f"{path}: {counted(pairs, 'pair')} to label; fill in A, B or tie, then rank with --labels {path}")

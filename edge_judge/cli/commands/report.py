@@ -7,7 +7,8 @@ from pathlib import Path
 import click
 
 from edge_judge.cli import options, terminal
-from edge_judge.report.formatting import short_size
+from edge_judge.quantities import counted
+from edge_judge.report.formatting import size
 from edge_judge.workflows.options import ReportSettings, RunsOptions
 
 HEADING = "decide"
@@ -44,4 +45,4 @@ def report(runs: RunsOptions, settings: ReportSettings) -> None:
             click.echo(path)
     for remark in written.remarks:
         terminal.note(remark)
-    terminal.note(f"{written.runs} runs, {short_size(written.bytes)}: open it in a browser")
+    terminal.note(f"{counted(written.runs, 'run')}, {size(written.bytes)}: open it in a browser")

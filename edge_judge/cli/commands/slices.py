@@ -2,28 +2,14 @@
 
 from __future__ import annotations
 
-import json
-from dataclasses import dataclass
+from functools import partial
 
 import click
 
 from edge_judge.cli import options, terminal
-from edge_judge.errors import UsageError
 from edge_judge.workflows.options import RunsOptions
 
 HEADING = "look closer"
-
-
-@dataclass(frozen=True, slots=True)
-class Output:
-    """The forms that the options name. Raises UsageError where two are."""
-
-    as_json: bool = False
-    as_csv: bool = False
-
-    def __post_init__(self) -> None:
-        if self.as_json and self.as_csv:
-            raise UsageError("--json and --csv do not go together", "ask for one of them")
 
 
 @click.command(
@@ -37,23 +23,17 @@ class Output:
 @click.option("--baseline", help="A scheme, a pack, or a run's folder.  [default: f16, if there is one]")
 @options.data
 @options.results
-@options.as_json
-@click.option("--csv", "as_csv", is_flag=True, help="Print CSV, a line for each figure.")
-@options.collected(runs=RunsOptions, output=Output)
-def slices(runs: RunsOptions, baseline: str | None, output: Output) -> None:
+@options.forms
+@options.collected(runs=RunsOptions, output=options.Output)
+def slices(runs: RunsOptions, baseline: str | None, output: options.Output) -> None:
     """Break a judge's accuracy down by category, length and author.
 
     Shows the loss against the baseline in each category, with p adjusted for all of them; preference for long answers
     or for one author; position bias, hidden mass and overconfidence. Runs on the sets of LLMBar share a table. RUNS are
     folders of runs.  [default: all complete runs in the results folder]
     """
-    from edge_judge.report.slices import slices_csv, slices_json, slices_table
+    from edge_judge.report.slices import slices_json, slices_table
     from edge_judge.workflows import slices as workflow
 
     found = workflow.slices(runs, baseline, terminal.TerminalListener())
-    if output.as_json:
-        click.echo(json.dumps([slices_json(one) for one in found], indent=2))
-    elif output.as_csv:
-        click.echo(slices_csv(found), nl=False)
-    else:
-        click.echo(slices_table(found, width=terminal.width(), color=terminal.color()), nl=False)
+    terminal.show(output.form, lambda: [slices_json(one) for one in found], partial(slices_table, found))

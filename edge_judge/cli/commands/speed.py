@@ -2,25 +2,27 @@
 
 from __future__ import annotations
 
-import json
 import signal
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import asdict
+from functools import partial
 from typing import TYPE_CHECKING
 
 import click
 
 from edge_judge.cli import options, terminal
 from edge_judge.cli.errors import interrupted
+from edge_judge.quantities import counted
 from edge_judge.records import Placement
 from edge_judge.report import formatting
+from edge_judge.report.columns import Value, at
+from edge_judge.report.formatting import Part, Table
+from edge_judge.report.forms import Sheet, sheet, written
 from edge_judge.workflows.options import SPEED_GRAMMARS, SPEED_SECONDS, BenchmarkOptions, JudgeOptions, RandomWeights
 
 if TYPE_CHECKING:
-    from rich.console import RenderableType
-
-    from edge_judge.workflows.speed import MeasuredSpeed
+    from edge_judge.workflows.speed import BenchmarkTime, MeasuredSpeed
 
 HEADING = "begin"
 
@@ -64,8 +66,14 @@ HEADING = "begin"
     show_default=True,
     help="Duration of each of three measurements.",
 )
-@options.as_json
-@options.collected(judge=JudgeOptions, weights=RandomWeights, benchmarks=BenchmarkOptions, placement=Placement)
+@options.forms
+@options.collected(
+    judge=JudgeOptions,
+    weights=RandomWeights,
+    benchmarks=BenchmarkOptions,
+    placement=Placement,
+    output=options.Output,
+)
 def speed(
     judge: JudgeOptions,
     weights: RandomWeights,
@@ -73,7 +81,7 @@ def speed(
     placement: Placement,
     grammars: tuple[str, ...],
     seconds: float,
-    as_json: bool,
+    output: options.Output,
 ) -> None:
     """Measure how fast a judge runs on this machine.
 
@@ -88,11 +96,8 @@ def speed(
             measured = workflow.speed(judge, weights, benchmarks, grammars, seconds, listener, placement=placement)
     except KeyboardInterrupt:
         interrupted()
-    if as_json:
-        click.echo(json.dumps(asdict(measured), indent=2))
-        return
-    parts = [_rates_table(measured), formatting.notes(*_backend(measured)), *_estimates_table(measured)]
-    click.echo(formatting.render(parts, terminal.width(), terminal.color()), nl=False)
+    parts: list[Part] = [_rates_table(measured), formatting.notes(*_backend(measured)), *_estimates_table(measured)]
+    terminal.show(output.form, lambda: asdict(measured), partial(written, parts, _sheets(measured)))
 
 
 @contextmanager
@@ -111,9 +116,9 @@ def _signals_as_exits() -> Iterator[None]:
             signal.signal(number, handler)
 
 
-def _rates_table(measured: MeasuredSpeed) -> RenderableType:
+def _rates_table(measured: MeasuredSpeed) -> Table:
     rates = measured.rates
-    threads = f"{rates.threads} thread{'s' if rates.threads > 1 else ''}"
+    threads = counted(rates.threads, "thread")
     if rates.writing_threads != rates.threads:
         threads += f" for prompts, {rates.writing_threads} for writing"
     title = f"{measured.model} {measured.scheme}{', random weights' if measured.random_weights else ''}, {threads}"
@@ -137,7 +142,37 @@ def _backend(measured: MeasuredSpeed) -> Iterator[str]:
         yield "no layers on a GPU"
 
 
-def _estimates_table(measured: MeasuredSpeed) -> list[RenderableType]:
+def _sheets(measured: MeasuredSpeed) -> list[Sheet]:
+    """What was measured, and the time that each benchmark would take."""
+    rates: dict[str, Callable[[MeasuredSpeed], Value]] = {
+        "model": at("model"),
+        "scheme": at("scheme"),
+        "size_bytes": at("bytes"),
+        "reading_tokens_per_second": at("rates.prompt"),
+        "writing_tokens_per_second": at("rates.alone"),
+        "together_tokens_per_second": at("rates.together"),
+        "together": at("rates.slots"),
+        "load_seconds": at("rates.load_seconds"),
+        "cache_bytes": at("rates.cache"),
+        "cache_tokens": at("rates.cache_cells"),
+        "peak_rss_bytes": at("rates.peak_rss"),
+        "threads": at("rates.threads"),
+        "writing_threads": at("rates.writing_threads"),
+    }
+    times: dict[str, Callable[[BenchmarkTime], Value]] = {
+        "benchmark": at("benchmark"),
+        "grammar": at("grammar"),
+        "verdicts": at("load.verdicts"),
+        "tokens": at("load.tokens"),
+        "tokens_alone": at("load.tokens_alone"),
+        "written_tokens_at_most": at("load.each"),
+        "shortened_pairs": at("load.shortened"),
+        "time_seconds": at("seconds"),
+    }
+    return [sheet("speed", rates, [measured]), sheet("benchmarks", times, measured.estimates)]
+
+
+def _estimates_table(measured: MeasuredSpeed) -> list[Part]:
     estimates = measured.estimates
     if not estimates:
         return []

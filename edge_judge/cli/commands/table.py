@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import json
+from functools import partial
 from typing import Literal
 
 import click
@@ -30,9 +30,7 @@ HEADING = "decide"
 )
 @options.data
 @options.results
-@options.as_json
-@options.as_csv
-@options.as_markdown
+@options.forms
 @options.collected(runs=RunsOptions, output=options.Output)
 def table(runs: RunsOptions, profile: Literal["paper", "strict"], output: options.Output) -> None:
     """Compare judges with the published table, benchmark by benchmark.
@@ -43,13 +41,8 @@ def table(runs: RunsOptions, profile: Literal["paper", "strict"], output: option
     from edge_judge.report import leaderboard
     from edge_judge.workflows import table as workflow
 
-    form = output.form
     content = workflow.table(runs, profile, terminal.TerminalListener())
-    if form == "json":
-        click.echo(json.dumps(leaderboard.judges_json(content), indent=2))
-    elif form == "csv":
-        click.echo(leaderboard.judges_csv(content), nl=False)
-    elif form == "markdown":
-        click.echo(leaderboard.judges_markdown(content), nl=False)
-    else:
-        click.echo(leaderboard.judges_table(content, width=terminal.width(), color=terminal.color()), nl=False)
+    terminal.show(output.form, lambda: leaderboard.judges_json(content), partial(leaderboard.judges_table, content))
+    if output.form == "table":
+        for line in workflow.to_fill(content, runs):
+            terminal.note(line)

@@ -8,6 +8,7 @@ from dataclasses import asdict
 import click
 
 from edge_judge.cli import errors, options, terminal
+from edge_judge.quantities import counted
 from edge_judge.training.recipe import Recipe
 from edge_judge.workflows.options import ProtocolOptions, TrainSettings
 
@@ -123,7 +124,7 @@ def train(model: str, settings: TrainSettings, protocol: ProtocolOptions, recipe
     first, best = made.curve[0], made.best
     terminal.note(
         f"validation accuracy: {100 * first.accuracy:.1f} % before, {100 * best.accuracy:.1f} % after step "
-        f"{best.step} of {made.planned} ({best.verdicts} verdicts); the curve: {made.folder / 'curve.html'}"
+        f"{best.step} of {made.planned} ({counted(best.verdicts, 'verdict')}); the curve: {made.folder / 'curve.html'}"
     )
     terminal.note(f"next: edge-judge quantize {model} q4_k_m+tuned --adapter {made.folder}")
     click.echo(made.folder)

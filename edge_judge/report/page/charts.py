@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 
+from edge_judge.quantities import counted
 from edge_judge.records import Figure
 from edge_judge.report.page import axes
 from edge_judge.report.page.data import Report, Setting
@@ -105,7 +106,7 @@ def _rules(report: Report, places: Sequence[int]) -> Iterator[Rule]:
         if right is not None:
             yield Rule(right)
             if 100 * right >= report.margin:
-                yield Rule(right - report.margin / 100, f"{report.margin:g} points below {report.baseline}")
+                yield Rule(right - report.margin / 100, f"{counted(report.margin, 'point')} below {report.baseline}")
 
 
 def _bytes(size: float, _: int) -> str:

@@ -19,6 +19,7 @@ from edge_judge.errors import RunError
 from edge_judge.metrics.calibration import reliability
 from edge_judge.metrics.recorded import RecordedRun
 from edge_judge.metrics.scoring import DEPARTURES, near_chance
+from edge_judge.quantities import counted
 from edge_judge.records import Figure, Identity
 from edge_judge.report import formatting, ladder
 from edge_judge.report.columns import Column, Row
@@ -251,7 +252,7 @@ def _pairs(group: Sequence[RecordedRun]) -> str:
     """How many pairs the runs judged, of how many there are."""
     judged = sorted({run.score.pairs for run in group})
     number = f"{judged[0]:,}" if len(judged) == 1 else f"{judged[0]:,} to {judged[-1]:,}"
-    return f"{number} of {len(group[0].benchmark.pairs):,} pairs"
+    return f"{number} of {counted(len(group[0].benchmark.pairs), 'pair')}"
 
 
 def _judges(content: Leaderboard) -> dict[str, Json]:

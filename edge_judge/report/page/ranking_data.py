@@ -12,6 +12,7 @@ from edge_judge.analysis.ranking.labels import Correction
 from edge_judge.analysis.ranking.standings import RankedSystems
 from edge_judge.analysis.ranking.two_judges import TwoJudges
 from edge_judge.analysis.ranking.win_rates import WinRate
+from edge_judge.quantities import counted
 from edge_judge.report.columns import INTERVAL_LINE
 from edge_judge.report.formatting import DASH, count, dash, interval, percent, signed_number, unbroken
 from edge_judge.report.page.data import Json, with_interval
@@ -26,6 +27,7 @@ from edge_judge.report.ranking_notes import (
     explanations,
     judge_name,
     short_judge_name,
+    size_of,
 )
 
 WIDEST = 40  # systems in a matrix: more cells are too many to read, and to draw on a phone
@@ -53,7 +55,7 @@ def _ranking(ranked: RankedSystems) -> dict[str, Json]:
         "short": short_judge_name(ranked),
         "against": ranked.against,
         "headline": headline(ranked),
-        "about": f"{len(ranked.standings)} systems, {ranked.questions:,} questions, {_votes(ranked)}",
+        "about": f"{size_of(ranked)}, {_votes(ranked)}",
         "answer": [*map(unbroken, answer(ranked))],
         "systems": [*systems],
         "told": details(ranked),
@@ -86,7 +88,7 @@ def _corrected(correction: Correction | None, systems: Sequence[str]) -> Json:
 
 def _votes(ranked: RankedSystems) -> str:
     return (
-        f"{len(ranked.games):,} votes, judged by {judge_name(ranked)}"
+        f"{counted(len(ranked.games), 'vote')}, judged by {judge_name(ranked)}"
         if ranked.identity or ranked.combined
         else f"{len(ranked.games):,} recorded votes"
     )
@@ -146,7 +148,7 @@ def _cell(rate: WinRate | None, decided: bool) -> Json:
     told = [
         ["win rate", _percent(defined, with_interval(rate.soft))],
         ["by verdict", _percent(defined, with_interval(rate.hard))],
-        ["votes", f"{rate.votes:,} on {rate.questions:,} questions"],
+        ["votes", f"{rate.votes:,} on {counted(rate.questions, 'question')}"],
     ]
     if rate.format_errors:
         told.append(["no valid verdict", f"{rate.format_errors:,}"])
