@@ -39,6 +39,7 @@ INVOCATIONS: dict[str, tuple[object, ...]] = {
     "data check": ("pairs.jsonl",),
     "data list": (),
     "data verify": (),
+    "doctor": (),
     "eval": (*LOADED, "--limit", "2"),
     "judge": (*LOADED, "--question", "Name a fruit.", "--a", "apple", "--b", "hammer"),
     "jury": RUNS,

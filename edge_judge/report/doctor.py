@@ -5,23 +5,23 @@ Knows: columns, words, what is private. Does not know: how anything was found.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
+from edge_judge.quantities import counted
 from edge_judge.records import Backend, Diagnosis, Finding
-from edge_judge.report.formatting import notes, render, short_size, table
+from edge_judge.report.columns import Value
+from edge_judge.report.formatting import Form, Part, Table, notes, size, table
+from edge_judge.report.forms import Sheet, sheet, written
 
-if TYPE_CHECKING:
-    from rich.console import RenderableType
 
-
-def doctor_text(found: Diagnosis, *, width: int, color: bool) -> str:
+def doctor_text(found: Diagnosis, *, form: Form = "table", width: int = 80, color: bool = False) -> str:
     """Tables of the machine and of what was checked, and what to do about each warning and problem."""
-    parts = [_machine_table(found), _checks_table(found.findings)]
+    parts: list[Part] = [_machine_table(found), _checks_table(found.findings)]
     if remedies := [f"{one.check}: {_remedy(one)}" for one in found.findings if one.state != "ok"]:
         parts.append(notes(*remedies))
-    return render(parts, width, color)
+    return written(parts, [_sheet(found.findings)], form=form, width=width, color=color)
 
 
 def doctor_json(found: Diagnosis) -> dict[str, Any]:
@@ -64,15 +64,15 @@ def _backend_json(backend: Backend | None) -> dict[str, Any] | None:
     return {"cpu": backend.cpu, "devices": devices}
 
 
-def _machine_table(found: Diagnosis) -> RenderableType:
+def _machine_table(found: Diagnosis) -> Table:
     machine, backend = found.machine, found.backend
     devices = backend.devices if backend else ()
-    gpus = [f"{one.description} ({one.backend}), {short_size(one.free)} of {short_size(one.total)}" for one in devices]
+    gpus = [f"{one.description} ({one.backend}), {size(one.free)} of {size(one.total)}" for one in devices]
     packages = ", ".join(f"{name} {version}" for name, version in found.versions.items())
     rows = [
         ["system", ", ".join(filter(None, (machine.system, machine.architecture, machine.libc)))],
-        ["processor", f"{machine.processor}, {_counted(machine.cores, 'core')}, {machine.processors} threads"],
-        ["memory", short_size(machine.memory)],
+        ["processor", f"{machine.processor}, {counted(machine.cores, 'core')}, {machine.processors} threads"],
+        ["memory", size(machine.memory)],
         ["GPU", "; ".join(gpus) or "none that this build of llama.cpp can use"],
         ["versions", f"{machine.python}, {packages}"],
         ["extras", ", ".join(found.extras) or "none"],
@@ -80,7 +80,7 @@ def _machine_table(found: Diagnosis) -> RenderableType:
     return table("This machine", ["part", "found"], rows, words=2)
 
 
-def _checks_table(findings: Sequence[Finding]) -> RenderableType:
+def _checks_table(findings: Sequence[Finding]) -> Table:
     rows = [[one.check, one.state, " · ".join(filter(None, (one.detail, _place(one))))] for one in findings]
     return table("Checks", ["checked", "state", "found"], rows, words=3)
 
@@ -95,5 +95,12 @@ def _remedy(one: Finding) -> str:
     return one.remedy or one.detail
 
 
-def _counted(number: int, what: str) -> str:
-    return f"{number} {what}{'' if number == 1 else 's'}"
+def _sheet(findings: Sequence[Finding]) -> Sheet:
+    """A line for each check; without paths, as in JSON."""
+    fields: dict[str, Callable[[Finding], Value]] = {
+        "check": lambda one: one.check,
+        "state": lambda one: one.state,
+        "detail": lambda one: one.detail,
+        "remedy": lambda one: one.remedy or None,
+    }
+    return sheet("checks", fields, findings)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import json
+from functools import partial
 from pathlib import Path
 
 import click
@@ -24,8 +24,9 @@ HEADING = "begin"
 @click.option("--full", is_flag=True, help="Hash every file that was built here, instead of comparing sizes.")
 @options.results
 @options.data
-@options.as_json
-def doctor(engines: tuple[str, ...], full: bool, results: Path, data: Path | None, as_json: bool) -> None:
+@options.forms
+@options.collected(output=options.Output)
+def doctor(engines: tuple[str, ...], full: bool, results: Path, data: Path | None, output: options.Output) -> None:
     """Check this machine, and say what to do about each problem.
 
     Looks at processor, memory, disks, llama.cpp, built files, benchmarks and endpoints. Exit code 1 if something must
@@ -35,10 +36,7 @@ def doctor(engines: tuple[str, ...], full: bool, results: Path, data: Path | Non
     from edge_judge.workflows.doctor import doctor as examine
 
     found = examine(engines, results, data, terminal.TerminalListener(), full=full)
-    if as_json:
-        click.echo(json.dumps(doctor_json(found), indent=2))
-    else:
-        click.echo(doctor_text(found, width=terminal.width(), color=terminal.color()), nl=False)
+    terminal.show(output.form, lambda: doctor_json(found), partial(doctor_text, found))
     if found.problems:
         checks = ", ".join(dict.fromkeys(problem.check for problem in found.problems))
-        raise EdgeJudgeError(f"problems found: {checks}", "what to do about each is told above")
+        raise EdgeJudgeError(f"problems found: {checks}", "the notes above say what to do about each")

@@ -9,7 +9,7 @@ import re
 from collections.abc import Iterator
 
 from edge_judge.records import Activity, Backend, Finding, Machine
-from edge_judge.report.formatting import short_size
+from edge_judge.report.formatting import size
 from edge_judge.workflows.examining.places import Place
 from edge_judge.workflows.examining.probe import Failure
 
@@ -66,11 +66,11 @@ def on_place(name: str, place: Place, elsewhere: str, private: str) -> Finding:
 
 
 def _room(place: Place) -> str:
-    return "an unknown amount" if place.free is None else short_size(place.free)
+    return "an unknown amount" if place.free is None else size(place.free)
 
 
 def _on_memory(machine: Machine) -> Finding:
-    detail = f"{short_size(machine.available)} of {short_size(machine.memory)} are free"
+    detail = f"{size(machine.available)} of {size(machine.memory)} are free"
     if machine.available < LEAST_MEMORY:
         return Finding("memory", "problem", detail, "close other programs")
     if machine.available < FEW_MEMORY:
@@ -81,7 +81,7 @@ def _on_memory(machine: Machine) -> Finding:
 def _on_limits(machine: Machine) -> Iterator[Finding]:
     """What a container allows."""
     if machine.memory_limit is not None:
-        detail = f"a control group allows {short_size(machine.memory_limit)} of {short_size(machine.memory)}"
+        detail = f"a control group allows {size(machine.memory_limit)} of {size(machine.memory)}"
         remedy = f"--max-memory {max(1, int(0.9 * machine.memory_limit / 1e6))}MB keeps a run below it"
         yield Finding("memory limit", "warning", detail, remedy)
     if machine.processor_limit is not None and machine.processor_limit < machine.processors:
@@ -93,7 +93,7 @@ def _on_limits(machine: Machine) -> Iterator[Finding]:
 
 def _on_swap(activity: Activity) -> Finding:
     if activity.swapped > SWAPPING * activity.seconds:
-        detail = f"memory is being swapped, {short_size(activity.swapped / activity.seconds)} a second"
+        detail = f"memory is being swapped, {size(activity.swapped / activity.seconds)} a second"
         return Finding("swap", "problem", detail, "close other programs, or use a smaller scheme or --max-memory")
     return Finding("swap", "ok", "memory is not being swapped")
 
