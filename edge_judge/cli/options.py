@@ -15,6 +15,7 @@ from typing import Any, Literal, TypeAlias, TypeVar, get_type_hints
 
 import click
 
+from edge_judge.cli import completion
 from edge_judge.errors import UsageError
 from edge_judge.records import CACHE_HOMES, CACHES, SPLITS
 from edge_judge.workflows.options import MARGIN, POCKET, RESULTS
@@ -63,14 +64,21 @@ results = click.option("--results", type=FOLDER, default=RESULTS, show_default=T
 data = click.option(
     "--data", type=FOLDER, help="Folder that has the benchmark files. [default: EDGE_JUDGE_DATA, or the cache]"
 )
-run_folders = click.argument("paths", metavar="[RUNS]...", nargs=-1, type=FOLDER)
+run_folders = click.argument("paths", metavar="[RUNS]...", nargs=-1, type=FOLDER, shell_complete=completion.runs)
 as_json = click.option("--json", "as_json", is_flag=True, help="Print JSON instead of a table.")
 as_csv = click.option("--csv", "as_csv", is_flag=True, help="Print the table as CSV.")
 as_markdown = click.option("--markdown", "as_markdown", is_flag=True, help="Print the table as GitHub shows one.")
 model = click.option(
-    "--model", default=POCKET, show_default=True, help="A model that is built here, see `edge-judge models`."
+    "-m",
+    "--model",
+    default=POCKET,
+    show_default=True,
+    shell_complete=completion.models,
+    help="A model that is built here, see `edge-judge models`.",
 )
-scheme = click.option("--scheme", help="Its quantization scheme.  [default: f16]")
+scheme = click.option(
+    "-s", "--scheme", shell_complete=completion.built_schemes, help="Its quantization scheme.  [default: f16]"
+)
 gguf = click.option("--gguf", type=FILE, help="Judge with this GGUF file instead.")
 # llama.cpp aborts the process above its own maximum (GGML_MAX_N_THREADS)
 threads = click.option(
@@ -210,7 +218,9 @@ price = click.option(
     help="With --engine: what a million tokens cost, read and written; the run's cost is told.",
 )
 judging_model = click.option(
+    "-m",
     "--model",
+    shell_complete=completion.models,
     help="A model that is built here, see `edge-judge models`; with --engine, its name there.  [default: pocket]",
 )
 
@@ -228,7 +238,9 @@ adapters = click.option(
 # the fields of `JudgeOptions`; `protocol` adds the chat template, and `price` is for runs
 judge = several(judging_model, scheme, gguf, adapters, engine, threads)
 grammar = click.option(
+    "-g",
     "--grammar",
+    shell_complete=completion.grammars,
     help="The answer shape a judge is held to; none: it writes what it likes.  "
     "[default: pairwise, or what the model was trained on]",
 )
@@ -274,8 +286,10 @@ cluster = several(
 # the fields of `ProtocolOptions`, and the chat template of `JudgeOptions`
 protocol = several(grammar, rubric, reasoning, truncate, chat_template)
 benchmarks = click.option(
+    "-b",
     "--benchmark",
     "names",
+    shell_complete=completion.benchmarks,
     multiple=True,
     default=(POCKET,),
     show_default=True,

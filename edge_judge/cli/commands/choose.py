@@ -6,7 +6,8 @@ import json
 
 import click
 
-from edge_judge.cli import options, terminal
+from edge_judge.cli import completion, options, terminal
+from edge_judge.cli.command import Command
 from edge_judge.records import Limits
 from edge_judge.workflows.options import (
     BenchmarkOptions,
@@ -20,16 +21,28 @@ HEADING = "decide"
 
 
 @click.command(
+    cls=Command,
     epilog=options.example(
         "edge-judge choose --margin 2",
         "edge-judge choose --model llama-3-8b --benchmark pandalm --benchmark auto-j --budget 8h",
         "edge-judge choose --scheme q4_k_m --max-pairs 300",
-    )
+    ),
 )
 @options.model
-@click.option("--scheme", "schemes", multiple=True, help="Only this one; repeatable.  [default: the ladder built here]")
 @click.option(
-    "--baseline", default="f16", show_default=True, help="What others must agree with: a scheme, or a run's folder."
+    "-s",
+    "--scheme",
+    "schemes",
+    multiple=True,
+    shell_complete=completion.built_schemes,
+    help="Only this one; repeatable.  [default: the ladder built here]",
+)
+@click.option(
+    "--baseline",
+    default="f16",
+    show_default=True,
+    shell_complete=completion.baselines,
+    help="What others must agree with: a scheme, or a run's folder.",
 )
 @options.threads
 @options.limits

@@ -9,11 +9,12 @@ from pathlib import Path
 import click
 
 from edge_judge.cli import options, terminal
+from edge_judge.cli.command import Command
 
 HEADING = "begin"
 
 
-@click.command(epilog=options.example("edge-judge demo", "edge-judge demo --results ./mine"))
+@click.command(cls=Command, epilog=options.example("edge-judge demo", "edge-judge demo --results ./mine"))
 @click.option("--results", type=options.FOLDER, help="Keep the runs here.  [default: the cache]")
 @options.as_json
 def demo(results: Path | None, as_json: bool) -> None:

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 import click
 
 from edge_judge.cli import options, terminal
+from edge_judge.cli.command import Command
 from edge_judge.records import Limits
 from edge_judge.workflows.options import (
     BenchmarkOptions,
@@ -26,6 +27,7 @@ HEADING = "judge"
 
 @click.command(
     "eval",
+    cls=Command,
     epilog=options.example(
         "edge-judge eval --grammar pairwise",
         "edge-judge eval --scheme q4_k_m --benchmark llmbar-natural --limit 50",
@@ -51,6 +53,7 @@ HEADING = "judge"
     help="auto: a tie may be given where the benchmark has ties.",
 )
 @click.option(
+    "-n",
     "--limit",
     type=click.IntRange(min=1),
     metavar="PAIRS",

@@ -6,7 +6,8 @@ import shlex
 
 import click
 
-from edge_judge.cli import options, terminal
+from edge_judge.cli import completion, options, terminal
+from edge_judge.cli.command import Command
 from edge_judge.errors import UsageError
 from edge_judge.records import Limits
 from edge_judge.workflows.options import BenchmarkOptions, ImatrixSettings, JudgeOptions, ProtocolOptions
@@ -15,25 +16,29 @@ HEADING = "judge"
 
 
 @click.command(
+    cls=Command,
     epilog=options.example(
         "edge-judge imatrix pocket",
         "edge-judge imatrix qwen1.5-7b --scheme q8_0 --benchmark llmbar-natural --limit 50",
         "edge-judge imatrix pocket --text wiki.txt --out pocket-wiki.imatrix.gguf",
         "edge-judge quantize pocket iq2_xs+judge --imatrix pocket-judge.imatrix.gguf",
-    )
+    ),
 )
-@click.argument("model", required=False)
+@click.argument("model", required=False, shell_complete=completion.models)
 @options.scheme
 @options.gguf
 @click.option(
+    "-b",
     "--benchmark",
     "names",
     multiple=True,
+    shell_complete=completion.benchmarks,
     help="Make judge prompts of the pairs of a known benchmark, or of a file of your own. Repeatable.  "
     "[default: pocket]",
 )
 @click.option("--text", type=options.FILE, help="Read this text instead, in chunks, as llama-imatrix does.")
 @click.option(
+    "-n",
     "--limit",
     type=click.IntRange(min=1),
     metavar="N",
@@ -43,7 +48,7 @@ HEADING = "judge"
     "--chunk", type=click.IntRange(min=16), default=512, show_default=True, help="With --text: tokens of a chunk."
 )
 @click.option("--process-output", is_flag=True, help="Measure the output matrix too, which is better left alone.")
-@click.option("--out", type=options.TARGET, help="Write the file here instead of the models folder.")
+@click.option("-o", "--out", type=options.TARGET, help="Write the file here instead of the models folder.")
 @click.option("--fresh", is_flag=True, help="Begin anew, not where an earlier call was stopped.")
 @options.threads
 @options.limits

@@ -8,12 +8,13 @@ from dataclasses import asdict
 import click
 
 from edge_judge.cli import options, terminal
+from edge_judge.cli.command import Command
 from edge_judge.errors import EdgeJudgeError
 
 HEADING = "share and check"
 
 
-@click.command(epilog=options.example("edge-judge lock", "edge-judge lock --check"))
+@click.command(cls=Command, epilog=options.example("edge-judge lock", "edge-judge lock --check"))
 @click.option("--check", is_flag=True, help="Change nothing; fail if something is not what was recorded.")
 @options.as_json
 def lock(check: bool, as_json: bool) -> None:

@@ -11,7 +11,8 @@ from typing import TYPE_CHECKING
 
 import click
 
-from edge_judge.cli import options, terminal
+from edge_judge.cli import completion, options, terminal
+from edge_judge.cli.command import Command
 from edge_judge.errors import UsageError
 from edge_judge.report.formatting import notes, render, short_size, size, table
 
@@ -26,9 +27,13 @@ HEADING = "begin"
 EXAMPLES = ("edge-judge models", "edge-judge models --check qwen1.5-7b ~/checkpoints/Qwen1.5-7B-Chat")
 
 
-@click.command(epilog=options.example(*EXAMPLES))
+@click.command(cls=Command, epilog=options.example(*EXAMPLES))
 @click.option(
-    "--check", "checked", metavar="MODEL", help="Check the tokens of a model that is built here, or a GGUF file."
+    "--check",
+    "checked",
+    metavar="MODEL",
+    shell_complete=completion.models,
+    help="Check the tokens of a model that is built here, or a GGUF file.",
 )
 @click.argument("checkpoint", required=False, type=options.FOLDER)
 @options.chat_template

@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from edge_judge.cli import options, terminal
+from edge_judge.cli import completion, options, terminal
+from edge_judge.cli.command import Group
 from edge_judge.report import formatting
 from edge_judge.workflows.options import ImportSettings
 
@@ -21,10 +22,11 @@ FILE = click.argument("file", type=options.FILE)
 
 
 @click.group(
+    cls=Group,
     epilog=options.example(
         "edge-judge pack export results/pandalm/qwen1.5-7b/f16/pairwise -o f16.ejpack",
         "edge-judge pack import f16.ejpack",
-    )
+    ),
 )
 def pack() -> None:
     """Carry a run to another machine as one small file.
@@ -34,7 +36,7 @@ def pack() -> None:
 
 
 @pack.command(epilog=options.example("edge-judge pack export results/pocket/pocket/f16/pairwise"))
-@click.argument("run", type=options.FOLDER)
+@click.argument("run", type=options.FOLDER, shell_complete=completion.runs)
 @click.option(
     "-o",
     "--output",
@@ -56,7 +58,7 @@ def export(run: Path, output: Path | None, data: Path | None) -> None:
 
 @pack.command("import", epilog=options.example("edge-judge pack import f16.ejpack", "edge-judge compare"))
 @FILE
-@click.option("--benchmark", type=options.FILE, help="Where the benchmark lies, if it is a file of your own.")
+@click.option("-b", "--benchmark", type=options.FILE, help="Where the benchmark lies, if it is a file of your own.")
 @click.option("--fresh", is_flag=True, help="Replace a run that is there already.")
 @options.data
 @options.results

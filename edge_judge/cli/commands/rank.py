@@ -8,7 +8,8 @@ from typing import Literal
 
 import click
 
-from edge_judge.cli import options, terminal
+from edge_judge.cli import completion, options, terminal
+from edge_judge.cli.command import Command
 from edge_judge.errors import UsageError
 from edge_judge.records import Limits
 from edge_judge.workflows.options import (
@@ -33,13 +34,14 @@ def number_of_games(_: click.Context, option: click.Option, value: str | None) -
 
 
 @click.command(
+    cls=Command,
     epilog=options.example(
         "edge-judge rank old.jsonl new.jsonl",
         "edge-judge rank outputs/*.jsonl --against baseline --scheme f16 --scheme q4_k_m",
         "edge-judge rank outputs/*.jsonl --stop --suggest 50",
         "edge-judge rank outputs/*.jsonl --page ranking.html",
         "edge-judge rank --preferences annotations.json --csv",
-    )
+    ),
 )
 @click.argument("paths", metavar="[OUTPUTS]...", nargs=-1, type=options.ANY)
 @click.option(
@@ -80,6 +82,7 @@ def number_of_games(_: click.Context, option: click.Option, value: str | None) -
 @click.option("--labels", type=options.FILE, help="A person's labels on some of the pairs, to correct the judge by.")
 @click.option("--suggest", type=click.IntRange(min=1), metavar="N", help="Draw N pairs to label next.")
 @click.option(
+    "-o",
     "--out",
     type=options.TARGET,
     default=Path("to-label.csv"),
@@ -88,7 +91,14 @@ def number_of_games(_: click.Context, option: click.Option, value: str | None) -
 )
 @click.option("--page", type=options.TARGET, help="Write a page of all of it, with pairs to read, into this file.")
 @options.judging_model
-@click.option("--scheme", "schemes", multiple=True, help="Its quantization scheme; repeatable.  [default: f16]")
+@click.option(
+    "-s",
+    "--scheme",
+    "schemes",
+    multiple=True,
+    shell_complete=completion.built_schemes,
+    help="Its quantization scheme; repeatable.  [default: f16]",
+)
 @options.gguf
 @options.engine
 @options.threads

@@ -11,7 +11,8 @@ from typing import TYPE_CHECKING
 
 import click
 
-from edge_judge.cli import options, terminal
+from edge_judge.cli import completion, options, terminal
+from edge_judge.cli.command import Command
 from edge_judge.cli.errors import interrupted
 from edge_judge.records import Placement
 from edge_judge.report import formatting
@@ -26,30 +27,45 @@ HEADING = "begin"
 
 
 @click.command(
+    cls=Command,
     epilog=options.example(
         "edge-judge speed --scheme q4_k_m",
         "edge-judge speed --shape qwen1.5-7b --scheme q4_k_m",
         "edge-judge speed --gguf my-judge.gguf --benchmark pandalm --grammar pairwise",
-    )
+    ),
 )
-@click.option("--model", help="A model that is built here, see `edge-judge models`.  [default: pocket]")
+@click.option(
+    "-m",
+    "--model",
+    shell_complete=completion.models,
+    help="A model that is built here, see `edge-judge models`.  [default: pocket]",
+)
 @options.scheme
 @options.gguf
-@click.option("--shape", metavar="NAME", help="Measure random weights of this model's shape: no download.")
+@click.option(
+    "--shape",
+    metavar="NAME",
+    shell_complete=completion.models,
+    help="Measure random weights of this model's shape: no download.",
+)
 @click.option("--vocab", type=options.FILE, help="With --shape: the GGUF file whose vocabulary counts tokens.")
 @click.option("--keep", type=options.TARGET, help="With --shape: keep the random weights here.")
 @options.threads
 @options.placement
 @options.chat_template
 @click.option(
+    "-b",
     "--benchmark",
     "names",
     multiple=True,
+    shell_complete=completion.benchmarks,
     help="A known benchmark, or a file of your own. Repeatable.  [default: all that are here]",
 )
 @click.option(
+    "-g",
     "--grammar",
     "grammars",
+    shell_complete=completion.grammars,
     multiple=True,
     default=SPEED_GRAMMARS,
     show_default=True,
