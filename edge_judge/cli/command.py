@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import click
 
+HELP = "help"  # whatever click calls the option
 OTHERS = "Options"  # what has no heading of its own: options that only this command has
 SECTIONS = {
     "Judge": ("models", "model", "schemes", "scheme", "gguf", "adapters", "engine", "price", "chat_template"),
@@ -18,7 +19,7 @@ SECTIONS = {
     ),
     "Several machines": ("cluster", "shared_folder", "tls_ca", "tls_cert", "tls_key", "insecure"),
     "Runs": ("repeat", "fresh", "results"),
-    "Output": ("out", "page", "chart", "as_json", "as_csv", "as_markdown", "verbose", "quiet", "help", "_click_help"),
+    "Output": ("out", "page", "chart", "as_json", "as_csv", "as_markdown", "verbose", "quiet", HELP),
 }  # fmt: skip
 FEW = 12  # options: so many are read at a glance, and stand under one heading
 FIRST_COLUMN = 30  # click's own limit, beyond which the explanation begins on the next line
@@ -57,7 +58,9 @@ class Command(click.Command):
 
     def format_options(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
         """A section for each heading that has options, all in the same two columns."""
-        records = [(param.name or "", param.get_help_record(ctx)) for param in self.get_params(ctx)]
+        help_option = self.get_help_option(ctx)
+        params = [(HELP if param is help_option else param.name or "", param) for param in self.get_params(ctx)]
+        records = [(name, param.get_help_record(ctx)) for name, param in params]
         shown = [(name, record) for name, record in records if record is not None]
         first = min(FIRST_COLUMN, max(len(option) for _, (option, _) in shown))
         for heading, names in _sections([name for name, _ in shown]).items():
