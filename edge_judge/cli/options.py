@@ -224,6 +224,24 @@ judging_model = click.option(
     help="A model that is built here, see `edge-judge models`; with --engine, its name there.  [default: pocket]",
 )
 
+judging_models = click.option(
+    "-m",
+    "--model",
+    "models",
+    multiple=True,
+    shell_complete=completion.models,
+    help="A model that is built here, see `edge-judge models`; with --engine, its name there. Repeatable.  "
+    "[default: pocket]",
+)
+judging_schemes = click.option(
+    "-s",
+    "--scheme",
+    "schemes",
+    multiple=True,
+    shell_complete=completion.built_schemes,
+    help="Its quantization scheme. Repeatable: each judges, of each model.  [default: f16]",
+)
+
 
 adapters = click.option(
     "--adapter",
@@ -237,6 +255,7 @@ adapters = click.option(
 
 # the fields of `JudgeOptions`; `protocol` adds the chat template, and `price` is for runs
 judge = several(judging_model, scheme, gguf, adapters, engine, threads)
+judges = several(judging_models, judging_schemes, gguf, adapters, engine, threads)  # without model and scheme
 grammar = click.option(
     "-g",
     "--grammar",

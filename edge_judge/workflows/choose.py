@@ -24,6 +24,7 @@ from edge_judge.analysis import sampling
 from edge_judge.analysis.decision import Decision, allowed, decide_scheme, passed
 from edge_judge.analysis.paired_losses import Part
 from edge_judge.analysis.sampling import Block, Unit
+from edge_judge.errors import UsageError
 from edge_judge.metrics.recorded import RecordedRun
 from edge_judge.records import Judge, Limits, ProgressListener, Run
 from edge_judge.workflows.cluster import machines
@@ -72,6 +73,7 @@ def choose(
     seen = [[seen_by(judge, benchmark) for judge in judges] for benchmark in loaded]
     asked = [to_judge(*each, settings.seen, listener) for each in zip(loaded, seen, strict=True)]
     tasks = judging_tasks(judges[0], loaded, asked, protocol)
+    _check_max_pairs(tasks, settings)
     decisions: list[Decision] = []
     seeds: set[int] = set()
     with advising(judges[0], in_lock=True), machines(cluster, limits, listener) as others:
@@ -83,6 +85,17 @@ def choose(
                 listener.note(f"{decision.run.scheme}: {decision.outcome} after {decision.pairs:,} pairs")
     unseen = tuple(judge.scheme for judge in judges[len(decisions) :])
     return ChosenScheme(tuple(decisions), unseen, tuple(sorted(seeds - {settings.seed})))
+
+
+def _check_max_pairs(tasks: Sequence[Task], settings: ChooseSettings) -> None:
+    """Raises UsageError where a block of each benchmark is more than may be judged: nothing could be decided."""
+    least = sum(len(sampling.walk(task.asked, settings.seed)[0]) for task in tasks)
+    if settings.max_pairs is not None and settings.max_pairs < least:
+        block = "the first block has" if len(tasks) == 1 else "the first blocks of these benchmarks have"
+        raise UsageError(
+            f"--max-pairs {settings.max_pairs}: {block} {least} pairs, and nothing is decided on fewer",
+            f"--max-pairs {least} or more",
+        )
 
 
 @contextmanager

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import json
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from typing import TYPE_CHECKING
 
 import click
 
 from edge_judge.cli import options, terminal
 from edge_judge.cli.command import Command
+from edge_judge.errors import UsageError
 from edge_judge.records import Limits
 from edge_judge.workflows.options import (
     BenchmarkOptions,
@@ -31,9 +32,10 @@ HEADING = "judge"
     epilog=options.example(
         "edge-judge eval --grammar pairwise",
         "edge-judge eval --scheme q4_k_m --benchmark llmbar-natural --limit 50",
+        "edge-judge eval -s f16 -s q8_0 -s q4_k_m",
     ),
 )
-@options.judge
+@options.judges
 @options.price
 @options.limits
 @options.protocol
@@ -73,6 +75,7 @@ HEADING = "judge"
 @options.data
 @options.results
 @options.as_json
+@click.option("-v", "--verbose", is_flag=True, help="Print all tables, not only the four first figures.")
 @options.collected(
     judge=JudgeOptions,
     limits=Limits,
@@ -82,6 +85,8 @@ HEADING = "judge"
     cluster=ClusterOptions,
 )
 def evaluate(
+    models: tuple[str, ...],
+    schemes: tuple[str, ...],
     judge: JudgeOptions,
     limits: Limits,
     protocol: ProtocolOptions,
@@ -89,19 +94,33 @@ def evaluate(
     settings: EvaluateSettings,
     cluster: ClusterOptions,
     as_json: bool,
+    verbose: bool,
 ) -> None:
     """Judge the pairs of a benchmark and score the verdicts.
 
-    The same command again goes on where it was stopped.
+    The same command again goes on where it was stopped. With several models and schemes, each model judges with each
+    scheme, and nothing is judged where one of them is not built.
     """
     from edge_judge.report.scores import scores_table
+    from edge_judge.report.summary import summary_table
     from edge_judge.workflows import evaluate as workflow
+    from edge_judge.workflows.next_step import next_step
 
-    rows = workflow.evaluate(judge, benchmarks, protocol, limits, settings, terminal.TerminalListener(), cluster)
+    judges = _judges(judge, models, schemes)
+    rows = workflow.evaluate(judges, benchmarks, protocol, limits, settings, terminal.TerminalListener(), cluster)
     if as_json:
         click.echo(json.dumps([_as_json(row) for row in rows], indent=2))
-    else:
-        click.echo(scores_table(rows, width=terminal.width(), color=terminal.color()))
+        return
+    table = scores_table if verbose else summary_table
+    click.echo(table(rows, width=terminal.width(), color=terminal.color()), nl=verbose)
+    terminal.note(f"next: {next_step(judges[-1], [row.score for row in rows], benchmarks, protocol, settings)}")
+
+
+def _judges(judge: JudgeOptions, models: tuple[str, ...], schemes: tuple[str, ...]) -> list[JudgeOptions]:
+    """Each model with each scheme. Raises UsageError where a file is to be several."""
+    if judge.gguf is not None and max(len(models), len(schemes)) > 1:
+        raise UsageError("--gguf is one file: --model and --scheme name it once", "judge with each file by itself")
+    return [replace(judge, model=model, scheme=scheme) for model in models or (None,) for scheme in schemes or (None,)]
 
 
 def _as_json(row: ScoreRow) -> dict[str, object]:
