@@ -32,9 +32,10 @@ def table(
     bold: frozenset[int] = frozenset(),
     *,
     words: int = 1,
+    also_words: frozenset[int] = frozenset(),
 ) -> RenderableType:
     """Columns of words to the left, figures to the right. bold: the columns that matter most; words: how many columns
-    of words there are, which come first.
+    of words there are, which come first; also_words: further ones.
 
     Where the width is short only the columns of words are folded: a figure is never cut.
     """
@@ -47,7 +48,7 @@ def table(
     lines.title_style, lines.header_style, lines.border_style = "bold", "dim", "dim"
     for place, header in enumerate(headers):
         style = "bold" if place in bold else ""
-        if place >= words:
+        if place >= words and place not in also_words:
             lines.add_column(Text(header), justify="right", no_wrap=True, style=style)
         else:
             lines.add_column(Text(header), overflow="fold", style=style)

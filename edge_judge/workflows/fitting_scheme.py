@@ -1,6 +1,6 @@
 """Which scheme of a known model this machine has the memory for.
 
-Knows: sizes by scheme, the machine's memory. Does not know: how work is made to fit what is allowed (engine/fitting.py).
+Knows: sizes by scheme, the machine's memory. Does not know: how work is made to fit (engine/fitting.py).
 """
 
 from __future__ import annotations

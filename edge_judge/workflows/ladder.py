@@ -12,13 +12,18 @@ from pathlib import Path
 from edge_judge.errors import DataError, ModelError, RunError
 from edge_judge.protocols.protocol import Protocol
 from edge_judge.records import Benchmark, Identity, Judge, Run
+from edge_judge.report.formatting import short_size
 from edge_judge.runs import folder as run_folder
+from edge_judge.workflows.fitting_scheme import needed_bytes, widest_fitting
 from edge_judge.workflows.judges import find_judge
 from edge_judge.workflows.memory_advice import SCHEMES
 from edge_judge.workflows.model_files import SHIPPED, built_schemes, find_built
+from edge_judge.workflows.models import machine_memory
 from edge_judge.workflows.options import JudgeOptions, LadderOptions, ProtocolOptions
 from edge_judge.workflows.protocol import check_references, protocol_for
-from quantize import schemes
+from quantize import lock, schemes
+
+TRIED = "q4_k_m"  # what is advised first beside a baseline
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,17 +52,48 @@ def ladder_judges(options: LadderOptions) -> list[Judge]:
         names = list(SCHEMES)
     else:
         names = built_schemes(model)
-    judges = [
-        find_judge(JudgeOptions(model, scheme, chat_template=options.chat_template))
-        for scheme in dict.fromkeys(names)
-        if scheme != baseline
-    ]
-    if not judges:
-        raise ModelError(
-            f"no scheme of {model} but {baseline} is built on this machine",
-            "name another scheme" if options.schemes else f"edge-judge quantize {model} q4_k_m builds one",
-        )
+    wanted = [scheme for scheme in dict.fromkeys(names) if scheme != baseline]
+    _check_built(options, wanted)
+    judges = [find_judge(JudgeOptions(model, scheme, chat_template=options.chat_template)) for scheme in wanted]
     return sorted(judges, key=lambda judge: judge.bytes, reverse=True)
+
+
+def _check_built(options: LadderOptions, wanted: Sequence[str]) -> None:
+    """Raises ModelError where a scheme in question is not built, and says what all is missing."""
+    model = options.model
+    if options.schemes and not wanted:
+        raise ModelError(f"no scheme of {model} but its baseline is named", "name another scheme with --scheme")
+    missing = [scheme for scheme in wanted or [TRIED] if model not in SHIPPED and find_built(model, scheme) is None]
+    if not missing:
+        return
+    known = lock.read().models
+    if wanted or any(entry.name == model for entry in known):
+        builds = " and ".join(f"edge-judge quantize {model} {scheme}" for scheme in missing)
+        named = f"{model} {', '.join(missing)}" if wanted else f"no scheme of {model} to choose"
+        raise ModelError(f"{named}: not built on this machine", f"build with {builds}{_baseline_hint(options)}")
+    lock.read().model(model)  # which names the nearest
+
+
+def _baseline_hint(options: LadderOptions) -> str:
+    """How the baseline comes here too, where it is not."""
+    if _run_folder(options):
+        return ""
+    scheme = schemes.canonical(options.baseline)
+    if options.model in SHIPPED or find_built(options.model, scheme):
+        return ""
+    return f"; the baseline: {baseline_advice(options.model, scheme)}"
+
+
+def baseline_advice(model: str, scheme: str) -> str:
+    """The command that builds a baseline; where this machine has not the memory for it, what can be done instead."""
+    needed = needed_bytes(model, scheme)
+    if needed is None or needed <= machine_memory():
+        return f"edge-judge quantize {model} {scheme}"
+    advice = f"{scheme} takes {short_size(needed)} of memory, and this machine has {short_size(machine_memory())}: "
+    other = widest_fitting(model)
+    if other is not None and other != scheme:
+        advice += f"--baseline {other} (edge-judge quantize {model} {other}), or "
+    return f"{advice}edge-judge pack import of a {scheme} run from a machine that has it"
 
 
 def baseline_judge(options: LadderOptions) -> Judge | None:
@@ -101,8 +137,7 @@ def recorded_baseline(options: LadderOptions, tasks: Sequence[Task], results: Pa
         if not run_folder.is_complete(path):
             raise RunError(
                 f"{path}: no {scheme} run there to compare with, and {model} {scheme} is not built on this machine",
-                f"edge-judge pack import brings one from a machine that has it; edge-judge quantize {model} {scheme} "
-                f"builds it",
+                f"edge-judge pack import brings one from a machine that has it; or {baseline_advice(model, scheme)}",
             )
         runs.append(run_folder.read_run(path))
     return runs

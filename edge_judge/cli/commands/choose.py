@@ -8,6 +8,7 @@ import click
 
 from edge_judge.cli import completion, options, terminal
 from edge_judge.cli.command import Command
+from edge_judge.cli.errors import UNDECIDED
 from edge_judge.records import Limits
 from edge_judge.workflows.options import (
     BenchmarkOptions,
@@ -79,6 +80,8 @@ def choose(
     As few verdicts as possible are spent on it. Pairs are judged in random blocks; a scheme is done as soon as it is
     decided, by its verdicts as given, on every benchmark by itself. It can be trusted if new pairs like these agree
     too. What was judged before is used, and what is judged now stays: `edge-judge eval` goes on from there.
+
+    Exits with 4 where --budget, --max-pairs or a recorded baseline ended before a scheme was decided.
     """
     from edge_judge.report.decision import choice_json, choice_table
     from edge_judge.workflows import choose as workflow
@@ -89,3 +92,5 @@ def choose(
     else:
         width, color = terminal.width(), terminal.color()
         click.echo(choice_table(chosen.decisions, chosen.unseen, chosen.other_seeds, width=width, color=color))
+    if any(decision.outcome == "undecided" for decision in chosen.decisions):
+        raise SystemExit(UNDECIDED)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shlex
 import time
 from pathlib import Path
 
@@ -26,12 +27,14 @@ def demo(results: Path | None, as_json: bool) -> None:
     from edge_judge.report.comparison import comparisons_json
     from edge_judge.report.ladder import ladder_table
     from edge_judge.workflows import demo as workflow
+    from edge_judge.workflows.recorded import demo_folder
 
     start = time.monotonic()
-    folder = results or workflow.demo_folder()
+    folder = results or demo_folder()
     found = workflow.demo(folder, terminal.TerminalListener())
     if as_json:
         click.echo(json.dumps(comparisons_json(found.comparisons, found.ladders), indent=2))
         return
     click.echo(ladder_table(found.comparisons, found.ladders, width=terminal.width(), color=terminal.color()))
     terminal.note(f"{time.monotonic() - start:.0f} s; the runs are in {folder}")
+    terminal.note(f"next: edge-judge report --results {shlex.quote(str(folder))}")

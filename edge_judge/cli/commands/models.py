@@ -93,7 +93,8 @@ def _list(gpu_memory: int | None, as_json: bool) -> None:
         ]
         for model in listed
     ]
-    lines = table("Known models", ["model", "params", *workflow.SHOWN, "fits", "built"], rows)
+    headers = ["model", "params", *workflow.SHOWN, "fits", "built"]
+    lines = table("Known models", headers, rows, also_words=frozenset({len(headers) - 1}))
     note = notes(
         f"fits: the widest of these that leaves {short_size(workflow.SPARE)} "
         f"of this machine's {short_size(workflow.machine_memory())} of memory"
