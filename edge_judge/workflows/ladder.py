@@ -23,7 +23,7 @@ from edge_judge.workflows.options import JudgeOptions, LadderOptions, ProtocolOp
 from edge_judge.workflows.protocol import check_references, protocol_for
 from quantize import lock, schemes
 
-TRIED = "q4_k_m"  # what is advised first beside a baseline
+TRIED = ("q4_k_m", "q2_k")  # what is advised beside a baseline, the first that it is not
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,15 +63,18 @@ def _check_built(options: LadderOptions, wanted: Sequence[str]) -> None:
     model = options.model
     if options.schemes and not wanted:
         raise ModelError(f"no scheme of {model} but its baseline is named", "name another scheme with --scheme")
-    missing = [scheme for scheme in wanted or [TRIED] if model not in SHIPPED and find_built(model, scheme) is None]
-    if not missing:
+    if model in SHIPPED:
         return
-    known = lock.read().models
-    if wanted or any(entry.name == model for entry in known):
-        builds = " and ".join(f"edge-judge quantize {model} {scheme}" for scheme in missing)
-        named = f"{model} {', '.join(missing)}" if wanted else f"no scheme of {model} to choose"
-        raise ModelError(f"{named}: not built on this machine", f"build with {builds}{_baseline_hint(options)}")
-    lock.read().model(model)  # which names the nearest
+    if not built_schemes(model):
+        lock.read().model(model)  # raises with the nearest names where there is no such model
+    missing = [scheme for scheme in wanted if find_built(model, scheme) is None]
+    if wanted and not missing:
+        return
+    tried = next(scheme for scheme in TRIED if scheme != options.baseline)
+    builds = " and ".join(f"edge-judge quantize {model} {scheme}" for scheme in missing or [tried])
+    others = f"no scheme of {model} but its baseline is built on this machine"
+    named = f"{model} {' and '.join(missing)}: not built on this machine" if missing else others
+    raise ModelError(named, f"build with {builds}{_baseline_hint(options)}")
 
 
 def _baseline_hint(options: LadderOptions) -> str:
@@ -93,7 +96,7 @@ def baseline_advice(model: str, scheme: str) -> str:
     other = widest_fitting(model)
     if other is not None and other != scheme:
         advice += f"--baseline {other} (edge-judge quantize {model} {other}), or "
-    return f"{advice}edge-judge pack import of a {scheme} run from a machine that has it"
+    return f"{advice}edge-judge pack import of a run of {scheme} from another machine"
 
 
 def baseline_judge(options: LadderOptions) -> Judge | None:

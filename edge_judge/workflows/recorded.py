@@ -101,7 +101,7 @@ def demo_folder() -> Path:
 def _demo_hint() -> str:
     """Where the demo's runs are, which are easily looked for in the folder of all others."""
     folder = demo_folder()
-    return f"; the demo's are there with --results {shlex.quote(str(folder))}" if run_folder.find_runs(folder) else ""
+    return f"; the demo's runs: --results {shlex.quote(str(folder))}" if run_folder.find_runs(folder) else ""
 
 
 def read_siblings(
