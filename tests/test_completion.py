@@ -68,12 +68,9 @@ def test_runs_are_completed_below_the_results_that_are_named_and_else_a_folder(
 ) -> None:
     shutil.copytree(RECORDED / "pocket", tmp_path / "results" / "pocket")
     runs = sorted(str(path.parent.relative_to(tmp_path)) for path in tmp_path.glob("results/*/*/*/*/score.json"))
-    assert completed(monkeypatch, "edge-judge compare results/pocket/pocket/q") == [
-        run for run in runs if run.startswith("results/pocket/pocket/q")
-    ]
-    assert completed(monkeypatch, "edge-judge cascade results/pocket/pocket/f16/p") == [
-        run for run in runs if run.startswith("results/pocket/pocket/f16/p")
-    ]
+    for command, begun in {"compare": "results/pocket/pocket/q", "cascade": "results/pocket/pocket/f16/p"}.items():
+        expected = [run for run in runs if run.startswith(begun)]
+        assert len(expected) > 1 and completed(monkeypatch, f"edge-judge {command} {begun}") == expected
     assert completed(monkeypatch, "edge-judge compare elsewhere/") == ["elsewhere/"]
     assert completed(monkeypatch, "edge-judge compare --baseline q8") == ["q8_0"]
 
@@ -123,7 +120,7 @@ LETTERS = {
 def test_a_letter_means_the_same_in_every_command_and_every_common_option_has_it() -> None:
     for command in commands():
         for option in command.get_params(click.Context(command)):
-            short = [name for name in option.opts if len(name) == 2 and name[0] == "-"]
+            short = [name for name in option.opts if len(name) == 2 and name not in ("-h", "--")]
             long = [name for name in option.opts if name.startswith("--")]
             for letter in short:
                 assert LETTERS[letter] in long or (letter, long) == ("-o", ["--output"]), command.name

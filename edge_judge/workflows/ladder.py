@@ -62,7 +62,7 @@ def _check_built(options: LadderOptions, wanted: Sequence[str]) -> None:
     """Raises ModelError where a scheme in question is not built, and says what all is missing."""
     model = options.model
     if options.schemes and not wanted:
-        raise ModelError(f"no scheme of {model} but its baseline is named", "name another scheme with --scheme")
+        raise ModelError(f"no scheme of {model} but {options.baseline}, the baseline, is named", "name another scheme")
     if model in SHIPPED:
         return
     if not built_schemes(model):
