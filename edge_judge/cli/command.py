@@ -59,7 +59,8 @@ class Command(click.Command):
     def format_options(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
         """A section for each heading that has options, all in the same two columns."""
         help_option = self.get_help_option(ctx)
-        params = [(HELP if param is help_option else param.name or "", param) for param in self.get_params(ctx)]
+        own = [param for param in self.get_params(ctx) if not isinstance(param, click.Argument)]
+        params = [(HELP if param is help_option else param.name or "", param) for param in own]
         records = [(name, param.get_help_record(ctx)) for name, param in params]
         shown = [(name, record) for name, record in records if record is not None]
         first = min(FIRST_COLUMN, max(len(option) for _, (option, _) in shown))

@@ -38,7 +38,8 @@ def demo(results: Path | str | None = None, listener: ProgressListener = Progres
 
 def _evaluate(scheme: str, results: Path, listener: ProgressListener) -> None:
     """`edge-judge eval` in a process of its own: its peak of memory is that of one run. What it notes is passed on."""
-    command = [sys.executable, "-m", "edge_judge", "eval", "--scheme", scheme, "--results", str(results), "--fresh"]
+    options = ["--scheme", scheme, "--results", str(results), "--fresh", "--json"]  # with which nothing is advised next
+    command = [sys.executable, "-m", "edge_judge", "eval", *options]
     with Popen(command, stdin=DEVNULL, stdout=DEVNULL, stderr=PIPE, encoding="utf-8", errors="replace") as process:
         _, talk = process.communicate()
     errors: dict[str, str] = {}
