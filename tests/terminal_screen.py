@@ -20,7 +20,7 @@ import pytest
 @dataclass(frozen=True, slots=True)
 class Shown:
     """code: the exit status. text: all lines that the terminal shows at the end, those that scrolled off first, without
-    spaces at their ends. frames: the screens on the way, as they were after each write, without repetitions.
+    spaces at their ends. frames: the screens on the way, after each line that was written, without repetitions.
     """
 
     code: int
@@ -62,10 +62,11 @@ def shown(
                     break
                 if not written:
                     break
-                stream.feed(written)
-                frame = _text(screen.display)
-                if not frames or frames[-1] != frame:
-                    frames.append(frame)
+                for line in written.splitlines(keepends=True):
+                    stream.feed(line)
+                    frame = _text(screen.display)
+                    if not frames or frames[-1] != frame:
+                        frames.append(frame)
             elif process.poll() is not None:
                 break
         code = process.wait(timeout=max(1.0, end - time.monotonic()))

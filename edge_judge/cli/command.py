@@ -10,15 +10,20 @@ import click
 HELP = "help"  # whatever click calls the option
 OTHERS = "Options"  # what has no heading of its own: options that only this command has
 SECTIONS = {
-    "Judge": ("models", "model", "schemes", "scheme", "gguf", "adapters", "engine", "price", "chat_template"),
-    "Prompt and grammar": ("grammar", "grammars", "rubric", "reasoning", "truncate", "order", "ties"),
+    "Judge": ("models", "model", "schemes", "scheme", "gguf", "adapters", "engine", "price"),
+    "Prompt and grammar": ("grammar", "grammars", "rubric", "reasoning", "truncate", "order", "ties", "chat_template"),
     "Benchmark": ("names", "data", "limit", "head", "seen"),
-    "Decision": ("baseline", "margin", "stop", "budget", "max_pairs", "seed"),
+    "Training": (
+        "epochs", "rate", "warmup", "batch", "at_once", "validation", "checks", "patience", "reference_drop", "longest",
+        "checkpointing", "dtype", "device",
+    ),
+    "Adapter": ("rank", "alpha", "rslora", "dropout"),
+    "Decision": ("baseline", "margin", "stop", "budget", "max_pairs"),
     "Memory, threads and GPU": (
         "memory", "cache", "threads", "polite", "gpu_layers", "devices", "gpu_memory", "split", "cache_on",
     ),
     "Several machines": ("cluster", "shared_folder", "tls_ca", "tls_cert", "tls_key", "insecure"),
-    "Runs": ("repeat", "fresh", "results"),
+    "Runs": ("seed", "repeat", "fresh", "results"),
     "Output": ("out", "page", "chart", "as_json", "as_csv", "as_markdown", "verbose", "quiet", HELP),
 }  # fmt: skip
 FEW = 12  # options: so many are read at a glance, and stand under one heading

@@ -168,6 +168,7 @@ class _Bars:
 
     def note(self, text: str) -> None:
         self._bars.console.print(text, markup=False, soft_wrap=True)
+        self._bars.refresh()  # what is printed moves the bars as they were last drawn
 
     def close(self) -> None:
         self._bars.stop()
