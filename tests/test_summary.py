@@ -8,13 +8,21 @@ from pathlib import Path
 import pytest
 from judgements import WHO, benchmark, compared, random_benchmark, random_verdicts, run, scored, verdicts
 
-from edge_judge.records import Benchmark, Identity, Score
+from edge_judge.errors import RunError
+from edge_judge.records import Benchmark, Identity, ProgressListener, Score
 from edge_judge.report.formatting import interval, percent, share
 from edge_judge.report.ladder import ladder_table
 from edge_judge.report.scores import ScoreRow, scores_table
 from edge_judge.report.summary import summary_table
+from edge_judge.workflows import recorded
 from edge_judge.workflows.next_step import next_step
-from edge_judge.workflows.options import BenchmarkOptions, EvaluateSettings, JudgeOptions, ProtocolOptions
+from edge_judge.workflows.options import (
+    BenchmarkOptions,
+    EvaluateSettings,
+    JudgeOptions,
+    ProtocolOptions,
+    RunsOptions,
+)
 
 
 def row(name: str, scheme: str = "q4_k_m", pairs: int = 200, labelled: int | None = None) -> ScoreRow:
@@ -137,3 +145,19 @@ def test_a_file_of_ones_own_and_an_endpoint_are_reported_where_they_are_alone() 
     score = complete(Path("results"), "gguf", model="mine")
     for judge in (JudgeOptions(gguf=Path("mine.gguf")), JudgeOptions(engine="http://localhost:1/v1")):
         assert next_step(judge, [score]) == "edge-judge report"
+
+
+def test_where_no_run_is_the_hint_says_where_those_of_the_demo_are(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    demo = tmp_path / "the demo"
+    monkeypatch.setattr(recorded, "demo_folder", lambda: demo)
+
+    def hint() -> str | None:
+        with pytest.raises(RunError, match="no complete run there") as raised:
+            recorded.require_runs(RunsOptions(results=Path("nothing")), recorded.RunReader(), ProgressListener())
+        return raised.value.hint
+
+    assert hint() == "edge-judge eval makes one"
+    complete(demo, "f16")
+    assert hint() == f"edge-judge eval makes one; the demo's runs: --results '{demo}'"
