@@ -275,12 +275,17 @@ def _counted(rungs: Sequence[Rung]) -> tuple[Column[Rung], ...]:
 
 def _tables(title: str, rungs: Sequence[Rung], width: int) -> list[RenderableType]:
     """One table where the width allows it, else what a run costs, its size too, in a table of its own."""
+    counted = _counted(rungs)
     scheme, *others = columns()
-    whole = terminal_table(title, (scheme, *_counted(rungs), *others), rungs)
+    whole = terminal_table(title, (scheme, *counted, *others), rungs)
     if natural_width(whole) <= width:
         return [whole]
-    quality = tuple(column for column in QUALITY if column is not SIZE)
-    return [terminal_table(title, quality, rungs), terminal_table("", (scheme, SIZE, *_counted(rungs), *COST), rungs)]
+    figures = tuple(column for column in others if column in QUALITY and column is not SIZE)
+    quality = terminal_table(title, (scheme, *counted, *figures), rungs)
+    if natural_width(quality) > width:
+        quality = terminal_table(title, (scheme, *figures), rungs)
+        return [quality, terminal_table("", (scheme, SIZE, *counted, *COST), rungs)]
+    return [quality, terminal_table("", (scheme, SIZE, *COST), rungs)]
 
 
 def _is_weak(comparison: Comparison, side: RunSummary) -> bool:
