@@ -56,7 +56,7 @@ def canonical(name: str) -> str:
     scheme = ALIASES.get(scheme, scheme)
     if scheme not in SCHEMES:
         near = difflib.get_close_matches(scheme, SCHEMES, n=4, cutoff=0.5) or list(SCHEMES)
-        raise UnknownSchemeError(f"unknown scheme {name!r}", f"known schemes near it: {', '.join(near)}")
+        raise UnknownSchemeError(f"unknown scheme {name!r}", f"known schemes: {', '.join(near)}")
     if plus and not _LABEL.fullmatch(label):
         raise UnknownSchemeError(
             f"scheme {name!r}: a label has at most 40 letters, digits and . _ -", f"like {scheme}+judge"

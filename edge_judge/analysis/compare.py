@@ -205,7 +205,7 @@ def in_common(runs: Sequence[RecordedRun]) -> tuple[Frame, ...]:
         if run.identity.benchmark != runs[0].identity.benchmark:
             raise RunError(
                 f"{run_name(run.identity)} is not a run on {runs[0].identity.benchmark}",
-                "only runs on one benchmark go together",
+                "name runs on the same benchmark",
             )
     keys = reduce(lambda keys, other: keys.merge(other, on=VERDICT), (run.verdicts[VERDICT] for run in runs))
     if keys.empty:

@@ -16,7 +16,7 @@ import click
 from edge_judge.cli.group import Commands
 from edge_judge.version import __version__
 
-EPILOG = "Begin with:  edge-judge demo"
+EPILOG = "Start with:  edge-judge demo"
 
 
 @click.group(cls=Commands, epilog=EPILOG, context_settings={"help_option_names": ["-h", "--help"]})

@@ -43,13 +43,13 @@ def color() -> bool:
 
 def estimate_line(name: str, estimate: WorkEstimate) -> str:
     """What a run has to do and will take."""
-    writes = f", up to {estimate.each} to write after each prompt" if estimate.each else ""
-    smaller = ", in smaller parts than usual" if estimate.smaller else ""
+    writes = f", up to {estimate.each} generated after each prompt" if estimate.each else ""
+    smaller = ", in smaller batches than usual" if estimate.smaller else ""
     offloaded = f"; {offloaded_words(estimate.offloaded)}" if estimate.offloaded else ""
     memory = f", about {short_size(estimate.memory)} of memory{smaller}{offloaded}" if estimate.memory else ""
-    tokens = f"{estimate.tokens:,} tokens to read (of {estimate.tokens_alone:,})"
+    tokens = f"{estimate.tokens:,} tokens to evaluate ({estimate.tokens_alone:,} without prefix sharing)"
     if not estimate.memory:  # an endpoint has the memory, and alone knows the tokens
-        tokens = f"about {estimate.tokens:,} tokens to read"
+        tokens = f"about {estimate.tokens:,} prompt tokens"
     return f"{name}: {estimate.verdicts:,} verdicts, {tokens}{writes}{memory}"
 
 
@@ -60,7 +60,7 @@ def backend_lines(backend: Backend) -> Iterator[str]:
         free, total = short_size(device.free), short_size(device.total)
         yield f"{device.name}: {device.description} ({device.backend}), {free} of {total} free"
     if not backend.devices:
-        yield "GPU: none that this build of llama.cpp can use"
+        yield "GPU: none usable by this build of llama.cpp"
 
 
 def offloaded_words(part: Offloaded) -> str:
@@ -215,4 +215,4 @@ class _Forecast:
         if not self._shown and now.left is not None:
             self._shown = True
             if now.left >= self.LONG:
-                note(f"{self._title}: about {duration(now.left)} left, at the rate of the first part")
+                note(f"{self._title}: about {duration(now.left)} left")

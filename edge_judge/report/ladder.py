@@ -173,9 +173,9 @@ LABELLED: Column[Rung] = Column(
 
 
 LEGEND = (
-    "p: exact sign-flip test of what the clusters of pairs lost; p by Holm: adjusted for all schemes of the ladder",
+    "p: exact sign-flip test of the loss per cluster of pairs; p by Holm: adjusted for all schemes of the ladder",
     "seen from: the smallest loss, in points, that would have been seen (p ≤ 0.05) on 8 of 10 benchmarks like this one;"
-    " - where the schemes are told apart",
+    " - where the difference is significant",
 )
 
 
@@ -209,7 +209,7 @@ def ladder_table(
             f"accuracy, drop, flips: {STRICT}",
             "drop: points of accuracy lost, with its 95 % interval",
             *LEGEND,
-            *(["what can be trusted: decided as `edge-judge choose` does, on all that was judged"] * bool(ladders)),
+            *(["what can be trusted: decided as in `edge-judge choose`, on all pairs that were judged"] * bool(ladders)),
             "flips: right to wrong / wrong to right / wrong to another wrong",
             "KLD: mean divergence of the verdict's probabilities from the baseline's, in nats",
             *([NEAR_CHANCE] * weak),

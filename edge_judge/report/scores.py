@@ -31,7 +31,7 @@ from edge_judge.report.formatting import (
 )
 
 BASELINES = {"longest": "longest\nanswer", "random": "random"}  # beside always naming the same place
-STRICT = "profile strict, a missing verdict is wrong"
+STRICT = "profile strict, a missing verdict counts as wrong"
 NEAR_CHANCE = "near chance: the accuracy's interval reaches down to the best baseline without a model"
 
 
@@ -126,11 +126,11 @@ def _profiles(rows: Sequence[ScoreRow]) -> list[str]:
     lines = [
         f"figures: {STRICT}",
         "agreement: right in both orders; debiased: the verdict from the mean of both orders' probabilities",
-        "ECE: calibration error, how far verdicts' probabilities lie from how often they are right",
-        "kappa: agreement with people beyond chance (Cohen)",
+        "ECE: expected calibration error, the gap between confidence and accuracy",
+        "kappa: agreement with human labels beyond chance (Cohen's)",
     ]
     if any(_has_published(row) for row in rows):
-        lines.append("as published: profile paper, made as the published figures were")
+        lines.append("as published: profile paper, scored as the published figures were")
     return lines
 
 
@@ -150,7 +150,7 @@ def cautions(row: ScoreRow) -> list[str]:
     name, cut = row.score.benchmark, row.score.strict["truncated"]
     lines = []
     if row.pairs_seen:
-        lines.append(f"{name}: seen, not a fair test: the judge's file was made with {row.pairs_seen:,} of these pairs")
+        lines.append(f"{name}: not a fair test: the judge's file was made with {row.pairs_seen:,} of these pairs")
     if cut.k:
         lines.append(f"{name}: {cut.k:,} of {cut.n:,} verdicts on shortened answers")
     if row.noise:
@@ -161,7 +161,7 @@ def cautions(row: ScoreRow) -> list[str]:
 def _noise_floor(noise: Noise) -> str:
     apart = "" if noise.largest is None else f", a probability by {divergence(noise.largest)} at most"
     times = "once more" if noise.repeats == 1 else f"{noise.repeats} times more"
-    return f"judged {times} in other batches, {noise.flips:,} of {noise.verdicts:,} verdicts changed{apart}"
+    return f"judged {times} in different batches, {noise.flips:,} of {noise.verdicts:,} verdicts changed{apart}"
 
 
 def _has_published(row: ScoreRow) -> bool:
@@ -172,7 +172,7 @@ def people_note(benchmark: str, agreement: Figure, attainable: Figure) -> str:
     """How far people agree on a benchmark, and the most that a judge can agree with them, as a note."""
     most = f"the best possible judge agrees with {value(attainable, percent)} % of the votes"
     if benchmark in AGAINST_MAJORITY:
-        most += ", and with all majorities, to which verdicts are held here"
+        most += ", and with all majority labels, which are used here"
     if agreement.value is None:
         return f"{benchmark}: {most}"
     return (

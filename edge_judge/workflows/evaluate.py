@@ -89,7 +89,7 @@ def evaluate(
     Raises UsageError for `head` without a limit, DataError where none of the benchmarks can be judged so.
     """
     if settings.head and settings.limit is None:
-        raise UsageError("--head does nothing without --limit", "--limit 50 --head takes the first 50 pairs")
+        raise UsageError("--head does nothing without --limit", "use for example: --limit 50 --head")
     several = (judge,) if isinstance(judge, JudgeOptions) else tuple(judge)
     if len(several) > 1 and cluster != ClusterOptions():
         raise UsageError(
@@ -102,7 +102,7 @@ def evaluate(
         prepared = _prepared(options, _engine(options, limits, cluster), loaded, protocol, settings, listener, skip)
         found.setdefault(prepared.chosen, prepared)
     if not any(prepared.runs for prepared in found.values()):
-        raise DataError("none of the benchmarks can be judged so", "--benchmark names one of `edge-judge data list`")
+        raise DataError("none of the benchmarks can be judged this way", "choose one of `edge-judge data list` with --benchmark")
     return [
         row
         for prepared in found.values()
@@ -114,7 +114,7 @@ def _engine(options: JudgeOptions, limits: Limits, cluster: ClusterOptions) -> R
     """The endpoint that judges; None for a file. Raises UsageError for what does not go with several machines."""
     endpoint = find_engine(options, limits)
     if endpoint is not None and cluster != ClusterOptions():
-        raise UsageError("--engine does not go with --cluster or --shared-folder", "an endpoint judges by itself")
+        raise UsageError("--engine does not go with --cluster or --shared-folder", "leave one of them out")
     if options.adapters and cluster != ClusterOptions():
         raise UsageError("--adapter does not go with --cluster or --shared-folder", "merge it: quantize --adapter")
     return endpoint
@@ -171,7 +171,7 @@ def _has_references(protocol: Protocol, benchmark: Benchmark, listener: Progress
         listener.note(f"{benchmark.name} left out: {error}")
         return False
     if missing:
-        listener.note(f"{benchmark.name}: {missing} of {len(benchmark.pairs)} pairs have no reference answer to show")
+        listener.note(f"{benchmark.name}: {missing} of {len(benchmark.pairs)} pairs have no reference answer")
     return True
 
 

@@ -27,7 +27,7 @@ HEADING = "look closer"
     default="q4_k_m",
     show_default=True,
     shell_complete=completion.built_schemes,
-    help="The quantization scheme to be explained.",
+    help="The quantization scheme to explain.",
 )
 @click.option(
     "-g",
@@ -35,7 +35,7 @@ HEADING = "look closer"
     default="pairwise-cot",
     show_default=True,
     shell_complete=completion.grammars,
-    help="The protocol to be explained.",
+    help="The protocol to explain.",
 )
 @click.option(
     "-b",
@@ -50,7 +50,7 @@ HEADING = "look closer"
 @options.as_json
 @options.collected(settings=AttributionSettings)
 def attribute(settings: AttributionSettings, as_json: bool) -> None:
-    """Tell where a judge's loss comes from, step by step.
+    """Show where a judge's loss comes from, step by step.
 
     Recorded runs that differ in one thing: free form, a grammar, the protocol, the quantized weights.
     """

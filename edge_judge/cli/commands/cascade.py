@@ -30,14 +30,14 @@ HEADING = "look closer"
     default=99.0,
     show_default=True,
     metavar="PERCENT",
-    help="Of the large one's accuracy.",
+    help="Share of the large judge's accuracy to keep.",
 )
 @click.option(
     "--cost",
     type=click.Choice(["time", "bytes"]),
     default="time",
     show_default=True,
-    help="Seconds as measured, or the size of the weights.",
+    help="Cost of a verdict: measured seconds, or the size of the weights.",
 )
 @options.data
 @options.as_json

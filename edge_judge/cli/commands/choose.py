@@ -36,23 +36,23 @@ HEADING = "decide"
     "schemes",
     multiple=True,
     shell_complete=completion.built_schemes,
-    help="Only this one; repeatable.  [default: the ladder built here]",
+    help="Consider only this scheme. Repeatable.  [default: all that are built]",
 )
 @click.option(
     "--baseline",
     default="f16",
     show_default=True,
     shell_complete=completion.baselines,
-    help="What others must agree with: a scheme, or a run's folder.",
+    help="What to compare with: a scheme, or a run's folder.",
 )
 @options.threads
 @options.limits
 @options.protocol
 @options.benchmarks
 @options.margin
-@click.option("--budget", metavar="TIME", callback=options.seconds, help="Judge no longer than this: 2h, 30min, 90s.")
-@click.option("--max-pairs", type=click.IntRange(min=1), help="Judge no more pairs than this with each scheme.")
-@click.option("--seed", type=click.IntRange(min=0), default=0, show_default=True, help="Of the order of the pairs.")
+@click.option("--budget", metavar="TIME", callback=options.seconds, help="Stop after this time: 2h, 30min, 90s.")
+@click.option("--max-pairs", type=click.IntRange(min=1), help="Most pairs to judge with each scheme.")
+@click.option("--seed", type=click.IntRange(min=0), default=0, show_default=True, help="Seed for the order of the pairs.")
 @options.seen
 @options.coordinator
 @options.data

@@ -26,7 +26,7 @@ HEADING = "look closer"
     type=options.PERCENT,
     metavar="PERCENT",
     callback=options.number,
-    help="Find the confidence from which surely fewer answers are wrong.",
+    help="Find the confidence above which at most this percentage of verdicts is wrong.",
 )
 @options.data
 @options.results

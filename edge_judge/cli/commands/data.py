@@ -86,7 +86,7 @@ def verify(names: tuple[str, ...], data: Path | None, as_json: bool) -> None:
             f"changed since it was published: {', '.join(changed)}", "edge-judge data pull NAME replaces it"
         )
     if names and any(check.state == "missing" for check in checks):
-        raise DataError("not all of these files are here", "edge-judge data pull NAME downloads one")
+        raise DataError("some of these files are missing", "edge-judge data pull NAME downloads one")
 
 
 @data.command(epilog=options.example("edge-judge data check pairs.jsonl", "edge-judge data check rubric.csv --json"))

@@ -16,7 +16,7 @@ HEADING = "begin"
 
 
 @click.command(cls=Command, epilog=options.example("edge-judge demo", "edge-judge demo --results ./mine"))
-@click.option("--results", type=options.FOLDER, help="Keep the runs here.  [default: the cache]")
+@click.option("--results", type=options.FOLDER, help="Folder for the runs.  [default: the cache]")
 @options.as_json
 def demo(results: Path | None, as_json: bool) -> None:
     """Run the whole pipeline on the embedded judge, offline.

@@ -45,31 +45,31 @@ HEADING = "judge"
     type=click.Choice(["both", "given"]),
     default="both",
     show_default=True,
-    help="Both orders of the answers, or only the given one.",
+    help="Judge both orders of the answers, or only the given one.",
 )
 @click.option(
     "--ties",
     type=click.Choice(["auto", "allow"]),
     default="auto",
     show_default=True,
-    help="auto: a tie may be given where the benchmark has ties.",
+    help="Whether the judge may answer tie; auto: where the benchmark has ties.",
 )
 @click.option(
     "-n",
     "--limit",
     type=click.IntRange(min=1),
     metavar="PAIRS",
-    help="Only so many pairs of each benchmark, of every label its share; a larger limit goes on from there.",
+    help="Judge only this many pairs of each benchmark, a stratified sample; a larger limit adds to it.",
 )
-@click.option("--head", is_flag=True, help="With --limit: the first pairs of the file instead.")
+@click.option("--head", is_flag=True, help="With --limit: take the first pairs of the file instead.")
 @click.option(
     "--repeat",
     type=click.IntRange(min=1),
     default=1,
     metavar="TIMES",
-    help="Judge so many times, and tell what differs between identical runs.",
+    help="Judge this many times, and report what differs between identical runs.",
 )
-@click.option("--fresh", is_flag=True, help="Begin the run anew.")
+@click.option("--fresh", is_flag=True, help="Start over instead of resuming.")
 @options.seen
 @options.cluster
 @options.data

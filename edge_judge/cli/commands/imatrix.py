@@ -36,20 +36,20 @@ HEADING = "judge"
     help="Make judge prompts of the pairs of a known benchmark, or of a file of your own. Repeatable.  "
     "[default: pocket]",
 )
-@click.option("--text", type=options.FILE, help="Read this text instead, in chunks, as llama-imatrix does.")
+@click.option("--text", type=options.FILE, help="Measure on this text instead, in chunks, as llama-imatrix does.")
 @click.option(
     "-n",
     "--limit",
     type=click.IntRange(min=1),
     metavar="N",
-    help="So many pairs of each benchmark, or chunks of the text.  [default: 100 pairs, or the whole text]",
+    help="Most pairs of each benchmark, or chunks of the text.  [default: 100 pairs, or the whole text]",
 )
 @click.option(
-    "--chunk", type=click.IntRange(min=16), default=512, show_default=True, help="With --text: tokens of a chunk."
+    "--chunk", type=click.IntRange(min=16), default=512, show_default=True, help="With --text: tokens in a chunk."
 )
-@click.option("--process-output", is_flag=True, help="Measure the output matrix too, which is better left alone.")
+@click.option("--process-output", is_flag=True, help="Measure the output matrix too; not recommended.")
 @click.option("-o", "--out", type=options.TARGET, help="Write the file here instead of the models folder.")
-@click.option("--fresh", is_flag=True, help="Begin anew, not where an earlier call was stopped.")
+@click.option("--fresh", is_flag=True, help="Start over instead of resuming.")
 @options.threads
 @options.limits
 @options.protocol
@@ -77,7 +77,7 @@ def imatrix(
     from edge_judge.workflows import imatrix as workflow
 
     if judge.model is None and judge.gguf is None:
-        raise UsageError("no model is named", "say for example: edge-judge imatrix pocket")
+        raise UsageError("no model given", "use for example: edge-judge imatrix pocket")
     made = workflow.imatrix(judge, benchmarks, protocol, settings, terminal.TerminalListener(), limits)
     label = "judge" if settings.text is None else "text"
     named = made.model if judge.gguf is None else "MODEL"

@@ -29,11 +29,11 @@ HEADING = "judge"
 @options.judge
 @options.limits
 @options.protocol
-@click.option("--question", required=True, help="The instruction both answers were given.")
+@click.option("--question", required=True, help="The instruction that both answers respond to.")
 @click.option("--a", "a", required=True, help="One answer.")
 @click.option("--b", "b", required=True, help="The other answer.")
-@click.option("--reference", help="With --grammar reference: an answer known to be good.")
-@click.option("--no-ties", is_flag=True, help="Decide for one of the two.")
+@click.option("--reference", help="With --grammar reference: a reference answer.")
+@click.option("--no-ties", is_flag=True, help="Do not allow a tie.")
 @options.as_json
 @options.collected(judge=JudgeOptions, limits=Limits, protocol=ProtocolOptions)
 def judge(
@@ -84,7 +84,7 @@ def _table(judged: JudgedPair) -> str:
     rows.append(["both orders", *_cells(judged.verdict, judged.p, None)])
     headings = ["shown", "verdict", "A", "B", "tie", "mass"]
     lines = table(f"{judged.model} {judged.scheme}", headings, rows, frozenset({1}))
-    note = notes("A, B, tie: probability of each verdict; mass: share of all probability on legal verdicts")
+    note = notes("A, B, tie: probability of each verdict; mass: share of the probability that is on legal verdicts")
     return render([lines, note], terminal.width(), terminal.color())
 
 

@@ -33,12 +33,12 @@ EXAMPLES = ("edge-judge models", "edge-judge models --check qwen1.5-7b ~/checkpo
     "checked",
     metavar="MODEL",
     shell_complete=completion.models,
-    help="Check the tokens of a model that is built here, or a GGUF file.",
+    help="Check the tokenization of a model built on this machine, or of a GGUF file.",
 )
 @click.argument("checkpoint", required=False, type=options.FOLDER)
 @options.chat_template
 @click.option(
-    "--gpu-memory", metavar="SIZE", callback=options.memory, help="Tell how many layers fit on a GPU with this: 8GB."
+    "--gpu-memory", metavar="SIZE", callback=options.memory, help="Show how many layers fit on a GPU with this much memory: 8GB."
 )
 @options.as_json
 def models(
@@ -50,12 +50,12 @@ def models(
     turn with the tokenizer files in the folder CHECKPOINT. Without a folder, show what the file says of itself.
     """
     if checked is not None and gpu_memory is not None:
-        raise UsageError("--check and --gpu-memory do not go together", "ask one or the other")
+        raise UsageError("--check and --gpu-memory do not go together", "use one of them")
     if checked is not None:
         _check(checked, checkpoint, chat_template, as_json)
     elif checkpoint is not None or chat_template is not None:
         raise UsageError(
-            "a checkpoint and a chat template are for --check", "edge-judge models --check MODEL CHECKPOINT"
+            "CHECKPOINT and --chat-template do nothing without --check", "edge-judge models --check MODEL CHECKPOINT"
         )
     else:
         _list(gpu_memory, as_json)

@@ -58,8 +58,8 @@ def export(run: Path, output: Path | None, data: Path | None) -> None:
 
 @pack.command("import", epilog=options.example("edge-judge pack import f16.ejpack", "edge-judge compare"))
 @FILE
-@click.option("-b", "--benchmark", type=options.FILE, help="Where the benchmark lies, if it is a file of your own.")
-@click.option("--fresh", is_flag=True, help="Replace a run that is there already.")
+@click.option("-b", "--benchmark", type=options.FILE, help="The benchmark, if it is a file of your own.")
+@click.option("--fresh", is_flag=True, help="Replace an existing run.")
 @options.data
 @options.results
 @options.collected(settings=ImportSettings)

@@ -29,7 +29,7 @@ def number_of_games(_: click.Context, option: click.Option, value: str | None) -
     if value is None or value == "all":
         return None if value is None else "all"
     if not value.isascii() or not value.isdecimal() or not int(value):
-        raise UsageError(f"{option.opts[0]} {value}: not a number of games", "say all, or for example 2000")
+        raise UsageError(f"{option.opts[0]} {value}: not a number of games", "use all, or a number such as 2000")
     return int(value)
 
 
@@ -47,49 +47,49 @@ def number_of_games(_: click.Context, option: click.Option, value: str | None) -
 @click.option(
     "--format",
     metavar="NAME",
-    help="Of the files: rows, alpaca-eval, mt-bench, arena-hard or lm-eval.  [default: recognized by their columns]",
+    help="Format of the files: rows, alpaca-eval, mt-bench, arena-hard or lm-eval.  [default: by their columns]",
 )
 @click.option(
     "--preferences",
     type=options.FILE,
     multiple=True,
-    help="A file of votes that others reached, instead of outputs. Repeatable.",
+    help="Rank by the votes in this file instead of judging outputs. Repeatable.",
 )
-@click.option("--name", help="Of the ranking, under results/rank/.  [default: the file's, or the files' folder's]")
-@click.option("--against", metavar="SYSTEM", help="A baseline that all others meet.  [default: all pairs of systems]")
+@click.option("--name", help="Name of the ranking, under results/rank/.  [default: that of the file, or of the files' folder]")
+@click.option("--against", metavar="SYSTEM", help="Compare all systems with this baseline.  [default: all pairs of systems]")
 @click.option(
     "--games",
     metavar="N|all",
     callback=number_of_games,
-    help="So many meetings of two systems on a question, a sample.  [default: all, unless they are too many]",
+    help="Judge a random sample of this many pairs of answers.  [default: all, unless there are too many]",
 )
 @click.option(
     "--order",
     type=click.Choice(["both", "given"]),
     default="both",
     show_default=True,
-    help="Both orders of the answers, or one, drawn for each pair.",
+    help="Judge both orders of the answers, or one, drawn at random for each pair.",
 )
-@click.option("--stop", is_flag=True, help="Judge question by question, and stop as soon as it is decided.")
+@click.option("--stop", is_flag=True, help="Judge question by question, and stop as soon as the ranking is decided.")
 @click.option(
     "--margin",
     type=click.FloatRange(min=0, max=50, max_open=True),
     metavar="POINTS",
     callback=options.number,
-    help="Stop, also where two systems are known to be no further apart than this from 50 %.",
+    help="Also stop for two systems that are within this many points of 50 %.",
 )
-@click.option("--budget", metavar="TIME", callback=options.seconds, help="Stop after this time too: 2h, 30min, 90s.")
-@click.option("--labels", type=options.FILE, help="A person's labels on some of the pairs, to correct the judge by.")
-@click.option("--suggest", type=click.IntRange(min=1), metavar="N", help="Draw N pairs to label next.")
+@click.option("--budget", metavar="TIME", callback=options.seconds, help="Also stop after this time: 2h, 30min, 90s.")
+@click.option("--labels", type=options.FILE, help="A person's labels for some of the pairs, to correct the judge with.")
+@click.option("--suggest", type=click.IntRange(min=1), metavar="N", help="Suggest N pairs to label next.")
 @click.option(
     "-o",
     "--out",
     type=options.TARGET,
     default=Path("to-label.csv"),
     show_default=True,
-    help="Where --suggest writes them: a file to fill in with any spreadsheet.",
+    help="File for --suggest, to fill in with any spreadsheet program.",
 )
-@click.option("--page", type=options.TARGET, help="Write a page of all of it, with pairs to read, into this file.")
+@click.option("--page", type=options.TARGET, help="Write the ranking and its pairs to this HTML file.")
 @options.judging_model
 @click.option(
     "-s",
@@ -105,7 +105,7 @@ def number_of_games(_: click.Context, option: click.Option, value: str | None) -
 @options.price
 @options.limits
 @options.protocol
-@click.option("--fresh", is_flag=True, help="Judge everything anew.")
+@click.option("--fresh", is_flag=True, help="Start over instead of resuming.")
 @options.cluster
 @options.results
 @options.as_json

@@ -24,7 +24,7 @@ HEADING = "decide"
 )
 @options.run_folders
 @click.option(
-    "-o", "--out", type=options.TARGET, default=Path("report.html"), show_default=True, help="The page's file."
+    "-o", "--out", type=options.TARGET, default=Path("report.html"), show_default=True, help="The HTML file to write."
 )
 @click.option(
     "--baseline",

@@ -39,7 +39,7 @@ class Output:
 @click.option(
     "--baseline",
     shell_complete=completion.baselines,
-    help="A scheme, a pack, or a run's folder.  [default: f16 where it is there]",
+    help="A scheme, a pack, or a run's folder.  [default: f16, if there is one]",
 )
 @options.data
 @options.results

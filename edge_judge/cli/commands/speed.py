@@ -38,7 +38,7 @@ HEADING = "begin"
     "-m",
     "--model",
     shell_complete=completion.models,
-    help="A model that is built here, see `edge-judge models`.  [default: pocket]",
+    help="A model built on this machine, see `edge-judge models`.  [default: pocket]",
 )
 @options.scheme
 @options.gguf
@@ -46,9 +46,9 @@ HEADING = "begin"
     "--shape",
     metavar="NAME",
     shell_complete=completion.models,
-    help="Measure random weights of this model's shape: no download.",
+    help="Measure random weights in the shape of this model, without a download.",
 )
-@click.option("--vocab", type=options.FILE, help="With --shape: the GGUF file whose vocabulary counts tokens.")
+@click.option("--vocab", type=options.FILE, help="With --shape: count tokens with the vocabulary of this GGUF file.")
 @click.option("--keep", type=options.TARGET, help="With --shape: keep the random weights here.")
 @options.threads
 @options.placement
@@ -59,7 +59,7 @@ HEADING = "begin"
     "names",
     multiple=True,
     shell_complete=completion.benchmarks,
-    help="A known benchmark, or a file of your own. Repeatable.  [default: all that are here]",
+    help="A known benchmark, or a file of your own. Repeatable.  [default: all that are downloaded]",
 )
 @click.option(
     "-g",
@@ -69,7 +69,7 @@ HEADING = "begin"
     multiple=True,
     default=SPEED_GRAMMARS,
     show_default=True,
-    help="The answer shape a judge is held to. Repeatable.",
+    help="The format of the answer, a file of grammars/. Repeatable.",
 )
 @options.data
 @click.option(
@@ -77,7 +77,7 @@ HEADING = "begin"
     type=click.FloatRange(min=0.01, max=600),
     default=SPEED_SECONDS,
     show_default=True,
-    help="How long each of three measurements lasts.",
+    help="Duration of each of three measurements.",
 )
 @options.as_json
 @options.collected(judge=JudgeOptions, weights=RandomWeights, benchmarks=BenchmarkOptions, placement=Placement)
@@ -102,7 +102,7 @@ def speed(
         with _signals_as_exits():
             measured = workflow.speed(judge, weights, benchmarks, grammars, seconds, listener, placement=placement)
     except KeyboardInterrupt:
-        interrupted("the same command measures anew")
+        interrupted()
     if as_json:
         click.echo(json.dumps(asdict(measured), indent=2))
         return
@@ -130,10 +130,10 @@ def _rates_table(measured: MeasuredSpeed) -> RenderableType:
     rates = measured.rates
     threads = f"{rates.threads} thread{'s' if rates.threads > 1 else ''}"
     if rates.writing_threads != rates.threads:
-        threads += f" to read, {rates.writing_threads} to write"
+        threads += f" for prompts, {rates.writing_threads} for writing"
     title = f"{measured.model} {measured.scheme}{', random weights' if measured.random_weights else ''}, {threads}"
     headers = [
-        "\nfile", "reading\ntokens/s", "writing\ntokens/s", f"{rates.slots} at once\ntokens/s",
+        "\nfile", "prompt\ntokens/s", "writing\ntokens/s", f"{rates.slots} at once\ntokens/s",
         "loads\nin", f"cache of\n{rates.cache_cells:,} tokens", "peak\nRSS",
     ]  # fmt: skip
     loading = f"{rates.load_seconds:.1f} s" if rates.load_seconds >= 0.05 else "<0.1 s"
@@ -149,7 +149,7 @@ def _backend(measured: MeasuredSpeed) -> Iterator[str]:
     if part is not None:
         yield terminal.offloaded_words(part)
     elif measured.backend.devices:
-        yield "no layer is on a GPU"
+        yield "no layers on a GPU"
 
 
 def _estimates_table(measured: MeasuredSpeed) -> list[RenderableType]:
@@ -176,10 +176,10 @@ def _estimates_table(measured: MeasuredSpeed) -> list[RenderableType]:
 
 
 def _notes(measured: MeasuredSpeed) -> Iterator[str]:
-    yield "tokens: to be read, what prompts share read once; alone: had each been read by itself"
+    yield "tokens: prompt tokens to evaluate, shared prefixes once; alone: without prefix sharing"
     if any(estimate.load.each for estimate in measured.estimates):
-        yield "≤: if every answer takes all the tokens it may"
+        yield "≤: upper bound, if every answer is as long as allowed"
     if any(estimate.load.shortened for estimate in measured.estimates):
         yield "cut: verdicts on pairs too long for the model, counted as --truncate answers shortens them"
     if measured.tokens_estimated:
-        yield "tokens are estimated, four characters each: --vocab counts them with a GGUF file's vocabulary"
+        yield "tokens are estimated at four characters each; --vocab FILE counts them with a real vocabulary"

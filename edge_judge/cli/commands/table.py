@@ -28,7 +28,7 @@ HEADING = "decide"
     type=click.Choice(["paper", "strict"]),
     default="paper",
     show_default=True,
-    help="Figures made as the published ones were, or strictly.",
+    help="Score as the published figures were, or strictly.",
 )
 @options.data
 @options.results

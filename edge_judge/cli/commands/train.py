@@ -18,49 +18,49 @@ SHARE = click.FloatRange(min=0, max=1, max_open=True)
 COUNT = click.IntRange(min=1)
 
 recipe = options.several(  # the fields of `Recipe`
-    click.option("--epochs", type=COUNT, default=DEFAULT.epochs, show_default=True, help="Times every pair is seen."),
-    click.option("--rate", type=float, default=DEFAULT.rate, show_default=True, help="The highest learning rate."),
-    click.option("--warmup", type=SHARE, default=DEFAULT.warmup, show_default=True, help="Share of steps it rises."),
-    click.option("--batch", type=COUNT, default=DEFAULT.batch, show_default=True, help="Examples of a step."),
+    click.option("--epochs", type=COUNT, default=DEFAULT.epochs, show_default=True, help="Passes over the training pairs."),
+    click.option("--rate", type=float, default=DEFAULT.rate, show_default=True, help="Peak learning rate."),
+    click.option("--warmup", type=SHARE, default=DEFAULT.warmup, show_default=True, help="Share of steps for warm-up."),
+    click.option("--batch", type=COUNT, default=DEFAULT.batch, show_default=True, help="Examples per step."),
     click.option(
-        "--at-once", type=COUNT, default=DEFAULT.at_once, show_default=True, help="Of them, computed together: memory."
+        "--at-once", type=COUNT, default=DEFAULT.at_once, show_default=True, help="Examples computed at once; fewer take less memory."
     ),
     click.option("--rank", type=COUNT, default=DEFAULT.rank, show_default=True, help="Rank of the adapter."),
-    click.option("--alpha", type=float, default=DEFAULT.alpha, show_default=True, help="Its scale is alpha / rank."),
-    click.option("--rslora", is_flag=True, help="Its scale is alpha / √rank."),
-    click.option("--dropout", type=SHARE, default=DEFAULT.dropout, show_default=True, help="Of the adapter's inputs."),
+    click.option("--alpha", type=float, default=DEFAULT.alpha, show_default=True, help="The adapter is scaled by alpha / rank,"),
+    click.option("--rslora", is_flag=True, help="Scale by alpha / √rank instead."),
+    click.option("--dropout", type=SHARE, default=DEFAULT.dropout, show_default=True, help="Dropout of the adapter's inputs."),
     click.option(
-        "--validation", type=SHARE, default=DEFAULT.validation, show_default=True, help="Share of pairs to measure on."
+        "--validation", type=SHARE, default=DEFAULT.validation, show_default=True, help="Share of pairs to hold out for validation."
     ),
-    click.option("--checks", type=COUNT, default=DEFAULT.checks, show_default=True, help="Measurements an epoch."),
+    click.option("--checks", type=COUNT, default=DEFAULT.checks, show_default=True, help="Validations per epoch."),
     click.option(
         "--patience",
         type=click.IntRange(min=0),
         default=DEFAULT.patience,
         show_default=True,
-        help="Measurements without a lower loss that end the training; 0: none do.",
+        help="Stop after this many validations without a lower loss; 0: never.",
     ),
     click.option(
         "--reference-drop",
         type=SHARE,
         default=DEFAULT.reference_drop,
         show_default=True,
-        help="How often a reference answer is not shown.",
+        help="Share of examples in which the reference answer is hidden.",
     ),
-    click.option("--longest", type=COUNT, metavar="TOKENS", help="Leave longer examples out.  [default: the context]"),
-    click.option("--checkpointing", is_flag=True, help="Compute layers twice instead of keeping them: less memory."),
+    click.option("--longest", type=COUNT, metavar="TOKENS", help="Leave out longer examples.  [default: the context]"),
+    click.option("--checkpointing", is_flag=True, help="Recompute activations instead of storing them: less memory, more time."),
     click.option(
         "--dtype",
         type=click.Choice(["float32", "bfloat16"]),
         default=DEFAULT.dtype,
         show_default=True,
-        help="Of the model's own weights, which are not trained.",
+        help="Type of the frozen base weights.",
     ),
     click.option(
-        "--device", default=DEFAULT.device, show_default=True, help="One of torch's: cpu, cuda; auto: a GPU if any."
+        "--device", default=DEFAULT.device, show_default=True, help="Device for torch, cpu or cuda; auto: a GPU if there is one."
     ),
-    click.option("--threads", type=COUNT, help="Threads.  [default: as many as physical cores]"),
-    click.option("--seed", type=int, default=DEFAULT.seed, show_default=True, help="Of order, split and first values."),
+    click.option("--threads", type=COUNT, help="CPU threads.  [default: the number of physical cores]"),
+    click.option("--seed", type=int, default=DEFAULT.seed, show_default=True, help="Seed for order, split and initial values."),
 )
 
 
@@ -77,11 +77,11 @@ recipe = options.several(  # the fields of `Recipe`
 @click.option(
     "--format",
     type=click.Choice(["pairs", "auto-j", "pandalm"]),
-    help="Of the file.  [default: by its first row]",
+    help="Format of the file.  [default: by its first row]",
 )
-@click.option("-o", "--out", type=options.FOLDER, help="Where the adapter goes.  [default: tuned/MODEL]")
-@click.option("--fresh", is_flag=True, help="Begin anew.")
-@click.option("--benchmarks", "data", type=options.FOLDER, help="Folder of the benchmarks whose pairs are left out.")
+@click.option("-o", "--out", type=options.FOLDER, help="Folder for the adapter.  [default: tuned/MODEL]")
+@click.option("--fresh", is_flag=True, help="Start over instead of resuming.")
+@click.option("--benchmarks", "data", type=options.FOLDER, help="Folder of the benchmarks; their pairs are left out of training.")
 @options.protocol
 @recipe
 @options.as_json
@@ -100,7 +100,7 @@ def train(model: str, settings: TrainSettings, protocol: ProtocolOptions, recipe
         return
     first, best = made.curve[0], made.best
     terminal.note(
-        f"validation verdicts right: {100 * first.accuracy:.1f} % before, {100 * best.accuracy:.1f} % after step "
+        f"validation accuracy: {100 * first.accuracy:.1f} % before, {100 * best.accuracy:.1f} % after step "
         f"{best.step} of {made.planned} ({best.verdicts} verdicts); the curve: {made.folder / 'curve.html'}"
     )
     terminal.note(f"next: edge-judge quantize {model} q4_k_m+tuned --adapter {made.folder}")

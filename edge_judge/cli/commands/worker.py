@@ -15,8 +15,8 @@ HEADING = "judge"
 
 @click.command(cls=Command, epilog=options.example("edge-judge worker tcp://192.168.0.5:8786 --insecure"))
 @click.argument("cluster", metavar="ADDRESS")
-@click.option("--gguf", "ggufs", type=options.FILE, multiple=True, help="A file to judge with. Repeatable.")
-@click.option("--name", help="What this machine is called.  [default: its own name]")
+@click.option("--gguf", "ggufs", type=options.FILE, multiple=True, help="A GGUF file to judge with. Repeatable.")
+@click.option("--name", help="Name of this machine.  [default: its host name]")
 @click.option("--build", is_flag=True, help="Download and build a judge that is not on this machine.")
 @options.threads
 @options.max_memory
@@ -34,4 +34,4 @@ def worker(settings: WorkerSettings, limits: Limits, cluster: ClusterOptions) ->
     try:
         workflow.worker(cluster, settings, limits, terminal.TerminalListener())
     except KeyboardInterrupt:
-        interrupted("what this machine was doing is done by others")
+        interrupted("other workers take over what this machine was judging")
