@@ -72,6 +72,26 @@ def test_a_verdict_line_has_the_documented_fields_and_probabilities_that_sum_to_
         assert 0 < verdict["mass"] <= 1 + 1e-9
 
 
+def test_several_schemes_judge_one_after_another_and_each_once(edge: Edge, tmp_path: Path) -> None:
+    done = edge("eval", "-s", "q8_0", "-s", "f16", "-s", "Q8_0", "-n", 6, "--json")
+    assert done.returncode == 0, done.stderr
+    assert [score["scheme"] for score in json.loads(done.stdout)] == ["q8_0", "f16"]
+    (tmp_path / "mine.csv").write_text("question,a,b,label\nName a fruit.,apple,hammer,a\n", encoding="utf-8")
+    both = edge("eval", "-s", "q8_0", "-s", "f16", "-n", 6, "-b", "mine.csv", "-b", "pocket", "--json")
+    found = [(score["scheme"], score["benchmark"]) for score in json.loads(both.stdout)]
+    assert found == [("q8_0", "mine"), ("q8_0", "pocket"), ("f16", "mine"), ("f16", "pocket")]
+
+
+def test_nothing_is_judged_where_one_of_several_judges_cannot(edge: Edge, models: Path, tmp_path: Path) -> None:
+    fails(edge("eval", "-m", "pocket", "-m", "llama-3-8b", "-n", 6), 1, "llama-3-8b f16 is not built", "quantize")
+    fails(edge("eval", "-s", "f16", "-s", "q9", "-n", 6), 2, "q9")
+    fails(edge("eval", "-s", "f16", "-s", "q8_0", "--shared-folder", ".", "--insecure"), 2, "several judges")
+    assert edge("quantize", "pocket", "f16").returncode == 0
+    file = models / "pocket" / "pocket-f16.gguf"
+    fails(edge("eval", "--gguf", file, "-s", "f16", "-s", "q8_0", "-n", 6), 2, "--gguf is one file")
+    assert not (tmp_path / "results").exists()
+
+
 def test_without_a_grammar_some_answers_break_the_format_and_with_one_none_does(edge: Edge) -> None:
     free = json.loads(edge("eval", "--grammar", "none", "--limit", 60, "--json").stdout)[0]
     held = json.loads(edge("eval", "--grammar", "pairwise", "--limit", 60, "--json").stdout)[0]

@@ -1,6 +1,7 @@
 """Errors shown once: `error: what is wrong, where, what was expected`, then `hint: the next step`.
 
-Exit codes: 0 done; 1 failed; 2 wrong usage; 3 compared, and the drop is larger than allowed; 130 interrupted.
+Exit codes: 0 done; 1 failed; 2 wrong usage; 3 compared, and the drop is larger than allowed; 4 chosen, and a scheme is
+undecided; 130 interrupted.
 Knows: which error ends with which code. Does not know: commands.
 """
 
@@ -17,7 +18,7 @@ from typing import NoReturn
 
 import click
 
-FAILED, WRONG_USAGE, TOO_MUCH_LOST, INTERRUPTED = 1, 2, 3, 130
+FAILED, WRONG_USAGE, TOO_MUCH_LOST, UNDECIDED, INTERRUPTED = 1, 2, 3, 4, 130
 RESUMES = "nothing reached so far is lost: the same command goes on from here"
 NO_ROOM = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EFBIG})  # of a write, which may name no file
 

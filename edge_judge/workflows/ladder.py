@@ -12,13 +12,18 @@ from pathlib import Path
 from edge_judge.errors import DataError, ModelError, RunError
 from edge_judge.protocols.protocol import Protocol
 from edge_judge.records import Benchmark, Identity, Judge, Run
+from edge_judge.report.formatting import size
 from edge_judge.runs import folder as run_folder
+from edge_judge.workflows.fitting_scheme import needed_bytes, widest_fitting
 from edge_judge.workflows.judges import find_judge
 from edge_judge.workflows.memory_advice import SCHEMES
 from edge_judge.workflows.model_files import SHIPPED, built_schemes, find_built
+from edge_judge.workflows.models import machine_memory
 from edge_judge.workflows.options import JudgeOptions, LadderOptions, ProtocolOptions
 from edge_judge.workflows.protocol import check_references, protocol_for
-from quantize import schemes
+from quantize import lock, schemes
+
+TRIED = ("q4_k_m", "q2_k")  # what is advised beside a baseline, the first that it is not
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,17 +52,51 @@ def ladder_judges(options: LadderOptions) -> list[Judge]:
         names = list(SCHEMES)
     else:
         names = built_schemes(model)
-    judges = [
-        find_judge(JudgeOptions(model, scheme, chat_template=options.chat_template))
-        for scheme in dict.fromkeys(names)
-        if scheme != baseline
-    ]
-    if not judges:
-        raise ModelError(
-            f"no scheme of {model} but {baseline} is built on this machine",
-            "name another scheme" if options.schemes else f"edge-judge quantize {model} q4_k_m builds one",
-        )
+    wanted = [scheme for scheme in dict.fromkeys(names) if scheme != baseline]
+    _check_built(options, wanted)
+    judges = [find_judge(JudgeOptions(model, scheme, chat_template=options.chat_template)) for scheme in wanted]
     return sorted(judges, key=lambda judge: judge.bytes, reverse=True)
+
+
+def _check_built(options: LadderOptions, wanted: Sequence[str]) -> None:
+    """Raises ModelError where a scheme in question is not built, and says what all is missing."""
+    model = options.model
+    if options.schemes and not wanted:
+        raise ModelError(f"no scheme of {model} but {options.baseline}, the baseline, is named", "name another scheme")
+    if model in SHIPPED:
+        return
+    if not built_schemes(model):
+        lock.read().model(model)  # raises with the nearest names where there is no such model
+    missing = [scheme for scheme in wanted if find_built(model, scheme) is None]
+    if wanted and not missing:
+        return
+    tried = next(scheme for scheme in TRIED if scheme != options.baseline)
+    builds = " and ".join(f"edge-judge quantize {model} {scheme}" for scheme in missing or [tried])
+    others = f"no scheme of {model} but its baseline is built on this machine"
+    named = f"{model} {' and '.join(missing)}: not built on this machine" if missing else others
+    raise ModelError(named, f"build with {builds}{_baseline_hint(options)}")
+
+
+def _baseline_hint(options: LadderOptions) -> str:
+    """How the baseline comes here too, where it is not."""
+    if _run_folder(options):
+        return ""
+    scheme = schemes.canonical(options.baseline)
+    if options.model in SHIPPED or find_built(options.model, scheme):
+        return ""
+    return f"; the baseline: {baseline_advice(options.model, scheme)}"
+
+
+def baseline_advice(model: str, scheme: str) -> str:
+    """The command that builds a baseline; where this machine has not the memory for it, what can be done instead."""
+    needed = needed_bytes(model, scheme)
+    if needed is None or needed <= machine_memory():
+        return f"edge-judge quantize {model} {scheme}"
+    advice = f"{scheme} takes {size(needed)} of memory, and this machine has {size(machine_memory())}: "
+    other = widest_fitting(model)
+    if other is not None and other != scheme:
+        advice += f"--baseline {other} (edge-judge quantize {model} {other}), or "
+    return f"{advice}edge-judge pack import of a run of {scheme} from another machine"
 
 
 def baseline_judge(options: LadderOptions) -> Judge | None:
@@ -101,7 +140,7 @@ def recorded_baseline(options: LadderOptions, tasks: Sequence[Task], results: Pa
         if not run_folder.is_complete(path):
             raise RunError(
                 f"{path}: no {scheme} run to compare with, and {model} {scheme} is not built on this machine",
-                f"import one with edge-judge pack import, or build the model with edge-judge quantize {model} {scheme}",
+                f"edge-judge pack import brings one from a machine that has it; or {baseline_advice(model, scheme)}",
             )
         runs.append(run_folder.read_run(path))
     return runs

@@ -6,7 +6,9 @@ from functools import partial
 
 import click
 
-from edge_judge.cli import errors, options, terminal
+from edge_judge.cli import completion, errors, options, terminal
+from edge_judge.cli.command import Command
+from edge_judge.cli.errors import UNDECIDED
 from edge_judge.records import Limits
 from edge_judge.workflows.options import (
     BenchmarkOptions,
@@ -21,15 +23,28 @@ RESUMES = errors.RESUMES
 
 
 @click.command(
+    cls=Command,
     epilog=options.example(
         "edge-judge choose --margin 2",
         "edge-judge choose --model llama-3-8b --benchmark pandalm --benchmark auto-j --budget 8h",
         "edge-judge choose --scheme q4_k_m --max-pairs 300",
-    )
+    ),
 )
 @options.model
 @click.option(
-    "--scheme", "schemes", multiple=True, help="Consider only this scheme. Repeatable.  [default: all that are built]"
+    "-s",
+    "--scheme",
+    "schemes",
+    multiple=True,
+    shell_complete=completion.built_schemes,
+    help="Consider only this scheme. Repeatable.  [default: all that are built]",
+)
+@click.option(
+    "--baseline",
+    default="f16",
+    show_default=True,
+    shell_complete=completion.baselines,
+    help="What to compare with: a scheme, or a run's folder.",
 )
 @click.option("--baseline", default="f16", show_default=True, help="What to compare with: a scheme, or a run's folder.")
 @options.threads
@@ -70,6 +85,8 @@ def choose(
     Pairs are judged in random blocks, and only until the result is certain on every benchmark. A scheme can be trusted
     if agreement also holds for new pairs like these. Earlier verdicts are reused, new ones are kept: `edge-judge eval`
     continues from them.
+
+    Exits with 4 where --budget, --max-pairs or a recorded baseline ended before a scheme was decided.
     """
     from edge_judge.report.decision import choice_json, choice_table
     from edge_judge.workflows import choose as workflow
@@ -77,3 +94,5 @@ def choose(
     chosen = workflow.choose(ladder, benchmarks, protocol, limits, settings, terminal.BlockListener(), cluster)
     found = (chosen.decisions, chosen.unseen, chosen.other_seeds)
     terminal.show(output.form, lambda: choice_json(*found), partial(choice_table, *found))
+    if any(decision.outcome == "undecided" for decision in chosen.decisions):
+        raise SystemExit(UNDECIDED)

@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING, Literal
 import click
 from click.core import ParameterSource
 
-from edge_judge.cli import options, terminal
+from edge_judge.cli import completion, options, terminal
+from edge_judge.cli.command import Command
 from edge_judge.cli.errors import TOO_MUCH_LOST
 from edge_judge.errors import UsageError
 from edge_judge.quantities import counted
@@ -22,15 +23,22 @@ HEADING = "decide"
 
 
 @click.command(
+    cls=Command,
     epilog=options.example(
         "edge-judge compare",
         "edge-judge compare results/pocket/pocket/q2_k/pairwise --max-drop 2 --gate bound",
         "edge-judge compare --baseline published",
         "edge-judge compare --baseline pocket-f16.ejpack",
-    )
+    ),
 )
 @options.run_folders
-@click.option("--baseline", default="f16", show_default=True, help="A scheme, `published`, a pack, or a run's folder.")
+@click.option(
+    "--baseline",
+    default="f16",
+    show_default=True,
+    shell_complete=completion.baselines,
+    help="A scheme, `published`, a pack, or a run's folder.",
+)
 @click.option(
     "--max-drop",
     type=click.FloatRange(min=0),

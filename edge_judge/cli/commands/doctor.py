@@ -8,12 +8,14 @@ from pathlib import Path
 import click
 
 from edge_judge.cli import options, terminal
+from edge_judge.cli.command import Command
 from edge_judge.errors import EdgeJudgeError
 
 HEADING = "begin"
 
 
 @click.command(
+    cls=Command,
     epilog=options.example(
         "edge-judge doctor", "edge-judge doctor --engine http://localhost:8080/v1", "edge-judge doctor --full --json"
     )

@@ -13,7 +13,8 @@ from typing import TYPE_CHECKING
 
 import click
 
-from edge_judge.cli import options, terminal
+from edge_judge.cli import completion, options, terminal
+from edge_judge.cli.command import Command
 from edge_judge.errors import UsageError
 from edge_judge.quantities import parameters
 from edge_judge.report.columns import Column, at, terminal_table, whole_table
@@ -30,11 +31,12 @@ BUILT = 14  # columns for the schemes that are built, so that a name is never cu
 EXAMPLES = ("edge-judge models", "edge-judge models --check qwen1.5-7b ~/checkpoints/Qwen1.5-7B-Chat")
 
 
-@click.command(epilog=options.example(*EXAMPLES))
+@click.command(cls=Command, epilog=options.example(*EXAMPLES))
 @click.option(
     "--check",
     "checked",
     metavar="MODEL",
+    shell_complete=completion.models,
     help="Check the tokenization of a model built on this machine, or of a GGUF file.",
 )
 @click.argument("checkpoint", required=False, type=options.FOLDER)
