@@ -51,7 +51,8 @@ def test_four_figures_fit_the_width_and_none_is_cut(rows: list[ScoreRow], width:
     assert max(map(len, text.splitlines())) <= width and "…" not in text
     flat = " ".join(text.split())
     for each in rows:
-        for name, shown in {"accuracy": percent, "format_errors": percent, "position_bias": difference_of_shares}.items():
+        figures = {"accuracy": percent, "format_errors": percent, "position_bias": difference_of_shares}
+        for name, shown in figures.items():
             value, _, ends = interval(each.score.strict[name], shown).partition(" ")
             assert value in flat and ends in flat
     assert "12,346" in flat and text.endswith("all figures: --verbose\n")
