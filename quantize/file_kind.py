@@ -12,7 +12,7 @@ from quantize.errors import VerifyError
 from quantize.layout import DOWNLOAD
 
 _BEGINNING = 512  # bytes that are looked at
-_HTML = re.compile(rb"(?:\xef\xbb\xbf)?\s*(?:<!--.*?-->\s*)?<(?:!doctype\s+html|html|head|\?xml)", re.IGNORECASE | re.DOTALL)
+_HTML = re.compile(rb"(?is)(?:\xef\xbb\xbf)?\s*(?:<!--.*?-->\s*)?<(?:!doctype\s+html|html|head|\?xml)")
 _POINTER = re.compile(rb"version https://git-lfs\.github\.com/spec/v1\s.*?size (\d+)", re.DOTALL)
 _CONVERT = "edge-judge quantize FOLDER SCHEME makes a GGUF of a checkpoint's folder"
 _UNPACK = "unpack it, and name the .gguf file that is in it"

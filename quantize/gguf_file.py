@@ -37,7 +37,7 @@ _OTHERS = {
 }
 _TYPES = {
     "adapter": ("a LoRA adapter", "--adapter FILE adds it to the model that it was trained on"),
-    "mmproj": ("a vision or audio projector (mmproj)", "take the language model's own file, without mmproj in its name"),
+    "mmproj": ("a vision or audio projector (mmproj)", "take the file of the language model beside it"),
     "imatrix": ("an importance matrix", "edge-judge quantize MODEL SCHEME --imatrix FILE uses it"),
 }
 _NEEDED = "a judge is a causal language model"
@@ -163,14 +163,14 @@ def scheme_name(header: Header) -> str:
     known = next((name for name, file_type in SCHEMES.items() if file_type == number), None)
     if known is not None:
         return known
-    try:
-        return LlamaFileType(number).name.lower().removeprefix("mostly_")
-    except ValueError:  # not said, or of a newer llama.cpp
-        sizes: Counter[str] = Counter()
-        for tensor in header.tensors:
-            sizes[tensor.ggml_type.lower()] += tensor.bytes
-        most = max(sizes, key=lambda name: sizes[name], default="gguf")
-        return most if most in SCHEMES else "gguf"
+    for other in LlamaFileType:
+        if other.value == number:
+            return other.name.lower().removeprefix("mostly_")
+    sizes: Counter[str] = Counter()  # it is not said, or of a newer llama.cpp
+    for tensor in header.tensors:
+        sizes[tensor.ggml_type.lower()] += tensor.bytes
+    most = max(sizes, key=lambda name: sizes[name], default="gguf")
+    return most if most in SCHEMES else "gguf"
 
 
 def safe(name: str) -> str:

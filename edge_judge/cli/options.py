@@ -70,8 +70,10 @@ as_markdown = click.option("--markdown", "as_markdown", is_flag=True, help="Prin
 model = click.option(
     "--model", default=POCKET, show_default=True, help="A model that is built here, see `edge-judge models`."
 )
-scheme = click.option("--scheme", help="Its quantization scheme.  [default: f16]")
-gguf = click.option("--gguf", type=FILE, help="Judge with this GGUF file instead.")
+scheme = click.option("--scheme", help="Its quantization scheme.  [default: f16, with --gguf the file's own]")
+gguf = click.option(
+    "--gguf", type=FILE, help="Judge with this GGUF file instead; --model and --scheme say what to call it."
+)
 # llama.cpp aborts the process above its own maximum (GGML_MAX_N_THREADS)
 threads = click.option(
     "--threads",
@@ -211,7 +213,8 @@ price = click.option(
 )
 judging_model = click.option(
     "--model",
-    help="A model that is built here, see `edge-judge models`; with --engine, its name there.  [default: pocket]",
+    help="A model that is here, see `edge-judge models`; with --engine, its name there; with --gguf, a name for the "
+    "file.  [default: pocket, with --gguf the file's own]",
 )
 
 

@@ -19,7 +19,7 @@ MARK = "probe: "  # begins a line of the child's that is a complaint
 _ABORTED = re.compile(r"(?P<file>[\w.+-]+:\d+): (?:GGML_ASSERT\((?P<check>.*)\) failed|(?P<words>.*))$")
 _THROWN = re.compile(r"\s*what\(\): +(?P<words>.*)")
 _CELLS = 256
-_HINT = "is the file whole, and meant for this version of llama.cpp? `pip install -U llama-cpp-python` brings a newer one"
+_HINT = "a newer llama.cpp may know it: pip install -U llama-cpp-python; or take another conversion of the model"
 
 
 def probe(gguf: Path) -> None:

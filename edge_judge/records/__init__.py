@@ -21,6 +21,7 @@ from edge_judge.records.judges import (
     Limits,
     Placement,
     Split,
+    split_files,
 )
 from edge_judge.records.outputs import Outputs, Task
 from edge_judge.records.pairs import (
@@ -82,5 +83,6 @@ __all__ = [
     "TrainingProgress",
     "Verdict",
     "WorkEstimate",
+    "split_files",
     "to_pair_order",
 ]

@@ -93,7 +93,7 @@ def choose(
     tasks = judging_tasks(judges[0], loaded, asked, protocol)
     decisions: list[Decision] = []
     seeds: set[int] = set()
-    with advising(judges[0], in_lock=True), machines(cluster, limits, listener) as others:
+    with advising(judges[0], in_lock=not ladder.ggufs), machines(cluster, limits, listener) as others:
         work = LocalWork(settings.results, ladder.threads, limits, listener, others)
         with _baseline(ladder, tasks, work) as baseline:
             for decision, tried in walk(judges, baseline, tasks, settings, work):

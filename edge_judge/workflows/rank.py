@@ -86,6 +86,8 @@ def rank(
         return _with_page(Rankings(rankings, _compared(rankings)), settings.page)
     match = _match(outputs, settings, listener)
     schemes = tuple(dict.fromkeys(settings.schemes)) or (judge.scheme,)
+    if len(schemes) > 1 and judge.gguf is not None:
+        raise UsageError("several --scheme do not go with --gguf, which is one file", "rank with one after the other")
     if len(schemes) > 1 and cluster != ClusterOptions():
         raise UsageError("several --scheme do not go with several machines", "rank with one after the other")
     rankings = tuple(

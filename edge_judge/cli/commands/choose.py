@@ -24,10 +24,18 @@ HEADING = "decide"
         "edge-judge choose --margin 2",
         "edge-judge choose --model llama-3-8b --benchmark pandalm --benchmark auto-j --budget 8h",
         "edge-judge choose --scheme q4_k_m --max-pairs 300",
+        "edge-judge choose --gguf judge-f16.gguf --gguf judge-Q4_K_M.gguf",
     )
 )
-@options.model
-@click.option("--scheme", "schemes", multiple=True, help="Only this one; repeatable.  [default: the ladder built here]")
+@click.option(
+    "--model",
+    help="A model that is here, see `edge-judge models`; with --gguf, a name for the files.  "
+    "[default: pocket, with --gguf the files' own]",
+)
+@click.option("--scheme", "schemes", multiple=True, help="Only this one; repeatable.  [default: all that are here]")
+@click.option(
+    "--gguf", "ggufs", multiple=True, type=options.FILE, help="A GGUF file in question, or the baseline's. Repeatable."
+)
 @click.option(
     "--baseline", default="f16", show_default=True, help="What others must agree with: a scheme, or a run's folder."
 )

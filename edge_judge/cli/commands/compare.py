@@ -11,7 +11,7 @@ from click.core import ParameterSource
 
 from edge_judge.cli import options, terminal
 from edge_judge.cli.errors import TOO_MUCH_LOST
-from edge_judge.errors import UsageError
+from edge_judge.errors import RunError, UsageError
 from edge_judge.workflows.options import RunsOptions, Seen
 
 if TYPE_CHECKING:
@@ -94,6 +94,11 @@ def _against_run(
         click.echo(json.dumps(comparisons_json(found.comparisons, found.ladders), indent=2))
     else:
         click.echo(ladder_table(found.comparisons, found.ladders, width=terminal.width(), color=terminal.color()))
+    if max_drop is not None and found.left_out:  # a gate is not passed by what it did not see
+        raise RunError(
+            f"--max-drop cannot be checked for {', '.join(map(str, found.left_out))}: left out, see above",
+            "name the runs that it is for",
+        )
     return () if max_drop is None else workflow.exceeding(found.comparisons, max_drop, gate)
 
 

@@ -55,4 +55,7 @@ def _check(as_json: bool) -> None:
         if not states:
             click.echo("nothing is built here, and the Hub reported nothing")
     if wrong := [row.wrong for row in states if row.wrong is not None]:
-        raise EdgeJudgeError(f"not what was recorded: {', '.join(wrong)}", "edge-judge quantize builds a file again")
+        raise EdgeJudgeError(
+            f"not what was recorded: {', '.join(wrong)}",
+            "edge-judge quantize builds a file again, models --add takes a new one in",
+        )

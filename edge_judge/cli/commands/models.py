@@ -1,5 +1,5 @@
-"""edge-judge models: what is known, how large it would be, whether it fits here, what is built, and whether a file asks
-its judge with the tokens that its makers meant.
+"""edge-judge models: what is known, how large it would be, whether it fits here, what is built or added, and whether a
+file asks its judge with the tokens that its makers meant.
 """
 
 from __future__ import annotations
@@ -23,7 +23,11 @@ if TYPE_CHECKING:
 HEADING = "begin"
 
 
-EXAMPLES = ("edge-judge models", "edge-judge models --check qwen1.5-7b ~/checkpoints/Qwen1.5-7B-Chat")
+EXAMPLES = (
+    "edge-judge models",
+    "edge-judge models --add downloaded-Q4_K_M.gguf",
+    "edge-judge models --check qwen1.5-7b ~/checkpoints/Qwen1.5-7B-Chat",
+)
 
 
 @click.command(epilog=options.example(*EXAMPLES))
@@ -35,18 +39,39 @@ EXAMPLES = ("edge-judge models", "edge-judge models --check qwen1.5-7b ~/checkpo
 @click.option(
     "--gpu-memory", metavar="SIZE", callback=options.memory, help="Tell how many layers fit on a GPU with this: 8GB."
 )
+@click.option("--add", "added", type=options.FILE, help="Register a GGUF file from elsewhere, which stays where it is.")
+@click.option("--remove", "removed", metavar="MODEL", help="Forget the files that were added under this name.")
+@click.option("--model", "name", help="With --add: what to call it.  [default: the name in the file]")
+@click.option("--scheme", help="With --add: what to call its scheme; with --remove: only this one.")
 @options.as_json
 def models(
-    checked: str | None, checkpoint: Path | None, chat_template: str | None, gpu_memory: int | None, as_json: bool
+    checked: str | None,
+    checkpoint: Path | None,
+    chat_template: str | None,
+    gpu_memory: int | None,
+    added: Path | None,
+    removed: str | None,
+    name: str | None,
+    scheme: str | None,
+    as_json: bool,
 ) -> None:
-    """List the known models: sizes, what fits here, what is built.
+    """List the known models: sizes, what fits here, what is built or was added.
 
     With --check, compare the chat template, the first 50 prompts of a benchmark, the verdicts' marks and the ends of a
     turn with the tokenizer files in the folder CHECKPOINT. Without a folder, show what the file says of itself.
+
+    With --add, a GGUF file from elsewhere can be named by --model and --scheme from then on.
     """
-    if checked is not None and gpu_memory is not None:
-        raise UsageError("--check and --gpu-memory do not go together", "ask one or the other")
-    if checked is not None:
+    asked = {"--check": checked, "--gpu-memory": gpu_memory, "--add": added, "--remove": removed}
+    if len(named := [option for option, value in asked.items() if value is not None]) > 1:
+        raise UsageError(f"{' and '.join(named)} do not go together", "ask one or the other")
+    if (name is not None and added is None) or (scheme is not None and added is None and removed is None):
+        raise UsageError("--model and --scheme are for --add", "edge-judge models --add FILE --model NAME --scheme S")
+    if added is not None:
+        _add(added, name, scheme, as_json)
+    elif removed is not None:
+        _remove(removed, scheme, as_json)
+    elif checked is not None:
         _check(checked, checkpoint, chat_template, as_json)
     elif checkpoint is not None or chat_template is not None:
         raise UsageError(
@@ -54,6 +79,31 @@ def models(
         )
     else:
         _list(gpu_memory, as_json)
+
+
+def _add(file: Path, model: str | None, scheme: str | None, as_json: bool) -> None:
+    from edge_judge.workflows.registry import add_model
+
+    added = add_model(file, model, scheme)
+    if as_json:
+        click.echo(json.dumps({**asdict(added), "paths": [str(path) for path in added.paths]}, indent=2))
+        return
+    label = f", {added.size_label}" if added.size_label else ""
+    parts = f", {len(added.paths)} files" if len(added.paths) > 1 else ""
+    click.echo(f"{added.model} {added.scheme}: {added.paths[0]}{parts}")
+    terminal.note(f"{short_size(added.bytes)}{label}, sha256 {added.sha256[:16]}…")
+    terminal.note(f"next: edge-judge eval --model {added.model} --scheme {added.scheme}")
+
+
+def _remove(model: str, scheme: str | None, as_json: bool) -> None:
+    from edge_judge.workflows.registry import remove_model
+
+    removed = remove_model(model, scheme)
+    if as_json:
+        click.echo(json.dumps([asdict(record) for record in removed], indent=2))
+        return
+    for record in removed:
+        click.echo(f"{record.model} {record.scheme} is forgotten; {record.file} stays")
 
 
 def _check(model: str, checkpoint: Path | None, chat_template: str | None, as_json: bool) -> None:
@@ -88,6 +138,8 @@ def _list(gpu_memory: int | None, as_json: bool) -> None:
         ]
         for model in listed
     ]
+    own = [[added.model, added.scheme, added.file, size(added.bytes)] for added in workflow.added_files()]
+    others = [table("Added files", ["model", "scheme", "file", "size"], own, words=3)] if own else []
     lines = table("Known models", ["model", "params", *workflow.SHOWN, "fits", "built"], rows)
     note = notes(
         f"fits: the widest of these that leaves {short_size(workflow.SPARE)} "
@@ -95,7 +147,7 @@ def _list(gpu_memory: int | None, as_json: bool) -> None:
     )
     backend = notes(*terminal.backend_lines(workflow.usable()))
     gpu = [_layers_table(listed, gpu_memory)] if gpu_memory else []
-    click.echo(render([lines, note, backend, *gpu], terminal.width(), terminal.color()), nl=False)
+    click.echo(render([lines, note, *others, backend, *gpu], terminal.width(), terminal.color()), nl=False)
 
 
 def _layers_table(listed: list[KnownModel], gpu_memory: int) -> RenderableType:
