@@ -31,7 +31,7 @@ def probe(gguf: Path) -> None:
     )
     if done.returncode != 0:
         written = done.stderr.decode(errors="replace")
-        raise ModelError(f"{gguf}: llama.cpp cannot judge with it: {complaint(written, done.returncode)}", _HINT)
+        raise ModelError(f"{gguf}: llama.cpp cannot run it: {complaint(written, done.returncode)}", _HINT)
 
 
 def complaint(written: str, code: int) -> str:
