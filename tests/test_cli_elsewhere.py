@@ -20,6 +20,8 @@ from edge_judge.cli import main
 from quantize import lock
 
 OURS = ("edge_judge.", "general.name", "general.size_label")
+FEW = ("--limit", 6, "--threads", 1)
+BLOCK = ("--max-pairs", 94, "--threads", 1)
 EDITED = {"general.name": "Some Judge 1B"}
 
 
@@ -60,7 +62,7 @@ def own(tmp_path: Path) -> dict[str, str]:
 
 
 def judged(edge: Edge, *arguments: object, **variables: str) -> tuple[str, str]:
-    done = edge("eval", *arguments, "--limit", 20, "--json", **variables)
+    done = edge("eval", *arguments, *FEW, "--json", **variables)
     assert done.returncode == 0, done.stderr
     (score,) = json.loads(done.stdout)
     return score["model"], score["scheme"]
@@ -74,7 +76,7 @@ def test_a_downloaded_ladder_goes_through_eval_compare_choose_table_and_report(
     assert judged(edge, "--gguf", files["q8_0"]) == ("some-judge-1b", "q8_0")
     rows = json.loads(edge("compare", "--json").stdout)
     assert [(row["model"], row["scheme"]) for row in rows] == [("some-judge-1b", "f16"), ("some-judge-1b", "q8_0")]
-    asked = ("choose", "--gguf", renamed, "--gguf", files["q8_0"], "--max-pairs", 94, "--json")
+    asked = ("choose", "--gguf", renamed, "--gguf", files["q8_0"], *BLOCK, "--json")
     chosen = edge(*asked)
     assert chosen.returncode == 0, chosen.stderr
     assert "some-judge-1b" in chosen.stdout and '"scheme": "q8_0"' in chosen.stdout
@@ -95,7 +97,7 @@ def test_a_model_that_only_llama_cpp_converts_is_judged_compared_and_chosen(edge
     assert model.startswith("tiny-stable")
     compared = edge("compare")
     assert compared.returncode == 0 and f"judged by {model}" in compared.stdout
-    done = edge("choose", "--gguf", "stable-f16.gguf", "--gguf", "stable-q8_0.gguf", "--max-pairs", 94)
+    done = edge("choose", "--gguf", "stable-f16.gguf", "--gguf", "stable-q8_0.gguf", *BLOCK)
     assert done.returncode == 0 and f"{model} against f16" in done.stdout
     assert model in edge("table").stdout and edge("report").returncode == 0
 
@@ -114,7 +116,7 @@ def test_a_renamed_file_goes_on_with_its_run_and_another_file_of_its_name_does_n
     judged(edge, "--gguf", shutil.copy(files["f16"], tmp_path / "renamed.gguf"))
     assert (tmp_path / "results/pocket/some-judge-1b/f16/pairwise/verdicts.jsonl").read_bytes() == before
     other = copied(files["f16"], tmp_path / "other.gguf", {"general.url": "elsewhere"})
-    fails(edge("eval", "--gguf", other, "--limit", 20), 1, "gguf_sha256 was", "--model or --scheme names this file")
+    fails(edge("eval", "--gguf", other, *FEW), 1, "gguf_sha256 was", "--model or --scheme names this file")
 
 
 def test_a_file_that_was_added_is_a_model_until_it_is_removed(
@@ -131,7 +133,7 @@ def test_a_file_that_was_added_is_a_model_until_it_is_removed(
     assert [(row["model"], row["file"], row["state"]) for row in states[:2]] == [
         ("mine", "f16", "ok"), ("mine", "q8_0", "ok"),
     ]  # fmt: skip
-    chosen = edge("choose", "--model", "mine", "--max-pairs", 94, **own)
+    chosen = edge("choose", "--model", "mine", *BLOCK, **own)
     assert chosen.returncode == 0 and "mine against f16" in chosen.stdout, chosen.stderr
     fails(edge("eval", "--model", "mine", "--scheme", "q4_k_m", **own), 1, "--scheme names one that is: f16, q8_0")
     assert edge("models", "--remove", "mine", "--scheme", "q8_0", **own).returncode == 0

@@ -1,4 +1,4 @@
-"""The first opening of a file in a process of its own: what llama.cpp complains of is told, and nothing ends with it."""
+"""The first opening of a file in a process of its own: llama.cpp's first complaint is told, and only the child ends."""
 
 from __future__ import annotations
 

@@ -166,8 +166,8 @@ def find_baseline(path: Path, run: RecordedRun, named: str, reader: RunReader) -
         raise UsageError(f"unknown baseline '{named}'", nearest(named, [PUBLISHED, *schemes.SCHEMES]))
     identity = run.identity
     raise RunError(
-        f"no {named} run of {identity.model} on {identity.benchmark} with --grammar {identity.grammar} to compare with, "
-        f"expected in {sibling}",
+        f"no {named} run of {identity.model} on {identity.benchmark} with --grammar {identity.grammar} "
+        f"to compare with, expected in {sibling}",
         _how_to_have(named, path, run),
     )
 
