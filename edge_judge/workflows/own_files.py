@@ -13,7 +13,7 @@ from edge_judge.engine import llama
 from edge_judge.engine.probe import probe
 from edge_judge.errors import ModelError, UsageError
 from edge_judge.records import Judge
-from edge_judge.workflows import seen_files
+from edge_judge.workflows import known_files
 from edge_judge.workflows.model_files import models_folder
 from quantize import gguf_file, lock, schemes
 from quantize.errors import VerifyError
@@ -44,10 +44,10 @@ def open_file(gguf: Path) -> OwnFile:
         file = gguf_file.inspect(gguf)
     except VerifyError as problem:
         raise ModelError(str(problem), problem.hint) from problem
-    sha256 = seen_files.sha256(file.paths)
-    if not _is_built_here(sha256) and not seen_files.was_opened(sha256, llama.version()):
+    sha256 = known_files.sha256(file.paths)
+    if not _is_built_here(sha256) and not known_files.was_opened(sha256, llama.version()):
         probe(file.paths[0])
-        seen_files.note_opened(sha256, llama.version())
+        known_files.note_opened(sha256, llama.version())
     return OwnFile(file, sha256)
 
 

@@ -10,9 +10,9 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from edge_judge.errors import ModelError, UsageError, nearest
+from edge_judge.workflows.known_files import state_of
 from edge_judge.workflows.model_files import is_added, models_folder
 from edge_judge.workflows.own_files import named_model, named_scheme, open_file
-from edge_judge.workflows.seen_files import state_of
 from quantize import lock
 from quantize.lock import BuiltFile
 
