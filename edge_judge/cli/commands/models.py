@@ -55,7 +55,7 @@ def models(
     scheme: str | None,
     as_json: bool,
 ) -> None:
-    """List the known models: sizes, what fits here, what is built or was added.
+    """List the known models: sizes, what fits, what is here.
 
     With --check, compare the chat template, the first 50 prompts of a benchmark, the verdicts' marks and the ends of a
     turn with the tokenizer files in the folder CHECKPOINT. Without a folder, show what the file says of itself.
