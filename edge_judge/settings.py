@@ -88,7 +88,9 @@ def differences(old: Mapping[str, Any], new: Mapping[str, Any]) -> list[str]:
     same_weights = old.get("gguf_sha256") is not None and old.get("gguf_sha256") == new.get("gguf_sha256")
     keys = sorted((old.keys() | new.keys()) - PLACES - ({"lock"} if same_weights else set()))
     return [
-        f"{key} was {_brief(old.get(key))}, is {_brief(new.get(key))}" for key in keys if old.get(key) != new.get(key)
+        f"{key}: recorded {_brief(old.get(key))}, now {_brief(new.get(key))}"
+        for key in keys
+        if old.get(key) != new.get(key)
     ]
 
 

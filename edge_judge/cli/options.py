@@ -59,16 +59,16 @@ def several(*options: Callable[[Function], Function]) -> Callable[[Function], Fu
     return decorate
 
 
-results = click.option("--results", type=FOLDER, default=RESULTS, show_default=True, help="Where runs are kept.")
+results = click.option("--results", type=FOLDER, default=RESULTS, show_default=True, help="Folder of the runs.")
 data = click.option(
-    "--data", type=FOLDER, help="Folder that has the benchmark files. [default: EDGE_JUDGE_DATA, or the cache]"
+    "--data", type=FOLDER, help="Folder of the benchmark files.  [default: EDGE_JUDGE_DATA, or the cache]"
 )
 run_folders = click.argument("paths", metavar="[RUNS]...", nargs=-1, type=FOLDER)
 as_json = click.option("--json", "as_json", is_flag=True, help="Print JSON instead of a table.")
 as_csv = click.option("--csv", "as_csv", is_flag=True, help="Print the table as CSV.")
-as_markdown = click.option("--markdown", "as_markdown", is_flag=True, help="Print the table as GitHub shows one.")
+as_markdown = click.option("--markdown", "as_markdown", is_flag=True, help="Print the table as GitHub Markdown.")
 model = click.option(
-    "--model", default=POCKET, show_default=True, help="A model that is built here, see `edge-judge models`."
+    "--model", default=POCKET, show_default=True, help="A model built on this machine, see `edge-judge models`."
 )
 scheme = click.option("--scheme", help="Its quantization scheme.  [default: f16, with --gguf the file's own]")
 gguf = click.option(
@@ -78,15 +78,15 @@ gguf = click.option(
 threads = click.option(
     "--threads",
     type=click.IntRange(min=1, max=512),
-    help="Threads.  [default: as many as are fastest, found while it works]",
+    help="CPU threads.  [default: the fastest number, found while judging]",
 )
 
 
 seen = several(
     click.option(
-        "--unseen", "seen", flag_value="leave out", help="Leave out pairs that the judge's file was made with."
+        "--unseen", "seen", flag_value="leave out", help="Leave out pairs that were used to make the judge's file."
     ),
-    click.option("--allow-seen", "seen", flag_value="allow", help="Judge them too, and mark the run."),
+    click.option("--allow-seen", "seen", flag_value="allow", help="Include such pairs, and mark the run."),
     click.option("--refuse-seen", "seen", flag_value="refuse", default=True, hidden=True),
 )
 
@@ -117,7 +117,7 @@ def seconds(_: click.Context, option: click.Option, value: str | None) -> float 
         return None
     parts = _TIME.fullmatch(value.strip())
     if not parts or not float(parts[1]):
-        raise UsageError(f"{option.opts[0]} {value}: not a time", "say for example 2h, 30min or 90s")
+        raise UsageError(f"{option.opts[0]} {value}: not a time", "use for example 2h, 30min or 90s")
     return float(parts[1]) * _SECONDS[parts[2].lower()]
 
 
@@ -130,7 +130,7 @@ def prices(_: click.Context, option: click.Option, value: str | None) -> tuple[f
     except ValueError:
         given = ()
     if len(given) != 2 or not all(0 <= number < inf for number in given):
-        raise UsageError(f"{option.opts[0]} {value}: not two prices", "say for example: --price 2.5,10")
+        raise UsageError(f"{option.opts[0]} {value}: not two prices", "use for example: --price 2.5,10")
     return given[0], given[1]
 
 
@@ -139,18 +139,18 @@ max_memory = click.option(
     "memory",
     metavar="SIZE",
     callback=memory,
-    help="Take no more memory than this: 6GB, 500MB, 6GiB.  [default: what the work can use]",
+    help="Use at most this much memory: 6GB, 500MB, 6GiB.  [default: no limit]",
 )
 cache = click.option(
     "--cache",
     type=click.Choice(CACHES),
     default="f16",
     show_default=True,
-    help="Type of the key-value cache; q8_0 takes half the memory, and moves verdicts a little.",
+    help="Type of the key-value cache; q8_0 halves its memory, and may change verdicts slightly.",
 )
 
 
-polite = click.option("--polite", is_flag=True, help="Leave a core to other programs, and let them go first.")
+polite = click.option("--polite", is_flag=True, help="Leave a core free, and run at low priority.")
 
 
 def layers(_: click.Context, option: click.Option, value: str) -> int | Literal["auto", "all"]:
@@ -160,12 +160,12 @@ def layers(_: click.Context, option: click.Option, value: str) -> int | Literal[
     if value == "all":
         return "all"
     if not re.fullmatch(r"[0-9]{1,6}", value):
-        raise UsageError(f"{option.opts[0]} {value}: not a number of layers", "say auto, all, or for example 20")
+        raise UsageError(f"{option.opts[0]} {value}: not a number of layers", "use auto, all, or a number such as 20")
     return int(value)
 
 
 gpu_memory = click.option(
-    "--gpu-memory", metavar="SIZE", callback=memory, help="Use so much of each GPU: 8GB.  [default: what is free]"
+    "--gpu-memory", metavar="SIZE", callback=memory, help="Use at most this much memory of each GPU: 8GB.  [default: what is free]"
 )
 placement = several(  # the fields of `Placement`
     click.option(
@@ -174,7 +174,7 @@ placement = several(  # the fields of `Placement`
         default="auto",
         show_default=True,
         callback=layers,
-        help="How many layers go to the GPU; auto: as many as fit; 0: none.",
+        help="Layers to put on the GPU; auto: as many as fit; 0: none.",
     ),
     click.option(
         "--device",
@@ -189,27 +189,27 @@ placement = several(  # the fields of `Placement`
         type=click.Choice(SPLITS),
         default="layer",
         show_default=True,
-        help="How several GPUs share a model; none: only the first is used.",
+        help="How to split a model over several GPUs; none: use only the first.",
     ),
     click.option(
         "--cache-on",
         type=click.Choice(CACHE_HOMES),
         default="device",
         show_default=True,
-        help="Where the cache of layers on a GPU is kept.",
+        help="Where to keep the key-value cache of layers on a GPU.",
     ),
 )
 limits = several(max_memory, cache, polite, placement)  # the fields of `Limits`
 engine = click.option(
     "--engine",
     metavar="URL",
-    help="Ask an OpenAI-compatible endpoint instead, like http://localhost:8080/v1; EDGE_JUDGE_API_KEY has its key.",
+    help="Use an OpenAI-compatible endpoint, such as http://localhost:8080/v1; its key is read from EDGE_JUDGE_API_KEY.",
 )
 price = click.option(
     "--price",
     metavar="IN,OUT",
     callback=prices,
-    help="With --engine: what a million tokens cost, read and written; the run's cost is told.",
+    help="With --engine: the prices of a million prompt and generated tokens; the run's cost is reported.",
 )
 judging_model = click.option(
     "--model",
@@ -223,8 +223,8 @@ adapters = click.option(
     "adapters",
     multiple=True,
     metavar="FILE[=SCALE]",
-    help="Add this LoRA adapter (GGUF) to the model, SCALE times; none: the model alone. "
-    "Repeatable for eval: each makes a judge, and all share the model.",
+    help="Apply this LoRA adapter (GGUF) at SCALE; none: the model alone. "
+    "Repeatable with eval: one judge for each, on a shared model.",
 )
 
 
@@ -232,30 +232,30 @@ adapters = click.option(
 judge = several(judging_model, scheme, gguf, adapters, engine, threads)
 grammar = click.option(
     "--grammar",
-    help="The answer shape a judge is held to; none: it writes what it likes.  "
+    help="The format of the answer, a file of grammars/; none: free text.  "
     "[default: pairwise, or what the model was trained on]",
 )
-rubric = click.option("--rubric", type=FILE, help="With --grammar rubric: a file with a criterion a row.")
+rubric = click.option("--rubric", type=FILE, help="With --grammar rubric: a file with one criterion a row.")
 reasoning = click.option(
     "--reasoning",
     type=click.IntRange(min=1),
     metavar="TOKENS",
-    help="At most so many tokens of reasons, or of free text.  [default: the grammar's own]",
+    help="Most tokens of reasoning, or of free text.  [default: the grammar's own]",
 )
 truncate = click.option(
-    "--truncate", type=click.Choice(["answers"]), help="Shorten the longer answer where a prompt does not fit."
+    "--truncate", type=click.Choice(["answers"]), help="Shorten the longer answer where a prompt does not fit the context."
 )
 chat_template = click.option(
-    "--chat-template", metavar="NAME|FILE", help="Instead of the GGUF's own: chatml, llama-2, plain, or a Jinja file."
+    "--chat-template", metavar="NAME|FILE", help="Chat template: chatml, llama-2, plain, or a Jinja file.  [default: the GGUF's own]"
 )
 
 
 # the fields of `ClusterOptions`; `security` alone is what a worker takes, `coordinator` what `choose` does
 security = several(
-    click.option("--tls-ca", type=FILE, help="TLS: the certificate of who signed the others."),
+    click.option("--tls-ca", type=FILE, help="TLS: the certificate of the authority that signed the others."),
     click.option("--tls-cert", type=FILE, help="TLS: this machine's certificate."),
-    click.option("--tls-key", type=FILE, help="TLS: its key."),
-    click.option("--insecure", is_flag=True, help="Talk to other machines without TLS, in a network that you trust."),
+    click.option("--tls-key", type=FILE, help="TLS: the key of that certificate."),
+    click.option("--insecure", is_flag=True, help="Connect without TLS, in a network that you trust."),
 )
 coordinator = several(
     click.option(
@@ -270,7 +270,7 @@ cluster = several(
     click.option(
         "--shared-folder",
         type=click.Path(path_type=Path, exists=True, file_okay=False),
-        help="Judge on several machines without a scheduler: the same command on each, with a folder that all see.",
+        help="Judge on several machines without a scheduler: run the same command on each, with a folder that all share.",
     ),
 )
 
@@ -289,7 +289,7 @@ benchmarks = click.option(
 def number(_: click.Context, option: click.Option, value: float | None) -> float | None:
     """The value, which nan is not. Raises UsageError for it."""
     if value is not None and isnan(value):
-        raise UsageError(f"{option.opts[0]} is not a number", f"say for example: {option.opts[0]} 2")
+        raise UsageError(f"{option.opts[0]} is not a number", f"use for example: {option.opts[0]} 2")
     return value
 
 
@@ -300,7 +300,7 @@ margin = click.option(
     show_default=True,
     metavar="POINTS",
     callback=number,
-    help="Points of accuracy that may be lost.",
+    help="Largest acceptable loss of accuracy, in points.",
 )
 
 
@@ -318,7 +318,7 @@ class Output:
         flags: dict[Form, bool] = {"json": self.as_json, "csv": self.as_csv, "markdown": self.as_markdown}
         forms = [form for form, named in flags.items() if named]
         if len(forms) > 1:
-            raise UsageError(f"--{forms[0]} and --{forms[1]} do not go together", "ask for one of them")
+            raise UsageError(f"--{forms[0]} and --{forms[1]} do not go together", "use one of them")
         return forms[0] if forms else "table"
 
 

@@ -215,8 +215,8 @@ def _server(address: str) -> int:
         socket.create_connection((host, int(port)), timeout=5).close()
     except (OSError, OverflowError) as error:
         hint = "start one: ggml-rpc-server --host HOST --port PORT"
-        raise UsageError(f"--device {address}: no server answers there ({error})", hint) from error
+        raise UsageError(f"--device {address}: no server answers at this address ({error})", hint) from error
     registry = _function("ggml_backend_rpc_add_server", ctypes.c_void_p, ctypes.c_char_p)(address.encode())
     if not registry:
-        raise UsageError(f"--device {address}: the server there has no device", "name another")
+        raise UsageError(f"--device {address}: the server has no devices", "use another server")
     return int(registry)

@@ -132,7 +132,7 @@ class LoadedModel:
             self.handle = llama.llama_model_load_from_file(str(path).encode(), params)
         del needed
         if not self.handle:
-            short = "if a device is short of memory: fewer --gpu-layers, or --gpu-layers 0"
+            short = "if a device is out of memory, use fewer --gpu-layers, or --gpu-layers 0"
             hint = short if offload.layers else "expected a GGUF file of a language model"
             raise ModelError(f"{path}: llama.cpp cannot load it{llama_log.first_error()}", hint)
         self.refused = tuple(llama_log.refused())  # (device, tensor): what the CPU then holds
@@ -251,7 +251,7 @@ def load_adapter(model: LoadedModel, path: Path, scale: float) -> LoadedAdapter:
     if not handle:
         raise ModelError(
             f"{path}: llama.cpp cannot add this adapter to the model{llama_log.first_error()}",
-            "an adapter goes with the model that it was trained on",
+            "use the adapter with the model that it was trained on",
         )
     return LoadedAdapter(handle, scale)
 
@@ -308,7 +308,7 @@ class Context:
         with interrupts_deferred():
             self._handle = llama.llama_init_from_model(model.handle, params)
         if not self._handle:
-            raise ModelError(f"no context of {size.cells} tokens could be made{llama_log.first_error()}")
+            raise ModelError(f"cannot create a context of {size.cells} tokens{llama_log.first_error()}")
         if adapters:
             handles = (llama.llama_adapter_lora_p_ctypes * len(adapters))(*(one.handle for one in adapters))
             scales = (ctypes.c_float * len(adapters))(*(one.scale for one in adapters))

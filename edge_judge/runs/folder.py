@@ -161,9 +161,9 @@ def read_run(path: Path) -> Run:
     """A complete run from its folder. Raises RunError for a folder that is none, or is not complete."""
     content = _run_json(path)
     if content is None:
-        raise RunError(f"{path}: no run there (no run.json)", "edge-judge eval makes one")
+        raise RunError(f"{path}: no run in this folder (no run.json)", "edge-judge eval makes one")
     if not (path / "score.json").exists():
-        raise RunError(f"{path}: this run is not complete", "the same edge-judge eval command resumes it")
+        raise RunError(f"{path}: the run is not complete", "the same edge-judge eval command resumes it")
     names = [field.name for field in fields(Identity)]
     if missing := [name for name in (*names, "gguf_bytes") if name not in content]:
         raise RunError(f"{path / 'run.json'}: no {' and no '.join(missing)}", ANEW)
@@ -239,7 +239,7 @@ def _alone(path: Path) -> Iterator[None]:
     try:
         lock.acquire(timeout=0)
     except Timeout as error:
-        raise RunError(f"{path}: another edge-judge is writing this run", "wait for it, or use --results") from error
+        raise RunError(f"{path}: another edge-judge process is writing this run", "wait for it, or use --results") from error
     try:
         yield
     finally:

@@ -35,11 +35,11 @@ def cluster_engine(
     """The engine of a cluster, or of a shared folder; None where this machine judges alone."""
     if options.shared_folder is not None:
         if options != ClusterOptions(shared_folder=options.shared_folder):
-            raise UsageError("--shared-folder takes no --cluster and no TLS", "it needs no scheduler")
+            raise UsageError("--shared-folder does not go with --cluster or TLS", "leave them out: it needs no scheduler")
         return SharedFolderEngine(judge, options.shared_folder, socket.gethostname(), threads=threads, limits=limits)
     if options.cluster is None:
         if options != ClusterOptions():
-            raise UsageError(ALONE, "--cluster tcp://HOST:PORT says where the coordinator listens")
+            raise UsageError(ALONE, "add --cluster tcp://HOST:PORT, the address to listen on")
         return None
     return ClusterEngine(judge, pool.DaskPool(_address(options)), limits, listener)
 
@@ -49,7 +49,7 @@ class Machines:
 
     def __init__(self, options: ClusterOptions, limits: Limits, listener: ProgressListener) -> None:
         if options.shared_folder is not None:
-            raise UsageError("--shared-folder is for eval", "--cluster judges on several machines here")
+            raise UsageError("--shared-folder works with eval alone", "use --cluster to judge on several machines")
         self._pool = pool.DaskPool(_address(options))
         self._limits, self._listener = limits, listener
         self._known = Known()
@@ -69,7 +69,7 @@ def machines(
     if options == ClusterOptions():
         return nullcontext()
     if options.cluster is None and options.shared_folder is None:
-        raise UsageError(ALONE, "--cluster tcp://HOST:PORT says where the coordinator listens")
+        raise UsageError(ALONE, "add --cluster tcp://HOST:PORT, the address to listen on")
     return closing(Machines(options, limits, listener))
 
 

@@ -126,7 +126,7 @@ def beside_published(runs: Sequence[RecordedRun], listener: ProgressListener) ->
         else:
             rows.append(ScoreRow(run.score, None, published.against_published(run.score, row)))
     if not rows:
-        raise RunError("none of these runs has a published figure", "see results/published.csv for those that have")
+        raise RunError("none of these runs has a published figure", "results/published.csv lists the judges and benchmarks that have one")
     if unknown:
         listener.note(f"no published figure for {', '.join(dict.fromkeys(unknown))}")
     return rows
@@ -154,11 +154,11 @@ def find_baseline(path: Path, run: RecordedRun, named: str, reader: RunReader) -
     if not schemes.is_known(named) and Path(named).is_file():
         return RecordedRun(run_of_pack(Path(named), run.benchmark), run.benchmark)
     if Path(named).suffix == packs.ENDING:
-        raise RunError(f"{named}: no pack there", "edge-judge pack export makes one")
+        raise RunError(f"{named}: no such pack", "edge-judge pack export makes one")
     if Path(named, "run.json").exists():
         return reader.read_on(Path(named), run.benchmark)
     if Path(named).name != named:
-        raise RunError(f"{named}: no run there", "--baseline takes a scheme, `published`, a pack, or a run's folder")
+        raise RunError(f"{named}: no run in this folder", "--baseline takes a scheme, `published`, a pack, or a run's folder")
     sibling = run_folder.sibling(path, schemes.canonical(named) if schemes.is_known(named) else named)
     if run_folder.is_complete(sibling):  # a file from elsewhere may have a scheme that no other has
         return reader.read_on(sibling, run.benchmark)

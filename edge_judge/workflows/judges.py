@@ -59,7 +59,7 @@ def find_engine(options: JudgeOptions, limits: Limits = Limits()) -> RemoteEngin
     }
     for name, value in local.items():
         if value is not None:
-            raise UsageError(f"{name} does nothing with --engine: the server decides it", f"leave {name} out")
+            raise UsageError(f"{name} does nothing with --engine: the server decides this", f"leave {name} out")
     from edge_judge.engine.endpoint import KEY, Address, Endpoint  # with asyncio, which takes 8 MB
     from edge_judge.engine.remote import RemoteEngine
 

@@ -125,7 +125,7 @@ def judging_tasks(
     for task in tasks:
         check_references(task.protocol, task.asked)
     if not tasks:
-        raise DataError("no benchmark is here to decide on", "--benchmark names one of `edge-judge data list`")
+        raise DataError("no benchmark to decide on", "choose one of `edge-judge data list` with --benchmark")
     return tasks
 
 
@@ -145,7 +145,7 @@ def recorded_baseline(options: LadderOptions, tasks: Sequence[Task], results: Pa
         path = run_folder.folder(results, Identity(task.benchmark.name, model, scheme, task.protocol.grammar.name))
         if not run_folder.is_complete(path):
             raise RunError(
-                f"{path}: no {scheme} run there to compare with, and {model} {scheme} is not built on this machine",
+                f"{path}: no {scheme} run to compare with, and {model} {scheme} is not built on this machine",
                 f"edge-judge pack import brings one from a machine that has it; edge-judge quantize {model} {scheme} "
                 f"builds it, models --add FILE takes a GGUF from elsewhere",
             )
@@ -168,7 +168,7 @@ def _beside(path: Path, task: Task) -> Run:
     place = run_folder.folder(path.resolve().parents[3], identity)
     if not run_folder.is_complete(place):
         raise RunError(
-            f"{place}: no run there to compare with",
-            f"--baseline has a run of {identity.model} for each benchmark; edge-judge eval makes one",
+            f"{place}: no run to compare with",
+            f"the baseline needs a run of {identity.model} on each benchmark; edge-judge eval makes one",
         )
     return run_folder.read_run(place)

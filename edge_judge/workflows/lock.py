@@ -49,7 +49,7 @@ def lock_sources(listener: ProgressListener = ProgressListener()) -> list[ModelS
         for finding in relock.fill(Hub(), lock.shipped_path()):
             listener.note(f"{finding.model}: {finding.state} {finding.file or ''} {finding.detail}")
     except SourceInterruptedError:
-        listener.note("the Hub could not be reached: this is what is known already")
+        listener.note("the Hub could not be reached: this is what was recorded earlier")
     return [
         ModelSource(
             model.name,

@@ -48,7 +48,7 @@ class RunReader:
             self._benchmarks[name] = benchmarks.load(name, self._data)
         if self._benchmarks[name].sha256 != run.settings.get("benchmark_sha256"):
             raise RunError(
-                f"{name}: the benchmark's file is another one than the run judged",
+                f"{name}: the benchmark's file differs from the one that was judged",
                 "edge-judge eval --fresh judges it",
             )
         return self._benchmarks[name]
@@ -81,11 +81,11 @@ def find_runs(options: RunsOptions, reader: RunReader, listener: ProgressListene
 def require_runs(options: RunsOptions, reader: RunReader, listener: ProgressListener) -> dict[Path, RecordedRun]:
     """As `find_runs`. Raises RunError where there is none."""
     if not options.paths and not run_folder.find_runs(options.results):
-        raise RunError(f"{options.results}: no complete run there", "edge-judge eval makes one")
+        raise RunError(f"{options.results}: no complete run in this folder", "edge-judge eval makes one")
     runs = find_runs(options, reader, listener)
     if not runs:
         raise RunError(
-            f"{options.results}: no run there can be scored with the benchmarks that are here",
+            f"{options.results}: no run in this folder can be scored with the benchmarks on this machine",
             "--data names the folder of the files, edge-judge eval --fresh judges one that has changed",
         )
     return runs
@@ -112,7 +112,7 @@ def read_same_benchmark(folders: Sequence[Path | str], data: Path | str | None) 
     """
     paths = [Path(folder) for folder in folders]
     if len({path.resolve() for path in paths}) < len(paths):
-        raise UsageError("the same run is named twice", "name another one: a run has nothing to add to itself")
+        raise UsageError("the same run is named twice", "name different runs")
     reader = RunReader(data)
     if len(names := dict.fromkeys(reader.run(path).identity.benchmark for path in paths)) > 1:
         raise RunError(f"the runs are on {' and '.join(names)}", "name runs on one benchmark")

@@ -37,16 +37,16 @@ HEADING = "decide"
     "--gguf", "ggufs", multiple=True, type=options.FILE, help="A GGUF file in question, or the baseline's. Repeatable."
 )
 @click.option(
-    "--baseline", default="f16", show_default=True, help="What others must agree with: a scheme, or a run's folder."
+    "--baseline", default="f16", show_default=True, help="What to compare with: a scheme, or a run's folder."
 )
 @options.threads
 @options.limits
 @options.protocol
 @options.benchmarks
 @options.margin
-@click.option("--budget", metavar="TIME", callback=options.seconds, help="Judge no longer than this: 2h, 30min, 90s.")
-@click.option("--max-pairs", type=click.IntRange(min=1), help="Judge no more pairs than this with each scheme.")
-@click.option("--seed", type=click.IntRange(min=0), default=0, show_default=True, help="Of the order of the pairs.")
+@click.option("--budget", metavar="TIME", callback=options.seconds, help="Stop after this time: 2h, 30min, 90s.")
+@click.option("--max-pairs", type=click.IntRange(min=1), help="Most pairs to judge with each scheme.")
+@click.option("--seed", type=click.IntRange(min=0), default=0, show_default=True, help="Seed for the order of the pairs.")
 @options.seen
 @options.coordinator
 @options.data

@@ -42,7 +42,7 @@ HEADING = "decide"
     type=click.Choice(["point", "bound"]),
     default="point",
     show_default=True,
-    help="What --max-drop is held against: the drop as measured, or the upper end of its 95 % interval.",
+    help="What --max-drop limits: the measured drop, or the upper end of its 95 % interval.",
 )
 @options.margin
 @options.seen
@@ -67,10 +67,10 @@ def compare(
     from edge_judge.workflows.compare import PUBLISHED
 
     if gate == "bound" and max_drop is None:
-        raise UsageError("--gate does nothing without --max-drop", "say for example: --max-drop 2 --gate bound")
+        raise UsageError("--gate does nothing without --max-drop", "use for example: --max-drop 2 --gate bound")
     given = click.get_current_context().get_parameter_source("margin")
     if baseline == PUBLISHED and given is ParameterSource.COMMANDLINE:
-        raise UsageError("--margin does nothing with --baseline published", "--max-drop is a limit for these too")
+        raise UsageError("--margin does nothing with --baseline published", "use --max-drop for a limit")
     if baseline == PUBLISHED:
         lost = _against_published(runs, max_drop, gate, as_json)
     else:

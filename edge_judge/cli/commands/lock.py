@@ -14,7 +14,7 @@ HEADING = "share and check"
 
 
 @click.command(epilog=options.example("edge-judge lock", "edge-judge lock --check"))
-@click.option("--check", is_flag=True, help="Change nothing; fail if something is not what was recorded.")
+@click.option("--check", is_flag=True, help="Change nothing; fail if something differs from what was recorded.")
 @options.as_json
 def lock(check: bool, as_json: bool) -> None:
     """Show where each known model comes from.
@@ -53,9 +53,9 @@ def _check(as_json: bool) -> None:
         for row in states:
             click.echo(f"{row.state:8} {row.model:13} {row.file:12} {row.detail}")
         if not states:
-            click.echo("nothing is built here, and the Hub reported nothing")
+            click.echo("no model is built on this machine, and the Hub reported nothing")
     if wrong := [row.wrong for row in states if row.wrong is not None]:
         raise EdgeJudgeError(
-            f"not what was recorded: {', '.join(wrong)}",
+            f"differs from what was recorded: {', '.join(wrong)}",
             "edge-judge quantize builds a file again, models --add takes a new one in",
         )

@@ -32,12 +32,12 @@ EXAMPLES = (
 
 @click.command(epilog=options.example(*EXAMPLES))
 @click.option(
-    "--check", "checked", metavar="MODEL", help="Check the tokens of a model that is built here, or a GGUF file."
+    "--check", "checked", metavar="MODEL", help="Check the tokenization of a model built on this machine, or of a GGUF file."
 )
 @click.argument("checkpoint", required=False, type=options.FOLDER)
 @options.chat_template
 @click.option(
-    "--gpu-memory", metavar="SIZE", callback=options.memory, help="Tell how many layers fit on a GPU with this: 8GB."
+    "--gpu-memory", metavar="SIZE", callback=options.memory, help="Show how many layers fit on a GPU with this much memory: 8GB."
 )
 @click.option("--add", "added", type=options.FILE, help="Register a GGUF file from elsewhere, which stays where it is.")
 @click.option("--remove", "removed", metavar="MODEL", help="Forget the files that were added under this name.")
@@ -75,7 +75,7 @@ def models(
         _check(checked, checkpoint, chat_template, as_json)
     elif checkpoint is not None or chat_template is not None:
         raise UsageError(
-            "a checkpoint and a chat template are for --check", "edge-judge models --check MODEL CHECKPOINT"
+            "CHECKPOINT and --chat-template do nothing without --check", "edge-judge models --check MODEL CHECKPOINT"
         )
     else:
         _list(gpu_memory, as_json)
