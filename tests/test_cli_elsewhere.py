@@ -12,8 +12,8 @@ from pathlib import Path
 import pytest
 from click.testing import CliRunner
 from conftest import Edge, fails
-from elsewhere import converted, copied
 from gguf import GGUFReader
+from gguf_elsewhere import converted, copied
 
 import edge_judge
 from edge_judge.cli import main

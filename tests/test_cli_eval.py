@@ -13,7 +13,7 @@ from pathlib import Path
 
 import pytest
 from conftest import Edge, fails
-from elsewhere import copied
+from gguf_elsewhere import copied
 from halting import halted
 
 from edge_judge import benchmarks

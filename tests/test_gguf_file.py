@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 from checkpoints import llama_config, make_checkpoint, quantized
-from elsewhere import copied
+from gguf_elsewhere import copied
 from hypothesis import given
 from hypothesis import strategies as st
 

@@ -7,8 +7,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 from checkpoints import make_checkpoint, quantized, qwen2_config
-from elsewhere import copied, recurrent
 from gguf import GGUFReader
+from gguf_elsewhere import copied, recurrent
 
 from edge_judge.engine.probe import complaint, probe
 from edge_judge.errors import ModelError
