@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import difflib
 import os
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from types import MappingProxyType
@@ -80,7 +80,9 @@ class LockedModel:
 
 @dataclass(frozen=True, slots=True)
 class BuiltFile:
-    """A GGUF built on this machine. `file`: its name in the folder; `source`: the commit or hash of its checkpoint."""
+    """A GGUF built on this machine, or added from elsewhere. `file`: its name in the folder, or the absolute path of a
+    file that was added, the first one where it is split; `source`: the commit or hash of its checkpoint, or of itself.
+    """
 
     model: str
     scheme: str
@@ -148,11 +150,22 @@ def read_built(folder: Path) -> Lock:
 
 def record_built(folder: Path, built: BuiltFile) -> None:
     """Add or replace the record of one built file. Atomic, and safe between processes."""
+    _change_built(folder, lambda records: {**records, (built.model, built.scheme): built})
+
+
+def remove_built(folder: Path, gone: Collection[BuiltFile]) -> None:
+    """Take records out; the files stay. Atomic, and safe between processes."""
+    _change_built(folder, lambda records: {key: record for key, record in records.items() if record not in gone})
+
+
+_Records = dict[tuple[str, str], BuiltFile]  # by model and scheme
+
+
+def _change_built(folder: Path, change: Callable[[_Records], _Records]) -> None:
     folder.mkdir(parents=True, exist_ok=True)
     path = folder / FILE_NAME
     with FileLock(str(folder / f".{FILE_NAME}.guard")):
-        records = {(record.model, record.scheme): record for record in read_built(folder).built}
-        records[built.model, built.scheme] = built
+        records = change({(record.model, record.scheme): record for record in read_built(folder).built})
         document = tomlkit.parse(path.read_text("utf-8")) if path.exists() else tomlkit.document()
         tables = tomlkit.aot()
         for _, record in sorted(records.items()):

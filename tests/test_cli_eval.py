@@ -13,6 +13,7 @@ from pathlib import Path
 
 import pytest
 from conftest import Edge, fails
+from gguf_elsewhere import copied
 from halting import halted
 
 from edge_judge import benchmarks
@@ -290,16 +291,11 @@ def test_a_run_stays_below_the_results_folder_whatever_its_file_and_scheme_are_c
     edge("quantize", "pocket", "q8_0")
     shutil.copy(models / "pocket" / "pocket-q8_0.gguf", tmp_path / "...gguf")
     fails(edge("eval", "--gguf", "...gguf", "--scheme", "../../../up", "--limit", 1), 2, "--scheme")
-    assert edge("eval", "--gguf", "...gguf", "--limit", 1).returncode == 0
-    assert (tmp_path / "results/pocket/gguf/gguf/pairwise/score.json").exists()
+    fails(edge("eval", "--gguf", "...gguf", "--model", "../up", "--limit", 1), 2, "--model", "say for example")
+    nameless = copied(tmp_path / "...gguf", tmp_path / "..gguf", without=("general.", "edge_judge."))
+    assert edge("eval", "--gguf", nameless, "--limit", 1).returncode == 0
+    assert (tmp_path / "results/pocket/gguf/q8_0/pairwise/score.json").exists()
 
 
 def test_more_threads_than_llama_cpp_knows_are_wrong_usage(edge: Edge) -> None:
     fails(edge("eval", "--threads", 100_000), 2, "--threads")
-
-
-def test_a_gguf_file_of_ones_own_can_judge(edge: Edge, tmp_path: Path, models: Path) -> None:
-    edge("quantize", "pocket", "q8_0")
-    shutil.copy(models / "pocket" / "pocket-q8_0.gguf", tmp_path / "mine.gguf")
-    (score,) = json.loads(edge("eval", "--gguf", "mine.gguf", "--limit", 5, "--json").stdout)
-    assert (score["model"], score["scheme"]) == ("mine", "gguf")

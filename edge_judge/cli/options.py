@@ -82,9 +82,14 @@ model = click.option(
     help="A model built on this machine, see `edge-judge models`.",
 )
 scheme = click.option(
-    "-s", "--scheme", shell_complete=completion.built_schemes, help="Its quantization scheme.  [default: f16]"
+    "-s",
+    "--scheme",
+    shell_complete=completion.built_schemes,
+    help="Its quantization scheme.  [default: f16, with --gguf the file's own]",
 )
-gguf = click.option("--gguf", type=FILE, help="Judge with this GGUF file instead.")
+gguf = click.option(
+    "--gguf", type=FILE, help="Judge with this GGUF file instead; --model and --scheme say what to call it."
+)
 # llama.cpp aborts the process above its own maximum (GGML_MAX_N_THREADS)
 threads = click.option(
     "--threads",
@@ -232,7 +237,8 @@ judging_model = click.option(
     "-m",
     "--model",
     shell_complete=completion.models,
-    help="A model built on this machine, see `edge-judge models`; with --engine, its name there.  [default: pocket]",
+    help="A model that is here, see `edge-judge models`; with --engine, its name there; with --gguf, a name for the "
+    "file.  [default: pocket, with --gguf the file's own]",
 )
 judging_models = click.option(
     "-m",

@@ -77,7 +77,7 @@ def choose(
     _check_max_pairs(tasks, settings)
     decisions: list[Decision] = []
     seeds: set[int] = set()
-    with advising(judges[0], in_lock=True), machines(cluster, limits, listener) as others:
+    with advising(judges[0], in_lock=not ladder.ggufs), machines(cluster, limits, listener) as others:
         work = LocalWork(settings.results, ladder.threads, limits, listener, others, settings.max_pairs)
         with _baseline(ladder, tasks, work) as baseline:
             for decision, tried in walk(judges, baseline, tasks, settings, work):

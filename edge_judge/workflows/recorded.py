@@ -64,17 +64,18 @@ class RunReader:
 
 
 def find_runs(options: RunsOptions, reader: RunReader, listener: ProgressListener) -> dict[Path, RecordedRun]:
-    """The runs named, or all complete ones that can be scored, and a note on each benchmark that cannot be."""
+    """The runs named, or all complete ones that can be scored, and a note on each run or benchmark that cannot be."""
     if options.paths:
         return {path: reader.read(path) for path in options.paths}
     runs: dict[Path, RecordedRun] = {}
     refused: dict[str, None] = {}  # a run that nobody named must not hide the others
     for path in run_folder.find_runs(options.results):
-        run = reader.run(path)
+        name = str(path)
         try:
+            name = reader.run(path).identity.benchmark
             runs[path] = reader.read(path)
         except (DataError, RunError) as error:
-            refused[f"{run.identity.benchmark} left out: {error}"] = None
+            refused[f"{name} left out: {error}"] = None
     for note in refused:
         listener.note(note)
     return runs

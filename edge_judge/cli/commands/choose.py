@@ -28,16 +28,30 @@ RESUMES = errors.RESUMES
         "edge-judge choose --margin 2",
         "edge-judge choose --model llama-3-8b --benchmark pandalm --benchmark auto-j --budget 8h",
         "edge-judge choose --scheme q4_k_m --max-pairs 300",
+        "edge-judge choose --gguf judge-f16.gguf --gguf judge-Q4_K_M.gguf",
     ),
 )
-@options.model
+@click.option(
+    "-m",
+    "--model",
+    shell_complete=completion.models,
+    help="A model that is here, see `edge-judge models`; with --gguf, a name for the files.  "
+    "[default: pocket, with --gguf the files' own]",
+)
 @click.option(
     "-s",
     "--scheme",
     "schemes",
     multiple=True,
     shell_complete=completion.built_schemes,
-    help="Consider only this scheme. Repeatable.  [default: all that are built]",
+    help="Consider only this scheme. Repeatable.  [default: all that are here]",
+)
+@click.option(
+    "--gguf",
+    "ggufs",
+    multiple=True,
+    type=options.FILE,
+    help="A GGUF file to consider, or the baseline's. Repeatable.",
 )
 @click.option(
     "--baseline",

@@ -12,7 +12,7 @@ from click.core import ParameterSource
 from edge_judge.cli import completion, options, terminal
 from edge_judge.cli.command import Command
 from edge_judge.cli.errors import TOO_MUCH_LOST
-from edge_judge.errors import UsageError
+from edge_judge.errors import RunError, UsageError
 from edge_judge.quantities import counted
 from edge_judge.workflows.options import RunsOptions, Seen
 
@@ -111,6 +111,11 @@ def _against_run(
         lambda: comparisons_json(found.comparisons, found.ladders),
         partial(ladder_table, found.comparisons, found.ladders),
     )
+    if max_drop is not None and found.left_out:  # a gate is not passed by what it did not see
+        raise RunError(
+            f"--max-drop cannot be checked for {', '.join(map(str, found.left_out))}: left out, see above",
+            "name the runs that it is for",
+        )
     return () if max_drop is None else workflow.exceeding(found.comparisons, max_drop, gate)
 
 

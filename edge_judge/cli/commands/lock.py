@@ -95,5 +95,6 @@ def _fail_unless_right(states: Sequence[LockState]) -> None:
     parts = [f"differs from what was recorded: {', '.join(wrong)}"] if wrong else []
     parts += [f"models.lock could not be checked: {unchecked.detail}"] if unchecked else []
     if parts:
-        hint = "edge-judge quantize rebuilds a file" if wrong or unchecked is None else unchecked.hint
+        again = "edge-judge quantize rebuilds a file, models --add registers a new one"
+        hint = again if wrong or unchecked is None else unchecked.hint
         raise EdgeJudgeError("; ".join(parts), hint)
