@@ -9,7 +9,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from edge_judge.analysis.ranking.games import Games
-from edge_judge.analysis.ranking.labels import Correction
+from edge_judge.analysis.ranking.labels import Correction, HumanVerdict
 from edge_judge.analysis.ranking.length_control import LengthPreference, length_controlled, length_preference
 from edge_judge.analysis.ranking.quality import Quality, quality
 from edge_judge.analysis.ranking.ratings import Ranking, Rating, rank
@@ -38,7 +38,8 @@ class RankedSystems:
     """name: of the outputs; identity: of the judge's run, None for votes of others; against: the baseline that all
     systems met, None where all met each other; questions: how many were asked; standings: the best first; matrix: the
     win rate of each system against each other that it met; unasked: meetings of two equal answers. decided: where
-    judging could stop, what is known wherever it did; correction: by a person's labels, where there are some.
+    judging could stop, what is known wherever it did; correction: by a person's labels, where there are some; labels:
+    these themselves.
     """
 
     name: str
@@ -54,6 +55,7 @@ class RankedSystems:
     games: Games
     decided: Decided | None = None
     correction: Correction | None = None
+    labels: tuple[HumanVerdict, ...] = ()
 
 
 def stand(
