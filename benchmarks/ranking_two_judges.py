@@ -86,7 +86,7 @@ class Coverage:
 
 SCENARIOS = [
     Scenario(systems, questions, spread, second, soft, trials)
-    for systems, questions, trials in ((3, 30, 200), (8, 100, 60))
+    for systems, questions, trials in ((3, 30, 300), (8, 100, 150))
     for spread, second, soft in (
         (1.0, "of one mind", False),
         (0.1, "of one mind", True),
