@@ -92,21 +92,24 @@ def _covariance(rows: Rows, clusters: Codes, at: Numbers, matrix: Numbers) -> tu
     shares = logistic(rows.columns @ at)
     apart = rows.columns * (rows.weights * (rows.scores - shares))[:, None]
     places = np.unique(clusters, return_inverse=True)[1]
-    count, k = int(places.max(initial=-1)) + 1, len(at)
+    count = int(places.max(initial=-1)) + 1
     if count < 2:
         return None, count
-    squares = (
-        rows.columns[:, :, None] * rows.columns[:, None, :] * (rows.weights * shares * (1 - shares))[:, None, None]
-    )
-    sums, own = _summed(apart, places, count), _summed(squares.reshape(-1, k * k), places, count).reshape(-1, k, k)
+    sums = np.stack([np.bincount(places, column, count) for column in apart.T], axis=1)
+    own = _information(rows.columns, rows.weights * shares * (1 - shares), places, count)
     moved = np.linalg.solve(matrix - own, sums[:, :, None])[:, :, 0]
     covariance: Numbers = moved.T @ moved * (count - 1) / count
     return covariance, count
 
 
-def _summed(columns: Numbers, places: Codes, count: int) -> Numbers:
-    """The sums of each cluster. columns: shape (rows, n). Result: shape (clusters, n)."""
-    return np.stack([np.bincount(places, column, count) for column in columns.T], axis=1)
+def _information(columns: Numbers, weights: Numbers, places: Codes, count: int) -> Numbers:
+    """Of each cluster by itself, one after another: of all rows at once it would not fit into memory.
+
+    columns: shape (rows, k); result: shape (clusters, k, k).
+    """
+    order = np.argsort(places, kind="stable")
+    parts = np.split(order, np.cumsum(np.bincount(places, minlength=count))[:-1])
+    return np.stack([columns[part].T @ (columns[part] * weights[part, None]) for part in parts])
 
 
 def logistic(values: Numbers) -> Numbers:

@@ -113,7 +113,7 @@ def rank_totals(
     anchor = rated if baseline is None else np.array([systems.index(baseline)])
     found, points, draws = rate_resamples(totals, k, chance, anchor, prior)
     draws[:, np.setdiff1d(np.arange(k), rated)] = np.nan
-    order = sorted(rated.tolist(), key=lambda place: (-round(points[place], 6), place))
+    order = sorted(rated.tolist(), key=lambda place: (-round(float(points[place]), 6), place))
     tests = pair_tests(totals, k, np.array(order), prior, found)
     differences = [_difference(systems, test, points, draws, totals.questions) for test in tests]
     groups = letters(order, [(test.first, test.second) for test in tests if test.apart])
