@@ -46,7 +46,7 @@ def decision_json(decision: Decision) -> dict[str, object]:
 
 def not_looked_at(unseen: Sequence[str]) -> str:
     """Which schemes nothing is said of, and why."""
-    return f"not looked at, since a wider scheme is not shown to agree: {', '.join(unseen)}"
+    return f"not judged, because a wider scheme was not shown to agree: {', '.join(unseen)}"
 
 
 def choice_table(
@@ -64,21 +64,21 @@ def choice_table(
     first = decisions[0]
     rows = [row for decision in decisions for row in _rows(decision)]
     margin = f"{first.margin:g} {'point' if first.margin == 1 else 'points'}"
-    title = f"{first.run.model} against {first.baseline.scheme}, within {margin}, by verdicts as given"
+    title = f"{first.run.model} against {first.baseline.scheme}, within {margin}"
     several = len(first.parts) > 1
     columns = _fitting(title, rows, width, several=several)
     lines = [
-        "change: points of accuracy, − lost, with 95 % intervals that hold wherever one stops",
-        "new pairs: on questions like these, each counting once; own pairs: what judging the whole benchmark shows",
-        *(["by probabilities: of the human label, on the own pairs; decides nothing"] if PROBABLE in columns else []),
-        *(["pooled: all votes as one benchmark; decides nothing"] if several else []),
+        "change: points of accuracy (− is a loss), with 95 % intervals that hold at any stopping point",
+        "new pairs: new questions like these, each weighted equally; own pairs: the whole benchmark",
+        *(["expected accuracy: change in the human label's mean probability on the own pairs; not used to decide"] if PROBABLE in columns else []),
+        *(["pooled: all votes as one benchmark; not used to decide"] if several else []),
     ]
     if unseen:
         lines.append(not_looked_at(unseen))
     if other_seeds:
         tried = f"seed {other_seeds[0]}" if len(other_seeds) == 1 else f"seeds {', '.join(map(str, other_seeds))}"
         lines.append(
-            f"decided before by {tried}: whoever picks among several is wrong more often than 2.5 % of the time"
+            f"also decided with {tried}: picking the best of several seeds is wrong more often than 2.5 % of the time"
         )
     answer = fill(unbroken(sentence(decisions)), width, break_on_hyphens=False).replace(NO_BREAK, " ")
     return render([terminal_table(title, columns, rows), notes(*lines)], width, color) + "\n" + answer
@@ -118,7 +118,7 @@ OWN: Column[_Row] = Column("own\npairs", _of_part(lambda _, part: OUTCOMES[part.
 OWN_CHANGE: Column[_Row] = Column("\nchange", _of_part(lambda _, part: change(part.by_verdicts), _pooled))
 OWN_POINT: Column[_Row] = Column("\nchange", _of_part(lambda _, part: _point(part.by_verdicts.value), _pooled))
 USED: Column[_Row] = Column("pairs\nused", _of_part(lambda _, part: f"{part.pairs:,} of {part.pairs_total:,}"))
-PROBABLE: Column[_Row] = Column("by prob-\nabilities", _of_part(lambda _, part: _point(part.by_probabilities.value)))
+PROBABLE: Column[_Row] = Column("expected\naccuracy", _of_part(lambda _, part: _point(part.by_probabilities.value)))
 
 LAYOUTS = (
     (SCHEME, SIZE, BENCHMARK, NEW, NEW_CHANGE, OWN, OWN_CHANGE, USED, PROBABLE),

@@ -17,8 +17,8 @@ from edge_judge.report.formatting import interval, percent, share, signed_number
 MANY_QUESTIONS = 100  # from which intervals at equal length were seen to hold for strong systems too
 NAMED = 3  # pairs of systems that are named where there are more
 UNBOUNDED = {
-    "above": "no vote says how much better it is than some others, so its rating has no upper end",
-    "below": "no vote says how much worse it is than some others, so its rating has no lower end",
+    "above": "it lost to none of some others, so its rating has no upper bound",
+    "below": "it won against none of some others, so its rating has no lower bound",
 }
 
 
@@ -41,7 +41,7 @@ def answer(ranked: RankedSystems) -> Iterator[str]:
         yield statement(pair)
     alone = len(ranked.decided.pairs) == 1
     held = "this holds" if alone else "all of this holds together"
-    yield f"{held} in 95 % of cases, wherever judging stops; the table's intervals are for a number of votes set before"
+    yield f"{held} in 95 % of cases at any stopping point; the table's intervals assume a number of votes fixed in advance"
 
 
 def statement(pair: PairDecision) -> str:
@@ -118,7 +118,7 @@ def about_votes(ranked: RankedSystems) -> Iterator[str]:
     """How far the votes can be relied on."""
     quality, preference = ranked.quality, ranked.length_preference
     if ranked.unasked:
-        yield f"{ranked.unasked:,} meetings were of two equal answers: ties, which the judge was not asked about"
+        yield f"{ranked.unasked:,} pairs of identical answers count as ties without being judged"
     if quality.consistency.value is not None:
         yield (
             f"same verdict in both orders {interval(quality.consistency, percent)} %, position bias "
@@ -134,7 +134,7 @@ def about_votes(ranked: RankedSystems) -> Iterator[str]:
         yield f"{quality.cycles.k} of {quality.cycles.n} triples of systems are cycles: A beats B, B beats C, C beats A"
     errors = quality.format_errors
     if errors.k:
-        yield f"{errors.k:,} of {errors.n:,} votes have no valid verdict, and count for nobody"
+        yield f"{errors.k:,} of {errors.n:,} votes have no valid verdict and are not counted"
     for standing in ranked.standings:
         if standing.rating.unbounded:
             yield f"{standing.system}: {UNBOUNDED[standing.rating.unbounded]}"
@@ -149,7 +149,7 @@ def about_labels(ranked: RankedSystems) -> Iterator[str]:
     yield f"{correction.labels:,} labels; the judge's verdicts agree with them in {agreed} %"
     yield (
         "corrected: what a person would say, from the labels and the judge's votes (prediction-powered inference); "
-        "worth: so many times as many labels would be needed without the judge"
+        "worth: how many times as many labels would be needed without the judge"
     )
 
 

@@ -75,19 +75,19 @@ def rank(
     outputs or labels that are of no use, RunError for a recorded ranking that is not whole.
     """
     if settings.page is not None and not settings.page.parent.is_dir():
-        raise UsageError(f"{settings.page.parent}: no such folder", "--page names a file in a folder that is there")
+        raise UsageError(f"{settings.page.parent}: no such folder", "use a file in an existing folder with --page")
     folders = [path for path in outputs.paths if path.is_dir()]
     if outputs.preferences or folders:
         if labels != LabelOptions():
-            raise UsageError("--labels and --suggest need the files of outputs", "name them, to show what was answered")
+            raise UsageError("--labels and --suggest need the answers", "name the files of outputs")
         if settings.stops or settings.games is not None or settings.schemes:
-            raise UsageError("nothing is judged here, so --scheme, --games and --stop do nothing", "leave them out")
+            raise UsageError("--scheme, --games and --stop do nothing where nothing is judged", "leave them out")
         rankings = _recorded(outputs, folders, settings) if folders else (_by_preferences(outputs, settings),)
         return _with_page(Rankings(rankings, _compared(rankings)), settings.page)
     match = _match(outputs, settings, listener)
     schemes = tuple(dict.fromkeys(settings.schemes)) or (judge.scheme,)
     if len(schemes) > 1 and cluster != ClusterOptions():
-        raise UsageError("several --scheme do not go with several machines", "rank with one after the other")
+        raise UsageError("several --scheme do not work on several machines", "rank with one scheme after the other")
     rankings = tuple(
         rank_by(match, replace(judge, scheme=scheme), protocol, limits, settings, listener, cluster)
         for scheme in schemes
@@ -98,7 +98,7 @@ def rank(
 def _match(outputs: OutputsOptions, settings: RankSettings, listener: ProgressListener) -> Match:
     loaded = load_outputs(outputs.paths, outputs.format)
     if settings.stops and settings.games is not None:
-        raise UsageError("--games does not go with --stop, --margin or --budget", "leave it out: these judge no more")
+        raise UsageError("--games does not go with --stop, --margin or --budget", "leave --games out: these options decide how much is judged")
     held = meetings(loaded, settings.against, settings.games if isinstance(settings.games, int) else None)
     _note_missing(loaded, listener)
     name = name_of(Path(f"{outputs.name}.")) if outputs.name else name_of_outputs(outputs.paths)
@@ -141,9 +141,9 @@ def _compared(rankings: Sequence[RankedSystems]) -> tuple[TwoJudges, ...]:
 
 def _recorded(outputs: OutputsOptions, folders: Sequence[Path], settings: RankSettings) -> tuple[RankedSystems, ...]:
     if len(folders) < len(outputs.paths) or outputs.preferences:
-        raise UsageError("folders of rankings do not go with files", "name either")
+        raise UsageError("folders of rankings do not go with files", "name folders or files")
     if settings.against is not None:
-        raise UsageError("--against does nothing for recorded rankings", "leave it out: they have a baseline or none")
+        raise UsageError("--against does nothing for recorded rankings", "leave it out: the ranking was made with or without a baseline")
     found = []
     for path in folders:
         recorded = read_ranking(path)
@@ -163,7 +163,7 @@ def _recorded(outputs: OutputsOptions, folders: Sequence[Path], settings: RankSe
 def _by_preferences(outputs: OutputsOptions, settings: RankSettings) -> RankedSystems:
     """The ranking by votes in files, which no judge reached."""
     if outputs.paths:
-        raise UsageError("--preferences does not go with outputs", "the file has the votes; leave the outputs out")
+        raise UsageError("--preferences does not go with outputs", "leave the outputs out: the file has the votes")
     games, against = load_preferences(outputs.preferences), settings.against
     if against is not None:
         if against not in games.systems:

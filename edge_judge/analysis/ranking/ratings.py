@@ -139,9 +139,9 @@ def _rated(systems: tuple[str, ...], totals: QuestionTotals, baseline: str | Non
     """The places of the systems with a valid vote, all connected."""
     rated = np.unique(np.concatenate([totals.first, totals.second]))
     if not len(rated):
-        raise DataError("no vote has a valid verdict, so there is nothing to rate")
+        raise DataError("no valid verdict, so there is nothing to rate")
     if baseline is not None and systems.index(baseline) not in rated:
-        raise UsageError(f"the baseline {baseline!r} has no valid vote", "name another one, or none")
+        raise UsageError(f"the baseline {baseline!r} has no valid verdict", "name another one, or none")
     met = csr_array((np.ones(len(totals.first)), (totals.first, totals.second)), (len(systems), len(systems)))
     part = connected_components(met, directed=False)[1][rated]
     if len(set(part.tolist())) > 1:

@@ -69,7 +69,7 @@ def two_judges(
     """
     if set(first.systems) != set(second.systems):
         apart = sorted(set(first.systems) ^ set(second.systems))
-        raise DataError(f"two judges of other systems: only one of them judged {', '.join(apart)}")
+        raise DataError(f"the two judges judged different systems: only one of them judged {', '.join(apart)}")
     one, other = _in_common(first, second)
     chance = QuestionResamples(one.frame["question"].nunique())
     rankings = []
@@ -137,7 +137,7 @@ def _in_common(first: Games, second: Games) -> tuple[Games, Games]:
     ]
     both = pd.merge(numbered[0][[*KEYS, "row"]], numbered[1][[*KEYS, "row"]], on=KEYS, how="inner")
     if both.empty:
-        raise DataError("two judges without a common vote: no pair of answers was judged by both in the same order")
+        raise DataError("the two judges have no votes in common: no pair of answers was judged by both in the same order")
     one, other = (
         Games(first.systems, games.frame.take(both[row].to_numpy()).reset_index(drop=True))
         for games, row in ((first, "row_x"), (turned, "row_y"))
