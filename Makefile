@@ -102,6 +102,8 @@ bench-page: setup  ## how long a page of 14,000 verdicts takes to open; needs ch
 
 bench-ranking: setup  ## how often the intervals of a ranking hold, simulated: minutes
 	$(BIN)/python benchmarks/ranking_coverage.py
+	$(BIN)/python benchmarks/ranking_two_judges.py
+	$(BIN)/python benchmarks/ranking_length.py
 
 bench-remote: setup  ## verdicts from an endpoint, beside plain clients; builds llama-server, minutes
 	command -v cmake >/dev/null || $(BIN)/python -m pip install --quiet cmake
