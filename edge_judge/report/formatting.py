@@ -113,8 +113,9 @@ class Sentence:
     def __rich_console__(self, console: Console, options: ConsoleOptions) -> Iterator[RenderableType]:
         from rich.text import Text
 
-        for part in wrapped(self.text, options.max_width):
-            yield Text(part)
+        for line in self.text.splitlines():
+            for part in wrapped(line, options.max_width):
+                yield Text(part)
 
 
 Part: TypeAlias = Table | Notes | Sentence
