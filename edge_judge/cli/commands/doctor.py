@@ -28,8 +28,8 @@ HEADING = "begin"
 def doctor(engines: tuple[str, ...], full: bool, results: Path, data: Path | None, as_json: bool) -> None:
     """Check this machine, and say what to do about each problem.
 
-    Looks at processor, memory, disks, llama.cpp, built files, benchmarks and endpoints. The JSON has no paths and no names of hosts or people. Exit code 1
-    if something must be mended.
+    Looks at processor, memory, disks, llama.cpp, built files, benchmarks and endpoints. The JSON has no paths and no
+    names of hosts or people. Exit code 1 if there is a problem; a warning is none.
     """
     from edge_judge.report.doctor import doctor_json, doctor_text
     from edge_judge.workflows.doctor import doctor as examine
