@@ -83,4 +83,4 @@ class Config:
 def read(folder: Path) -> Config:
     """The config.json of a checkpoint folder."""
     path = folder / FILE_NAME
-    return Config(read_object(path, ConfigError), str(path))
+    return Config(read_object(path, ConfigError, nan=True), str(path))

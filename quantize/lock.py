@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import difflib
 import os
+import tomllib
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -23,6 +24,7 @@ from quantize.atomic import replace_text
 from quantize.errors import LockError, UnknownModelError, short_repr
 
 FILE_NAME = "models.lock"
+MAX_BYTES = 4_000_000
 Scalar = str | int | float | bool
 _T = TypeVar("_T")
 
@@ -153,7 +155,7 @@ def record_built(folder: Path, built: BuiltFile) -> None:
     with FileLock(str(folder / f".{FILE_NAME}.guard")):
         records = {(record.model, record.scheme): record for record in read_built(folder).built}
         records[built.model, built.scheme] = built
-        document = tomlkit.parse(path.read_text("utf-8")) if path.exists() else tomlkit.document()
+        document = _document(path)
         tables = tomlkit.aot()
         for _, record in sorted(records.items()):
             tables.append(_built_table(record))
@@ -188,12 +190,22 @@ class _Entry:
         return make(_Entry(self.table[key], f"{self.where}.{key}")) if key in self.table else None
 
 
+def _document(path: Path) -> tomlkit.TOMLDocument:
+    """The file with its comments, to write it again."""
+    try:
+        return tomlkit.parse(path.read_text("utf-8")) if path.exists() else tomlkit.document()
+    except (TOMLKitError, ValueError, RecursionError) as problem:
+        raise LockError(f"{path} cannot be written again: {problem}") from problem
+
+
 def _parse(path: Path) -> dict[str, Any]:
     try:
-        return tomlkit.parse(path.read_text("utf-8")).unwrap()
+        if (size := path.stat().st_size) > MAX_BYTES:
+            raise LockError(f"{path} has {size} bytes, expected at most {MAX_BYTES}")
+        return tomllib.loads(path.read_text("utf-8"))
     except OSError as problem:
         raise LockError(f"cannot read {path}: {problem.strerror or problem}") from problem
-    except (TOMLKitError, ValueError, RecursionError) as problem:
+    except (ValueError, RecursionError) as problem:
         raise LockError(f"{path} is not valid TOML: {problem}") from problem
 
 

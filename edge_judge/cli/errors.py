@@ -17,8 +17,14 @@ from typing import NoReturn
 
 import click
 
+from edge_judge.errors import shown
+
 FAILED, WRONG_USAGE, TOO_MUCH_LOST, INTERRUPTED = 1, 2, 3, 130
-NO_ROOM = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EFBIG})  # of a write, which names no file
+# What the system says of an open file, whose name it does not tell.
+NO_ROOM = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EFBIG})
+NOT_WRITABLE = frozenset({errno.EROFS, errno.EACCES, errno.EPERM})
+OURS = frozenset({None, errno.EPIPE, errno.EBADF, errno.EFAULT})  # click ends a broken pipe; the others are our bugs
+KEPT = "nothing reached so far is lost, the same command goes on from here"
 
 
 def fail(message: str, hint: str | None, code: int) -> NoReturn:
@@ -82,9 +88,13 @@ def interrupted(hint: str = "nothing reached so far is lost: the same command go
 
 
 def _fail_for_file(error: OSError) -> NoReturn:
-    if error.filename is None and error.errno in NO_ROOM:
-        hint = "make room: nothing reached so far is lost, the same command goes on from here"
-        fail(f"cannot write: {error.strerror}", hint, FAILED)
-    if error.filename is None:
+    why = error.strerror or type(error).__name__
+    if error.filename is not None:
+        fail(f"{shown(str(error.filename))}: {why}", "check that the path exists and may be written", FAILED)
+    if error.errno in OURS:
         raise error
-    fail(f"{error.filename}: {error.strerror}", "check that the path exists and may be written", FAILED)
+    if error.errno in NO_ROOM:
+        fail(f"cannot write: {why}", f"make room: {KEPT}", FAILED)
+    if error.errno in NOT_WRITABLE:
+        fail(f"cannot write: {why}", f"make the folder writable, or name another: {KEPT}", FAILED)
+    fail(f"cannot read or write: {why}", f"check the disk or the connection: {KEPT}", FAILED)

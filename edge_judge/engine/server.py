@@ -9,11 +9,11 @@ Knows: what servers say of themselves. Does not know: what they are asked later.
 from __future__ import annotations
 
 import hashlib
-import json
 from dataclasses import dataclass, replace
 from pathlib import PurePath
 from typing import Any, Literal
 
+from edge_judge import foreign_json
 from edge_judge.engine.completions import Completion, chat_body, completion, json_form
 from edge_judge.engine.endpoint import Endpoint, Exchange, RefusedError, Unreadable
 from edge_judge.errors import UsageError, nearest
@@ -176,7 +176,7 @@ def _last_part(path: str) -> str:
 def _is_letter(text: str) -> bool:
     """Whether the schema held."""
     try:
-        content = json.loads(text)
+        content = foreign_json.parse(text)
     except ValueError:
         return False
     return isinstance(content, dict) and content.keys() == {"letter"} and content["letter"] in ("A", "B")

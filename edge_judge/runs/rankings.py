@@ -18,6 +18,7 @@ from dataclasses import asdict, dataclass, fields
 from pathlib import Path
 from typing import Any, ClassVar
 
+from edge_judge import foreign_json
 from edge_judge.analysis.ranking.design import Meeting
 from edge_judge.errors import RunError
 from edge_judge.records import Identity, Verdict
@@ -78,7 +79,7 @@ def read_ranking(path: Path) -> RecordedRanking:
 
 def _object(path: Path) -> dict[str, Any]:
     try:
-        content = json.loads(path.read_text(encoding="utf-8"))
+        content = foreign_json.parse(path.read_bytes())
     except ValueError as error:
         raise RunError(f"{path} is not JSON: {error}", ANEW) from error
     if not isinstance(content, dict):
@@ -93,7 +94,7 @@ def _meetings(file: Path) -> list[Meeting]:
     for number, line in enumerate(file.read_text(encoding="utf-8").split("\n"), start=1):
         if line:
             try:
-                meeting = Meeting(**json.loads(line))
+                meeting = Meeting(**foreign_json.parse(line))
             except (ValueError, TypeError) as error:
                 raise RunError(f"{file}:{number}: not a meeting: {error}", ANEW) from error
             held.append(_whole(meeting, f"{file}:{number}"))
