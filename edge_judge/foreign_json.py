@@ -16,9 +16,7 @@ _STRING = re.compile(r'"[^"\\]*+(?:\\.[^"\\]*+)*+"?', re.DOTALL)
 _NO_BRACKET = re.compile(r"[^][{}]+")
 
 
-def parse(
-    text: str | bytes, *, most: int = MAX_CHARACTERS, nan: bool = False, surrogates: bool = False
-) -> Any:
+def parse(text: str | bytes, *, most: int = MAX_CHARACTERS, nan: bool = False, surrogates: bool = False) -> Any:
     """The value. most: characters, or bytes; nan: whether NaN and Infinity are numbers; surrogates: whether a text may
     have half a character, as "\\ud800" spells it, which cannot be written as UTF-8.
 
@@ -50,13 +48,20 @@ def _check_depth(text: str) -> None:
     if text.count("[") + text.count("{") <= MAX_DEPTH:
         return
     brackets = _NO_BRACKET.sub("", _STRING.sub("", text))
-    before = -1
-    for _ in range(MAX_DEPTH):  # each time without the innermost ones
-        if len(brackets) == before:
-            break
-        before, brackets = len(brackets), brackets.replace("[]", "").replace("{}", "")
-    if brackets.count("[") + brackets.count("{") > MAX_DEPTH:
+    unmatched = _without_pairs(brackets)
+    if unmatched is None or unmatched.count("[") > MAX_DEPTH:
         raise ValueError(f"it is nested deeper than {MAX_DEPTH} levels, or its brackets do not match")
+
+
+def _without_pairs(brackets: str) -> str | None:
+    """The brackets without those that match, whatever their kind; None where these are too deep."""
+    brackets = brackets.replace("{", "[").replace("}", "]")
+    for _ in range(MAX_DEPTH):  # each time without the innermost ones
+        inside = brackets.replace("[]", "")
+        if inside == brackets:
+            return brackets
+        brackets = inside
+    return None if brackets else ""
 
 
 def _check_characters(value: object) -> None:

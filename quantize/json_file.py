@@ -21,7 +21,10 @@ _NO_BRACKET = re.compile(r"[^][{}]+")
 
 
 def read_object(path: Path, error: type[QuantizeError], *, nan: bool = False) -> dict[str, Any]:
-    """The JSON object in a file. nan: whether NaN and Infinity are numbers. Raises `error` where the file is missing, too large or something else."""
+    """The JSON object in a file. nan: whether NaN and Infinity are numbers.
+
+    Raises `error` where the file is missing, too large or something else.
+    """
     try:
         if (size := path.stat().st_size) > MAX_BYTES:
             raise error(f"{path} has {size} bytes, expected at most {MAX_BYTES}")
@@ -71,10 +74,17 @@ def _check_depth(text: str) -> None:
     """Raise ValueError for a text that is too deep for Python's parser, which takes a stack frame a level."""
     if text.count("[") + text.count("{") <= MAX_DEPTH:
         return
-    brackets, before = _NO_BRACKET.sub("", _STRING.sub("", text)), -1
-    for _ in range(MAX_DEPTH):  # each time without the innermost ones
-        if len(brackets) == before:
-            break
-        before, brackets = len(brackets), brackets.replace("[]", "").replace("{}", "")
-    if brackets.count("[") + brackets.count("{") > MAX_DEPTH:
+    unmatched = _without_pairs(_NO_BRACKET.sub("", _STRING.sub("", text)))
+    if unmatched is None or unmatched.count("[") > MAX_DEPTH:
         raise ValueError(f"it is nested deeper than {MAX_DEPTH} levels, or its brackets do not match")
+
+
+def _without_pairs(brackets: str) -> str | None:
+    """The brackets without those that match, whatever their kind; None where these are too deep."""
+    brackets = brackets.replace("{", "[").replace("}", "]")
+    for _ in range(MAX_DEPTH):  # each time without the innermost ones
+        inside = brackets.replace("[]", "")
+        if inside == brackets:
+            return brackets
+        brackets = inside
+    return None if brackets else ""

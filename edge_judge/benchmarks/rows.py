@@ -10,6 +10,7 @@ import csv
 import hashlib
 import io
 import json
+from collections import Counter
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from importlib import import_module
@@ -130,7 +131,7 @@ def csv_rows(file: File, delimiter: str = ",") -> Iterator[FileRow]:
     reader = csv.reader(io.StringIO(file.text(), newline=""), delimiter=delimiter, strict=True)
     records = _records(reader, file.path)
     header = [name.strip() for name in next(records, (0, []))[1]]
-    doubled = sorted({name for name in header if header.count(name) > 1})
+    doubled = sorted(name for name, count in Counter(header).items() if count > 1)
     if doubled:
         raise DataError(f"{file.path}:1: column '{doubled[0]}' occurs twice in the header")
     for line, fields in records:

@@ -91,7 +91,7 @@ def _meetings(file: Path) -> list[Meeting]:
     if not file.exists():
         raise RunError(f"{file}: no such file", _AGAIN)
     held = []
-    for number, line in enumerate(file.read_text(encoding="utf-8").split("\n"), start=1):
+    for number, line in enumerate(file.read_bytes().split(b"\n"), start=1):
         if line:
             try:
                 meeting = Meeting(**foreign_json.parse(line))

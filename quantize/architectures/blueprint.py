@@ -18,6 +18,7 @@ from quantize.errors import ConfigError
 MAX_LAYERS = 512
 MAX_WIDTH = 1 << 20
 MAX_VOCABULARY = 1 << 24
+MAX_PARAMETERS = 1 << 42  # 4 trillion, eight terabytes of bfloat16
 
 
 @dataclass(frozen=True, slots=True)
@@ -100,11 +101,11 @@ class Shape:
     @classmethod
     def of(cls, config: Config) -> Shape:
         """Read the usual fields. Raises ConfigError where one is missing or they contradict each other."""
-        hidden = config.integer("hidden_size")
+        hidden = config.integer("hidden_size", at_most=MAX_WIDTH)
         heads = config.integer("num_attention_heads")
         shape = cls(
             hidden=hidden,
-            feed_forward=config.integer("intermediate_size"),
+            feed_forward=config.integer("intermediate_size", at_most=MAX_WIDTH),
             layers=config.integer("num_hidden_layers"),
             heads=heads,
             kv_heads=config.integer("num_key_value_heads", default=heads),
