@@ -246,7 +246,7 @@ def place(error: BaseException) -> str:
 
 
 def shown(data: bytes | str) -> str:
-    """An input as Python writes it; its beginning if it is long, and all of it for `base64 -d` if it is not too long."""
+    """An input as Python writes it; its beginning if it is long, and all of it for `base64 -d` if that fits."""
     if len(data) <= 400:
         return repr(data)
     text = data.encode(errors="replace") if isinstance(data, str) else data

@@ -17,12 +17,13 @@ Mutator: TypeAlias = Callable[[bytes, Random], bytes]
 
 SCALARS: tuple[Any, ...] = (
     None, True, False, 0, -1, 1, 2, 255, 2**31, 2**32, 2**63, 2**64, -(2**63), 10**30, 0.0, -0.5, 1e308, 5e-324,
-    float("nan"), float("inf"), "", " ", "a", "\x1b[31m", "\u202e", "\ud800", "\0", "é" * 300, "=1+1", "../../x", "[[A]]",
-    [], {}, [[]], [None], {"": {}}, "default", "llama3", "yarn",
+    float("nan"), float("inf"), "", " ", "a", "\x1b[31m", "\u202e", "\ud800", "\0", "é" * 300, "=1+1", "../../x",
+    "[[A]]", [], {}, [[]], [None], {"": {}}, "default", "llama3", "yarn",
 )  # fmt: skip
 PIECES = (
-    b"\0", b"\xff", b"\xc3\x28", b"\x1b[2J", b"\"", b"\\", b"{", b"}", b"[", b"]", b",", b":", b"\n", b"\r\n", b";", b"=",
-    b"1e999", b"NaN", b"-", b"9" * 400, b"[" * 70, b"\\ud800", b"{{", b"}}", b"{%", b"%}", b"::=", b"|", b"(", b")", b"*", b"{2000}",
+    b"\0", b"\xff", b"\xc3\x28", b"\x1b[2J", b"\"", b"\\", b"{", b"}", b"[", b"]", b",", b":", b"\n", b"\r\n", b";",
+    b"=", b"1e999", b"NaN", b"-", b"9" * 400, b"[" * 70, b"\\ud800", b"{{", b"}}", b"{%", b"%}", b"::=", b"|", b"(",
+    b")", b"*", b"{2000}",
     b"for i in range(99999)", b"~", b" ** ", b".__class__", b"\xf0\x9f\xa6\x99", b"PK\x03\x04", b"GGUF",
 )  # fmt: skip
 

@@ -669,7 +669,9 @@ COMPLETION = {
                 "content": [
                     {
                         "token": "[[A", "bytes": [91, 91, 65], "logprob": -0.1,
-                        "top_logprobs": [{"token": "[[A", "logprob": -0.1}, {"token": "[[B", "logprob": -2.5, "bytes": None}],
+                        "top_logprobs": [
+                            {"token": "[[A", "logprob": -0.1}, {"token": "[[B", "logprob": -2.5, "bytes": None},
+                        ],
                     },
                     {"token": "]]", "logprob": 0.0, "top_logprobs": []},
                 ]

@@ -7,16 +7,22 @@ import math
 from time import process_time
 
 import pytest
+from checkpoints import llama_config
 from hypothesis import given
 from hypothesis import strategies as st
 
 from edge_judge import errors, foreign_json
+from edge_judge.benchmarks.rows import File, csv_rows
 from edge_judge.engine.chat import chat_format
-from edge_judge.errors import EdgeJudgeError, GrammarError, ModelError
-from edge_judge.protocols import gbnf_matcher
+from edge_judge.engine.completions import completion
+from edge_judge.engine.normalizer import Normalizer
+from edge_judge.errors import DataError, EdgeJudgeError, GrammarError, ModelError, RunError
+from edge_judge.protocols import gbnf_matcher, grammar
+from edge_judge.runs.format import read_run_json, read_verdict
+from edge_judge.runs.rankings import read_ranking
+from quantize import architectures, checkpoint, config, json_file, lock
 from quantize import errors as quantize_errors
-from quantize import json_file
-from quantize.errors import ConfigError, QuantizeError
+from quantize.errors import CheckpointError, ConfigError, LockError, QuantizeError
 
 JSON = st.recursive(
     st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False, allow_infinity=False) | st.text(),
@@ -186,3 +192,110 @@ def test_many_ways_to_write_nothing_take_no_time():
 def test_a_text_that_can_be_read_in_too_many_ways_is_an_error():
     rules = gbnf_matcher.parse('root ::= (("a"?){2000} "b"?){2000}')
     assert seconds(lambda: gbnf_matcher.matches(rules, "a" * 50), GrammarError) < 20
+
+
+# ---- found by `make fuzz` or by hand ----------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {"hidden_size": 2**31 - 1, "num_attention_heads": 1, "num_key_value_heads": 1},
+        {"intermediate_size": 2**31 - 1},
+        {"vocab_size": 1 << 24, "hidden_size": 1 << 20, "intermediate_size": 1 << 20, "num_hidden_layers": 512},
+        {"head_dim": 2**31 - 2},
+        {"num_hidden_layers": 10**9},
+        {"rms_norm_eps": float("nan")},
+        {"rope_theta": 10**400},
+        {"architectures": [["LlamaForCausalLM"] * 100_000]},
+        {"rope_scaling": {"rope_type": "\x1b[31m" * 10_000}},
+    ],
+)
+def test_a_config_of_a_model_that_cannot_be_is_an_error(tmp_path, changes):
+    (tmp_path / "config.json").write_text(json.dumps(llama_config(**changes)))
+    with pytest.raises(ConfigError):
+        architectures.blueprint(config.read(tmp_path))
+
+
+@pytest.mark.parametrize("name", ["é" * 150, "a\0b", "x" * 201, "..", "a/b", "a\\b"])
+def test_an_index_that_names_no_file_is_an_error(tmp_path, name):
+    (tmp_path / "model.safetensors.index.json").write_text(json.dumps({"weight_map": {"x": name}}))
+    with pytest.raises(CheckpointError):
+        checkpoint.open_folder(tmp_path)
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "[[built]]\nfile = 1\nfile = 2\n",
+        "[models.a]\n[models.a]\n",
+        "a.b = 1\na = 2\n",
+        "a = " + "[" * 100_000,
+        "a." * 100_000 + "b = 1",
+        "x = 1\n" * 1_000_000,
+    ],
+)
+def test_a_lock_that_is_no_toml_is_an_error(tmp_path, text):
+    (tmp_path / "models.lock").write_text(text)
+    with pytest.raises(LockError):
+        lock.read_built(tmp_path)
+
+
+def test_a_header_of_a_million_columns_is_read_at_once(tmp_path):
+    with pytest.raises(DataError, match="column '' occurs twice"):
+        list(csv_rows(File(tmp_path / "x.csv", b"a," + b"," * 1_000_000)))
+
+
+def test_a_meeting_that_is_no_utf_8_is_an_error_with_its_line(tmp_path):
+    identity = {"benchmark": "rank", "model": "m", "scheme": "s", "grammar": "g"}
+    (tmp_path / "run.json").write_text(json.dumps({**identity, "format": 2, "settings": {}}))
+    (tmp_path / "ranking.json").write_text('{"systems": [], "missing": {}, "questions": 0, "against": null}')
+    (tmp_path / "meetings.jsonl").write_bytes(b"\n\xff\n")
+    with pytest.raises(RunError, match="meetings.jsonl:2: not a meeting"):
+        read_ranking(tmp_path)
+
+
+@pytest.mark.parametrize(
+    "content",
+    [
+        b"[" * 1_000_000,
+        b'{"settings": {}, "format": ' + b"9" * 5_000 + b"}",
+        b'{"settings": {}, "x": "' + b"x" * 5_000_000 + b'"}',
+        b'{"settings": {"a": NaN}}',
+        b"\xff",
+    ],
+)
+def test_a_run_json_that_no_run_here_wrote_is_an_error(tmp_path, content):
+    (tmp_path / "run.json").write_bytes(content)
+    with pytest.raises(RunError):
+        read_run_json(tmp_path / "run.json")
+
+
+@pytest.mark.parametrize("mass", ["1e999", "-1e999", "NaN", "9" * 400, '"1"', "true", "[1]"])
+def test_a_verdict_with_a_number_that_is_none_is_an_error(tmp_path, mass):
+    line = f'{{"id": "0", "order": "ab", "verdict": "a", "p": null, "text": null, "mass": {mass}}}'
+    with pytest.raises(RunError, match=r"x.jsonl:7: not a verdict"):
+        read_verdict(tmp_path / "x.jsonl", 7, line.encode(), 2)
+
+
+def test_half_a_character_in_a_servers_answer_becomes_the_replacement_character():
+    said = completion({"choices": [{"text": "yes \ud83d"}]})
+    assert said.text == "yes \ufffd"
+    assert completion({"choices": [{"text": "\ud83e\udd99 é"}]}).text == "🦙 é"
+
+
+@pytest.mark.parametrize("recorded", ["{", '{"a": ' + "[" * 100_000, '{"normalizers": [1]}', '{"normalizers": 1}'])
+def test_a_normalizer_that_cannot_be_read_has_a_name_for_messages(recorded):
+    assert Normalizer(recorded).name == "unreadable"
+    with pytest.raises(ModelError, match="cannot be read"):
+        Normalizer(recorded)("text")
+
+
+@pytest.mark.parametrize(
+    "line", ["# bridge: {", "# bridge: 1", '# bridge: "\\ud800"', "# reasoning: ²", "# reasoning: " + "9" * 5_000]
+)
+def test_a_comment_of_a_grammar_that_is_no_value_is_an_error(line):
+    marks = "# kind: reasoned\n# prompt: pairwise-cot\n# verdict a: A\n# verdict b: B\n"
+    rules = 'root ::= reasoning verdict\nreasoning ::= [a-z]*\nverdict ::= "A" | "B"\n'
+    with pytest.raises(GrammarError, match="expected a (JSON string|number of tokens)"):
+        grammar.read("x", f"{marks}{line}\n# reasoning: 5\n{rules}")
