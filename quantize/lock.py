@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import difflib
 import os
+import re
 import tomllib
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
@@ -25,6 +26,8 @@ from quantize.errors import LockError, UnknownModelError, short_repr
 
 FILE_NAME = "models.lock"
 MAX_BYTES = 4_000_000
+# 33 parts with dots between them, begun where a part begins; tomllib takes the square of their number in time
+_LONG_KEY = re.compile(r"(?<![\w\"'.-])(?:[\w\"'-]++[ \t]*+\.[ \t]*+){32}")
 Scalar = str | int | float | bool
 _T = TypeVar("_T")
 
@@ -202,7 +205,10 @@ def _parse(path: Path) -> dict[str, Any]:
     try:
         if (size := path.stat().st_size) > MAX_BYTES:
             raise LockError(f"{path} has {size} bytes, expected at most {MAX_BYTES}")
-        return tomllib.loads(path.read_text("utf-8"))
+        text = path.read_text("utf-8")
+        if _LONG_KEY.search(text):
+            raise LockError(f"{path}: a key has more parts than any here")
+        return tomllib.loads(text)
     except OSError as problem:
         raise LockError(f"cannot read {path}: {problem.strerror or problem}") from problem
     except (ValueError, RecursionError) as problem:
