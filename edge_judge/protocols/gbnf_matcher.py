@@ -179,12 +179,10 @@ def _expand_once(rules: Mapping[str, Node], node: Node, rest: _Stack) -> list[_S
             return [_pushed(rules[name], rest)]
         case Alternatives(options):
             return [_pushed(option, rest) for option in options]
-        case Series(()):
-            return [rest]
-        case Series((part,)):
-            return [_pushed(part, rest)]
-        case Series((part, *others)):
-            return [_pushed(part, _pushed(Series(tuple(others)), rest))]
+        case Series(parts):
+            if len(parts) < 2:
+                return [_pushed(parts[0], rest)] if parts else [rest]
+            return [_pushed(parts[0], _pushed(Series(parts[1:]), rest))]
         case Repeat(part, least, most):
             remaining = Repeat(part, max(least - 1, 0), most and most - 1)
             return ([] if least else [rest]) + ([] if most == 0 else [_pushed(part, _pushed(remaining, rest))])
