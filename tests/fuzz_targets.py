@@ -363,7 +363,8 @@ def read_and_score(folder: Path, runs: Any, run: bytes, verdicts: bytes) -> None
     read = runs.read_run(folder)
     differences(read.settings, {})
     same_conditions(read, read)
-    runs.score_json(RecordedRun(read, benchmark("a", "b", "tie")).score)
+    if zlib.crc32(run + verdicts) % 16 == 0:  # it takes a hundred times as long as reading
+        runs.score_json(RecordedRun(read, benchmark("a", "b", "tie")).score)
 
 
 @target("ranking.json", mutators.mutated_json)

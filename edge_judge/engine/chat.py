@@ -125,14 +125,29 @@ def _rendered(template: str, conversations: tuple[tuple[str, ...], ...], bos: st
         "eos": eos,
         "path": [place for place in sys.path if place],
     }
-    program = [sys.executable, "-I", "-S", template_program.__file__]
     try:
-        done = subprocess.run(program, input=json.dumps(request).encode(), capture_output=True, timeout=CLOCK)
+        done = subprocess.run(
+            [sys.executable, "-I", "-S", template_program.__file__],
+            input=json.dumps(request).encode(),
+            capture_output=True,
+            timeout=CLOCK,
+        )
+    except subprocess.TimeoutExpired:
+        raise _unbounded() from None
+    except OSError as error:
+        raise ModelError(f"the model's chat template cannot be rendered: no process for it: {error}") from error
+    if done.returncode == 0:
         replies: list[Reply] = json.loads(done.stdout)
-    except (subprocess.TimeoutExpired, ValueError):  # ended before it wrote an answer
-        limits = f"{template_program.SECONDS} seconds or {template_program.MEGABYTES} MB"
-        raise ModelError(
-            f"the model's chat template cannot be rendered: it takes more than {limits}",
-            "--chat-template takes another one: chatml, llama-2, plain, or a file",
-        ) from None
-    return replies
+        return replies
+    if done.returncode < 0 or b"MemoryError" in done.stderr:  # ended by a limit
+        raise _unbounded()
+    said = done.stderr.decode(errors="replace").strip().rpartition("\n")[2]
+    raise ModelError(f"the model's chat template cannot be rendered: its process failed: {said}")
+
+
+def _unbounded() -> ModelError:
+    limits = f"{template_program.SECONDS} seconds or {template_program.MEGABYTES} MB"
+    return ModelError(
+        f"the model's chat template cannot be rendered: it takes more than {limits}",
+        "--chat-template takes another one: chatml, llama-2, plain, or a file",
+    )
