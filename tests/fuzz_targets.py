@@ -659,7 +659,8 @@ while size := sys.stdin.buffer.read(4):
         assert sent is not None and received is not None
         sent.write(struct.pack("<I", len(input)) + input)
         sent.flush()
-        return subprocess.CompletedProcess(program, 0, received.read(*struct.unpack("<I", received.read(4))), b"")
+        said = received.read(*struct.unpack("<I", received.read(4)))
+        return subprocess.CompletedProcess(program, 0 if said else -9, said, b"")
 
 
 COMPLETION = {

@@ -15,8 +15,10 @@ from edge_judge import errors, foreign_json
 from edge_judge.benchmarks.rows import File, csv_rows
 from edge_judge.engine.chat import chat_format
 from edge_judge.engine.completions import completion
+from edge_judge.engine.endpoint import Address, Endpoint
 from edge_judge.engine.normalizer import Normalizer
-from edge_judge.errors import DataError, EdgeJudgeError, GrammarError, ModelError, RunError
+from edge_judge.engine.server import find_server
+from edge_judge.errors import DataError, EdgeJudgeError, GrammarError, ModelError, RunError, UsageError
 from edge_judge.protocols import gbnf_matcher, grammar
 from edge_judge.runs.format import read_run_json, read_verdict
 from edge_judge.runs.rankings import read_ranking
@@ -299,3 +301,16 @@ def test_a_comment_of_a_grammar_that_is_no_value_is_an_error(line):
     rules = 'root ::= reasoning verdict\nreasoning ::= [a-z]*\nverdict ::= "A" | "B"\n'
     with pytest.raises(GrammarError, match="expected a (JSON string|number of tokens)"):
         grammar.read("x", f"{marks}{line}\n# reasoning: 5\n{rules}")
+
+
+@pytest.mark.parametrize("models", ['{"data": NaN}', '{"data": [{"id": "\\ud800"}]}', '{"data": [1, {"id": 1}]}'])
+def test_a_servers_list_of_models_that_names_none_is_an_error(models):
+    httpx2 = pytest.importorskip("httpx2")
+
+    class Fed(Endpoint):
+        def _client(self):
+            answer = httpx2.MockTransport(lambda request: httpx2.Response(200, content=models.encode()))
+            return httpx2.AsyncClient(transport=answer)
+
+    with pytest.raises(UsageError, match="does not say what it serves"):
+        find_server(Fed(Address.of("http://localhost:1/v1")), None)
