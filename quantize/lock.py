@@ -110,7 +110,7 @@ class Lock:
                 return model
         names = [model.name for model in self.models]
         near = difflib.get_close_matches(name.lower(), names, n=3, cutoff=0.4) or names
-        raise UnknownModelError(f"unknown model {name!r} in {self.path}", f"known names near it: {', '.join(near)}")
+        raise UnknownModelError(f"unknown model {name!r} in {self.path}", f"known models: {', '.join(near)}")
 
     def find_built(self, model: str, scheme: str) -> BuiltFile | None:
         """The record of the file built for that model and scheme, or None."""

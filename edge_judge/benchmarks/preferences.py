@@ -42,7 +42,7 @@ def _votes(path: Path) -> Iterator[Game]:
     for row in rows_of(path, EXAMPLE)[1]:
         vote = _alpaca_eval(row) if "preference" in row.values else _vote(row)
         if vote.first == vote.second:
-            raise DataError(f"{row.place}: system '{vote.first}' against itself", EXAMPLE)
+            raise DataError(f"{row.place}: system '{vote.first}' is compared with itself", EXAMPLE)
         yield vote
 
 

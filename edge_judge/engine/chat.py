@@ -86,7 +86,7 @@ def chat_format(template: str, *, bos: str, eos: str) -> ChatFormat:
     blank_before, blank_after = _around(_text(padded))
     trims_left, trims_right = blank_before == before, blank_after == after
     if (blank_before, blank_after) != (before + _LEFT * (not trims_left), _RIGHT * (not trims_right) + after):
-        raise ModelError("the model's chat template changes the user's message, expected it unchanged or trimmed")
+        raise ModelError("the model's chat template changes the user's message, expected it verbatim or trimmed")
     lead = _lead(before + _CONTENT + after, answered.get("text", ""))
     return ChatFormat(before, after, trims_left, trims_right, lead)
 

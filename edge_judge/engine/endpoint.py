@@ -134,7 +134,7 @@ class Endpoint:
         if self.key is None:
             return
         if not self.key.isascii() or not self.key.isprintable() or " " in self.key:
-            raise UsageError(f"{KEY}: expected letters, digits and signs, without spaces", "set it again")
+            raise UsageError(f"{KEY}: expected printable ASCII without spaces", "set it again")
         if self.address.base.startswith("http:") and not self.address.private:
             raise UsageError(
                 f"{KEY} would go unencrypted to {self.address.host}", "use https, or unset it if this host needs no key"

@@ -115,7 +115,7 @@ def _entry(models: list[dict[str, Any]], model: str | None, host: str) -> dict[s
         return models[0]
     if model is None:
         several = f"serves {', '.join(names[:8])}{' …' if len(names) > 8 else ''}"
-        raise UsageError(f"--engine {host} {several if names else 'does not say what it serves'}", "--model names one")
+        raise UsageError(f"--engine {host} {several if names else 'does not list its models'}", "--model names one")
     own = [entry for entry in models if model in (entry["id"], _last_part(entry["id"]), *_aliases(entry))]
     if not own and any(entry.get("owned_by") == "llamacpp" for entry in models):  # it would answer with what it has
         raise UsageError(f"--model {model}: not served at {host}", nearest(model, names))

@@ -204,7 +204,7 @@ def _check_recursion(rules: Mapping[str, Node]) -> None:
         TopologicalSorter(first).prepare()
     except CycleError as error:
         name = next(name for name in rules if name in error.args[1])
-        raise GrammarError(f"the rule {name} can begin with itself", "use a repetition instead: * or +") from None
+        raise GrammarError(f"the rule {name} is left-recursive", "use a repetition instead: * or +") from None
     for name, node in rules.items():
         for part in _nodes(node):
             if isinstance(part, Repeat) and part.most is None and _can_be_empty(part.part, empty):

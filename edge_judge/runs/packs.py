@@ -116,7 +116,7 @@ def unpack(pack: Pack, benchmark: Benchmark) -> Run:
     _refuse_other_benchmark(benchmark, pack.identity, pack.settings)
     if pack.ids_sha256 != _ids_sha256(benchmark):
         raise RunError(
-            f"the pairs of {benchmark.name} have other ids or another order here than where the pack was made",
+            f"the pairs of {benchmark.name} differ in ids or order from those the pack was made with",
             "use the version of edge-judge that made the pack",
         )
     verdicts = (
@@ -147,8 +147,8 @@ def _refuse_other_benchmark(benchmark: Benchmark, identity: Identity, settings: 
         raise RunError(f"it judged {identity.benchmark!r}, this benchmark is {benchmark.name!r}")
     if judged != benchmark.sha256:
         raise RunError(
-            f"it judged another file than this {benchmark.name}: sha256 {judged}, here {benchmark.sha256}",
-            "both sides must judge the very same file",
+            f"it was judged on a different version of {benchmark.name}: sha256 {judged}, here {benchmark.sha256}",
+            "both machines must judge the same file",
         )
 
 
@@ -159,26 +159,26 @@ def _ids_sha256(benchmark: Benchmark) -> str:
 def _framed(data: bytes) -> tuple[bytes, bytes, str]:
     """The header, the body and their hash."""
     if len(data) > MOST_BYTES:
-        raise RunError(f"more than {MOST_BYTES:,} bytes, which no pack has")
+        raise RunError(f"more than {MOST_BYTES:,} bytes, too large for a pack")
     if not data.startswith(MAGIC):
-        raise RunError("no pack: it does not begin as one", "edge-judge pack export makes one")
-    again = "copy it again from where it was made"
+        raise RunError("not an edge-judge pack", "edge-judge pack export makes one")
+    again = "copy it again from the machine that made it"
     if len(data) < _FRAME.size:
-        raise RunError("the pack is cut off", again)
+        raise RunError("the pack is truncated", again)
     _, version, header, body, sha256 = _FRAME.unpack_from(data)
     if version != VERSION:
-        export_again = "edge-judge pack export makes it again, of the run and with this edge-judge"
+        export_again = "export the run again with this version: edge-judge pack export"
         raise RunError(
             f"a pack of version {version}, this edge-judge reads version {VERSION}",
             "update edge-judge" if version > VERSION else export_again,
         )
     content = data[_FRAME.size :]
     if len(content) != header + body:
-        raise RunError(f"the pack is {'cut off' if len(content) < header + body else 'longer than it says'}", again)
+        raise RunError(f"the pack is {'truncated' if len(content) < header + body else 'longer than it says'}", again)
     if hashlib.sha256(content).digest() != sha256:
-        raise RunError("the pack was altered: its sha256 is not the one it carries", again)
+        raise RunError("the pack is damaged: its content does not match its sha256", again)
     if header > MOST_HEADER:
-        raise RunError(f"a header of more than {MOST_HEADER:,} bytes, which no pack has")
+        raise RunError(f"a header of more than {MOST_HEADER:,} bytes, too large for a pack")
     return content[:header], content[header:], sha256.hex()
 
 
@@ -189,9 +189,9 @@ def _header(text: bytes) -> dict[str, Any]:
     except ValueError as error:
         raise RunError(f"its header is not JSON: {error}") from error
     if not isinstance(header, dict) or not header.keys() >= _KEYS or not isinstance(header["settings"], dict):
-        raise RunError(f"its header is not whole, expected {', '.join(sorted(_KEYS))}")
+        raise RunError(f"its header is incomplete, expected {', '.join(sorted(_KEYS))}")
     if not _is_flat(header, levels=4):
-        raise RunError("its header is nested deeper than any setting is")
+        raise RunError("its header is nested too deeply")
     return header
 
 
@@ -204,7 +204,7 @@ def _identity(content: object) -> Identity:
     """The run's folder in four names, none of which may lead out of it."""
     names = [field.name for field in fields(Identity)]
     if not isinstance(content, dict) or content.keys() != set(names):
-        raise RunError(f"its identity is not whole, expected {', '.join(names)}")
+        raise RunError(f"its identity is incomplete, expected {', '.join(names)}")
     for name, value in content.items():
         plain = isinstance(value, str) and value.isprintable() and len(value.encode()) <= 200
         if not plain or value[:1] in ("", ".") or "/" in value or "\\" in value:
@@ -217,7 +217,7 @@ def _measured(content: object) -> Measured | None:
         return None
     names = [field.name for field in fields(Measured)]
     if not isinstance(content, dict) or content.keys() != set(names):
-        raise RunError(f"what it measured is not whole, expected {', '.join(names)}")
+        raise RunError(f"its measurements are incomplete, expected {', '.join(names)}")
     for name, value in content.items():
         number = isinstance(value, (int, float)) and not isinstance(value, bool) and 0 <= value <= MOST
         if not (isinstance(value, str) if name == "machine" else number):

@@ -61,9 +61,9 @@ class RankingFolder(RunFolder):
 def read_ranking(path: Path) -> RecordedRanking:
     """A complete ranking from its folder. Raises RunError for a folder that is none, is not complete or is damaged."""
     if not (path / "run.json").exists():
-        raise RunError(f"{path}: no ranking there (no run.json)", "edge-judge rank makes one")
+        raise RunError(f"{path}: no ranking in this folder (no run.json)", "edge-judge rank makes one")
     if not (path / RankingFolder.FIGURES).exists():
-        raise RunError(f"{path}: this ranking is not complete", _AGAIN)
+        raise RunError(f"{path}: the ranking is not complete", _AGAIN)
     content = read_run_json(path / "run.json")
     figures = _object(path / RankingFolder.FIGURES)
     try:

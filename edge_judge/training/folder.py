@@ -49,7 +49,7 @@ class TrainingFolder:
         try:
             lock.acquire(timeout=0)
         except Timeout as error:
-            raise RunError(f"{path}: another edge-judge is training there", "wait for it, or use --out") from error
+            raise RunError(f"{path}: another edge-judge process is training in this folder", "wait for it, or use --out") from error
         try:
             folder = cls(path)
             folder._begin(settings, fresh)
@@ -65,7 +65,7 @@ class TrainingFolder:
     def _begin(self, settings: Mapping[str, Any], fresh: bool) -> None:
         content = None if fresh else self.content()
         if content is None and not fresh and any((self.path / name).exists() for name in ADAPTER):
-            raise RunError(f"{self.path} holds an adapter that no training here made", "--out takes another folder")
+            raise RunError(f"{self.path} holds an adapter that was not made by edge-judge train", "use --out for another folder")
         if fresh:
             for name in FILES:
                 (self.path / name).unlink(missing_ok=True)
@@ -87,7 +87,7 @@ class TrainingFolder:
         except ValueError as error:
             raise RunError(f"{path}: not JSON: {error}", ANEW) from error
         if not isinstance(content, dict) or not isinstance(content.get("settings"), dict):
-            raise RunError(f"{path}: no settings of a training in it", ANEW)
+            raise RunError(f"{path}: no training settings in it", ANEW)
         return content
 
     @property

@@ -42,9 +42,9 @@ class ImatrixState:
                 sums = {name: Sums(arrays[name + _SQUARES], arrays[name + _COUNTS]) for name in names}
                 done = int(arrays[_DONE])
         except (ValueError, KeyError, EOFError, zipfile.BadZipFile) as error:
-            raise RunError(f"{self.path}: not what an interrupted measurement leaves: {error}", ANEW) from error
+            raise RunError(f"{self.path}: not the state of an interrupted measurement: {error}", ANEW) from error
         if changed := differences(before, self._identity):
-            raise RunError(f"{self.path}: begun with other settings: {'; '.join(changed)}", ANEW)
+            raise RunError(f"{self.path}: started with other settings: {'; '.join(changed)}", ANEW)
         return done, sums
 
     def save(self, done: int, sums: Mapping[str, Sums]) -> None:

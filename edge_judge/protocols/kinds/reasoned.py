@@ -45,7 +45,7 @@ class Reasoned(Kind[Written[Label]]):
         if not bound.isdecimal() or len(bound) > MOST_DIGITS or int(bound) < 1:
             raise GrammarError(f"reasoning is '{bound}', expected a number of tokens")
         if not gbnf_matcher.matches(file.rules, bridge, "reasoning"):
-            raise GrammarError(f"the bridge {bridge!r} is no legal reasoning")
+            raise GrammarError(f"the rule reasoning does not accept the bridge {bridge!r}")
         schema = file.value("schema") if "schema" in file.comments else None
         endings = file.verdicts("verdict")
         return cls(opening, endings, int(bound), bridge, schema, file.rules, file.marks, file.text)
