@@ -87,7 +87,7 @@ def write_header(
     """Write the header of a GGUF file, then a hole as large as the tensor data. architecture: None where the file is
     no model; tensors: name, shape and ggml type.
 
-    Returns the place of each tensor. Raises PackError where a text cannot be written as UTF-8.
+    Returns the place of each tensor. Raises PackError where a text is no UTF-8, or the file too large.
     """
     writer = GGUFWriter(path, architecture or "")
     if architecture is None:
@@ -113,7 +113,10 @@ def write_header(
     for name, shape, kind, size in table:
         placed.append(Placed(name, shape, kind, offset, size))
         offset = padded(offset + size)
-    os.truncate(path, offset)
+    try:
+        os.truncate(path, offset)
+    except (OSError, OverflowError) as problem:  # larger than a file can be here
+        raise PackError(f"{path}: no file of {offset:,} bytes can be made: {problem}") from problem
     return tuple(placed)
 
 

@@ -9,6 +9,8 @@ from __future__ import annotations
 
 import difflib
 import os
+import re
+import tomllib
 from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -23,6 +25,9 @@ from quantize.atomic import replace_text
 from quantize.errors import LockError, UnknownModelError, short_repr
 
 FILE_NAME = "models.lock"
+MAX_BYTES = 4_000_000
+# 33 parts with dots between them, begun where a part begins; tomllib takes the square of their number in time
+_LONG_KEY = re.compile(r"(?<![\w\"'.-])(?:[\w\"'-]++[ \t]*+\.[ \t]*+){32}")
 Scalar = str | int | float | bool
 _T = TypeVar("_T")
 
@@ -166,7 +171,7 @@ def _change_built(folder: Path, change: Callable[[_Records], _Records]) -> None:
     path = folder / FILE_NAME
     with FileLock(str(folder / f".{FILE_NAME}.guard")):
         records = change({(record.model, record.scheme): record for record in read_built(folder).built})
-        document = tomlkit.parse(path.read_text("utf-8")) if path.exists() else tomlkit.document()
+        document = _document(path)
         tables = tomlkit.aot()
         for _, record in sorted(records.items()):
             tables.append(_built_table(record))
@@ -201,12 +206,25 @@ class _Entry:
         return make(_Entry(self.table[key], f"{self.where}.{key}")) if key in self.table else None
 
 
+def _document(path: Path) -> tomlkit.TOMLDocument:
+    """The file with its comments, to write it again."""
+    try:
+        return tomlkit.parse(path.read_text("utf-8")) if path.exists() else tomlkit.document()
+    except (TOMLKitError, ValueError, RecursionError) as problem:
+        raise LockError(f"{path} cannot be written again: {problem}") from problem
+
+
 def _parse(path: Path) -> dict[str, Any]:
     try:
-        return tomlkit.parse(path.read_text("utf-8")).unwrap()
+        if (size := path.stat().st_size) > MAX_BYTES:
+            raise LockError(f"{path} has {size} bytes, expected at most {MAX_BYTES}")
+        text = path.read_text("utf-8")
+        if _LONG_KEY.search(text):
+            raise LockError(f"{path}: a key has more parts than any here")
+        return tomllib.loads(text)
     except OSError as problem:
         raise LockError(f"cannot read {path}: {problem.strerror or problem}") from problem
-    except (TOMLKitError, ValueError, RecursionError) as problem:
+    except (ValueError, RecursionError) as problem:
         raise LockError(f"{path} is not valid TOML: {problem}") from problem
 
 
