@@ -77,10 +77,10 @@ class MemoryLimitError(ModelError):
 class RunError(EdgeJudgeError): ...
 
 
-def nearest(name: str, names: Iterable[str]) -> str:
-    """A hint for a mistyped name: the nearest names, or all names if none is near."""
+def nearest(name: str, names: Iterable[str], kind: str = "") -> str:
+    """A hint for a mistyped name: the nearest names, or all names if none is near. kind: of what, such as models."""
     choices = list(names)
     close = get_close_matches(name, choices, n=3, cutoff=0.5)
     if close:
         return f"did you mean {' or '.join(close)}?"
-    return f"known: {', '.join(choices)}"
+    return f"known{kind and ' '}{kind}: {', '.join(choices)}"

@@ -171,9 +171,9 @@ def feed_once(inputs: Sequence[bytes], check: Callable[[bytes], None], folder: P
     """Feed what is to be fed once, however often this process is begun again."""
     done, current = folder / "fed-once", folder / "ended" / "crash-once"
     for number, data in enumerate(inputs):
-        if done.exists() and number < int(done.read_text()):
+        if done.exists() and number < int(done.read_text("utf-8")):
             continue
-        done.write_text(str(number + 1))
+        done.write_text(str(number + 1), "utf-8")
         current.write_bytes(data)  # stays there if this ends the process
         faulthandler.dump_traceback_later(CLOCK, exit=True)
         check(data)

@@ -120,7 +120,7 @@ def _known(model: str, scheme: str) -> LockedModel:
     if built := built_schemes(model):
         raise ModelError(f"{model} {scheme} is not on this machine", f"--scheme names one that is: {', '.join(built)}")
     added = [record.model for record in lock.read_built(models_folder()).built]
-    raise UsageError(f"unknown model '{model}'", nearest(model, dict.fromkeys([*locked, *added])))
+    raise UsageError(f"unknown model '{model}'", nearest(model, dict.fromkeys([*locked, *added]), "models"))
 
 
 def _locked() -> dict[str, LockedModel]:

@@ -60,7 +60,6 @@ RESUMES = errors.RESUMES
     shell_complete=completion.baselines,
     help="What to compare with: a scheme, or a run's folder.",
 )
-@click.option("--baseline", default="f16", show_default=True, help="What to compare with: a scheme, or a run's folder.")
 @options.threads
 @options.limits
 @options.protocol
