@@ -113,7 +113,7 @@ def printed(name: str, form: str, capsys: pytest.CaptureFixture[str]) -> str:
     flag = [] if form == "table" else [f"--{form}"]
     code = call([*name.split(), *map(str, INVOCATIONS[name]), *flag])
     captured = capsys.readouterr()
-    assert code == 0, captured.err
+    assert code == (4 if name == "choose" else 0), captured.err  # so few pairs decide nothing
     assert captured.out.endswith("\n") and "Traceback" not in captured.err
     return captured.out
 
