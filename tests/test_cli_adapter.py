@@ -121,7 +121,7 @@ def test_a_run_goes_on_with_the_adapter_that_it_was_begun_with(here: Edge, tmp_p
         assert here("quantize", "pocket", "--adapter", "mine", "--adapter-only", "--out", out).returncode == 0
     assert here("eval", "--adapter", "1.gguf", "--limit", "4").returncode == 0
     assert here("eval", "--adapter", "1.gguf", "--limit", "6").returncode == 0
-    fails(here("eval", "--adapter", "2.gguf", "--limit", "6"), 1, "adapter_sha256 was")
+    fails(here("eval", "--adapter", "2.gguf", "--limit", "6"), 1, "adapter_sha256: recorded")
 
 
 def test_a_judge_is_not_tested_on_pairs_that_its_adapter_was_trained_on(here: Edge, tmp_path: Path) -> None:

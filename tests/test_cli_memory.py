@@ -152,7 +152,7 @@ def test_a_run_in_less_memory_goes_on_as_it_was_begun_bit_for_bit(
 def test_a_run_that_does_not_fit_as_it_was_begun_is_not_ended_otherwise(edge: Edge, tmp_path: Path) -> None:
     allowed = between(edge)
     edge("eval", "--limit", 20)
-    fails(edge("eval", "--max-memory", allowed), 1, "as it was begun", "--fresh")
+    fails(edge("eval", "--max-memory", allowed), 1, "that it was started with", "--fresh")
     assert len((tmp_path / RUN / "verdicts.jsonl").read_bytes().splitlines()) == 40
 
 
@@ -201,7 +201,7 @@ def test_a_smaller_cache_takes_less_and_is_another_run(edge: Edge, tmp_path: Pat
 def test_what_is_ahead_is_said_in_a_line() -> None:
     read = WorkEstimate(1200, 41_160, 214_800, 0, 98_000_000)
     assert terminal.estimate_line("pocket", read) == (
-        "pocket: 1,200 verdicts, 41,160 tokens to evaluate (214,800 without prefix sharing), about 98 MB of memory"
+        "pocket: 1,200 verdicts, 41,160 tokens to evaluate (214,800 without prefix sharing), about 98.0 MB of memory"
     )
     written = WorkEstimate(2, 10, 20, 96, 2_000_000_000, batching=Batching(cells=64))
     assert terminal.estimate_line("x", written).endswith(

@@ -44,7 +44,7 @@ def test_a_rubric_of_ones_own_decides_the_run_and_another_one_is_another_run(edg
     for name, words in (("one.jsonl", "It is short."), ("two.jsonl", "It is polite.")):
         (tmp_path / name).write_text(json.dumps({"criterion": words}) + "\n")
     scored(edge, "--grammar", "rubric", "--rubric", "one.jsonl")
-    fails(edge("eval", "--limit", 4, "--grammar", "rubric", "--rubric", "two.jsonl"), 1, "criteria was")
+    fails(edge("eval", "--limit", 4, "--grammar", "rubric", "--rubric", "two.jsonl"), 1, "criteria: recorded")
 
 
 def test_a_pair_is_rated_one_answer_at_a_time_whatever_the_order(edge):

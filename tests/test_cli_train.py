@@ -96,7 +96,7 @@ def test_a_finished_training_answers_at_once_and_other_settings_are_refused_by_n
         trained(replace(recipe, rate=0.1))
     assert "--fresh" in str(refused.value.hint)
     write_lines(path, rows[:11])
-    with pytest.raises(RunError, match="data_sha256 was"):
+    with pytest.raises(RunError, match="data_sha256: recorded"):
         trained()
     assert trained(fresh=True).pairs < first.pairs
     (tmp_path / "tuned" / "training.json").unlink()
