@@ -114,7 +114,7 @@ def test_what_a_model_cannot_be_asked_is_left_out_with_a_note(edge: Edge, own: d
     done = edge("speed", "--shape", "tiny", "--scheme", "q4_0", *asked, **own)
     assert done.returncode == 0, done.stderr
     assert "own under autoj left out" in done.stderr and "own under reference left out" in done.stderr
-    assert "reading" in done.stdout and "How long" not in done.stdout
+    assert "prompt" in done.stdout and "How long" not in done.stdout
 
 
 @pytest.mark.parametrize(

@@ -312,5 +312,5 @@ def test_a_servers_list_of_models_that_names_none_is_an_error(models):
             answer = httpx2.MockTransport(lambda request: httpx2.Response(200, content=models.encode()))
             return httpx2.AsyncClient(transport=answer)
 
-    with pytest.raises(UsageError, match="does not say what it serves"):
+    with pytest.raises(UsageError, match="does not list its models"):
         find_server(Fed(Address.of("http://localhost:1/v1")), None)

@@ -203,7 +203,7 @@ def test_a_pair_is_passed_on_in_both_orders_by_the_mean_of_its_probabilities() -
 
 
 def test_a_small_judge_without_probabilities_passes_nothing_on() -> None:
-    with pytest.raises(RunError, match="so nobody knows how sure they are"):
+    with pytest.raises(RunError, match="so their confidence is unknown"):
         unsure(made_up([1.0, 0.0], 5, 1), 0.9, SMALL)
 
 
@@ -324,7 +324,7 @@ def test_a_cascade_of_recorded_rankings_needs_verdicts_on_what_is_passed_on(
     folders = OutputsOptions((folder(here, "q2_k"), folder(here, "f16")))
     with pytest.raises(RunError, match=r"no verdict on \d+ of the \d+ pairs that are passed on"):
         rank(folders, settings=RankSettings(cascade=SURE))
-    with pytest.raises(RunError, match="this ranking is not complete"):
+    with pytest.raises(RunError, match="the ranking is not complete"):
         rank(folders, settings=RankSettings(jury=True))
 
 

@@ -155,7 +155,7 @@ def test_where_no_run_is_the_hint_says_where_those_of_the_demo_are(
     monkeypatch.setattr(recorded, "demo_folder", lambda: demo)
 
     def hint() -> str | None:
-        with pytest.raises(RunError, match="no complete run there") as raised:
+        with pytest.raises(RunError, match="no complete run in this folder") as raised:
             recorded.require_runs(RunsOptions(results=Path("nothing")), recorded.RunReader(), ProgressListener())
         return raised.value.hint
 
