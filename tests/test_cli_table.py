@@ -80,7 +80,7 @@ def test_judges_that_lack_the_same_are_one_line() -> None:
 @pytest.mark.parametrize("width", ["80", "120"])
 def test_without_any_run_the_published_table_is_printed(edge: Edge, width: str) -> None:
     done = edge("table", COLUMNS=width)
-    assert done.returncode == 0 and "edge-judge eval makes one" in done.stderr
+    assert done.returncode == 0 and "edge-judge eval makes a run" in done.stderr
     assert "48.99" in done.stdout and "gpt-4-0613" in done.stdout and "profile paper" in done.stdout
     assert max(map(len, done.stdout.splitlines())) <= int(width)
 

@@ -30,8 +30,9 @@ from edge_judge.errors import DataError, RunError, UsageError
 from edge_judge.metrics.alignment import align
 from edge_judge.metrics.trials import aligned_verdicts
 from edge_judge.records import LABELS, Benchmark, Identity, Order, Pair, Verdict
+from edge_judge.report.formatting import Form
 from edge_judge.report.page.ranking_document import build
-from edge_judge.report.ranking import rankings_csv, rankings_json, rankings_markdown, rankings_table
+from edge_judge.report.ranking import rankings_json, rankings_table
 from edge_judge.runs.folder import RunFolder
 from edge_judge.runs.rankings import read_judged
 from edge_judge.workflows.options import LabelOptions, OutputsOptions, RankSettings
@@ -220,7 +221,8 @@ def test_every_form_says_what_kind_of_judge_it_is() -> None:
     other = replace(LARGE, model="big")
     jury = stand(votes, name="made-up", combined=JuryJudge((SMALL, LARGE, other), "mean probability"))
     cascade = stand(votes, name="made-up", combined=CascadeJudge(SMALL, LARGE, 0.9, 3, 60, TokensRead(250, 1000)))
-    for form in (rankings_csv([jury]), rankings_markdown([jury]), rankings_table([jury], width=200)):
+    forms: tuple[Form, ...] = ("csv", "markdown", "table")
+    for form in (rankings_table([jury], form=form, width=200) for form in forms):
         assert "a jury of pocket q2_k, pocket f16 and big f16 with --grammar pairwise" in flat(form)
     assert "the mean of the judges' probabilities on each pair and order" in rankings_table([jury], width=200)
     text = flat(rankings_table([cascade], width=200))

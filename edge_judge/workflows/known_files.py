@@ -13,6 +13,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, Literal
 
+from edge_judge import foreign_json
 from edge_judge.workflows.model_files import models_folder, recorded_paths
 from quantize import digest
 from quantize.atomic import replace_text
@@ -57,7 +58,7 @@ def note_opened(sha256: str, version: str) -> None:
 
 def _read() -> dict[str, Any]:
     try:
-        content = json.loads((models_folder() / NAME).read_text("utf-8"))
+        content = foreign_json.parse((models_folder() / NAME).read_bytes())
     except (OSError, ValueError):
         return {}
     return content if isinstance(content, dict) else {}

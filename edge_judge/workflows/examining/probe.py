@@ -6,12 +6,12 @@ Knows: a Python that runs, what a process leaves behind. Does not know: what is 
 
 from __future__ import annotations
 
-import json
 import signal
 import sys
 from dataclasses import dataclass
 from subprocess import DEVNULL, PIPE, Popen, TimeoutExpired
 
+from edge_judge import foreign_json
 from edge_judge.records import Backend, DeviceMemory
 
 PROGRAM = (
@@ -41,7 +41,7 @@ def backend_apart(patience: float = PATIENCE) -> Backend | Failure:
         return Failure(f"it crashes ({_signal(-process.returncode)})", _last_line(talk))
     if process.returncode:
         return Failure("it cannot be loaded", _last_line(talk))
-    content = json.loads(output.decode("utf-8", "replace").splitlines()[-1])
+    content = foreign_json.parse(output.splitlines()[-1])
     return Backend(content["cpu"], tuple(DeviceMemory(**device) for device in content["devices"]))
 
 
