@@ -88,7 +88,7 @@ class TrainingFolder:
         if not path.exists():
             return None
         try:
-            content = foreign_json.parse(path.read_bytes())
+            content = foreign_json.parse(path.read_bytes(), nan=True)
         except ValueError as error:
             raise RunError(f"{path}: not JSON: {error}", ANEW) from error
         if not isinstance(content, dict) or not isinstance(content.get("settings"), dict):
