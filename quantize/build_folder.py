@@ -1,7 +1,8 @@
 """The folder beside a GGUF in which it is built, and its journal of finished shards.
 
 A build that an interrupt or a lost connection ends can be resumed: its folder stays, and the journal names the shards
-whose tensors are written. Success, and any other error, removes the folder.
+whose tensors are written. Success, and any other error, removes the folder. What a killed build left in it is used or
+removed by the next one; the folder is locked while it is built in.
 Knows: files and folders. Does not know: what is built, or where it comes from.
 """
 
@@ -10,7 +11,6 @@ from __future__ import annotations
 import json
 import os
 import shutil
-import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
@@ -21,6 +21,8 @@ from filelock import FileLock, Timeout
 from quantize.atomic import replace_text
 from quantize.disk import writing_in
 from quantize.errors import PackError, QuantizeError, SourceInterruptedError
+
+_GUARD = "guard"
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,19 +86,20 @@ class BuildFolder:
 def opened(out: Path, *, resumable: bool) -> Iterator[BuildFolder]:
     """The build folder of one output file. Raises PackError where the output folder is not writable.
 
-    A resumable build has a folder with a fixed name, locked against other processes. Any other build has a temporary
-    folder, which is always removed.
+    Raises PackError too where another process builds the same file. Only a resumable build ever leaves its folder.
     """
-    with writing_in(out.parent):
-        if resumable:
-            with _resumable(out) as path, _named(BuildFolder(path), out) as folder:
+    with writing_in(out.parent), _locked(out) as path:
+        if not resumable:
+            _clear(path)
+        try:
+            with _named(BuildFolder(path), out) as folder:
                 yield folder
-        else:
-            with (
-                tempfile.TemporaryDirectory(dir=out.parent, prefix=f".{out.name}.", suffix=".building") as name,
-                _named(BuildFolder(Path(name)), out) as folder,
-            ):
-                yield folder
+        except BaseException as problem:
+            interrupted = isinstance(problem, SourceInterruptedError) or not isinstance(problem, Exception)
+            if not (resumable and interrupted):
+                shutil.rmtree(path, ignore_errors=True)
+            raise
+        shutil.rmtree(path, ignore_errors=True)
 
 
 @contextmanager
@@ -113,21 +116,23 @@ def _named(folder: BuildFolder, out: Path) -> Iterator[BuildFolder]:
 
 
 @contextmanager
-def _resumable(out: Path) -> Iterator[Path]:
+def _locked(out: Path) -> Iterator[Path]:
     folder = out.parent / f".{out.name}.building"
     folder.mkdir(exist_ok=True)
     try:
-        with FileLock(str(folder / "guard"), timeout=0):
-            try:
-                yield folder
-            except SourceInterruptedError:
-                raise
-            except Exception:
-                shutil.rmtree(folder, ignore_errors=True)
-                raise
-            shutil.rmtree(folder, ignore_errors=True)
+        with FileLock(str(folder / _GUARD), timeout=0):
+            yield folder
     except Timeout as problem:
         raise PackError(f"{out.name} is being built by another process") from problem
     finally:
         with suppress(OSError):  # Windows removes no file that is open, as the guard was; a build to resume stays
             folder.rmdir()
+
+
+def _clear(folder: Path) -> None:
+    """Remove what is in the folder, but for its lock."""
+    for path in folder.iterdir():
+        if path.is_dir():
+            shutil.rmtree(path)
+        elif path.name != _GUARD:
+            path.unlink()
