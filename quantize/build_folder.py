@@ -10,13 +10,15 @@ from __future__ import annotations
 
 import json
 import os
+import re
+import secrets
 import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 
-from filelock import FileLock, Timeout
+from filelock import BaseFileLock, FileLock, Timeout
 
 from quantize.atomic import replace_text
 from quantize.disk import writing_in
@@ -86,20 +88,15 @@ class BuildFolder:
 def opened(out: Path, *, resumable: bool) -> Iterator[BuildFolder]:
     """The build folder of one output file. Raises PackError where the output folder is not writable.
 
-    Raises PackError too where another process builds the same file. Only a resumable build ever leaves its folder.
+    A resumable build has a folder with a fixed name, locked against other processes. Any other build has a temporary
+    folder, which is always removed: by the next build of the same file where a kill left it.
     """
-    with writing_in(out.parent), _locked(out) as path:
-        if not resumable:
-            _clear(path)
-        try:
-            with _named(BuildFolder(path), out) as folder:
-                yield folder
-        except BaseException as problem:
-            interrupted = isinstance(problem, SourceInterruptedError) or not isinstance(problem, Exception)
-            if not (resumable and interrupted):
-                shutil.rmtree(path, ignore_errors=True)
-            raise
-        shutil.rmtree(path, ignore_errors=True)
+    with (
+        writing_in(out.parent),
+        (_resumable if resumable else _temporary)(out) as path,
+        _named(BuildFolder(path), out) as folder,
+    ):
+        yield folder
 
 
 @contextmanager
@@ -116,12 +113,19 @@ def _named(folder: BuildFolder, out: Path) -> Iterator[BuildFolder]:
 
 
 @contextmanager
-def _locked(out: Path) -> Iterator[Path]:
+def _resumable(out: Path) -> Iterator[Path]:
     folder = out.parent / f".{out.name}.building"
     folder.mkdir(exist_ok=True)
     try:
         with FileLock(str(folder / _GUARD), timeout=0):
-            yield folder
+            try:
+                yield folder
+            except SourceInterruptedError:
+                raise
+            except Exception:
+                shutil.rmtree(folder, ignore_errors=True)
+                raise
+            shutil.rmtree(folder, ignore_errors=True)
     except Timeout as problem:
         raise PackError(f"{out.name} is being built by another process") from problem
     finally:
@@ -129,10 +133,38 @@ def _locked(out: Path) -> Iterator[Path]:
             folder.rmdir()
 
 
-def _clear(folder: Path) -> None:
-    """Remove what is in the folder, but for its lock."""
-    for path in folder.iterdir():
-        if path.is_dir():
-            shutil.rmtree(path)
-        elif path.name != _GUARD:
-            path.unlink()
+@contextmanager
+def _temporary(out: Path) -> Iterator[Path]:
+    _remove_abandoned(out)
+    folder, guard = _created(out)
+    try:
+        yield folder
+    finally:
+        shutil.rmtree(folder, ignore_errors=True)  # while it is locked: then it is nobody else's
+        guard.release()
+        shutil.rmtree(folder, ignore_errors=True)  # Windows removes no file that is open, as the guard was
+
+
+def _created(out: Path) -> tuple[Path, BaseFileLock]:
+    """A new folder, locked. Before the lock another process may take it for an abandoned one."""
+    while True:
+        folder = out.parent / f".{out.name}.{secrets.token_hex(4)}.building"
+        folder.mkdir()
+        guard = FileLock(str(folder / _GUARD), timeout=0)
+        with suppress(Timeout, FileNotFoundError):
+            guard.acquire()
+            if (folder / _GUARD).exists():
+                return folder, guard
+            guard.release()
+
+
+def _remove_abandoned(out: Path) -> None:
+    """Remove the folders of builds of this file that were killed: those that no process holds."""
+    of_out = re.compile(rf"\.{re.escape(out.name)}\.[0-9a-f]{{8}}\.building")
+    for name in filter(of_out.fullmatch, os.listdir(out.parent)):
+        folder = out.with_name(name)
+        with suppress(OSError, Timeout):
+            if (folder / _GUARD).exists():
+                with FileLock(str(folder / _GUARD), timeout=0):
+                    shutil.rmtree(folder, ignore_errors=True)
+            folder.rmdir()  # one that is empty: killed before it was locked
