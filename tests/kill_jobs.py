@@ -197,8 +197,13 @@ class Host(BaseHTTPRequestHandler):
         """Quiet."""
 
 
+class Server(ThreadingHTTPServer):
+    def handle_error(self, *_: object) -> None:
+        """Quiet: a client that is killed closes its connection."""
+
+
 @contextmanager
-def served(server: ThreadingHTTPServer) -> Iterator[str]:
+def served(server: Server) -> Iterator[str]:
     """The address of a server in a process of its own: the one that forks has no threads."""
     child = os.fork()
     if not child:
@@ -217,7 +222,7 @@ def environment(folder: Path) -> Iterator[None]:
     checkpoint = make_checkpoint(folder / "hub", llama_config(hidden_size=128, num_hidden_layers=4), shards=3)
     handler = type("OfHub", (Handler,), {"shelf": Shelf({(REPO, COMMIT): checkpoint})})
     address = ("127.0.0.1", 0)
-    with served(ThreadingHTTPServer(address, handler)) as hub, served(ThreadingHTTPServer(address, Host)) as host:
+    with served(Server(address, handler)) as hub, served(Server(address, Host)) as host:
         for name in [name for name in os.environ if name.startswith("EDGE_JUDGE_")]:
             del os.environ[name]
         os.environ |= {"HF_ENDPOINT": hub, "HF_HOME": str(folder / "cache"), "EDGE_JUDGE_GITHUB": host}

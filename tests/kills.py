@@ -219,20 +219,20 @@ def table(rows: Sequence[Row]) -> str:
     for row in rows:
         quarters = [sum(4 * moment // 1 == quarter for moment in row.moments) for quarter in range(4)]
         spread = f"not run: {row.skipped}" if row.skipped else " ".join(map(str, quarters))
-        lines.append(
-            f"{row.name:24} {row.kills:6} {row.rounds:6} {row.seconds:8.2f} {len(row.problems):8}  {spread}"
-        )
+        lines.append(f"{row.name:24} {row.kills:6} {row.rounds:6} {row.seconds:8.2f} {len(row.problems):8}  {spread}")
     return "\n".join(lines)
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--times", type=int, default=200, help="kills of each command")
-    parser.add_argument("--only", action="append", metavar="NAME", help="the commands whose names begin so")
+    parser.add_argument(
+        "--only", action="append", metavar="NAME", help="commands whose names begin with these words"
+    )
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--json", type=Path, metavar="FILE", help="keep the table")
     asked = parser.parse_args()
-    jobs = [job for job in JOBS if not asked.only or any(job.name.startswith(name) for name in asked.only)]
+    jobs = [job for job in JOBS if not asked.only or any(f"{job.name} ".startswith(f"{name} ") for name in asked.only)]
     rows: list[Row] = []
     with tempfile.TemporaryDirectory() as name, environment(Path(name)):
         prepare(Path(name))
