@@ -20,7 +20,7 @@ ROOT = Path(__file__).parent.parent
 F16 = ROOT / "results" / "0.1.0" / "pocket" / "pocket" / "f16" / "pairwise"
 RUN = Path("results", "pocket", "pocket", "f16", "pairwise")
 RANKING = Path("results", "rank", "outputs", "pocket", "f16", "pairwise")
-PAIRS = "12"  # of a run on a benchmark
+PAIRS = "6"  # of a run on a benchmark
 REPO, COMMIT = "some/tiny", "c0ffee" + "0" * 34
 AUTOJ = (DATA / "autoj.jsonl").read_bytes()
 QUICK = ("--rank", "4", "--epochs", "1", "--checks", "2", "--validation", "0.2", "--device", "cpu", "--threads", "1")
@@ -151,7 +151,7 @@ def training_lost() -> Iterator[str]:
 
 
 EVAL = ("eval", "--limit", PAIRS, "--threads", "1")
-RANK = ("rank", "outputs/ninety.jsonl", "outputs/seventy-five.jsonl", "outputs/sixty.jsonl", "--threads", "1")
+RANK = ("rank", "outputs/ninety.jsonl", "outputs/sixty.jsonl", "--threads", "1")
 IMPORT = ("pack", "import", "run.ejpack")
 TRAIN = ("train", "tiny", "--data", "pairs.jsonl", "--grammar", "pairwise", "--out", "tuned", *QUICK)
 SCHEMES = ("--scheme", "q8_0", "--scheme", "q2_k")
@@ -168,7 +168,7 @@ JOBS = (
     Job("quantize folder", ("quantize", "tiny", "q4_0", "--out", "tiny.gguf"), small),
     Job("quantize over a file", ("quantize", "tiny", "q8_0", "--out", "tiny.gguf"), small_and_old),
     Job("quantize hub", ("quantize", REPO, "q4_0", "--out", "hub.gguf")),
-    Job("choose", ("choose", *SCHEMES, "--threads", "1"), codes=(0, 4)),
+    Job("choose", ("choose", *SCHEMES, "--max-pairs", "8", "--threads", "1"), codes=(0, 4)),
     Job("rank", RANK, systems),
     Job("rank --fresh", (*RANK, "--order", "one", "--fresh"), ranked, (*RANK, "--order", "one"), ranking_lost),
     Job("pack import", IMPORT, packed, codes=(0,)),

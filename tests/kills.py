@@ -232,6 +232,7 @@ def main() -> None:
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--json", type=Path, metavar="FILE", help="keep the table")
     asked = parser.parse_args()
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))  # the servers end with it
     jobs = [job for job in JOBS if not asked.only or any(f"{job.name} ".startswith(f"{name} ") for name in asked.only)]
     rows: list[Row] = []
     with tempfile.TemporaryDirectory() as name, environment(Path(name)):

@@ -265,6 +265,8 @@ def replaced_by_import(results):
     run_folder.put_run(results, NEW_RUN, {"pairs": 2}, ("imported", {}), fresh=True)
 
 
+@pytest.mark.skipif(os.name != "posix", reason="fork")
+@pytest.mark.filterwarnings("ignore:This process .* is multi-threaded:DeprecationWarning")
 @pytest.mark.parametrize("replace_it", [replaced_by_eval, replaced_by_import])
 def test_a_kill_at_any_step_of_replacing_a_run_leaves_the_old_one_or_the_new_one(tmp_path, monkeypatch, replace_it):
     """Killed before each of the steps that change a name, until one run of it is whole."""

@@ -46,6 +46,7 @@ def test_a_file_that_another_is_writing_stays_and_gets_its_name(tmp_path: Path, 
 
 
 @pytest.mark.skipif(os.name != "posix", reason="fork")
+@pytest.mark.filterwarnings("ignore:This process .* is multi-threaded:DeprecationWarning")
 def test_a_writer_that_was_killed_holds_its_file_no_more(tmp_path: Path) -> None:
     path = tmp_path / "page.html"
     child = os.fork()
