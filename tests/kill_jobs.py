@@ -58,7 +58,7 @@ class Job:
 
     def again(self, folder: Path) -> tuple[str, ...]:
         """How it goes on: without --fresh as soon as there is something to go on with."""
-        begun = any(path.parent.name == ".new" for path in folder.rglob("*"))
+        begun = any(path.parent.name == ".new" for name in ("run.json", "training.json") for path in folder.rglob(name))
         return self.then if self.then is not None and begun else self.first
 
 
@@ -168,7 +168,7 @@ JOBS = (
     Job("quantize folder", ("quantize", "tiny", "q4_0", "--out", "tiny.gguf"), small),
     Job("quantize over a file", ("quantize", "tiny", "q8_0", "--out", "tiny.gguf"), small_and_old),
     Job("quantize hub", ("quantize", REPO, "q4_0", "--out", "hub.gguf")),
-    Job("choose", ("choose", *SCHEMES, "--max-pairs", "8", "--threads", "1"), codes=(0, 4)),
+    Job("choose", ("choose", *SCHEMES, "--max-pairs", "15", "--threads", "1"), codes=(0, 4)),
     Job("rank", RANK, systems),
     Job("rank --fresh", (*RANK, "--order", "one", "--fresh"), ranked, (*RANK, "--order", "one"), ranking_lost),
     Job("pack import", IMPORT, packed, codes=(0,)),

@@ -6,7 +6,7 @@
     .new/            the run that --fresh began, until it is complete and replaces the one here
 
 A complete run stays until the one that replaces it is complete. The next command without --fresh goes on with the new
-one, if it has a verdict and the same settings; otherwise with the old one.
+one, if that was begun under the same settings; otherwise with the old one.
 Knows: how to lose nothing: a torn last line is dropped, everything else survives a kill at any moment.
 Does not know: models, benchmarks, statistics.
 """
@@ -69,12 +69,15 @@ class RunFolder:
         home, new = self.path, self.path / replacing.NEW
         replacing.remove_abandoned(home, self.FILES)
         replacing.settle(home, self.FILES)
-        if fresh or not _is_begun(new):
+        if fresh or not (new / "run.json").exists():
             replacing.discard(home)
         if fresh and any((home / name).exists() for name in self.FILES):
             new.mkdir()
-        if new.is_dir() and (fresh or self._goes_on(new)):
             self.path = new
+        elif new.is_dir() and self._goes_on(new):
+            self.path = new
+        elif not _is_begun(new):
+            replacing.discard(home)
         content = _run_json(self.path)
         if content is None:  # what else is here belongs to no run
             for name in self.FILES:

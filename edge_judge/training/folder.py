@@ -10,7 +10,7 @@
     .new/                       a training that --fresh began, until it is complete and replaces what is here
 
 What is here stays until the training that replaces it is complete. The next command without --fresh goes on with the
-new one, if it has a state and the same settings; otherwise with the old one.
+new one, if that was begun under the same settings; otherwise with the old one.
 Knows: how a kill at any moment loses nothing but the steps since the last state. Does not know: torch, pairs.
 """
 
@@ -56,6 +56,8 @@ class TrainingFolder:
                 if not _is_reached(folder.path):
                     (folder.path / SETTINGS).unlink(missing_ok=True)
                 _settle(path)
+                if not _is_reached(path / replacing.NEW):
+                    replacing.discard(path)
 
     def _begin(self, settings: Mapping[str, Any], fresh: bool) -> None:
         home, new = self.path, self.path / replacing.NEW
@@ -68,6 +70,8 @@ class TrainingFolder:
                 self.path = new
         elif (begun := TrainingFolder(new).content()) and not differences(begun["settings"], settings):
             self.path = new
+        elif not _is_reached(new):
+            replacing.discard(home)
         content = None if fresh else self.content()
         if content is None and not fresh and any((self.path / name).exists() for name in ADAPTER):
             raise RunError(
@@ -131,9 +135,7 @@ def _is_reached(folder: Path) -> bool:
 
 
 def _settle(folder: Path) -> None:
-    """A new training that is complete replaces the old one; one that has reached nothing is forgotten."""
+    """A new training that is complete replaces the old one."""
     replacing.settle(folder, FILES)
-    if not _is_reached(folder / replacing.NEW):
-        replacing.discard(folder)
     if TrainingFolder(folder).complete:
         (folder / STATE).unlink(missing_ok=True)
