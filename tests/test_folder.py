@@ -229,6 +229,17 @@ def test_with_the_old_settings_the_old_run_goes_on_and_the_new_one_is_kept(tmp_p
     assert list(run_folder.read_run(folder).verdicts) == VERDICTS
 
 
+def test_a_run_begun_anew_that_was_killed_before_its_first_verdict_goes_on_under_its_settings_only(tmp_path):
+    folder = complete(tmp_path)
+    killed = complete(tmp_path / "other", OTHER, []) / "run.json"
+    for how, verdicts in ((OTHER, []), (HOW, VERDICTS)):
+        (folder / ".new").mkdir()
+        (folder / ".new" / "run.json").write_bytes(killed.read_bytes())
+        with begin(tmp_path, how) as run:
+            assert run.verdicts() == verdicts
+        assert not (folder / ".new").exists() and list(run_folder.read_run(folder).verdicts) == VERDICTS
+
+
 def test_a_fault_in_a_run_that_was_begun_anew_costs_nothing_of_the_old_one(tmp_path):
     folder = complete(tmp_path)
     with pytest.raises(OSError, match="full"), begin(tmp_path, fresh=True) as run:
