@@ -19,7 +19,7 @@ ANEW := --no-cache-dir --force-reinstall --no-binary llama-cpp-python
 endif
 endif
 
-.PHONY: setup demo test test-slow test-offload test-matrix fuzz validate bench bench-busy bench-imatrix bench-quantize bench-choose bench-memory bench-page bench-remote bench-train bench-labels bench-ranking chaos scale check fix train pairs clean
+.PHONY: setup demo test test-slow test-offload test-matrix fuzz validate bench bench-busy bench-imatrix bench-quantize bench-choose bench-memory bench-page bench-remote bench-train bench-labels bench-ranking chaos kills scale check fix train pairs clean
 
 setup: $(READY)
 
@@ -116,6 +116,9 @@ bench-train: setup  ## what training brings: a new family of tasks learned, meas
 
 chaos: setup  ## workers and coordinators of a cluster killed and suspended at random: the same score; minutes
 	$(BIN)/python tests/chaos.py
+
+kills: setup  ## every command killed at random moments and started again: an hour or more; or TIMES=20 ONLY="eval pairwise"
+	$(BIN)/python tests/kills.py --times $(or $(TIMES),200) $(if $(ONLY),--only "$(ONLY)")
 
 scale: setup  ## hours, network and cost of 432 runs on 1, 8 and 1,000 machines, simulated by measured rates
 	$(BIN)/python benchmarks/scale.py

@@ -1,7 +1,8 @@
 """The folder beside a GGUF in which it is built, and its journal of finished shards.
 
 A build that an interrupt or a lost connection ends can be resumed: its folder stays, and the journal names the shards
-whose tensors are written. Success, and any other error, removes the folder.
+whose tensors are written. Success, and any other error, removes the folder. What a killed build left in it is used or
+removed by the next one; the folder is locked while it is built in.
 Knows: files and folders. Does not know: what is built, or where it comes from.
 """
 
@@ -9,18 +10,21 @@ from __future__ import annotations
 
 import json
 import os
+import re
+import secrets
 import shutil
-import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 
-from filelock import FileLock, Timeout
+from filelock import BaseFileLock, FileLock, Timeout
 
 from quantize.atomic import replace_text
 from quantize.disk import writing_in
 from quantize.errors import PackError, QuantizeError, SourceInterruptedError
+
+_GUARD = "guard"
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,18 +89,14 @@ def opened(out: Path, *, resumable: bool) -> Iterator[BuildFolder]:
     """The build folder of one output file. Raises PackError where the output folder is not writable.
 
     A resumable build has a folder with a fixed name, locked against other processes. Any other build has a temporary
-    folder, which is always removed.
+    folder, which is always removed: by the next build of the same file where a kill left it.
     """
-    with writing_in(out.parent):
-        if resumable:
-            with _resumable(out) as path, _named(BuildFolder(path), out) as folder:
-                yield folder
-        else:
-            with (
-                tempfile.TemporaryDirectory(dir=out.parent, prefix=f".{out.name}.", suffix=".building") as name,
-                _named(BuildFolder(Path(name)), out) as folder,
-            ):
-                yield folder
+    with (
+        writing_in(out.parent),
+        (_resumable if resumable else _temporary)(out) as path,
+        _named(BuildFolder(path), out) as folder,
+    ):
+        yield folder
 
 
 @contextmanager
@@ -117,7 +117,7 @@ def _resumable(out: Path) -> Iterator[Path]:
     folder = out.parent / f".{out.name}.building"
     folder.mkdir(exist_ok=True)
     try:
-        with FileLock(str(folder / "guard"), timeout=0):
+        with FileLock(str(folder / _GUARD), timeout=0):
             try:
                 yield folder
             except SourceInterruptedError:
@@ -131,3 +131,40 @@ def _resumable(out: Path) -> Iterator[Path]:
     finally:
         with suppress(OSError):  # Windows removes no file that is open, as the guard was; a build to resume stays
             folder.rmdir()
+
+
+@contextmanager
+def _temporary(out: Path) -> Iterator[Path]:
+    _remove_abandoned(out)
+    folder, guard = _created(out)
+    try:
+        yield folder
+    finally:
+        shutil.rmtree(folder, ignore_errors=True)  # while it is locked: then it is nobody else's
+        guard.release()
+        shutil.rmtree(folder, ignore_errors=True)  # Windows removes no file that is open, as the guard was
+
+
+def _created(out: Path) -> tuple[Path, BaseFileLock]:
+    """A new folder, locked. Before the lock another process may take it for an abandoned one."""
+    while True:
+        folder = out.parent / f".{out.name}.{secrets.token_hex(4)}.building"
+        folder.mkdir()
+        guard = FileLock(str(folder / _GUARD), timeout=0)
+        with suppress(Timeout, FileNotFoundError):
+            guard.acquire()
+            if (folder / _GUARD).exists():
+                return folder, guard
+            guard.release()
+
+
+def _remove_abandoned(out: Path) -> None:
+    """Remove the folders of builds of this file that were killed: those that no process holds."""
+    of_out = re.compile(rf"\.{re.escape(out.name)}\.[0-9a-f]{{8}}\.building")
+    for name in filter(of_out.fullmatch, os.listdir(out.parent)):
+        folder = out.with_name(name)
+        with suppress(OSError, Timeout):
+            if (folder / _GUARD).exists():
+                with FileLock(str(folder / _GUARD), timeout=0):
+                    shutil.rmtree(folder, ignore_errors=True)
+            folder.rmdir()  # one that is empty: killed before it was locked

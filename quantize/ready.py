@@ -7,10 +7,9 @@ from __future__ import annotations
 
 import os
 import shutil
-import tempfile
 from pathlib import Path
 
-from quantize import container, digest, gguf_file, verify
+from quantize import build_folder, container, digest, gguf_file, verify
 from quantize.atomic import publish
 from quantize.build import Built
 from quantize.errors import SourceError
@@ -31,11 +30,11 @@ def fetch(hub: Hub, repo: str, name: str, out: Path, revision: str = "main") -> 
             f"{repo} has no file {name!r}", f"it has {', '.join(ggufs[:8])}" if ggufs else "it holds no GGUF at all"
         )
     out.parent.mkdir(parents=True, exist_ok=True)
-    with tempfile.TemporaryDirectory(dir=out.parent, prefix=f".{out.name}.") as folder:
-        fetched = hub.fetch(repo, commit, listing[name], Path(folder))
+    with build_folder.opened(out, resumable=False) as folder:
+        fetched = hub.fetch(repo, commit, listing[name], folder.source)
         header = container.read_header(fetched.path)
         verify.check_size(fetched.path, header)
-        copy = Path(folder) / "ready.gguf"
+        copy = folder.unfinished
         if fetched.temporary:
             os.replace(fetched.path, copy)
         else:

@@ -189,7 +189,7 @@ class HubSource:
                 fetched = self._hub.fetch(
                     self._repo, self._commit, self._listing[name], folder, acceptance=self._model.acceptance
                 )
-                if fetched.path != folder / name:
+                if fetched.path.resolve() != (folder / name).resolve():  # huggingface_hub's are absolute
                     shutil.copyfile(fetched.path, folder / name)
 
     def _placement(self, folder: Path, sources: set[str]) -> dict[str, str]:

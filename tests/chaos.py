@@ -79,9 +79,8 @@ def disturbed_run(cluster: Cluster, counts: Counts, draw: random.Random, names: 
     """One run to its end, disturbed until the counts are used up. Raises TimeoutError if it does not end."""
     suspended: dict[str, float] = {}  # until when
     coordinator, end = cluster.coordinate(*options), time.monotonic() + LONGEST
-    verdicts, reached = cluster.folder / "results" / RUN / "verdicts.jsonl", 0
-    while _size(verdicts) and coordinator.poll() is None and "--fresh" in options:
-        time.sleep(0.1)  # until the run before is put aside
+    place = RUN / ".new" if "--fresh" in options else RUN  # beside the complete run that it will replace
+    verdicts, reached = cluster.folder / "results" / place / "verdicts.jsonl", 0
     while coordinator.poll() is None:
         time.sleep(draw.uniform(0.3, 1.0))
         now = time.monotonic()

@@ -16,9 +16,8 @@ import pytest
 from edge_judge.benchmarks import load
 from edge_judge.cli import main
 from edge_judge.engine import throughput
+from edge_judge.files import write_whole
 from edge_judge.records import Progress, ProgressListener
-from edge_judge.runs import backup
-from edge_judge.runs.folder import write_whole
 from edge_judge.workflows.speed import _Steps
 from quantize import build_folder
 from quantize.atomic import replace_text
@@ -224,9 +223,6 @@ def test_an_error_names_the_file_that_was_meant_and_not_a_temporary_one(tmp_path
         with pytest.raises(FileNotFoundError) as caught:
             write()
         assert (caught.value.filename, caught.value.errno) == (str(target), errno.ENOENT)
-    with pytest.raises(FileNotFoundError) as caught, backup.temporary_folder(tmp_path / "missing"):
-        pass
-    assert caught.value.filename == str(tmp_path / "missing")
 
 
 @pytest.mark.parametrize("resumable", [True, False])

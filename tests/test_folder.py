@@ -13,9 +13,9 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from edge_judge.errors import ModelError, RunError
-from edge_judge.records import Identity, Measured, Verdict
-from edge_judge.runs import backup
+from edge_judge.records import Identity, Measured, Run, Verdict
 from edge_judge.runs import folder as run_folder
+from edge_judge.runs import replacing
 from edge_judge.runs.folder import RunFolder
 
 WHO = Identity("toys", "pocket", "f16", "pairwise")
@@ -185,18 +185,69 @@ def test_other_settings_are_refused_with_every_difference_named_and_nothing_chan
     assert {file.name: file.read_bytes() for file in folder.iterdir()} == before
 
 
-def test_fresh_begins_anew_under_other_settings(tmp_path):
-    folder = filled(tmp_path)
-    with begin(tmp_path) as run:
-        run.complete(COST, 5, {"pairs": 1})
-    with begin(tmp_path, {"order": "given"}, fresh=True) as run:
-        assert run.verdicts() == []
-        assert run.measured() is None
+def complete(results, how=HOW, verdicts=VERDICTS, *, fresh=False):
+    """A complete run; its folder."""
+    with begin(results, how, fresh=fresh) as run:
+        for verdict in verdicts:
+            run.append(verdict)
+        run.complete(COST, 5, {"pairs": len(verdicts)})
+    return run_folder.folder(results, WHO)
+
+
+OTHER = {"order": "given"}
+
+
+def test_a_complete_run_stays_until_the_one_that_was_begun_anew_is_complete(tmp_path):
+    folder = complete(tmp_path)
+    before = contents(folder)
+    with begin(tmp_path, OTHER, fresh=True) as run:
+        assert run.verdicts() == [] and run.measured() is None
         run.append(VERDICTS[1])
-    assert sorted(file.name for file in folder.iterdir()) == ["run.json", "verdicts.jsonl"]
-    assert json.loads((folder / "run.json").read_text("utf-8"))["settings"] == {"order": "given"}
-    with begin(tmp_path, {"order": "given"}) as run:
+        assert list(run_folder.read_run(folder).verdicts) == VERDICTS
+    assert {name: content for name, content in contents(folder).items() if not name.startswith(".new")} == before
+    with begin(tmp_path, OTHER) as run:
         assert run.verdicts() == [VERDICTS[1]]
+        run.append(VERDICTS[0])
+        run.complete(COST, 6, {"pairs": 2})
+    found = run_folder.read_run(folder)
+    assert (found.settings, list(found.verdicts), found.bytes) == (OTHER, [VERDICTS[1], VERDICTS[0]], 6)
+    assert sorted(path.name for path in folder.iterdir()) == ["run.json", "score.json", "verdicts.jsonl"]
+
+
+def test_with_the_old_settings_the_old_run_goes_on_and_the_new_one_is_kept(tmp_path):
+    folder = complete(tmp_path)
+    with begin(tmp_path, OTHER, fresh=True) as run:
+        run.append(VERDICTS[1])
+    with begin(tmp_path) as run:
+        assert run.verdicts() == VERDICTS
+    with pytest.raises(RunError, match="under other settings"), begin(tmp_path, {"order": "both"}):
+        pass
+    with begin(tmp_path, OTHER) as run:
+        assert run.verdicts() == [VERDICTS[1]]
+    with begin(tmp_path, OTHER, fresh=True) as run:
+        assert run.verdicts() == []
+    assert list(run_folder.read_run(folder).verdicts) == VERDICTS
+
+
+def test_a_run_begun_anew_that_was_killed_before_its_first_verdict_goes_on_under_its_settings_only(tmp_path):
+    folder = complete(tmp_path)
+    killed = complete(tmp_path / "other", OTHER, []) / "run.json"
+    for how, verdicts in ((OTHER, []), (HOW, VERDICTS)):
+        (folder / ".new").mkdir()
+        (folder / ".new" / "run.json").write_bytes(killed.read_bytes())
+        with begin(tmp_path, how) as run:
+            assert run.verdicts() == verdicts
+        assert not (folder / ".new").exists() and list(run_folder.read_run(folder).verdicts) == VERDICTS
+
+
+def test_a_fault_in_a_run_that_was_begun_anew_costs_nothing_of_the_old_one(tmp_path):
+    folder = complete(tmp_path)
+    with pytest.raises(OSError, match="full"), begin(tmp_path, fresh=True) as run:
+        run.append(VERDICTS[0])
+        raise OSError(28, "full")
+    assert list(run_folder.read_run(folder).verdicts) == VERDICTS and run_folder.find_runs(tmp_path) == [folder]
+    with begin(tmp_path) as run:
+        assert run.verdicts() == VERDICTS[:1]
 
 
 def contents(folder):
@@ -214,33 +265,67 @@ def test_a_run_begun_anew_that_reaches_nothing_gives_the_old_one_back(tmp_path):
     assert contents(folder) == before
 
 
-@pytest.mark.parametrize("kept", range(9))
-def test_a_kill_while_a_run_is_begun_anew_loses_no_file(tmp_path, monkeypatch, kept):
-    """After each of the steps in which files are put aside, and put back."""
-    folder = filled(tmp_path)
-    with begin(tmp_path) as run:
-        run.complete(COST, 5, {"pairs": 1})
-    before = contents(folder)
-    left = iter(range(kept))
+NEW_RUN = Run(WHO, OTHER, COST, tuple(VERDICTS[:2]), 5)
 
-    def dies(call):
+
+def replaced_by_eval(results):
+    complete(results, OTHER, VERDICTS[:2], fresh=True)
+
+
+def replaced_by_import(results):
+    run_folder.put_run(results, NEW_RUN, {"pairs": 2}, ("imported", {}), fresh=True)
+
+
+@pytest.mark.skipif(os.name != "posix", reason="fork")
+@pytest.mark.filterwarnings("ignore:This process .* is multi-threaded:DeprecationWarning")
+@pytest.mark.parametrize("replace_it", [replaced_by_eval, replaced_by_import])
+def test_a_kill_at_any_step_of_replacing_a_run_leaves_the_old_one_or_the_new_one(tmp_path, monkeypatch, replace_it):
+    """Killed before each of the steps that change a name, until one run of it is whole."""
+
+    def dies(call, left):
         def step(*given, **more):
-            if next(left, None) is None:
-                raise SystemExit("killed")
+            if not left:
+                os._exit(9)
+            left.pop()
             return call(*given, **more)
 
         return step
 
-    with monkeypatch.context() as patch:
-        for name in ("unlink", "rename", "replace"):
-            patch.setattr(Path, name, dies(getattr(Path, name)))
-        with pytest.raises(SystemExit):
-            for _ in range(2):  # put aside, put back, …
-                backup.move_aside(folder, RunFolder.FILES)
-                backup.restore(folder, RunFolder.FILES)
-    with begin(tmp_path) as run:
-        assert run.verdicts() == VERDICTS
-    assert contents(folder) == before
+    seen = set()
+    for steps in range(40):
+        results = tmp_path / str(steps)
+        folder = complete(results)
+        child = os.fork()
+        if not child:
+            left = [None] * steps
+            for owner, name in ((Path, "unlink"), (Path, "rename"), (Path, "replace"), (os, "unlink"), (os, "rmdir")):
+                monkeypatch.setattr(owner, name, dies(getattr(owner, name), left))
+            replace_it(results)
+            os._exit(0)
+        _, status = os.waitpid(child, 0)
+        assert run_folder.find_runs(results) == [folder]
+        found = run_folder.read_run(folder)
+        whole = {"old": (HOW, VERDICTS), "new": (OTHER, VERDICTS[:2])}
+        (which,) = [name for name, run in whole.items() if run == (found.settings, list(found.verdicts))]
+        seen.add(which)
+        with begin(results, found.settings) as run:  # the next command clears what is left
+            assert run.verdicts() == list(found.verdicts)
+        begun = {".new"} if (folder / ".new" / "verdicts.jsonl").exists() and which == "old" else set()
+        assert {path.name for path in folder.iterdir()} == {"run.json", "score.json", "verdicts.jsonl"} | begun
+        if status == 0:
+            break
+    assert status == 0 and seen == {"old", "new"}
+
+
+def test_what_a_killed_process_left_beside_the_files_of_a_run_is_cleared(tmp_path):
+    folder = filled(tmp_path)
+    for name in (".run.json.1234", ".score.json.0a1b2c3d.part"):
+        (folder / name).write_text("half")
+    (folder / "mine.txt").write_text("kept")
+    with begin(tmp_path):
+        pass
+    assert sorted(path.name for path in folder.iterdir()) == ["mine.txt", "run.json", "verdicts.jsonl"]
+    assert replacing.NEW not in contents(folder)
 
 
 def test_verdicts_and_a_score_without_their_run_belong_to_no_run(tmp_path):

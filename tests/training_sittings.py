@@ -15,8 +15,8 @@ from random import Random
 
 from training_data import pair_rows, tiny_checkpoint, write_lines
 
+from edge_judge import files as whole_files
 from edge_judge.records import ProgressListener, TrainingProgress
-from edge_judge.runs import folder as run_files
 from edge_judge.training import folder as files
 from edge_judge.training import session  # noqa: F401  (torch and peft are loaded before the forks)
 from edge_judge.training.recipe import Recipe
@@ -72,7 +72,7 @@ def sitting(folder: Path, out: Path, moment: Callable[[str], None]) -> int:
 
 def _notice_files(moment: Callable[[str], None]) -> None:
     """A moment when half of a file is written under its temporary name, and one when it is whole."""
-    write = run_files.write_whole
+    write = whole_files.write_whole
 
     def noticed(path: Path, content: bytes) -> None:
         path.with_name(f".{path.name}.half").write_bytes(content[: len(content) // 2])

@@ -14,12 +14,12 @@ import urllib.request
 from dataclasses import dataclass
 from http.client import HTTPException
 from pathlib import Path
-from tempfile import TemporaryDirectory
 from urllib.error import HTTPError
 from urllib.parse import quote, urlsplit
 
 from edge_judge.benchmarks.source import Source, home, verify
 from edge_judge.errors import DataError
+from edge_judge.files import write_whole
 
 GITHUB = "https://raw.githubusercontent.com"  # unless EDGE_JUDGE_GITHUB names a mirror
 TIMEOUT = 60  # seconds without a byte
@@ -49,7 +49,8 @@ def pull(source: Source, data: Path | None = None, *, github: str | None = None,
     sha256 = _verified_sha256(source, content)
     target = home(source, data)
     try:
-        _write_atomically(content, target)
+        target.parent.mkdir(parents=True, exist_ok=True)
+        write_whole(target, content)
     except OSError as error:
         hint = "name another folder with --data DIR"
         raise DataError(f"{target}: cannot be written: {error.strerror or error}", hint) from None
@@ -107,15 +108,3 @@ def _verified_sha256(source: Source, content: bytes) -> str:
             "try again; if that fails too, get the file by other means and name its folder with --data DIR",
         )
     return sha256
-
-
-def _write_atomically(content: bytes, target: Path) -> None:
-    """Write a file in the same folder, then rename it."""
-    target.parent.mkdir(parents=True, exist_ok=True)
-    with TemporaryDirectory(dir=target.parent, prefix=".pull-") as scratch:
-        part = Path(scratch) / target.name
-        with part.open("wb") as out:
-            out.write(content)
-            out.flush()
-            os.fsync(out.fileno())  # a power cut must not leave the name without the bytes
-        os.replace(part, target)

@@ -3,8 +3,10 @@
     run.json         what decides the outcome, and what was measured; written first, completed last
     verdicts.jsonl   one line per verdict, flushed as it is reached
     score.json       the figures; its presence means that the run is complete
-    .before/         the run that a new one replaces, until that has a verdict
+    .new/            the run that --fresh began, until it is complete and replaces the one here
 
+A complete run stays until the one that replaces it is complete. The next command without --fresh goes on with the new
+one, if that was begun under the same settings; otherwise with the old one.
 Knows: how to lose nothing: a torn last line is dropped, everything else survives a kill at any moment.
 Does not know: models, benchmarks, statistics.
 """
@@ -13,17 +15,17 @@ from __future__ import annotations
 
 import json
 import os
-from collections.abc import Iterable, Iterator, Mapping
-from contextlib import contextmanager, suppress
+from collections.abc import Iterator, Mapping
+from contextlib import AbstractContextManager, contextmanager
 from dataclasses import asdict, fields
 from pathlib import Path
 from typing import IO, Any, ClassVar, Self
 
-from filelock import FileLock, Timeout
-
-from edge_judge.errors import RunError, UsageError
+from edge_judge.errors import RunError
+from edge_judge.files import write_whole
 from edge_judge.records import Identity, Measured, Run, Score, Verdict
-from edge_judge.runs import backup
+from edge_judge.runs import replacing
+from edge_judge.runs.alone import alone
 from edge_judge.runs.format import ANEW, FORMAT, format_of, is_number, read_run_json, read_verdict, verdict_line
 from edge_judge.runs.names import folder_name
 from edge_judge.settings import differences
@@ -59,13 +61,23 @@ class RunFolder:
                 raise
             finally:
                 run.close()
+                replacing.settle(path, cls.FILES)
+                if not _is_begun(path / replacing.NEW):
+                    replacing.discard(path)
 
     def _begin(self, fresh: bool) -> None:
-        if not all((self.path / name).exists() for name in BEGUN):
-            backup.restore(self.path, self.FILES)  # a kill came before the first verdict of a run that was begun anew
-        backup.discard(self.path)
-        if fresh:
-            backup.move_aside(self.path, self.FILES)
+        home, new = self.path, self.path / replacing.NEW
+        replacing.remove_abandoned(home, self.FILES)
+        replacing.settle(home, self.FILES)
+        if fresh or not (new / "run.json").exists():
+            replacing.discard(home)
+        if fresh and any((home / name).exists() for name in self.FILES):
+            new.mkdir()
+            self.path = new
+        elif new.is_dir() and self._goes_on(new):
+            self.path = new
+        elif not _is_begun(new):
+            replacing.discard(home)
         content = _run_json(self.path)
         if content is None:  # what else is here belongs to no run
             for name in self.FILES:
@@ -82,9 +94,14 @@ class RunFolder:
                 f"--fresh begins it anew, --results DIR puts it elsewhere{named}",
             )
 
+    def _goes_on(self, new: Path) -> bool:
+        """Whether it is the run that was begun anew that goes on now."""
+        begun = read_run_json(new / "run.json")
+        return not differences(begun["settings"], self.settings)
+
     def verdicts(self) -> list[Verdict]:
         """The verdicts reached so far. A torn last line is cut off the file; any other broken line is an error."""
-        file = self.path / "verdicts.jsonl"
+        file = self._file("verdicts.jsonl")
         if not file.exists():
             return []
         whole, tail = file.read_bytes(), b""
@@ -94,17 +111,14 @@ class RunFolder:
         if tail:
             with file.open("r+b") as lines:
                 lines.truncate(len(whole))
-        version = format_of(_run_json(self.path) or {})
+        version = format_of(self._content())
         return [read_verdict(file, number, line, version) for number, line in enumerate(whole.splitlines(), 1)]
 
     def append(self, verdict: Verdict) -> None:
-        first = self._lines is None
         if self._lines is None:
             self._lines = (self.path / "verdicts.jsonl").open("a", encoding="utf-8", newline="\n")
         self._lines.write(f"{verdict_line(verdict)}\n")
         self._lines.flush()
-        if first:
-            backup.discard(self.path)
 
     def close(self) -> None:
         if self._lines is not None:
@@ -115,10 +129,9 @@ class RunFolder:
         """A run that ends before its first verdict (its model cannot be loaded, say) leaves what was there before."""
         if not any((self.path / name).exists() for name in ("verdicts.jsonl", self.FIGURES)):
             (self.path / "run.json").unlink(missing_ok=True)
-            backup.restore(self.path, self.FILES)
 
     def measured(self) -> Measured | None:
-        content = (_run_json(self.path) or {}).get("measured")
+        content = self._content().get("measured")
         try:
             measured = Measured(**content) if content else None
         except TypeError as error:
@@ -134,6 +147,13 @@ class RunFolder:
     def complete(self, measured: Measured, size: int, score: Mapping[str, Any]) -> None:
         """What was measured, then the figures: from here on the run is complete."""
         self._extend({"gguf_bytes": size, "measured": asdict(measured)})
+        self.complete_with(score)
+
+    def complete_with(self, score: Mapping[str, Any]) -> None:
+        """The figures, where run.json is whole already."""
+        self.close()
+        with (self.path / "verdicts.jsonl").open("ab") as lines:
+            os.fsync(lines.fileno())  # a power cut must not leave the figures without the verdicts
         write_json(self.path / self.FIGURES, score)
 
     def add(self, name: str, content: Mapping[str, Any]) -> None:
@@ -141,7 +161,14 @@ class RunFolder:
         self._extend({name: dict(content)})
 
     def _extend(self, content: Mapping[str, Any]) -> None:
-        write_json(self.path / "run.json", {**(_run_json(self.path) or {}), **content})
+        write_json(self.path / "run.json", {**self._content(), **content})
+
+    def _content(self) -> dict[str, Any]:
+        path = self._file("run.json")
+        return read_run_json(path) if path.exists() else {}
+
+    def _file(self, name: str) -> Path:
+        return replacing.find_file(self.path, name, self.FIGURES)
 
 
 def folder(results: Path, identity: Identity) -> Path:
@@ -156,15 +183,16 @@ def sibling(path: Path, scheme: str) -> Path:
 
 def is_complete(path: Path) -> bool:
     """Whether there is a complete run in this folder."""
-    return (path / "score.json").exists()
+    return replacing.find_file(path, "score.json", "score.json").exists()
 
 
 def read_run(path: Path) -> Run:
     """A complete run from its folder. Raises RunError for a folder that is none, or is not complete."""
-    content = _run_json(path)
-    if content is None:
+    file = replacing.find_file(path, "run.json", "score.json")
+    if not file.exists():
         raise RunError(f"{path}: no run in this folder (no run.json)", "edge-judge eval makes one")
-    if not (path / "score.json").exists():
+    content = read_run_json(file)
+    if not is_complete(path):
         raise RunError(f"{path}: the run is not complete", "the same edge-judge eval command resumes it")
     names = [field.name for field in fields(Identity)]
     if missing := [name for name in (*names, "gguf_bytes") if name not in content]:
@@ -185,33 +213,60 @@ def put_run(
     """
     path = folder(results, run.identity)
     with _alone(path):
+        replacing.remove_abandoned(path, RunFolder.FILES)
+        replacing.settle(path, RunFolder.FILES)
         if not fresh:
             _refuse_another(path, run)
-        with backup.temporary_folder(path) as temporary:
-            made = RunFolder(temporary, run.identity, run.settings)
-            made._begin(fresh=True)
-            for verdict in run.verdicts:
-                made.append(verdict)
-            made.close()
-            measured = {"measured": asdict(run.measured)} if run.measured else {}
-            made._extend({"gguf_bytes": run.bytes, **measured, note[0]: dict(note[1])})
-            write_json(made.path / "score.json", score)
-            for name in reversed(RunFolder.FILES):  # a kill from here on leaves no run that is half of each
-                (path / name).unlink(missing_ok=True)
-            for name in RunFolder.FILES:
-                (made.path / name).replace(path / name)
+        replacing.discard(path)
+        try:
+            _write_run(path / replacing.NEW, run, score, note)
+        except BaseException as error:
+            replacing.discard(path)
+            if isinstance(error, OSError):  # it names a folder of which the user knows nothing
+                raise OSError(error.errno, error.strerror, str(path)) from error
+            raise
+        replacing.settle(path, RunFolder.FILES)
     return path
 
 
-def noted(path: Path, name: str) -> Mapping[str, Any] | None:
+def _write_run(path: Path, run: Run, score: Mapping[str, Any], note: tuple[str, Mapping[str, Any]]) -> None:
+    """The files of a whole run. Before run.json is there, which says where it is from, nobody takes it for a run."""
+    path.mkdir()
+    made = RunFolder(path, run.identity, run.settings)
+    for verdict in run.verdicts:
+        made.append(verdict)
+    made.close()
+    write_json(
+        path / "run.json",
+        {
+            "format": FORMAT,
+            **asdict(run.identity),
+            "settings": dict(run.settings),
+            "gguf_bytes": run.bytes,
+            **({"measured": asdict(run.measured)} if run.measured else {}),
+            note[0]: dict(note[1]),
+        },
+    )
+    made.complete_with(score)
+
+
+def noted(path: Path, name: str, figures: str = RunFolder.FIGURES) -> Mapping[str, Any] | None:
     """What `add` noted about the run in this folder; None where it noted nothing of that name."""
-    note = (_run_json(path) or {}).get(name)
+    file = replacing.find_file(path, "run.json", figures)
+    note = read_run_json(file).get(name) if file.exists() else None
     return note if isinstance(note, dict) else None
+
+
+def run_that_goes_on(path: Path) -> Path:
+    """Where the last verdicts lie: in this folder, or in that of a run which was begun anew and is not complete."""
+    new = path / replacing.NEW
+    return new if _is_begun(new) else path
 
 
 def find_runs(results: Path) -> list[Path]:
     """The folders of all complete runs below `results`, sorted."""
-    return sorted(path.parent for path in results.glob("*/*/*/*/score.json"))
+    new = {path.parent.parent for path in results.glob(f"*/*/*/*/{replacing.NEW}/score.json")}
+    return sorted(new | {path.parent for path in results.glob("*/*/*/*/score.json")})
 
 
 def write_json(path: Path, content: Mapping[str, Any]) -> None:
@@ -219,47 +274,8 @@ def write_json(path: Path, content: Mapping[str, Any]) -> None:
     write_whole(path, f"{json.dumps(content, indent=2, ensure_ascii=False)}\n".encode())
 
 
-def write_whole(path: Path, content: bytes) -> None:
-    """Whole or not at all: a temporary file, synced, then renamed. An OSError names `path`, not the temporary file.
-
-    Raises UsageError for something that is no file.
-    """
-    if path.exists() and not path.is_file():  # a rename would put the file in the place of a device or a pipe
-        raise UsageError(f"{path}: not a regular file; refusing to overwrite", "use another name")
-    temporary = path.with_name(f".{path.name}.{os.getpid()}")
-    try:
-        with temporary.open("wb") as file:
-            file.write(content)
-            file.flush()
-            os.fsync(file.fileno())
-        temporary.replace(path)
-    except OSError as error:
-        raise OSError(error.errno, error.strerror, str(path)) from error
-    finally:
-        temporary.unlink(missing_ok=True)
-
-
-@contextmanager
-def _alone(path: Path) -> Iterator[None]:
-    """The folder of a run, made if it is not there, locked; it is removed again if nothing was put there."""
-    made = [parent for parent in (path, *path.parents) if not parent.exists()]
-    path.mkdir(parents=True, exist_ok=True)
-    lock = FileLock(path / ".lock")
-    try:
-        lock.acquire(timeout=0)
-    except PermissionError as error:  # it names the lock, of which the user knows nothing
-        raise OSError(error.errno, error.strerror, str(path)) from error
-    except Timeout as error:
-        raise RunError(
-            f"{path}: another edge-judge process is writing this run", "wait for it, or use --results"
-        ) from error
-    try:
-        yield
-    finally:
-        with suppress(PermissionError):  # Windows removes no file that is open; filelock does it there, on release
-            (path / ".lock").unlink(missing_ok=True)  # while it is held: later it may be another's
-        lock.release()
-        _remove_empty(made)
+def _alone(path: Path) -> AbstractContextManager[None]:
+    return alone(path, "writing this run", "wait for it, or use --results")
 
 
 def _other_file(old: Mapping[str, Any], new: Mapping[str, Any]) -> str:
@@ -297,13 +313,8 @@ def _run_json(folder: Path) -> dict[str, Any] | None:
     return read_run_json(path) if path.exists() else None
 
 
-def _remove_empty(folders: Iterable[Path]) -> None:
-    """Those of the folders, innermost first, that hold nothing."""
-    for path in folders:
-        try:
-            path.rmdir()
-        except OSError:  # not empty, and so are those around it
-            return
+def _is_begun(folder: Path) -> bool:
+    return all((folder / name).exists() for name in BEGUN)
 
 
 def score_json(score: Score) -> dict[str, object]:

@@ -23,9 +23,11 @@ from edge_judge import foreign_json
 from edge_judge.analysis.ranking.combined import TokensRead
 from edge_judge.analysis.ranking.design import Meeting
 from edge_judge.errors import RunError
+from edge_judge.files import write_whole
 from edge_judge.records import Identity, Verdict
-from edge_judge.runs.folder import RunFolder, noted, write_whole
+from edge_judge.runs.folder import RunFolder, noted, run_that_goes_on
 from edge_judge.runs.format import ANEW, read_run_json
+from edge_judge.runs.replacing import find_file
 
 RANKINGS = "rank"  # the folder under results/
 MEETINGS = "meetings.jsonl"
@@ -78,24 +80,24 @@ def read_ranking(path: Path) -> RecordedRanking:
     run = _run(path)
     if not is_ranked(path):
         raise RunError(f"{path}: the ranking is not complete", _AGAIN)
-    figures = _object(path / RankingFolder.FIGURES)
+    figures = _object(_file(path, RankingFolder.FIGURES))
     try:
         systems, missing = tuple(figures["systems"]), dict(figures["missing"])
         questions, against = figures["questions"], figures["against"]
     except (KeyError, TypeError, ValueError) as error:
         raise RunError(f"{path}: not a ranking: {error}", ANEW) from error
-    held, verdicts = tuple(_meetings(path / MEETINGS)), tuple(run.verdicts())
+    held, verdicts = tuple(_meetings(_file(path, MEETINGS))), tuple(run.verdicts())
     return RecordedRanking(run.identity, run.settings, systems, missing, questions, against, held, verdicts)
 
 
 def is_ranked(path: Path) -> bool:
     """Whether the ranking in this folder is complete."""
-    return (path / RankingFolder.FIGURES).exists()
+    return _file(path, RankingFolder.FIGURES).exists()
 
 
 def read_tokens(path: Path, passed: Iterable[str], everything: Iterable[str]) -> TokensRead | None:
     """What `keep_tokens` noted in a ranking's folder, if it was for these pairs."""
-    note = noted(path, CASCADE) or {}
+    note = noted(run_that_goes_on(path), CASCADE, RankingFolder.FIGURES) or {}
     if note.get("pairs_sha256") != _digest(passed, everything):
         return None
     counts = [count for field in fields(TokensRead) if type(count := note.get(field.name)) is int]
@@ -111,19 +113,24 @@ def read_judged(path: Path) -> JudgedPairs:
     """The verdicts in a ranking's folder, which need not be all. Raises RunError for a folder that is none, or is
     damaged.
     """
-    run = _run(path)
+    run = _run(run_that_goes_on(path))
     return JudgedPairs(run.identity, tuple(run.verdicts()))
 
 
 def _run(path: Path) -> RankingFolder:
-    if not (path / "run.json").exists():
+    file = _file(path, "run.json")
+    if not file.exists():
         raise RunError(f"{path}: no ranking in this folder (no run.json)", "edge-judge rank makes one")
-    content = read_run_json(path / "run.json")
+    content = read_run_json(file)
     try:
         identity = Identity(*(content[field.name] for field in fields(Identity)))
     except KeyError as error:
         raise RunError(f"{path}: not a ranking: {error}", ANEW) from error
     return RankingFolder(path, identity, content["settings"])
+
+
+def _file(path: Path, name: str) -> Path:
+    return find_file(path, name, RankingFolder.FIGURES)
 
 
 def _object(path: Path) -> dict[str, Any]:

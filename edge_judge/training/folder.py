@@ -7,7 +7,10 @@
     pairs_seen.txt              fingerprints of all pairs that were learned or measured on, one a line
     adapter_model.safetensors   the adapter, in peft's format
     adapter_config.json         its presence means that the training is complete
+    .new/                       a training that --fresh began, until it is complete and replaces what is here
 
+What is here stays until the training that replaces it is complete. The next command without --fresh goes on with the
+new one, if that was begun under the same settings; otherwise with the old one.
 Knows: how a kill at any moment loses nothing but the steps since the last state. Does not know: torch, pairs.
 """
 
@@ -15,22 +18,23 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any, Self
 
-from filelock import FileLock, Timeout
-
 from edge_judge import foreign_json
 from edge_judge.errors import RunError
+from edge_judge.files import write_whole
 from edge_judge.records import CurvePoint
-from edge_judge.runs.folder import write_json, write_whole
+from edge_judge.runs import replacing
+from edge_judge.runs.alone import alone
+from edge_judge.runs.folder import write_json
 from edge_judge.settings import differences
 
 SETTINGS, CURVE, STATE, SEEN = "training.json", "curve.jsonl", ".state", "pairs_seen.txt"
 ADAPTER = ("adapter_config.json", "adapter_model.safetensors")
-FILES = (*ADAPTER, SEEN, STATE, CURVE, "curve.html", SETTINGS)
+FILES = (SEEN, CURVE, "curve.html", SETTINGS, STATE, ADAPTER[1], ADAPTER[0])  # the one that is written last is the last
 ANEW = "--fresh begins it anew, --out FOLDER puts it elsewhere"
 
 
@@ -44,38 +48,36 @@ class TrainingFolder:
     @contextmanager
     def opened(cls, path: Path, settings: Mapping[str, Any], *, fresh: bool) -> Iterator[Self]:
         """Begin or resume a training, alone. Raises RunError, with what differs, for one under other settings."""
-        path.mkdir(parents=True, exist_ok=True)
-        lock = FileLock(path / ".lock")
-        try:
-            lock.acquire(timeout=0)
-        except Timeout as error:
-            raise RunError(
-                f"{path}: another edge-judge process is training in this folder", "wait for it, or use --out"
-            ) from error
-        try:
+        with alone(path, "training in this folder", "wait for it, or use --out"):
             folder = cls(path)
-            folder._begin(settings, fresh)
-            yield folder
-        finally:
-            if not any((path / name).exists() for name in (STATE, *ADAPTER)):  # nothing was reached
-                (path / SETTINGS).unlink(missing_ok=True)
-            with suppress(PermissionError):  # Windows removes no file that is open; filelock does it there, on release
-                (path / ".lock").unlink(missing_ok=True)  # while it is held: later it may be another's
-            lock.release()
-            with suppress(OSError):  # it holds something
-                path.rmdir()
+            try:
+                folder._begin(settings, fresh)
+                yield folder
+            finally:
+                if not _is_reached(folder.path):
+                    (folder.path / SETTINGS).unlink(missing_ok=True)
+                _settle(path)
+                if not _is_reached(path / replacing.NEW):
+                    replacing.discard(path)
 
     def _begin(self, settings: Mapping[str, Any], fresh: bool) -> None:
+        home, new = self.path, self.path / replacing.NEW
+        replacing.remove_abandoned(home, FILES)
+        _settle(home)
+        if fresh:
+            replacing.discard(home)
+            if any((home / name).exists() for name in FILES):
+                new.mkdir()
+                self.path = new
+        elif (begun := TrainingFolder(new).content()) and not differences(begun["settings"], settings):
+            self.path = new
+        elif not _is_reached(new):
+            replacing.discard(home)
         content = None if fresh else self.content()
         if content is None and not fresh and any((self.path / name).exists() for name in ADAPTER):
             raise RunError(
                 f"{self.path} holds an adapter that was not made by edge-judge train", "use --out for another folder"
             )
-        if fresh:
-            for name in FILES:
-                (self.path / name).unlink(missing_ok=True)
-        for left in self.path.glob(".*.[0-9]*"):  # what a kill cut short, see `write_whole`
-            left.unlink()
         if content is not None:
             if differing := differences(content["settings"], settings):
                 raise RunError(f"{self.path} holds a training under other settings: {'; '.join(differing)}", ANEW)
@@ -120,3 +122,21 @@ class TrainingFolder:
         write_whole(self.path / ADAPTER[1], weights)
         write_whole(self.path / ADAPTER[0], config)
         (self.path / STATE).unlink(missing_ok=True)
+
+
+def that_goes_on(path: Path) -> TrainingFolder:
+    """The training with the last state: the one in this folder, or one that was begun anew and is not complete."""
+    new = path / replacing.NEW
+    return TrainingFolder(new if (new / STATE).exists() else path)
+
+
+def _is_reached(folder: Path) -> bool:
+    """Whether there is more than the beginning of a training."""
+    return any((folder / name).exists() for name in (STATE, *ADAPTER))
+
+
+def _settle(folder: Path) -> None:
+    """A new training that is complete replaces the old one."""
+    replacing.settle(folder, FILES)
+    if TrainingFolder(folder).complete:
+        (folder / STATE).unlink(missing_ok=True)

@@ -15,9 +15,9 @@ from edge_judge.analysis.ranking.suggest import skipped, suggest, to_label
 from edge_judge.benchmarks.labels_file import CELL, PairTexts, labels_csv, read_labels, too_long
 from edge_judge.benchmarks.rows import File
 from edge_judge.errors import UsageError
+from edge_judge.files import write_whole
 from edge_judge.quantities import counted
 from edge_judge.records import Outputs, ProgressListener
-from edge_judge.runs.folder import write_whole
 
 
 @dataclass(frozen=True, slots=True)

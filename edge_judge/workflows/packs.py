@@ -13,6 +13,7 @@ from pathlib import Path
 
 from edge_judge import benchmarks
 from edge_judge.errors import RunError, UsageError
+from edge_judge.files import write_whole
 from edge_judge.metrics.recorded import RecordedRun
 from edge_judge.protocols import grammar as grammars
 from edge_judge.protocols import prompts
@@ -51,7 +52,7 @@ def export_pack(path: Path | str, output: Path | str | None = None, data: Path |
         content = packs.write(benchmark, run)
     target = Path(output or "-".join(asdict(run.identity).values()) + packs.ENDING)
     target.parent.mkdir(parents=True, exist_ok=True)
-    run_folder.write_whole(target, content)
+    write_whole(target, content)
     return ExportedPack(target, len(run.verdicts), len(content))
 
 

@@ -18,9 +18,9 @@ from edge_judge.benchmarks.custom import name_of
 from edge_judge.benchmarks.outputs import load_outputs, name_of_outputs
 from edge_judge.benchmarks.preferences import load_preferences
 from edge_judge.errors import UsageError, nearest
+from edge_judge.files import write_whole
 from edge_judge.records import Benchmark, Limits, Outputs, ProgressListener
 from edge_judge.report.page.ranking_document import build
-from edge_judge.runs.folder import write_whole
 from edge_judge.workflows.combined_judges import check_combination, rank_by_cascade, rank_by_jury, recorded_rankings
 from edge_judge.workflows.judges import find_judge
 from edge_judge.workflows.labelling import SuggestedPairs, human_verdicts, write_suggested

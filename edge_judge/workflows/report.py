@@ -16,6 +16,7 @@ from edge_judge.analysis.ladders import decide_ladders
 from edge_judge.analysis.paired_losses import Part
 from edge_judge.analysis.slices import Slices, slices
 from edge_judge.errors import RunError, UsageError, nearest
+from edge_judge.files import write_whole
 from edge_judge.metrics.recorded import RecordedRun
 from edge_judge.records import ProgressListener
 from edge_judge.report.page import document
@@ -58,9 +59,9 @@ def report(
     content = read_report(runs, settings, listener)
     page = document.build(content).encode()
     drawn = picture(content, PICTURES[chart.suffix.lower()]) if chart else b""  # before anything is written
-    run_folder.write_whole(out, page)
+    write_whole(out, page)
     if chart:
-        run_folder.write_whole(chart, drawn)
+        write_whole(chart, drawn)
     return WrittenReport(out, chart, len(content.entries), len(page), content.remarks)
 
 

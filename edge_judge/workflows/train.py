@@ -24,7 +24,7 @@ from edge_judge.protocols import prompts
 from edge_judge.protocols.protocol import Protocol
 from edge_judge.quantities import counted
 from edge_judge.records import CurvePoint, Judge, ProgressListener, TrainingPair
-from edge_judge.training.folder import TrainingFolder
+from edge_judge.training.folder import TrainingFolder, that_goes_on
 from edge_judge.training.recipe import Recipe
 from edge_judge.training.split import split
 from edge_judge.version import __version__
@@ -102,7 +102,7 @@ def train(
                 if not folder.complete:
                     trainable = Trainable(opened.name, opened.shape, opened.read, vocabulary)
                     Training(trainable, asked, recipe, folder, listener).run(parts, data.overlapping)
-                return _result(opened.name, folder)
+                return _result(opened.name, folder, out)
 
 
 def _check_installed() -> None:
@@ -137,7 +137,7 @@ def _resolved(recipe: Recipe, out: Path, *, fresh: bool) -> Recipe:
     """The recipe with device and threads of this machine, or those of the training that goes on in the folder."""
     from edge_judge.training.devices import usable
 
-    begun = None if fresh else TrainingFolder(out).content()
+    begun = None if fresh else that_goes_on(out).content()
     held = begun["settings"].get("threads") if begun else None
     threads = recipe.threads or (held if isinstance(held, int) else None) or physical_cores()
     return replace(recipe, device=usable(recipe.device), threads=threads)
@@ -177,7 +177,7 @@ def _deciding(
     }
 
 
-def _result(model: str, folder: TrainingFolder) -> TrainedJudge:
+def _result(model: str, folder: TrainingFolder, out: Path) -> TrainedJudge:
     content = folder.content() or {}
     try:
         held = content["result"]
@@ -185,5 +185,5 @@ def _result(model: str, folder: TrainingFolder) -> TrainedJudge:
         best = CurvePoint(**held["best"])
         counts = (held["steps"], held["planned"], held["pairs"], held["validation"], held["overlapping"])
     except (KeyError, TypeError) as error:
-        raise RunError(f"{folder.path}: training.json has no result", "train again with --fresh") from error
-    return TrainedJudge(model, folder.path, curve, best, *counts)
+        raise RunError(f"{out}: training.json has no result", "train again with --fresh") from error
+    return TrainedJudge(model, out, curve, best, *counts)

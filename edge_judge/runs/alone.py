@@ -1,0 +1,49 @@
+"""A folder that one process writes to at a time.
+
+Knows: locks. Does not know: what is in the folder.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager, suppress
+from pathlib import Path
+
+from filelock import FileLock, Timeout
+
+from edge_judge.errors import RunError
+
+_LOCK = ".lock"
+
+
+@contextmanager
+def alone(path: Path, doing: str, hint: str) -> Iterator[None]:
+    """The folder, made if it is not there, locked; it is removed again if nothing was put there.
+
+    Raises RunError, which says what the other is doing, where another process has it.
+    """
+    made = [parent for parent in (path, *path.parents) if not parent.exists()]
+    path.mkdir(parents=True, exist_ok=True)
+    lock = FileLock(path / _LOCK)
+    try:
+        lock.acquire(timeout=0)
+    except PermissionError as error:  # it names the lock, of which the user knows nothing
+        raise OSError(error.errno, error.strerror, str(path)) from error
+    except Timeout as error:
+        raise RunError(f"{path}: another edge-judge process is {doing}", hint) from error
+    try:
+        yield
+    finally:
+        with suppress(PermissionError):  # Windows removes no file that is open; filelock does it there, on release
+            (path / _LOCK).unlink(missing_ok=True)  # while it is held: later it may be another's
+        lock.release()
+        _remove_empty(made or [path])
+
+
+def _remove_empty(folders: Iterable[Path]) -> None:
+    """Those of the folders, innermost first, that hold nothing."""
+    for path in folders:
+        try:
+            path.rmdir()
+        except OSError:  # not empty, and so are those around it
+            return

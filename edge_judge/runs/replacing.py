@@ -1,0 +1,53 @@
+"""What is begun anew is made beside what it replaces, and takes its place once it is complete.
+
+    FOLDER/        what counts: the old files, until the new ones are complete
+    FOLDER/.new/   the new files, while they are made
+
+The file that is written last makes the others complete. While `.new` has it, the new files count, wherever they lie:
+they are renamed one by one, that file last. So the old ones or the new ones are there, all of them, whenever a process
+is killed, and the change takes no disk space.
+Knows: files of one folder. Does not know: what they hold.
+"""
+
+from __future__ import annotations
+
+import re
+import shutil
+from collections.abc import Sequence
+from pathlib import Path
+
+NEW = ".new"
+
+
+def find_file(folder: Path, name: str, last: str) -> Path:
+    """Where the file of this name that counts lies, if there is one. last: the name of the one that is written last."""
+    new = folder / NEW
+    return new / name if (new / last).exists() and (new / name).exists() else folder / name
+
+
+def settle(folder: Path, names: Sequence[str]) -> None:
+    """Put complete new files in the place of the old ones; go on with it where a kill came between.
+
+    names: of all files that there are in the end, the one that is written last as the last.
+    """
+    new, last = folder / NEW, names[-1]
+    if not (new / last).exists():
+        return
+    (folder / last).unlink(missing_ok=True)
+    for name in names:
+        if (new / name).exists():
+            (new / name).replace(folder / name)
+    discard(folder)
+
+
+def discard(folder: Path) -> None:
+    """Forget what was begun anew."""
+    shutil.rmtree(folder / NEW, ignore_errors=True)
+
+
+def remove_abandoned(folder: Path, names: Sequence[str]) -> None:
+    """Remove what a killed process left of files of these names. Nobody else may write there: the folder is locked."""
+    of_names = re.compile(rf"\.({'|'.join(map(re.escape, names))})\.[0-9a-f]+(\.part)?")
+    for path in (*folder.iterdir(), *(folder / NEW).glob("*")):
+        if of_names.fullmatch(path.name):
+            path.unlink(missing_ok=True)

@@ -1,0 +1,74 @@
+"""What a killed process left under a temporary name is removed by the next one; what a living one writes is not."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from edge_judge import files
+from quantize import atomic, build_folder
+
+HALF = ".page.html.0a1b2c3d.part"
+
+
+def by_quantize(path: Path) -> None:
+    atomic.replace_text(path, "new")
+
+
+def by_edge_judge(path: Path) -> None:
+    files.write_whole(path, b"new")
+
+
+@pytest.mark.parametrize("write", [by_quantize, by_edge_judge])
+def test_the_next_writer_of_a_file_removes_what_a_killed_one_left_and_nothing_else(
+    tmp_path: Path, write: Callable[[Path], None]
+) -> None:
+    others = [".page.html.mine.part", ".page.html", "page.html.0a1b2c3d.part", ".other.html.0a1b2c3d.part"]
+    for name in (HALF, *others):
+        (tmp_path / name).write_text("half", encoding="utf-8")
+    write(tmp_path / "page.html")
+    assert (tmp_path / "page.html").read_text(encoding="utf-8") == "new"
+    assert sorted(path.name for path in tmp_path.iterdir()) == sorted([*others, "page.html"])
+
+
+@pytest.mark.parametrize("write", [by_quantize, by_edge_judge])
+def test_a_file_that_another_is_writing_stays_and_gets_its_name(tmp_path: Path, write: Callable[[Path], None]) -> None:
+    path = tmp_path / "page.html"
+    with atomic.written_atomically(path) as temporary:
+        temporary.write_text("slow", encoding="utf-8")
+        write(path)
+        assert temporary.exists() and path.read_text(encoding="utf-8") == "new"
+    assert path.read_text(encoding="utf-8") == "slow"
+    assert [path.name for path in tmp_path.iterdir()] == ["page.html"]
+
+
+@pytest.mark.skipif(os.name != "posix", reason="fork")
+@pytest.mark.filterwarnings("ignore:This process .* is multi-threaded:DeprecationWarning")
+def test_a_writer_that_was_killed_holds_its_file_no_more(tmp_path: Path) -> None:
+    path = tmp_path / "page.html"
+    child = os.fork()
+    if not child:
+        with atomic.written_atomically(path):
+            os._exit(9)
+    os.waitpid(child, 0)
+    assert len(list(tmp_path.iterdir())) == 1
+    by_edge_judge(path)
+    assert [path.name for path in tmp_path.iterdir()] == ["page.html"]
+
+
+def test_the_next_build_of_a_file_removes_the_folder_of_a_killed_one_and_not_that_of_another(tmp_path: Path) -> None:
+    out = tmp_path / "judge.gguf"
+    for name, guard in ((".judge.gguf.0a1b2c3d.building", True), (".judge.gguf.0a1b2c3e.building", False)):
+        (tmp_path / name).mkdir()
+        if guard:
+            for file in ("guard", "unfinished.gguf"):
+                (tmp_path / name / file).write_text("half", encoding="utf-8")
+    with build_folder.opened(out, resumable=False) as folder:
+        folder.unfinished.write_text("half", encoding="utf-8")
+        with build_folder.opened(out, resumable=False) as other:
+            assert folder.unfinished.exists() and other.path != folder.path
+            assert len(list(tmp_path.iterdir())) == 2
+    assert list(tmp_path.iterdir()) == []
