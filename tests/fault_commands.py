@@ -18,10 +18,8 @@ from systems import answered, write_outputs
 from training_data import pair_rows, tiny_checkpoint, write_lines
 
 from edge_judge.benchmarks import autoj
-from edge_judge.workflows.packs import export_pack
 
 ROOT = Path(__file__).parent.parent
-RECORDED = Path("results") / "0.1.0" / "pocket" / "pocket"
 Q2_K = Path("results/pocket/pocket/q2_k/pairwise")
 COMMIT = "c0ffee" + "0" * 34
 LOCK = f"""[models.tiny]
@@ -39,7 +37,8 @@ name = "model-00001-of-00002.safetensors"
 [[models.tiny.files]]
 name = "model-00002-of-00002.safetensors"
 """
-EVAL = ("eval", "--scheme", "q2_k", "--limit", "3", "--threads", "1")
+SMALL = ("--limit", "3", "--threads", "1")
+EVAL = ("eval", "--scheme", "q2_k", *SMALL)
 TRAIN = (
     "train", "tiny", "--data", "pairs.jsonl", "--out", "tuned", "--grammar", "pairwise", "--rank", "2",
     "--epochs", "1", "--checks", "1", "--threads", "1", "--device", "cpu", "--validation", "0.3",
@@ -82,20 +81,27 @@ def cut_run(folder: Path, run: Run) -> None:
     verdicts.write_bytes(b"".join(lines[:2]) + lines[2][:20])
 
 
-def recorded(folder: Path, run: Run, *schemes: str) -> None:
-    for scheme in schemes:
-        shutil.copytree(ROOT / RECORDED / scheme / "pairwise", folder / "results" / "pocket" / "pocket" / scheme / "pairwise")
+def two_runs(folder: Path, run: Run) -> None:
+    for scheme in ("f16", "q2_k"):
+        run("eval", "--scheme", scheme, *SMALL)
 
 
 def page(folder: Path, run: Run) -> None:
-    recorded(folder, run, "f16", "q2_k")
+    two_runs(folder, run)
     (folder / "report.html").write_text("<p>the page of last week</p>")
 
 
+def own_file(folder: Path, run: Run) -> None:
+    """A run that was packed over a file of that name."""
+    whole_run(folder, run)
+    (folder / "run.ejpack").write_text("the pack of last week")
+
+
 def pack(folder: Path, run: Run, *, over: bool = False) -> None:
-    export_pack(ROOT / RECORDED / "q2_k" / "pairwise", folder / "run.ejpack")
-    if over:
-        recorded(folder, run, "q2_k")
+    whole_run(folder, run)
+    run("pack", "export", str(Q2_K), "-o", "run.ejpack")
+    if not over:
+        shutil.rmtree(folder / "results")
 
 
 def checkpoint(folder: Path, run: Run) -> None:
@@ -132,17 +138,17 @@ COMMANDS = (
         "rank", ("rank", *(f"outputs/{name}.jsonl" for name in ("sixty", "seventy-five", "ninety")), "--scheme", "q2_k",
                  "--threads", "1"), outputs,
     ),
-    Command("pack export", ("pack", "export", str(Q2_K), "-o", "run.ejpack"), partial(pack, over=True), kept=("run.ejpack",)),
+    Command("pack export", ("pack", "export", str(Q2_K), "-o", "run.ejpack"), own_file, kept=("run.ejpack",)),
     Command("pack import", ("pack", "import", "run.ejpack"), pack),
     Command(
         "pack import --fresh", ("pack", "import", "run.ejpack", "--fresh"), partial(pack, over=True),
         kept=tuple(str(Q2_K / name) for name in ("run.json", "verdicts.jsonl", "score.json")),
     ),
-    Command("compare", ("compare", "--baseline", "f16"), lambda folder, run: recorded(folder, run, "f16", "q2_k")),
+    Command("compare", ("compare", "--baseline", "f16"), two_runs),
     Command("report", ("report", "--chart", "chart.svg"), page, kept=("report.html",)),
     Command("data pull", ("data", "pull", "auto-j", "--data", "data"), nothing),
     Command("lock", ("lock",), hub, kept=("models.lock",)),
-    Command("imatrix", ("imatrix", "--scheme", "q2_k", "--limit", "2", "--threads", "1", "--out", "i.gguf"), judge),
+    Command("imatrix", ("imatrix", "pocket", "--scheme", "q2_k", "--limit", "2", "--threads", "1", "--out", "i.gguf"), judge),
     Command("train", TRAIN, pairs, needs=("torch", "peft")),
 )  # fmt: skip
 

@@ -19,7 +19,7 @@ from pathlib import Path
 from typing import Self
 
 TESTS = Path(__file__).parent
-LONGEST = 240.0  # seconds of one command
+LONGEST = 60.0  # seconds of one command
 
 
 class NoShimError(Exception):
@@ -57,11 +57,13 @@ class Ended:
 
 
 class Warm:
-    """The process with everything imported. Use as a context manager. folder: for its files, not a watched one."""
+    """The process with everything imported. Use as a context manager. folder: for its files, not a watched one;
+    hosted: variables that are read while something is imported.
+    """
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, hosted: Mapping[str, str]) -> None:
         self._folder = folder
-        variables = {**os.environ, "LD_PRELOAD": str(compiled(folder)), "PYTHONPATH": str(TESTS.parent)}
+        variables = {**os.environ, **hosted, "LD_PRELOAD": str(compiled(folder)), "PYTHONPATH": str(TESTS.parent)}
         for name in [name for name in variables if name.startswith(("EDGE_JUDGE_", "FAULTS_"))]:
             del variables[name]
         pipe = subprocess.PIPE

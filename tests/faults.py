@@ -99,7 +99,7 @@ def opened() -> Iterator[Place]:
     """A place on this machine. Raises NoShimError where faults cannot be made."""
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name).resolve()
-        with Warm(folder) as warm, hosts(folder) as hosted:
+        with hosts(folder) as hosted, Warm(folder, hosted) as warm:
             yield Place(folder / "here", folder / "before", hosted, warm)
 
 
@@ -235,9 +235,12 @@ def disturb(place: Place, command: Command, whole: Undisturbed, fault: Fault, ro
 
 
 def numbers(calls: Sequence[str], kind: Kind, sample: int) -> list[int]:
-    """Which calls of this kind are to fail, an evenly spread sample of them."""
-    counted = [call.split(" ", 3) for call in calls if call.split(" ", 3)[1] in kind.kinds]
-    able = [at for at, call in enumerate(counted, 1) if not kind.names or call[2] in kind.names]
+    """Which calls of this kind are to fail: of equal ones in a row the first two and the last, or an evenly spread
+    sample of these.
+    """
+    counted = [call.split(" ", 3)[1:] for call in calls if call.split(" ", 3)[1] in kind.kinds]
+    able = [at for at, call in enumerate(counted, 1) if not kind.names or call[1] in kind.names]
+    able = [at for at in able if not (at < len(counted) and counted[max(0, at - 3) : at + 1].count(counted[at - 1]) == 4)]
     if sample and len(able) > sample:
         able = [able[place * len(able) // sample] for place in range(sample)]
     return able
@@ -246,7 +249,7 @@ def numbers(calls: Sequence[str], kind: Kind, sample: int) -> list[int]:
 def faults(place: Place, command: Command, kinds: Sequence[Kind], sample: int) -> Iterator[Row]:
     whole = undisturbed(place, command)
     for kind in kinds:
-        row = Row(command.name, kind.name, len(numbers(whole.calls, kind, 0)))
+        row = Row(command.name, kind.name, sum(call.split(" ", 2)[1] in kind.kinds for call in whole.calls))
         for at in numbers(whole.calls, kind, sample):
             disturb(place, command, whole, Fault(kind.kinds, at, kind.error, kind.lasting), row)
         yield row
