@@ -37,7 +37,8 @@ name = "model-00001-of-00002.safetensors"
 [[models.tiny.files]]
 name = "model-00002-of-00002.safetensors"
 """
-SMALL = ("--limit", "3", "--threads", "1")
+ONE = ("--threads", "1")
+SMALL = ("--limit", "3", *ONE)
 EVAL = ("eval", "--scheme", "q2_k", *SMALL)
 TRAIN = (
     "train", "tiny", "--data", "pairs.jsonl", "--out", "tuned", "--grammar", "pairwise", "--rank", "2",
@@ -125,7 +126,7 @@ def hub(folder: Path, run: Run) -> None:
 
 COMMANDS = (
     Command("eval", EVAL, judge),
-    Command("eval, building its model", ("eval", "--scheme", "q2_k", "--limit", "1", "--threads", "1"), nothing),
+    Command("eval, building its model", ("eval", "--scheme", "q2_k", "--limit", "1", *ONE), nothing),
     Command("eval, resumed", EVAL, cut_run),
     Command(
         "eval --fresh", (*EVAL, "--fresh"), whole_run,
@@ -133,10 +134,10 @@ COMMANDS = (
     ),
     Command("quantize, a folder", ("quantize", "tiny", "q8_0", "--out", "out.gguf"), checkpoint, kept=("out.gguf",)),
     Command("quantize, the Hub", ("quantize", "tiny", "q8_0"), hub),
-    Command("choose", ("choose", "--scheme", "q2_k", "--baseline", "q8_0", "--max-pairs", "2", "--threads", "1"), judge),
+    Command("choose", ("choose", "--scheme", "q2_k", "--baseline", "q8_0", "--max-pairs", "2", *ONE), judge),
     Command(
-        "rank", ("rank", *(f"outputs/{name}.jsonl" for name in ("sixty", "seventy-five", "ninety")), "--scheme", "q2_k",
-                 "--threads", "1"), outputs,
+        "rank", ("rank", *(f"outputs/{name}.jsonl" for name in ("sixty", "seventy-five", "ninety")), "--scheme", "q2_k", *ONE),
+        outputs,
     ),
     Command("pack export", ("pack", "export", str(Q2_K), "-o", "run.ejpack"), own_file, kept=("run.ejpack",)),
     Command("pack import", ("pack", "import", "run.ejpack"), pack),
@@ -148,7 +149,7 @@ COMMANDS = (
     Command("report", ("report", "--chart", "chart.svg"), page, kept=("report.html",)),
     Command("data pull", ("data", "pull", "auto-j", "--data", "data"), nothing),
     Command("lock", ("lock",), hub, kept=("models.lock",)),
-    Command("imatrix", ("imatrix", "pocket", "--scheme", "q2_k", "--limit", "2", "--threads", "1", "--out", "i.gguf"), judge),
+    Command("imatrix", ("imatrix", "pocket", "--scheme", "q2_k", "--limit", "2", "--out", "i.gguf", *ONE), judge),
     Command("train", TRAIN, pairs, needs=("torch", "peft")),
 )  # fmt: skip
 
@@ -156,7 +157,9 @@ COMMANDS = (
 @contextmanager
 def hosts(folder: Path) -> Iterator[Mapping[str, str]]:
     """The Hub and GitHub on this machine, as variables of the environment. folder: for what the Hub has."""
-    model = make_checkpoint(folder / "published", llama_config(num_hidden_layers=1, hidden_size=64, intermediate_size=96), shards=2)
+    model = make_checkpoint(
+        folder / "published", llama_config(num_hidden_layers=1, hidden_size=64, intermediate_size=96), shards=2
+    )
     github = ThreadingHTTPServer(("127.0.0.1", 0), _GitHub)
     github.daemon_threads = True
     Thread(target=github.serve_forever, args=(0.02,), daemon=True).start()

@@ -14,6 +14,7 @@ import sys
 import time
 import traceback
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Self
@@ -44,6 +45,9 @@ class Fault:
             "FAULTS_ERRNO": str(self.error),
             "FAULTS_LASTING": str(int(self.lasting)),
         }
+
+
+NONE = Fault()
 
 
 @dataclass(frozen=True)
@@ -78,7 +82,7 @@ class Warm:
         self._process.wait()
         self._process.stdout.close()
 
-    def run(self, arguments: Sequence[str], here: Path, variables: Mapping[str, str], fault: Fault = Fault()) -> Ended:
+    def run(self, arguments: Sequence[str], here: Path, variables: Mapping[str, str], fault: Fault = NONE) -> Ended:
         """Run edge-judge in the folder `here`, the one whose files fail."""
         assert self._process.stdin is not None and self._process.stdout is not None
         log, out, err = (self._folder / name for name in ("calls", "stdout", "stderr"))
@@ -131,14 +135,19 @@ def serve() -> None:
 def import_everything() -> None:
     """What commands import, without what reads its settings from the environment when it is imported."""
     from importlib import import_module
+    from pkgutil import walk_packages
 
-    for name in ("llama_cpp", "jinja2", "pandas", "pyarrow", "torch", "peft", "filelock", "tomlkit", "edge_judge"):
-        try:
+    for name in ("llama_cpp", "jinja2", "pandas", "pyarrow", "torch", "peft"):
+        with suppress(ImportError):  # torch and peft are not everywhere
             import_module(name)
-        except ImportError:  # torch and peft are not everywhere
-            continue
-    for path in sorted((TESTS.parent / "edge_judge" / "cli" / "commands").glob("*.py")):
-        import_module(f"edge_judge.cli.commands.{path.stem}")
+    import edge_judge
+    import quantize
+
+    for package in (edge_judge, quantize):
+        for module in walk_packages(package.__path__, f"{package.__name__}."):
+            if not module.name.endswith("__main__"):
+                with suppress(ImportError):
+                    import_module(module.name)
     _pin_the_test_file()
 
 

@@ -7,7 +7,6 @@ Knows: which error ends with which code. Does not know: commands.
 from __future__ import annotations
 
 import codecs
-import errno
 import io
 import os
 import sys
@@ -17,9 +16,10 @@ from typing import NoReturn
 
 import click
 
+from edge_judge.cli.file_errors import described
+
 FAILED, WRONG_USAGE, TOO_MUCH_LOST, INTERRUPTED = 1, 2, 3, 130
 RESUMES = "nothing reached so far is lost: the same command goes on from here"
-NO_ROOM = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EFBIG})  # of a write, which may name no file
 
 PLAIN_SIGNS = {
     "─": "-", "−": "-", "–": "-", "—": "-", "·": "-", "≤": "<=", "≥": ">=", "→": "->", "…": "...", "×": "x",
@@ -102,10 +102,7 @@ def interrupted(hint: str | None = None) -> NoReturn:
 
 
 def _fail_for_file(error: OSError, resume: str | None) -> NoReturn:
-    if error.errno in NO_ROOM:
-        file = f" {error.filename}" if error.filename else ""
-        hint = "; ".join(filter(None, ("free some disk space", resume)))
-        fail(f"cannot write{file}: {error.strerror}", hint, FAILED)
-    if error.filename is None:
+    told = described(error, resume)
+    if told is None:
         raise error
-    fail(f"{error.filename}: {error.strerror}", "check that the path exists and that you may read and write it", FAILED)
+    fail(*told, FAILED)

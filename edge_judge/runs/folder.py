@@ -21,7 +21,7 @@ from typing import IO, Any, ClassVar, Self
 
 from filelock import FileLock, Timeout
 
-from edge_judge.errors import RunError, UsageError
+from edge_judge.errors import RunError, UsageError, naming
 from edge_judge.records import Identity, Measured, Run, Score, Verdict
 from edge_judge.runs import backup
 from edge_judge.runs.format import ANEW, FORMAT, format_of, is_number, read_run_json, read_verdict, verdict_line
@@ -49,7 +49,7 @@ class RunFolder:
     def open(cls, results: Path, identity: Identity, settings: Mapping[str, Any], *, fresh: bool) -> Iterator[Self]:
         """Begin or resume a run, alone: another process that opens the same folder is refused."""
         path = folder(results, identity)
-        with _alone(path):
+        with naming(path), _alone(path):
             run = cls(path, identity, settings)
             run._begin(fresh)
             try:
@@ -86,7 +86,8 @@ class RunFolder:
         file = self.path / "verdicts.jsonl"
         if not file.exists():
             return []
-        whole, tail = file.read_bytes(), b""
+        with naming(file):
+            whole, tail = file.read_bytes(), b""
         if not whole.endswith(b"\n"):
             whole, _, tail = whole.rpartition(b"\n")
             whole += b"\n" if whole else b""
@@ -183,7 +184,7 @@ def put_run(
     Raises RunError where a run is there already, unless `fresh`: it is then replaced, once the new one is whole.
     """
     path = folder(results, run.identity)
-    with _alone(path):
+    with naming(path), _alone(path):
         if not fresh:
             _refuse_another(path, run)
         with backup.temporary_folder(path) as temporary:

@@ -15,7 +15,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from edge_judge.errors import RunError
+from edge_judge.errors import RunError, naming
 from edge_judge.records import LABELS, ORDERS, Verdict
 
 FORMAT = 2
@@ -27,7 +27,8 @@ ANEW = "--fresh begins the run anew"
 def read_run_json(path: Path) -> dict[str, Any]:
     """The content of a run.json, in today's names. Raises RunError for a format that is not known here."""
     try:
-        content = json.loads(path.read_text(encoding="utf-8"))
+        with naming(path):
+            content = json.loads(path.read_text(encoding="utf-8"))
     except ValueError as error:
         raise RunError(f"{path} is not JSON: {error}", ANEW) from error
     if not isinstance(content, dict) or not isinstance(content.get("settings"), dict):

@@ -21,7 +21,7 @@ from typing import Any, ClassVar
 
 from edge_judge.analysis.ranking.combined import TokensRead
 from edge_judge.analysis.ranking.design import Meeting
-from edge_judge.errors import RunError
+from edge_judge.errors import RunError, naming
 from edge_judge.records import Identity, Verdict
 from edge_judge.runs.folder import RunFolder, noted, write_whole
 from edge_judge.runs.format import ANEW, read_run_json
@@ -127,7 +127,8 @@ def _run(path: Path) -> RankingFolder:
 
 def _object(path: Path) -> dict[str, Any]:
     try:
-        content = json.loads(path.read_text(encoding="utf-8"))
+        with naming(path):
+            content = json.loads(path.read_text(encoding="utf-8"))
     except ValueError as error:
         raise RunError(f"{path} is not JSON: {error}", ANEW) from error
     if not isinstance(content, dict):
@@ -139,7 +140,9 @@ def _meetings(file: Path) -> list[Meeting]:
     if not file.exists():
         raise RunError(f"{file}: no such file", _AGAIN)
     held = []
-    for number, line in enumerate(file.read_text(encoding="utf-8").split("\n"), start=1):
+    with naming(file):
+        lines = file.read_text(encoding="utf-8").split("\n")
+    for number, line in enumerate(lines, start=1):
         if line:
             try:
                 meeting = Meeting(**json.loads(line))

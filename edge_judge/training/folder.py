@@ -22,7 +22,7 @@ from typing import Any, Self
 
 from filelock import FileLock, Timeout
 
-from edge_judge.errors import RunError
+from edge_judge.errors import RunError, naming
 from edge_judge.records import CurvePoint
 from edge_judge.runs.folder import write_json, write_whole
 from edge_judge.settings import differences
@@ -87,7 +87,8 @@ class TrainingFolder:
         if not path.exists():
             return None
         try:
-            content = json.loads(path.read_text(encoding="utf-8"))
+            with naming(path):
+                content = json.loads(path.read_text(encoding="utf-8"))
         except ValueError as error:
             raise RunError(f"{path}: not JSON: {error}", ANEW) from error
         if not isinstance(content, dict) or not isinstance(content.get("settings"), dict):
@@ -101,7 +102,8 @@ class TrainingFolder:
     def state(self) -> bytes | None:
         """The state to go on from; None at the beginning."""
         path = self.path / STATE
-        return path.read_bytes() if path.exists() else None
+        with naming(self.path):
+            return path.read_bytes() if path.exists() else None
 
     def save(self, state: bytes) -> None:
         write_whole(self.path / STATE, state)
