@@ -26,8 +26,9 @@ def written_atomically(path: Path) -> Iterator[Path]:
         yield temporary
         publish(temporary, path)
     except BaseException as problem:
-        temporary.unlink(missing_ok=True)
-        if isinstance(problem, OSError) and problem.filename == str(temporary):  # a name that the user never gave
+        with suppress(OSError):  # a disk that fails keeps it; the first error is the one to tell
+            temporary.unlink(missing_ok=True)
+        if isinstance(problem, OSError) and problem.filename in (None, str(temporary)):  # no name that the user gave
             raise OSError(problem.errno, problem.strerror, str(path)) from problem
         raise
 

@@ -19,7 +19,7 @@ from pathlib import Path
 from filelock import FileLock, Timeout
 
 from quantize.atomic import replace_text
-from quantize.disk import writing_in
+from quantize.disk import writing
 from quantize.errors import PackError, QuantizeError, SourceInterruptedError
 
 
@@ -87,7 +87,7 @@ def opened(out: Path, *, resumable: bool) -> Iterator[BuildFolder]:
     A resumable build has a folder with a fixed name, locked against other processes. Any other build has a temporary
     folder, which is always removed.
     """
-    with writing_in(out.parent):
+    with writing(out):
         if resumable:
             with _resumable(out) as path, _named(BuildFolder(path), out) as folder:
                 yield folder

@@ -136,7 +136,8 @@ COMMANDS = (
     Command("quantize, the Hub", ("quantize", "tiny", "q8_0"), hub),
     Command("choose", ("choose", "--scheme", "q2_k", "--baseline", "q8_0", "--max-pairs", "2", *ONE), judge),
     Command(
-        "rank", ("rank", *(f"outputs/{name}.jsonl" for name in ("sixty", "seventy-five", "ninety")), "--scheme", "q2_k", *ONE),
+        "rank",
+        ("rank", "outputs/sixty.jsonl", "outputs/seventy-five.jsonl", "outputs/ninety.jsonl", "--scheme", "q2_k", *ONE),
         outputs,
     ),
     Command("pack export", ("pack", "export", str(Q2_K), "-o", "run.ejpack"), own_file, kept=("run.ejpack",)),

@@ -62,16 +62,16 @@ class Ended:
 
 class Warm:
     """The process with everything imported. Use as a context manager. folder: for its files, not a watched one;
-    hosted: variables that are read while something is imported.
+    hosted: variables that are read while something is imported; modules: more that is imported, where it is there.
     """
 
-    def __init__(self, folder: Path, hosted: Mapping[str, str]) -> None:
+    def __init__(self, folder: Path, hosted: Mapping[str, str], modules: Sequence[str] = ()) -> None:
         self._folder = folder
         variables = {**os.environ, **hosted, "LD_PRELOAD": str(compiled(folder)), "PYTHONPATH": str(TESTS.parent)}
         for name in [name for name in variables if name.startswith(("EDGE_JUDGE_", "FAULTS_"))]:
             del variables[name]
         pipe = subprocess.PIPE
-        self._process = subprocess.Popen([sys.executable, __file__], env=variables, stdin=pipe, stdout=pipe, text=True)
+        self._process = subprocess.Popen([sys.executable, __file__, *modules], env=variables, stdin=pipe, stdout=pipe, text=True)
 
     def __enter__(self) -> Self:
         return self
@@ -137,8 +137,8 @@ def import_everything() -> None:
     from importlib import import_module
     from pkgutil import walk_packages
 
-    for name in ("llama_cpp", "jinja2", "pandas", "pyarrow", "torch", "peft"):
-        with suppress(ImportError):  # torch and peft are not everywhere
+    for name in ("llama_cpp", "jinja2", "pandas", *sys.argv[1:]):
+        with suppress(ImportError):
             import_module(name)
     import edge_judge
     import quantize

@@ -97,11 +97,13 @@ class Place:
 
 
 @contextmanager
-def opened() -> Iterator[Place]:
-    """A place on this machine. Raises NoShimError where faults cannot be made."""
+def opened(modules: Sequence[str] = ()) -> Iterator[Place]:
+    """A place on this machine. modules: that commands import, besides those that all need. Raises NoShimError where
+    faults cannot be made.
+    """
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name).resolve()
-        with hosts(folder) as hosted, Warm(folder, hosted) as warm:
+        with hosts(folder) as hosted, Warm(folder, hosted, modules) as warm:
             yield Place(folder / "here", folder / "before", hosted, warm)
 
 
@@ -271,7 +273,7 @@ def main() -> int:
     commands = [command for command in COMMANDS if not asked.only or command.name in asked.only]
     rows: list[Row] = []
     try:
-        with opened() as place:
+        with opened(sorted({module for command in commands for module in command.needs})) as place:
             print(
                 f"{'command':28}{'fault':12}{'calls':>6}{'tried':>6}{'told':>6}{'unhurt':>7}{'left':>6}{'findings':>9}"
             )

@@ -236,7 +236,8 @@ def write_whole(path: Path, content: bytes) -> None:
     except OSError as error:
         raise OSError(error.errno, error.strerror, str(path)) from error
     finally:
-        temporary.unlink(missing_ok=True)
+        with suppress(OSError):  # a disk that fails keeps it; the first error is the one to tell
+            temporary.unlink(missing_ok=True)
 
 
 @contextmanager
@@ -256,7 +257,7 @@ def _alone(path: Path) -> Iterator[None]:
     try:
         yield
     finally:
-        with suppress(PermissionError):  # Windows removes no file that is open; filelock does it there, on release
+        with suppress(OSError):  # Windows removes no file that is open; filelock does it there, on release
             (path / ".lock").unlink(missing_ok=True)  # while it is held: later it may be another's
         lock.release()
         _remove_empty(made)
