@@ -71,7 +71,8 @@ class Warm:
         for name in [name for name in variables if name.startswith(("EDGE_JUDGE_", "FAULTS_"))]:
             del variables[name]
         pipe = subprocess.PIPE
-        self._process = subprocess.Popen([sys.executable, __file__, *modules], env=variables, stdin=pipe, stdout=pipe, text=True)
+        command = [sys.executable, __file__, *modules]
+        self._process = subprocess.Popen(command, env=variables, stdin=pipe, stdout=pipe, text=True)
 
     def __enter__(self) -> Self:
         return self
