@@ -20,6 +20,7 @@ from filelock import FileLock
 from tomlkit.exceptions import TOMLKitError
 
 from quantize.atomic import replace_text
+from quantize.disk import writing
 from quantize.errors import LockError, UnknownModelError, short_repr
 
 FILE_NAME = "models.lock"
@@ -147,10 +148,11 @@ def read_built(folder: Path) -> Lock:
 
 
 def record_built(folder: Path, built: BuiltFile) -> None:
-    """Add or replace the record of one built file. Atomic, and safe between processes."""
-    folder.mkdir(parents=True, exist_ok=True)
+    """Add or replace the record of one built file. Atomic, and safe between processes. Raises PackError where it cannot
+    be written.
+    """
     path = folder / FILE_NAME
-    with FileLock(str(folder / f".{FILE_NAME}.guard")):
+    with writing(path), FileLock(str(folder / f".{FILE_NAME}.guard")):
         records = {(record.model, record.scheme): record for record in read_built(folder).built}
         records[built.model, built.scheme] = built
         document = tomlkit.parse(path.read_text("utf-8")) if path.exists() else tomlkit.document()
