@@ -14,8 +14,8 @@ NO_ROOM = frozenset(getattr(errno, name) for name in ("ENOSPC", "EDQUOT", "EFBIG
 NOT_WRITABLE = frozenset({errno.EROFS, errno.EACCES, errno.EPERM})
 BROKEN = frozenset(getattr(errno, name) for name in ("EIO", "ESTALE") if hasattr(errno, name))
 OURS = frozenset({None, errno.EPIPE, errno.EBADF, errno.EFAULT})  # click ends a broken pipe; the others are our bugs
-_TEMPORARY = re.compile(r"\.(?P<name>.+?)\.(\d+|[0-9a-f]{8}\.part|[\w-]+\.building|state)")
-_OWN = re.compile(r"\.(lock|before|new|guard|put-\w+|pull-\w+|\w[\w.-]*\.building|\w[\w.-]*\.guard)")
+_TEMPORARY = re.compile(r"\.(?P<name>.+?)\.(\d+|[0-9a-f]{8}\.part|([a-z0-9_]{8}\.)?building|state)")
+_OWN = re.compile(r"\.(lock|before|new|put-\w+|pull-\w+|.+\.guard)")
 
 
 def described(error: OSError, resume: str | None) -> tuple[str, str] | None:
