@@ -63,7 +63,7 @@ def test_the_call_that_is_to_fail_does(place: Place) -> None:
         ("results/a/.run.json.4711", "results/a/run.json"),
         ("models/.q2.gguf.0a1b2c3d.part", "models/q2.gguf"),
         ("models/.q2.gguf.building/.journal.json.0a1b2c3d.part", "models/q2.gguf"),
-        ("models/.q2.gguf.x_y7z.building/new.gguf", "models/q2.gguf"),
+        ("models/.q2.gguf.x_y7zab1.building/new.gguf", "models/q2.gguf"),
         ("results/a/.lock", "results/a"),
         ("results/a/.put-xyz/.score.json.12", "results/a"),
         ("models/.models.lock.guard", "models"),
