@@ -63,8 +63,9 @@ test-offload:  ## layers on a device without having one: llama.cpp's RPC server;
 test-matrix:  ## every Python, the lowest dependencies, odd machines: hours; or ROWS="py312 lowest" TESTS=tests/test_cli.py
 	$(PYTHON) tests/matrix.py $(ROWS) -- $(TESTS)
 
-fuzz: setup  ## new random inputs for as long as MINUTES says; exit 1 and examples to paste where some fail
-	$(BIN)/python tests/fuzz.py --minutes $(or $(MINUTES),5) $(TESTS)
+fuzz: setup  ## changed files for every parser, new inputs for the tests that draw them; MINUTES=5 or HOURS=8, TARGETS="grammar pack"
+	$(BIN)/python -m pip install --quiet --only-binary :all: atheris || echo "no atheris for this Python: inputs are changed blindly"
+	$(BIN)/python tests/fuzz.py --minutes $(if $(HOURS),$$(($(HOURS) * 60)),$(or $(MINUTES),5)) $(if $(JSON),--json $(JSON)) $(TARGETS)
 
 bench-quantize: setup  ## memory, disk and time of quantizing; needs torch and an hour
 	$(BIN)/python benchmarks/quantize.py memory
@@ -102,6 +103,8 @@ bench-page: setup  ## how long a page of 14,000 verdicts takes to open; needs ch
 
 bench-ranking: setup  ## how often the intervals of a ranking hold, simulated: minutes
 	$(BIN)/python benchmarks/ranking_coverage.py
+	$(BIN)/python benchmarks/ranking_two_judges.py
+	$(BIN)/python benchmarks/ranking_length.py
 
 bench-remote: setup  ## verdicts from an endpoint, beside plain clients; builds llama-server, minutes
 	command -v cmake >/dev/null || $(BIN)/python -m pip install --quiet cmake

@@ -117,29 +117,47 @@ def chances(lead: Numbers) -> tuple[Numbers, Numbers]:
     return win / (win + loss + TIE), TIE / (win + loss + TIE)
 
 
-def truth(scenario: Scenario, first: NDArray[np.int64], second: NDArray[np.int64]) -> tuple[Numbers, Numbers]:
-    """Each system's rating, the mean at 1000, and its win rate against all others, with infinitely many questions."""
+def over_luck(lead: Numbers, luck: float) -> tuple[Numbers, Numbers]:
+    """The chances of a win and of a tie over both orders and all luck. lead: of the strengths, on the log odds; luck:
+    the standard deviation of what comes to it on a question.
+    """
     nodes, weights = np.polynomial.hermite_e.hermegauss(POINTS)
-    weights = weights / weights.sum()
-    theta = strengths(scenario)
-    lead = (theta[first] - theta[second])[:, None, None] + LUCK * np.sqrt(2) * nodes[:, None] + np.array([BIAS, -BIAS])
-    win, tie = ((part.mean(axis=2) * weights).sum(axis=1) for part in chances(lead))
+    leads = lead[..., None, None] + luck * nodes[:, None] + np.array([BIAS, -BIAS])
+    win, tie = ((part.mean(axis=-1) * weights / weights.sum()).sum(axis=-1) for part in chances(leads))
+    return win, tie
+
+
+def truth(
+    theta: Numbers, first: NDArray[np.int64], second: NDArray[np.int64], luck: float = LUCK
+) -> tuple[Numbers, Numbers]:
+    """Each system's rating, the mean at 1000, and its win rate against all others, with infinitely many questions.
+    theta: strengths, shape (systems,); luck: of an answer, its standard deviation.
+    """
+    systems = len(theta)
+    win, tie = over_luck(theta[first] - theta[second], luck * np.sqrt(2))
     many = 1e9
     sums = (np.full((1, len(first)), many), many * (win + tie / 2)[None], many * tie[None])
-    found = fit(Totals(scenario.systems, first, second, *sums)).theta[0]
-    score = np.zeros((scenario.systems, scenario.systems))
+    found = fit(Totals(systems, first, second, *sums)).theta[0]
+    score = np.zeros((systems, systems))
     score[first, second], score[second, first] = win + tie / 2, 1 - win - tie / 2
-    return SCALE * (found - found.mean()) + 1000, score.sum(axis=1) / (scenario.systems - 1)
+    return SCALE * (found - found.mean()) + 1000, score.sum(axis=1) / (systems - 1)
 
 
 def votes(
     scenario: Scenario, first: NDArray[np.int64], second: NDArray[np.int64], chance: np.random.Generator
 ) -> tuple[QuestionTotals, Numbers]:
     """The sums by question, and of all votes, in a row each, wins, losses and ties by pair: shape (votes, 3)."""
-    luck = strengths(scenario) + LUCK * chance.standard_normal((scenario.questions, scenario.systems))
-    lead = (luck[:, first] - luck[:, second])[:, :, None] + np.array([BIAS, -BIAS])
+    quality = strengths(scenario) + LUCK * chance.standard_normal((scenario.questions, scenario.systems))
+    return votes_on(quality, first, second, chance, soft=scenario.soft)
+
+
+def votes_on(
+    quality: Numbers, first: NDArray[np.int64], second: NDArray[np.int64], chance: np.random.Generator, *, soft: bool
+) -> tuple[QuestionTotals, Numbers]:
+    """The same for answers of known quality, on the log odds: shape (questions, systems)."""
+    lead = (quality[:, first] - quality[:, second])[:, :, None] + np.array([BIAS, -BIAS])
     win, tie = chances(lead)
-    if not scenario.soft:
+    if not soft:
         drawn = chance.random(win.shape)
         win, tie = (drawn < win).astype(float), ((drawn >= win) & (drawn < win + tie)).astype(float)
     outcomes = np.stack([win, 1 - win - tie, tie], axis=-1)
@@ -177,7 +195,7 @@ def win_rate_intervals(scenario: Scenario, totals: QuestionTotals) -> Numbers:
 def coverage(scenario: Scenario, seed: int) -> Coverage:
     chance = np.random.default_rng([SEED, seed])
     first, second = np.triu_indices(scenario.systems, 1)
-    ratings, win_rates = truth(scenario, first, second)
+    ratings, win_rates = truth(strengths(scenario), first, second)
     names = tuple(f"s{place}" for place in range(scenario.systems))
     resamples = QuestionResamples(scenario.questions)
     equal = {

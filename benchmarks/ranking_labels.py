@@ -36,6 +36,7 @@ from edge_judge.analysis.ranking.prediction_powered import (  # noqa: E402
 )
 from edge_judge.analysis.sequential_test import Observations  # noqa: E402
 from edge_judge.metrics import bounded_mean  # noqa: E402
+from edge_judge.metrics.intervals import wilson  # noqa: E402
 from edge_judge.records import Figure  # noqa: E402
 
 Numbers = NDArray[np.float64]
@@ -62,8 +63,8 @@ class Drawn:
 
 @dataclass(frozen=True, slots=True)
 class Row:
-    """covered: the share of trials in which the interval has the truth; width: its mean width, clipped to [0, 1], in
-    the first `whole` of them, as `covered_new`, which is rough.
+    """covered: the share of trials in which the interval has the truth; covered_new: the one for new questions the rate
+    of the population; width: the mean width, clipped to [0, 1], in the first `whole` trials.
 
     judge_off: how far the judge's own win rate lies from the truth, the mean absolute distance. saved: (width of the
     labels alone / width)^2. weight: of the judge, the mean.
@@ -168,6 +169,16 @@ def covers(scores: CorrectedScores, truth: float) -> bool:
     return p > bounded_mean.TAIL
 
 
+def covers_new(scores: CorrectedScores, rate: float, questions: int) -> bool:
+    """Whether our interval for new questions has the rate, likewise: what Wilson's end leaves of the squared distance
+    (`new_questions`) our own end must reach.
+    """
+    value = min(1.0, max(0.0, scores.value))
+    end = wilson(value, questions)[rate > value]
+    left = (rate - value) ** 2 - (end - value) ** 2
+    return left <= 0 or covers(scores, value + (sqrt(left) if rate > value else -sqrt(left)))
+
+
 @dataclass(frozen=True, slots=True)
 class Trial:
     """covered: by ours, labels alone, the normal one and bets; ends: of the same intervals, where they were computed;
@@ -176,7 +187,7 @@ class Trial:
 
     covered: tuple[bool, ...]
     ends: tuple[tuple[float, float], ...] | None
-    new: bool | None
+    new: bool
     judge_off: float
     weight: float
 
@@ -190,14 +201,17 @@ def trial(drawn: Drawn, rate: float, labels: int, chance: np.random.Generator, *
     others = (normal(drawn, labelled), bets(ours, len(drawn.people), chance))
     covered = (covers(ours, truth), covers(alone, truth), *(low <= truth <= high for low, high in others))
     off, weight = abs(float(drawn.judge.mean()) - truth), float(ours.weights.mean())
+    has_rate = covers_new(ours, rate, len(np.unique(drawn.questions)))
     if not whole:
-        return Trial(covered, None, None, off, weight)
+        return Trial(covered, None, has_rate, off, weight)
     found = [prediction_powered(drawn.judge, people, drawn.questions, judged=judged) for judged in (True, False)]
     for has, one in zip(covered, found, strict=False):
         assert has == (one.low <= truth <= one.high) or min(abs(one.low - truth), abs(one.high - truth)) < 1e-6
-    new = new_questions(Figure(found[0].value, found[0].low, found[0].high), len(np.unique(drawn.questions)))
+    own = Figure(*np.clip([found[0].value, found[0].low, found[0].high], 0, 1).tolist())
+    new = new_questions(own, len(np.unique(drawn.questions)))
+    assert has_rate == (new.low <= rate <= new.high) or min(abs(new.low - rate), abs(new.high - rate)) < 1e-6
     ends = (*((one.low, one.high) for one in found), *others)
-    return Trial(covered, ends, new.low <= rate <= new.high, off, weight)
+    return Trial(covered, ends, has_rate, off, weight)
 
 
 def row(name: str, drawing: Callable[..., Drawn], judge: Callable[..., Numbers], rate: float, labels: int) -> Row:
@@ -213,7 +227,7 @@ def row(name: str, drawing: Callable[..., Drawn], judge: Callable[..., Numbers],
     widths = (ends[:, :, 1] - ends[:, :, 0]).mean(axis=0)
     return Row(
         name, rate, labels, len(drawn.people), round(float(np.mean([one.judge_off for one in trials])), 4),
-        shares[0], float(np.mean([one.new for one in trials if one.new is not None])), *shares[1:],
+        shares[0], float(np.mean([one.new for one in trials])), *shares[1:],
         *np.round(widths, 4).tolist(), round(float(np.mean([one.weight for one in trials])), 3),
         round(float((widths[1] / widths[0]) ** 2), 3), len(trials), times * WHOLE,
     )  # fmt: skip

@@ -17,19 +17,19 @@ from typing import TYPE_CHECKING, Any
 from edge_judge.version import __version__
 
 __all__ = [
-    "__version__", "Attribution", "AttributionChain", "AttributionSettings", "Benchmark", "BenchmarkOptions",
-    "BenchmarkTime", "BuildProgress", "Cascade", "ChooseSettings", "ChosenScheme", "ClusterOptions", "ComparedRuns",
-    "Comparison", "Confident", "Decision", "Diagnosis", "EdgeJudgeError", "EvaluateSettings", "ExportedPack", "Figure",
-    "ImatrixSettings", "ImportSettings", "Judge", "JudgeOptions", "JudgedPair", "Jury", "KnownBenchmark", "KnownModel",
-    "LabelOptions", "LadderDecision", "LadderOptions", "Leaderboard", "Limits", "LockState", "MadeImatrix",
-    "MeasuredSpeed", "MemoryLimitError", "ModelSource", "Noise", "OutputsOptions", "Pack", "Pair", "Placement",
-    "Progress", "ProgressListener", "ProtocolOptions", "PublishedComparison", "QuantizeSettings", "QuantizedModel",
-    "RandomWeights", "RankSettings", "RankedSystems", "Rankings", "Recipe", "ReportSettings", "RunsOptions", "Score",
-    "ScoreRow", "Slices", "TrainSettings", "TrainedJudge", "Verdict", "WorkEstimate", "WorkerSettings", "WrittenReport",
-    "attribute", "cascade", "check_file", "check_lock", "choose", "compare", "compare_published", "confidence", "demo",
-    "doctor", "evaluate", "export_pack", "imatrix", "import_pack", "judge", "jury", "list_benchmarks", "lock_sources",
-    "models", "pull_benchmarks", "quantize", "rank", "read_pack", "report", "runs_frame", "slices", "speed", "table",
-    "train", "verify_benchmarks", "worker",
+    "__version__", "AddedModel", "Attribution", "AttributionChain", "AttributionSettings", "Benchmark",
+    "BenchmarkOptions", "BenchmarkTime", "BuildProgress", "Cascade", "ChooseSettings", "ChosenScheme", "ClusterOptions",
+    "ComparedRuns", "Comparison", "Confident", "Decision", "Diagnosis", "EdgeJudgeError", "EvaluateSettings",
+    "ExportedPack", "Figure", "ImatrixSettings", "ImportSettings", "Judge", "JudgeOptions", "JudgedPair", "Jury",
+    "KnownBenchmark", "KnownModel", "LabelOptions", "LadderDecision", "LadderOptions", "Leaderboard", "Limits",
+    "LockState", "MadeImatrix", "MeasuredSpeed", "MemoryLimitError", "ModelSource", "Noise", "OutputsOptions", "Pack",
+    "Pair", "Placement", "Progress", "ProgressListener", "ProtocolOptions", "PublishedComparison", "QuantizeSettings",
+    "QuantizedModel", "RandomWeights", "RankSettings", "RankedSystems", "Rankings", "Recipe", "ReportSettings",
+    "RunsOptions", "Score", "ScoreRow", "Slices", "TrainSettings", "TrainedJudge", "Verdict", "WorkEstimate",
+    "WorkerSettings", "WrittenReport", "add_model", "attribute", "cascade", "check_file", "check_lock", "choose",
+    "compare", "compare_published", "confidence", "demo", "doctor", "evaluate", "export_pack", "imatrix", "import_pack",
+    "judge", "jury", "list_benchmarks", "lock_sources", "models", "pull_benchmarks", "quantize", "rank", "read_pack",
+    "remove_model", "report", "runs_frame", "slices", "speed", "table", "train", "verify_benchmarks", "worker",
 ]  # fmt: skip
 
 if TYPE_CHECKING:  # where each name is defined: for type checkers, editors, and `_modules`
@@ -109,6 +109,7 @@ if TYPE_CHECKING:  # where each name is defined: for type checkers, editors, and
     )
     from edge_judge.workflows.packs import ExportedPack, export_pack, import_pack, read_pack
     from edge_judge.workflows.rank import Rankings, rank
+    from edge_judge.workflows.registry import AddedModel, add_model, remove_model
     from edge_judge.workflows.report import WrittenReport, report
     from edge_judge.workflows.selective import confidence
     from edge_judge.workflows.slices import slices

@@ -21,6 +21,8 @@ from pathlib import Path
 
 from edge_judge.quantities import megabytes
 
+MOST_SHOWN = 500  # characters of a message, and of a hint
+_END = 150  # of those, the last ones: they say what was expected
 # What the system says of a file that is open, whose name it then does not tell; of a connection it says none of these.
 OF_FILES = frozenset(
     {errno.EIO, errno.ENOSPC, errno.EFBIG, errno.EROFS, errno.EACCES, errno.EPERM, errno.ENOLCK}
@@ -28,12 +30,29 @@ OF_FILES = frozenset(
 )
 
 
+def shown(text: str) -> str:
+    """A message that may quote a stranger's file, as one line of at most MOST_SHOWN characters.
+
+    What a terminal would obey (control characters, marks of direction) is spelled out: "\\x1b". The middle of a long
+    text is left out.
+    """
+    if len(text) > MOST_SHOWN:  # of a very long text, only what can be shown is looked at
+        text = f"{text[:MOST_SHOWN]} … {text[-_END:]}"
+    line = " ".join(text.split())
+    line = line if line.isprintable() else "".join(map(_printable, line))
+    return line if len(line) <= MOST_SHOWN else f"{line[: MOST_SHOWN - _END - 3]} … {line[-_END:]}"
+
+
+def _printable(character: str) -> str:
+    return character if character.isprintable() else character.encode("unicode_escape").decode()
+
+
 class EdgeJudgeError(Exception):
-    """A user's problem in one line; `hint` says what to do next."""
+    """A user's problem in one line; `hint` says what to do next. Both are as `shown` leaves them."""
 
     def __init__(self, message: str, hint: str | None = None) -> None:
-        super().__init__(message)
-        self.hint = hint
+        super().__init__(shown(message))
+        self.hint = hint and shown(hint)
 
 
 class UsageError(EdgeJudgeError): ...
@@ -66,13 +85,13 @@ class MemoryLimitError(ModelError):
 class RunError(EdgeJudgeError): ...
 
 
-def nearest(name: str, names: Iterable[str]) -> str:
-    """A hint for a mistyped name: the nearest names, or all names if none is near."""
+def nearest(name: str, names: Iterable[str], kind: str = "") -> str:
+    """A hint for a mistyped name: the nearest names, or all names if none is near. kind: of what, such as models."""
     choices = list(names)
     close = get_close_matches(name, choices, n=3, cutoff=0.5)
     if close:
         return f"did you mean {' or '.join(close)}?"
-    return f"known: {', '.join(choices)}"
+    return f"known{kind and ' '}{kind}: {', '.join(choices)}"
 
 
 @contextmanager

@@ -84,8 +84,9 @@ PLACES = frozenset({"benchmark_source"})  # a file's place decides nothing: its 
 
 
 def differences(old: Mapping[str, Any], new: Mapping[str, Any]) -> list[str]:
-    """A phrase for each setting that differs."""
-    keys = sorted((old.keys() | new.keys()) - PLACES)
+    """A phrase for each setting that differs. Where the weights came from decides nothing if they are the same."""
+    same_weights = old.get("gguf_sha256") is not None and old.get("gguf_sha256") == new.get("gguf_sha256")
+    keys = sorted((old.keys() | new.keys()) - PLACES - ({"lock"} if same_weights else set()))
     return [
         f"{key}: recorded {_brief(old.get(key))}, now {_brief(new.get(key))}"
         for key in keys

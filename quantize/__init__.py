@@ -17,6 +17,8 @@ Knows nothing about judging. Each module does one thing and imports only what st
     architectures  one file per family: names, hyperparameters, order of rows
     vocab          tokenizer files to GGUF token fields, chat template
     container      the GGUF header: written with gguf, read back by our own reader
+    layout         whether a GGUF's header fits its file
+    file_kind      what a file is that is no GGUF
     pairs_seen     the pairs that a file was made with
     imatrix        importance matrices
     imatrix_file   importance matrices, written
@@ -25,6 +27,7 @@ Knows nothing about judging. Each module does one thing and imports only what st
     adapter        a LoRA adapter, laid on the tensors of a model
     merge          rows of a matrix with an adapter's update added
     schemes        scheme to type of every tensor, as llama.cpp itself plans it
+    gguf_file      a GGUF from elsewhere: its name, its scheme, whether it can judge
     pack           rows to quantized rows to their place in the GGUF
     verify         reopens the written file: header, tensor table, size, hash
     metadata       the keys that say what a GGUF is and where it comes from

@@ -76,7 +76,7 @@ class BuildFolder:
             journal = json.loads(self._journal.read_text("utf-8"))
             same = journal["identity"] == identity and self.unfinished.stat().st_size == self.empty.stat().st_size
             return [str(name) for name in journal["done"]] if same else None
-        except (OSError, ValueError, KeyError, TypeError):
+        except (OSError, ValueError, KeyError, TypeError, RecursionError):
             return None
 
 

@@ -22,7 +22,7 @@ from quantize.json_file import read_object
 
 INDEXES = ("model.safetensors.index.json", "pytorch_model.bin.index.json")
 SINGLES = ("model.safetensors", "pytorch_model.bin")
-MAX_NAME = 200  # characters of a file name; most file systems end at 255 bytes
+MAX_NAME = 200  # bytes of a file name; most file systems end at 255
 DTYPES = {"F32": "<f4", "F16": "<f2", "BF16": "<u2"}
 
 
@@ -159,7 +159,7 @@ def read_index(path: Path) -> dict[str, str]:
             or name != Path(name).name
             or "\\" in name
             or not name.strip(".")
-            or len(name) > MAX_NAME
+            or len(name.encode()) > MAX_NAME
         ):
             raise CheckpointError(f"{path} names {short_repr(name)} as a weight file, expected a plain file name")
     return placement

@@ -83,7 +83,5 @@ class Config:
 def read(folder: Path) -> Config:
     """The config.json of a checkpoint folder."""
     path = folder / FILE_NAME
-    return Config(
-        read_object(path, ConfigError, "expected the folder of a Hugging Face checkpoint, with its config.json"),
-        str(path),
-    )
+    hint = "expected the folder of a Hugging Face checkpoint, with its config.json"
+    return Config(read_object(path, ConfigError, hint, nan=True), str(path))

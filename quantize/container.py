@@ -1,7 +1,8 @@
 """The GGUF container: its header is written with the gguf package and read back by our own reader.
 
 The two share no code, so reading back is a check. The reader streams, skips what it does not need, and trusts no
-length (ggml's docs/gguf.md, version 3, little-endian). Knows nothing about what the keys and tensors mean.
+length (ggml's docs/gguf.md, versions 2 and 3, which differ only in that 3 knows big-endian files; those are refused).
+Knows nothing about what the keys and tensors mean.
 """
 
 from __future__ import annotations
@@ -19,9 +20,9 @@ import numpy as np
 from gguf import GGML_QUANT_SIZES, GGMLQuantizationType, GGUFValueType, GGUFWriter
 
 from quantize.architectures.blueprint import Field
-from quantize.errors import PackError, VerifyError
+from quantize.errors import PackError, VerifyError, short_repr
 
-ALIGNMENT = 32
+ALIGNMENT = 32  # of tensor data, where the key `general.alignment` says nothing else
 _SCALARS = {0: "B", 1: "b", 2: "H", 3: "h", 4: "I", 5: "i", 6: "f", 7: "?", 10: "Q", 11: "q", 12: "d"}
 _KINDS = {
     0: "uint8", 1: "int8", 2: "uint16", 3: "int16", 4: "uint32", 5: "int32", 6: "float32", 7: "bool",
@@ -30,6 +31,7 @@ _KINDS = {
 _STRING, _ARRAY = 8, 9
 _MAX_NAME = 1 << 16
 _MAX_DIMENSIONS = 4
+_VERSIONS = (2, 3)
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,22 +47,25 @@ class Placed:
 
 @dataclass(frozen=True, slots=True)
 class Header:
-    """The header of a GGUF file. `keys` lists every key; `values` has those of every key but arrays."""
+    """The header of a GGUF file. `keys` lists every key; `values` has those of every key but arrays. alignment: bytes,
+    of which the place of each tensor is a multiple.
+    """
 
     keys: tuple[str, ...]
     values: Mapping[str, int | float | bool | str]
     tensors: tuple[Placed, ...]
     data_start: int
+    alignment: int = ALIGNMENT
 
     @property
     def end(self) -> int:
         """The size in bytes that the file must have: the end of the last tensor, padded."""
-        return padded(max((t.offset + t.bytes for t in self.tensors), default=self.data_start))
+        return padded(max((t.offset + t.bytes for t in self.tensors), default=self.data_start), self.alignment)
 
 
-def padded(offset: int) -> int:
+def padded(offset: int, alignment: int = ALIGNMENT) -> int:
     """The next multiple of the alignment of tensor data."""
-    return (offset + ALIGNMENT - 1) // ALIGNMENT * ALIGNMENT
+    return (offset + alignment - 1) // alignment * alignment
 
 
 def tensor_bytes(shape: tuple[int, ...], ggml_type: str) -> int:
@@ -82,7 +87,7 @@ def write_header(
     """Write the header of a GGUF file, then a hole as large as the tensor data. architecture: None where the file is
     no model; tensors: name, shape and ggml type.
 
-    Returns the place of each tensor. Raises PackError where a text cannot be written as UTF-8.
+    Returns the place of each tensor. Raises PackError where a text is no UTF-8, or the file too large.
     """
     writer = GGUFWriter(path, architecture or "")
     if architecture is None:
@@ -108,7 +113,10 @@ def write_header(
     for name, shape, kind, size in table:
         placed.append(Placed(name, shape, kind, offset, size))
         offset = padded(offset + size)
-    os.truncate(path, offset)
+    try:
+        os.truncate(path, offset)
+    except (OSError, OverflowError) as problem:  # larger than a file can be here
+        raise PackError(f"{path}: no file of {offset:,} bytes can be made: {problem}") from problem
     return tuple(placed)
 
 
@@ -154,14 +162,24 @@ class _Reader:
         if len(set(keys)) != len(keys):
             raise VerifyError(f"{self.path} holds a key twice")
         raw = [self.tensor_info() for _ in range(tensor_count)]
-        start = padded(self.stream.tell())
-        return Header(tuple(keys), values, tuple(self.place(start, *info) for info in raw), start)
+        alignment = self.alignment(values.get("general.alignment", ALIGNMENT))
+        start = padded(self.stream.tell(), alignment)
+        return Header(tuple(keys), values, tuple(self.place(start, *info) for info in raw), start, alignment)
+
+    def alignment(self, value: object) -> int:
+        """As llama.cpp has it: a power of two, of 32 bits."""
+        if not isinstance(value, int) or not 0 < value < 2**32 or value & (value - 1):
+            raise VerifyError(f"{self.path}: general.alignment is {short_repr(value)}, expected a power of two")
+        return value
 
     def counts(self) -> tuple[int, int]:
         """The numbers of tensors and keys, from the file's first bytes."""
         magic, version, tensor_count, key_count = struct.unpack("<4sIQQ", self.take(24))
-        if magic != b"GGUF" or version != 3:
-            raise VerifyError(f"{self.path} is not a GGUF file of version 3")
+        if magic == b"GGUF" and version in [int.from_bytes(known.to_bytes(4, "little")) for known in _VERSIONS]:
+            raise VerifyError(f"{self.path} is a GGUF file for big-endian machines", "take a file for this machine")
+        if magic != b"GGUF" or version not in _VERSIONS:
+            found = f", it has version {version}" if magic == b"GGUF" else ""
+            raise VerifyError(f"{self.path} is not a GGUF file of version 2 or 3{found}")
         if tensor_count > self.size // 24 or key_count > self.size // 13:
             raise VerifyError(f"{self.path} claims {tensor_count} tensors and {key_count} keys in {self.size} bytes")
         return tensor_count, key_count
@@ -188,7 +206,7 @@ class _Reader:
             return Field(key, "string", tuple(self.text() for _ in range(count)))
         if kind in _SCALARS and count * struct.calcsize("<" + _SCALARS[kind]) <= self.size:
             return Field(key, _KINDS[kind], self.unpack(f"{count}{_SCALARS[kind]}"))
-        raise VerifyError(f"{self.path}: {key!r} has {count} values of type {kind}: too many or unknown")
+        raise self.array_error(kind, count)
 
     def tensor_info(self) -> tuple[str, tuple[int, ...], str, int]:
         name = self.string(_MAX_NAME)
@@ -228,7 +246,13 @@ class _Reader:
         elif kind in _SCALARS:
             self.skip(count * struct.calcsize("<" + _SCALARS[kind]))
         else:
-            raise VerifyError(f"{self.path}: an array has {count} values of type {kind}: too many or unknown")
+            raise self.array_error(kind, count)
+
+    def array_error(self, kind: int, count: int) -> VerifyError:
+        if kind != _STRING and kind not in _SCALARS:
+            return VerifyError(f"{self.path}: an array has values of the unknown type {kind}")
+        problem = f"it claims an array of {count:,} values and has {self.size:,} bytes"
+        return VerifyError(f"{self.path} is truncated within its header, or damaged: {problem}")
 
     def string(self, limit: int) -> str:
         return self.text(limit).decode("utf-8", "replace")
@@ -236,7 +260,8 @@ class _Reader:
     def text(self, limit: int | None = None) -> bytes:
         (length,) = self.unpack("Q")
         if length > min(self.size if limit is None else limit, self.size):
-            raise VerifyError(f"{self.path}: a text of {length} bytes is too long")
+            problem = f"it claims a text of {length:,} bytes and has {self.size:,}"
+            raise VerifyError(f"{self.path} is truncated within its header, or damaged: {problem}")
         return self.take(length)
 
     def unpack(self, kinds: str) -> tuple[Any, ...]:
@@ -245,10 +270,10 @@ class _Reader:
     def take(self, count: int) -> bytes:
         data = self.stream.read(count)
         if len(data) != count:
-            raise VerifyError(f"{self.path} ends within its header, at byte {self.size}")
+            raise VerifyError(f"{self.path} is truncated: it ends within its header, after {self.size:,} bytes")
         return data
 
     def skip(self, count: int) -> None:
         if self.stream.tell() + count > self.size:
-            raise VerifyError(f"{self.path} ends within its header, at byte {self.size}")
+            raise VerifyError(f"{self.path} is truncated: it ends within its header, after {self.size:,} bytes")
         self.stream.seek(count, 1)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 
 _CHUNK = 4 << 20
@@ -16,6 +16,13 @@ def sha256(path: Path) -> str:
         while chunk := stream.read(_CHUNK):
             digest.update(chunk)
     return digest.hexdigest()
+
+
+def of_files(paths: Sequence[Path]) -> str:
+    """The sha256 of a file; of several that belong together, in order, one for all, whatever they are called."""
+    if len(paths) == 1:
+        return sha256(paths[0])
+    return combined((f"{number:05}", sha256(path)) for number, path in enumerate(paths, 1))
 
 
 def combined(hashes: Iterable[tuple[str, str]]) -> str:

@@ -34,13 +34,36 @@ def short_repr(value: object) -> str:
     except ValueError:  # it holds an integer with more digits than Python converts
         return f"{type(value).__name__} too long to show"
 
+MOST_SHOWN = 500  # characters of a message, and of a hint
+_END = 150  # of those, the last ones: they say what was expected
+
+
+def shown(text: str) -> str:
+    """A message that may quote a stranger's file, as one line of at most MOST_SHOWN characters.
+
+    What a terminal would obey (control characters, marks of direction) is spelled out: "\\x1b". The middle of a long
+    text is left out.
+    """
+    if len(text) > MOST_SHOWN:  # of a very long text, only what can be shown is looked at
+        text = f"{text[:MOST_SHOWN]} … {text[-_END:]}"
+    line = " ".join(text.split())
+    line = line if line.isprintable() else "".join(map(_printable, line))
+    return line if len(line) <= MOST_SHOWN else f"{line[: MOST_SHOWN - _END - 3]} … {line[-_END:]}"
+
+
+def _printable(character: str) -> str:
+    return character if character.isprintable() else character.encode("unicode_escape").decode()
+
 
 class QuantizeError(Exception):
-    """A message "what is wrong, where, what was expected", and a hint: the next step, if there is one."""
+    """A message "what is wrong, where, what was expected", and a hint: the next step, if there is one.
+
+    Both are as `shown` leaves them.
+    """
 
     def __init__(self, message: str, hint: str | None = None) -> None:
-        super().__init__(message)
-        self.hint = hint
+        super().__init__(shown(message))
+        self.hint = hint and shown(hint)
 
 
 class LockError(QuantizeError):

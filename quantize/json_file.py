@@ -8,17 +8,22 @@ Knows: JSON. Does not know: what a file's fields mean.
 from __future__ import annotations
 
 import json
+import re
 from pathlib import Path
-from typing import Any
+from typing import Any, NoReturn
 
 from quantize.errors import QuantizeError
 
 MAX_BYTES = 100_000_000
 MAX_DEPTH = 64
+_STRING = re.compile(r'"[^"\\]*+(?:\\.[^"\\]*+)*+"?', re.DOTALL)
+_NO_BRACKET = re.compile(r"[^][{}]+")
 
 
-def read_object(path: Path, error: type[QuantizeError], hint: str | None = None) -> dict[str, Any]:
-    """The JSON object in a file. hint: what to do where it cannot be read.
+def read_object(
+    path: Path, error: type[QuantizeError], hint: str | None = None, *, nan: bool = False
+) -> dict[str, Any]:
+    """The JSON object in a file. hint: what to do where it cannot be read; nan: whether NaN and Infinity are numbers.
 
     Raises `error` where the file is missing, too large or something else.
     """
@@ -28,7 +33,7 @@ def read_object(path: Path, error: type[QuantizeError], hint: str | None = None)
         data = path.read_bytes()
     except OSError as problem:
         raise error(f"cannot read {path}: {problem.strerror or problem}", hint) from problem
-    return parse_object(data, str(path), error)
+    return parse_object(data, str(path), error, nan=nan)
 
 
 def optional_object(path: Path, error: type[QuantizeError]) -> dict[str, Any]:
@@ -36,12 +41,17 @@ def optional_object(path: Path, error: type[QuantizeError]) -> dict[str, Any]:
     return read_object(path, error) if path.is_file() else {}
 
 
-def parse_object(data: bytes, what: str, error: type[QuantizeError], *, unique: bool = False) -> dict[str, Any]:
-    """The JSON object in some bytes. what: their origin, for messages; unique: a repeated key is an error."""
+def parse_object(
+    data: bytes, what: str, error: type[QuantizeError], *, unique: bool = False, nan: bool = False
+) -> dict[str, Any]:
+    """The JSON object in some bytes. what: their origin, for messages; unique: a repeated key is an error; nan: as of
+    `read_object`.
+    """
     try:
         text = data.decode("utf-8")
-        document = json.loads(text, object_pairs_hook=_unique_keys if unique else None)
-        _check_depth(document)
+        _check_depth(text)
+        keys, constant = _unique_keys if unique else None, None if nan else _refuse
+        document = json.loads(text, object_pairs_hook=keys, parse_constant=constant)
         if "\\ud" in text or "\\uD" in text:  # a lone surrogate cannot be encoded as UTF-8
             json.dumps(document, ensure_ascii=False).encode("utf-8")
     except (ValueError, RecursionError) as problem:
@@ -58,15 +68,25 @@ def _unique_keys(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
     return table
 
 
-def _check_depth(document: object) -> None:
-    level = [document]
-    for _ in range(MAX_DEPTH):
-        level = [
-            child
-            for node in level
-            for child in (node.values() if isinstance(node, dict) else node if isinstance(node, list) else ())
-            if isinstance(child, dict | list)
-        ]
-        if not level:
-            return
-    raise ValueError(f"it is nested deeper than {MAX_DEPTH} levels")
+def _refuse(constant: str) -> NoReturn:
+    raise ValueError(f"{constant} is no number")
+
+
+def _check_depth(text: str) -> None:
+    """Raise ValueError for a text that is too deep for Python's parser, which takes a stack frame a level."""
+    if text.count("[") + text.count("{") <= MAX_DEPTH:
+        return
+    unmatched = _without_pairs(_NO_BRACKET.sub("", _STRING.sub("", text)))
+    if unmatched is None or unmatched.count("[") > MAX_DEPTH:
+        raise ValueError(f"it is nested deeper than {MAX_DEPTH} levels, or its brackets do not match")
+
+
+def _without_pairs(brackets: str) -> str | None:
+    """The brackets without those that match, whatever their kind; None where these are too deep."""
+    brackets = brackets.replace("{", "[").replace("}", "]")
+    for _ in range(MAX_DEPTH):  # each time without the innermost ones
+        inside = brackets.replace("[]", "")
+        if inside == brackets:
+            return brackets
+        brackets = inside
+    return None if brackets else ""

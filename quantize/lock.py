@@ -9,7 +9,9 @@ from __future__ import annotations
 
 import difflib
 import os
-from collections.abc import Callable, Mapping
+import re
+import tomllib
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from types import MappingProxyType
@@ -24,6 +26,9 @@ from quantize.disk import writing
 from quantize.errors import LockError, UnknownModelError, short_repr
 
 FILE_NAME = "models.lock"
+MAX_BYTES = 4_000_000
+# 33 parts with dots between them, begun where a part begins; tomllib takes the square of their number in time
+_LONG_KEY = re.compile(r"(?<![\w\"'.-])(?:[\w\"'-]++[ \t]*+\.[ \t]*+){32}")
 Scalar = str | int | float | bool
 _T = TypeVar("_T")
 
@@ -81,7 +86,9 @@ class LockedModel:
 
 @dataclass(frozen=True, slots=True)
 class BuiltFile:
-    """A GGUF built on this machine. `file`: its name in the folder; `source`: the commit or hash of its checkpoint."""
+    """A GGUF built on this machine, or added from elsewhere. `file`: its name in the folder, or the absolute path of a
+    file that was added, the first one where it is split; `source`: the commit or hash of its checkpoint, or of itself.
+    """
 
     model: str
     scheme: str
@@ -148,14 +155,23 @@ def read_built(folder: Path) -> Lock:
 
 
 def record_built(folder: Path, built: BuiltFile) -> None:
-    """Add or replace the record of one built file. Atomic, and safe between processes. Raises PackError where it cannot
-    be written.
-    """
+    """Add or replace the record of one built file. Atomic, and safe between processes."""
+    _change_built(folder, lambda records: {**records, (built.model, built.scheme): built})
+
+
+def remove_built(folder: Path, gone: Collection[BuiltFile]) -> None:
+    """Take records out; the files stay. Atomic, and safe between processes."""
+    _change_built(folder, lambda records: {key: record for key, record in records.items() if record not in gone})
+
+
+_Records = dict[tuple[str, str], BuiltFile]  # by model and scheme
+
+
+def _change_built(folder: Path, change: Callable[[_Records], _Records]) -> None:
     path = folder / FILE_NAME
     with writing(path), FileLock(str(folder / f".{FILE_NAME}.guard")):
-        records = {(record.model, record.scheme): record for record in read_built(folder).built}
-        records[built.model, built.scheme] = built
-        document = tomlkit.parse(path.read_text("utf-8")) if path.exists() else tomlkit.document()
+        records = change({(record.model, record.scheme): record for record in read_built(folder).built})
+        document = _document(path)
         tables = tomlkit.aot()
         for _, record in sorted(records.items()):
             tables.append(_built_table(record))
@@ -190,12 +206,25 @@ class _Entry:
         return make(_Entry(self.table[key], f"{self.where}.{key}")) if key in self.table else None
 
 
+def _document(path: Path) -> tomlkit.TOMLDocument:
+    """The file with its comments, to write it again."""
+    try:
+        return tomlkit.parse(path.read_text("utf-8")) if path.exists() else tomlkit.document()
+    except (TOMLKitError, ValueError, RecursionError) as problem:
+        raise LockError(f"{path} cannot be written again: {problem}") from problem
+
+
 def _parse(path: Path) -> dict[str, Any]:
     try:
-        return tomlkit.parse(path.read_text("utf-8")).unwrap()
+        if (size := path.stat().st_size) > MAX_BYTES:
+            raise LockError(f"{path} has {size} bytes, expected at most {MAX_BYTES}")
+        text = path.read_text("utf-8")
+        if _LONG_KEY.search(text):
+            raise LockError(f"{path}: a key has more parts than any here")
+        return tomllib.loads(text)
     except OSError as problem:
         raise LockError(f"cannot read {path}: {problem.strerror or problem}") from problem
-    except (TOMLKitError, ValueError, RecursionError) as problem:
+    except (ValueError, RecursionError) as problem:
         raise LockError(f"{path} is not valid TOML: {problem}") from problem
 
 

@@ -10,7 +10,7 @@ import shutil
 import tempfile
 from pathlib import Path
 
-from quantize import container, digest, schemes, verify
+from quantize import container, digest, gguf_file, verify
 from quantize.atomic import publish
 from quantize.build import Built
 from quantize.errors import SourceError
@@ -43,9 +43,4 @@ def fetch(hub: Hub, repo: str, name: str, out: Path, revision: str = "main") -> 
         sha256, size = digest.sha256(copy), copy.stat().st_size
         publish(copy, out)
     types = tuple((tensor.name, tensor.ggml_type) for tensor in header.tensors)
-    return Built(out, sha256, size, _scheme(header), types), commit
-
-
-def _scheme(header: container.Header) -> str:
-    number = header.values.get("general.file_type")
-    return next((name for name, file_type in schemes.SCHEMES.items() if file_type == number), "gguf")
+    return Built(out, sha256, size, gguf_file.scheme_name(header), types), commit

@@ -1,118 +1,267 @@
-"""Every Hypothesis test again and again with new random inputs, until the time is up: `make fuzz MINUTES=10`.
+"""Feeds every parser with changed inputs until the time is up: `make fuzz MINUTES=10`, or `HOURS=8`.
 
-What fails is told at the end, once a test, as an `@example(…)` to be put above it, and the exit code is then 1.
+Each parser runs in a process of its own, guided by the lines that an input reaches where atheris is installed (Linux,
+Python 3.11 to 3.13), blindly elsewhere. It must raise no error but the project's own, with a message of one short line,
+and take at most 5 seconds of a processor and 500 MB beyond the input. The tests that Hypothesis draws inputs for have a
+part of the time too (fuzz_hypothesis.py). What fails is told at the end, and the exit code is then 1.
 
-Knows: pytest's items and what Hypothesis says of an example that fails. Does not know: what the tests are about.
+Knows: processes, limits, the table. Does not know: any parser, what its files look like.
 """
 
 from __future__ import annotations
 
 import argparse
+import base64
+import faulthandler
+import hashlib
+import importlib.util
+import json
 import re
+import subprocess
 import sys
 import time
-from collections import Counter
-from collections.abc import Generator, Iterator
-from dataclasses import dataclass, field
+import traceback
+from collections.abc import Callable, Sequence
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
+from random import Random
+from tempfile import TemporaryDirectory
+from typing import Any
 
-import pytest
+from fuzz_mutators import mutated_bytes
+from fuzz_targets import ROOT, TARGETS, bombs_of
 
-FAILING = re.compile(r"(?:Falsifying example|Failing test case): \w+\(\n(.*?)^\)", re.MULTILINE | re.DOTALL)
-ARGUMENT = re.compile(r"^    (\w+)=(?:.*?)(?=^    \w|\Z)", re.MULTILINE | re.DOTALL)
-DRAWN = re.compile(r"^Draw \d+.*|@reproduce_failure\(.*\)", re.MULTILINE)  # st.data(): no example can hold that
-PASSING = re.compile(r"(\d+) passing")
+SECONDS, MEGABYTES, MESSAGE = 5, 500, 500
+CLOCK = 180  # seconds after which an input that has not come back is a hang, however busy the machine is
+MOST_KEPT = 20  # failures of a target
+HYPOTHESIS = "hypothesis"
+OURS = re.compile(r".*/(?=(?:edge_judge|quantize)/)")
+LONGEST = 1 << 16  # bytes of a changed input
 
-QUIET = 10.0  # seconds between two lines
+
+@dataclass
+class Row:
+    """What became of a target. edges: of the code that inputs reached, None where nobody counts them."""
+
+    target: str
+    inputs: int = 0
+    seconds: float = 0.0
+    edges: int | None = None
+    failures: list[str] = field(default_factory=list)
 
 
 def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--minutes", type=float, default=5.0, help="how long (default: 5)")
-    parser.add_argument("tests", nargs="*", default=[str(Path(__file__).parent)], help="test files (default: all)")
+    parser.add_argument("--minutes", type=float, default=5.0, help="for all targets together (default: 5)")
+    parser.add_argument("--json", type=Path, help="write the table there too")
+    parser.add_argument("--tests", nargs="*", default=[], help="test files for Hypothesis (default: all)")
+    parser.add_argument("--child", type=Path, help=argparse.SUPPRESS)
+    parser.add_argument("targets", nargs="*", help=f"of: {', '.join((*TARGETS, HYPOTHESIS))} (default: all)")
     given = parser.parse_args()
-    fuzz = Fuzz(given.minutes * 60)
-    chosen = ["-m", "hypothesis and not slow", "--hypothesis-profile=fuzz", "-p", "no:cacheprovider"]
-    code = pytest.main([*chosen, *given.tests], plugins=[fuzz])
-    print("\n".join(fuzz.summary()))
-    return int(code)
+    if given.child is not None:
+        return child(given.targets[0], given.minutes * 60, given.child)
+    names = given.targets or [*TARGETS, HYPOTHESIS]
+    if unknown := [name for name in names if name not in (*TARGETS, HYPOTHESIS)]:
+        parser.error(f"no target {unknown[0]!r}")
+    share = given.minutes * 60 / len(names)
+    rows = [hypothesis(share, given.tests) if name == HYPOTHESIS else fuzzed(name, share) for name in names]
+    print("\n".join(table(rows)))
+    if given.json is not None:
+        given.json.write_text(json.dumps([asdict(row) for row in rows], indent=2) + "\n", encoding="utf-8")
+    return int(any(row.failures for row in rows))
 
 
-@dataclass(eq=False)  # pytest keeps its plugins in sets
-class Fuzz:
-    """A plugin of pytest that runs its tests in rounds; a test that failed is not run again."""
-
-    seconds: float
-    rounds: int = 0
-    ran: Counter[str] = field(default_factory=Counter)  # test -> times
-    examples: int = 0
-    failed: dict[str, str] = field(default_factory=dict)  # test -> what to paste, and why
-
-    @pytest.hookimpl(trylast=True)
-    def pytest_configure(self, config: pytest.Config) -> None:
-        config.pluginmanager.unregister(name="terminalreporter")  # made for tests that run once
-
-    def pytest_collectreport(self, report: pytest.CollectReport) -> None:
-        if report.failed:
-            self.failed[report.nodeid] = str(report.longrepr)
-
-    def pytest_runtestloop(self, session: pytest.Session) -> bool:
-        until = time.monotonic() + self.seconds
-        spoke = 0.0
-        while items := [item for item in session.items if item.nodeid not in self.failed]:
-            self.rounds += 1
-            for item, following in zip(items, [*items[1:], None], strict=True):
-                over = time.monotonic() >= until
-                item.config.hook.pytest_runtest_protocol(item=item, nextitem=None if over else following)
-                if over:
-                    return True
-            if time.monotonic() > spoke + QUIET:
-                spoke = time.monotonic()
-                print(f"round {self.rounds}: {len(items)} tests, {self.examples:,} examples so far", flush=True)
-        return True
-
-    @pytest.hookimpl(wrapper=True)
-    def pytest_runtest_makereport(
-        self, item: pytest.Item, call: pytest.CallInfo[None]
-    ) -> Generator[None, pytest.TestReport, pytest.TestReport]:
-        report = yield
-        if report.failed:
-            assert call.excinfo is not None
-            self.failed[item.nodeid] = told(item, call.excinfo.value, str(report.longrepr))
-        elif report.when == "call":
-            self.ran[item.nodeid] += 1
-            self.examples += sum(map(int, PASSING.findall(getattr(item, "hypothesis_statistics", ""))))
-        return report
-
-    def summary(self) -> list[str]:
-        counts = f"{len(self.ran)} tests, {self.examples:,} examples in {self.rounds} rounds"
-        lines = [f"{counts}, {len(self.failed)} failed"]
-        for test, what in self.failed.items():
-            lines += ["", test, what]
-        return lines
+def table(rows: Sequence[Row]) -> list[str]:
+    lines = [f"{'target':24}{'inputs':>12}{'seconds':>9}{'edges':>8}{'failures':>10}"]
+    for row in rows:
+        edges = "–" if row.edges is None else f"{row.edges:,}"
+        lines.append(f"{row.target:24}{row.inputs:>12,}{row.seconds:>9,.0f}{edges:>8}{len(row.failures):>10}")
+    return [*lines, *(f"\n{row.target}: {failure}" for row in rows for failure in row.failures)]
 
 
-def told(item: pytest.Item, error: BaseException, failure: str) -> str:
-    """What to paste above a test that failed; the whole failure where Hypothesis has no example of it."""
-    shown = "\n".join(notes(error))
-    examples = [example(arguments, item) for arguments in FAILING.findall(shown)]
-    whole = [one for one in examples if "=data(...)" not in one]
-    drawn = DRAWN.findall(shown) if len(whole) < len(examples) else []
-    return "\n".join([*whole, *drawn] or [failure])
+def fuzzed(name: str, seconds: float) -> Row:
+    """Feed a target; in a new process where an input has ended one."""
+    row, begun, failures = Row(name), time.monotonic(), {}
+    with TemporaryDirectory(prefix="fuzz-") as place:
+        folder = Path(place)
+        for part in ("corpus", "ended", "work"):
+            (folder / part).mkdir()
+        while (left := seconds - (time.monotonic() - begun)) > 1 and len(failures) < MOST_KEPT:
+            program = [sys.executable, __file__, "--minutes", str(left / 60), "--child", place, name]
+            done = subprocess.run(program, capture_output=True, text=True, errors="replace", cwd=ROOT)
+            said = done.stderr + done.stdout
+            counted = [int(number) for number in re.findall(r"(?:^#|number_of_executed_units: *)(\d+)", said, re.M)]
+            row.inputs += max(counted, default=0)
+            row.edges = max((int(edges) for edges in re.findall(r"cov: (\d+)", said)), default=row.edges)
+            for file in sorted((folder / "ended").glob("*.json")):
+                failures[file.name] = json.loads(file.read_text("utf-8"))
+            if done.returncode and not ended_by_an_input(folder, failures, said):
+                raise SystemExit(f"{name}: the fuzzer itself failed\n{said[-3000:]}")
+    row.seconds = time.monotonic() - begun
+    row.failures = [f"{one['what']}\n    {one['where']}\n    input: {one['input']}" for one in failures.values()]
+    return row
 
 
-def notes(error: BaseException) -> Iterator[str]:
-    """What Hypothesis adds to an error, or to each of several."""
-    yield from getattr(error, "__notes__", [])
-    for part in error.exceptions if isinstance(error, BaseExceptionGroup) else []:
-        yield from notes(part)
+def ended_by_an_input(folder: Path, failures: dict[str, Any], said: str) -> bool:
+    """Whether an input hung or took the process with it; it is then a failure, and begins no other process."""
+    found = [file for file in (folder / "ended").iterdir() if file.name.startswith(("timeout-", "crash-", "oom-"))]
+    for file in found:
+        data = file.read_bytes()
+        what = "a hang" if file.name.startswith("timeout") or "Timeout (" in said else "the process ended"
+        failures[str(len(failures))] = {"what": what, "where": innermost(said), "input": shown(data)}
+        for copy in (folder / "corpus").iterdir():
+            if copy.read_bytes() == data:
+                copy.unlink()
+        file.unlink()
+    return bool(found)
 
 
-def example(arguments: str, item: pytest.Item) -> str:
-    """The arguments of a call as a decorator, without those that fixtures and parameters give."""
-    others = getattr(item, "fixturenames", [])
-    drawn = "".join(one[0] for one in ARGUMENT.finditer(arguments) if one[1] not in others)
-    return f"@example(\n{drawn})"
+def innermost(said: str) -> str:
+    """Where a process was when it was ended, by the stack that it has left."""
+    frames = re.findall(r'File "[^"]*/((?:edge_judge|quantize)/[^"]+)", line (\d+) in (\w+)', said)
+    return " < ".join(f"{file}:{line} {name}" for file, line, name in frames[:3]) or " ".join(said[-300:].split())
+
+
+def hypothesis(seconds: float, tests: Sequence[str]) -> Row:
+    program = [sys.executable, str(Path(__file__).with_name("fuzz_hypothesis.py")), "--minutes", str(seconds / 60)]
+    begun = time.monotonic()
+    done = subprocess.run([*program, *tests], capture_output=True, text=True, cwd=ROOT)
+    counts = re.search(r"^\d+ tests, ([\d,]+) examples in .* rounds, (\d+) failed$", done.stdout, re.M)
+    if counts is None:
+        raise SystemExit(f"{HYPOTHESIS}: not run\n{done.stdout[-3000:]}{done.stderr[-3000:]}")
+    inputs = int(counts[1].replace(",", ""))
+    failures = [done.stdout[counts.end() :].strip()] if int(counts[2]) else []
+    return Row(HYPOTHESIS, inputs, time.monotonic() - begun, None, failures)
+
+
+# ---- in the process that is fed ------------------------------------------------------------------------------------
+
+
+def child(name: str, seconds: float, folder: Path) -> int:
+    """Feed a target until the time is up."""
+    fed, target = Fed(folder / "ended"), TARGETS[name]
+    chance = importlib.util.find_spec("atheris")
+    if chance is None:
+        run, seeds = target.setup(folder / "work")
+        blindly(fed.checking(run), seeds, name, seconds)
+        return 0
+    import atheris
+
+    with atheris.instrument_imports(include=["edge_judge", "quantize"]):
+        run, seeds = target.setup(folder / "work")
+    check = fed.checking(run)
+    feed_once([*seeds, *bombs_of(name)], check, folder)
+    for data in seeds:
+        (folder / "corpus" / hashlib.sha1(data).hexdigest()).write_bytes(data)
+
+    def changed(data: bytes, most: int, seed: int) -> bytes:
+        rng = Random(seed)
+        made = target.mutate(data, rng) if rng.random() < 0.6 else atheris.Mutate(data, most)
+        return bytes(made[:most])
+
+    options = [f"-max_total_time={max(1, int(seconds))}", f"-timeout={CLOCK}", f"-max_len={LONGEST}", "-rss_limit_mb=0"]
+    options += ["-print_final_stats=1", "-len_control=0"]
+    options += [f"-artifact_prefix={folder / 'ended'}/", str(folder / "corpus")]
+    atheris.Setup([sys.argv[0], *options], check, custom_mutator=changed)
+    atheris.Fuzz()
+    return 0
+
+
+def feed_once(inputs: Sequence[bytes], check: Callable[[bytes], None], folder: Path) -> None:
+    """Feed what is to be fed once, however often this process is begun again."""
+    done, current = folder / "fed-once", folder / "ended" / "crash-once"
+    for number, data in enumerate(inputs):
+        if done.exists() and number < int(done.read_text("utf-8")):
+            continue
+        done.write_text(str(number + 1), "utf-8")
+        current.write_bytes(data)  # stays there if this ends the process
+        faulthandler.dump_traceback_later(CLOCK, exit=True)
+        check(data)
+        faulthandler.cancel_dump_traceback_later()
+        current.unlink()
+
+
+def blindly(check: Callable[[bytes], None], seeds: Sequence[bytes], name: str, seconds: float) -> None:
+    """Change seeds, and what came of them, without knowing what an input reaches."""
+    rng, count, until = Random(), 0, time.monotonic() + seconds
+    for data in (*seeds, *bombs_of(name)):
+        check(data)
+    while time.monotonic() < until:
+        data = rng.choice(seeds)
+        for _ in range(rng.choice((1, 1, 2, 4))):
+            data = (TARGETS[name].mutate if rng.random() < 0.7 else mutated_bytes)(data, rng)
+        check(data[:LONGEST])
+        count += 1
+    print(f"#{count}", file=sys.stderr)
+
+
+class Fed:
+    """Judges what an input did. folder: where failures go, one file for each place in the code."""
+
+    def __init__(self, folder: Path) -> None:
+        self._folder = folder
+        self._peak = peak()
+
+    def checking(self, run: Callable[[bytes], object]) -> Callable[[bytes], None]:
+        from edge_judge.errors import EdgeJudgeError
+        from quantize.errors import QuantizeError
+
+        def check(data: bytes) -> None:
+            begun = time.process_time()
+            try:
+                run(data)
+            except (EdgeJudgeError, QuantizeError) as error:
+                self._check_message(error, data)
+            except Exception as error:
+                self._tell(f"{type(error).__name__}: {shown(str(error))}", place(error), data)
+            took, now = time.process_time() - begun, peak()
+            if took > SECONDS:
+                self._tell(f"{took:.0f} seconds", "time", data)
+            if now - self._peak > (MEGABYTES << 20) + 4 * len(data):
+                self._tell(f"{(now - self._peak) >> 20} MB", "memory", data)
+            self._peak = max(now, self._peak)
+
+        return check
+
+    def _check_message(self, error: Any, data: bytes) -> None:
+        for text in (str(error), error.hint or ""):
+            if len(text) > MESSAGE or not text.isprintable():
+                self._tell(f"a message of {len(text)} characters: {shown(text)}", place(error), data)
+
+    def _tell(self, what: str, where: str, data: bytes) -> None:
+        """Keep the smallest input of each failure."""
+        key = hashlib.sha1(f"{what.split(':')[0]} {where}".encode()).hexdigest()[:12]
+        file = self._folder / f"{key}.json"
+        if file.exists() and json.loads(file.read_text("utf-8"))["bytes"] <= len(data):
+            return
+        content = {"what": what, "where": where, "bytes": len(data), "input": shown(data)}
+        file.write_text(json.dumps(content), encoding="utf-8")
+
+
+def place(error: BaseException) -> str:
+    """The innermost lines of the project that an error came through."""
+    frames = [one for one in traceback.extract_tb(error.__traceback__) if OURS.search(one.filename)]
+    named = [f"{OURS.sub('', one.filename)}:{one.lineno} {one.name}" for one in frames[-3:]]
+    return " < ".join(reversed(named)) or "outside of the project"
+
+
+def shown(data: bytes | str) -> str:
+    """An input as Python writes it; its beginning if it is long, and all of it for `base64 -d` if that fits."""
+    if len(data) <= 400:
+        return repr(data)
+    text = data.encode(errors="replace") if isinstance(data, str) else data
+    whole = f", base64: {base64.b64encode(text).decode()}" if len(text) < 3000 and isinstance(data, bytes) else ""
+    return f"{data[:200]!r}… ({len(data):,} long{whole})"
+
+
+def peak() -> int:
+    """The most memory that this process has taken, in bytes; 0 where the system does not tell."""
+    try:
+        import resource
+    except ImportError:
+        return 0
+    most = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    return most if sys.platform == "darwin" else most << 10
 
 
 if __name__ == "__main__":

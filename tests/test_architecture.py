@@ -14,7 +14,7 @@ ROOT = Path(__file__).parent.parent
 
 # A wing imports itself and what stands on a lower floor.
 FLOORS = [
-    {"records", "errors", "settings", "inference", "quantities", "version"},
+    {"records", "errors", "settings", "inference", "quantities", "foreign_json", "version"},
     {"protocols", "engine", "metrics"},
     {"judging", "analysis", "pocket"},
     {"benchmarks", "runs", "report"},
@@ -24,7 +24,7 @@ FLOORS = [
     {"__main__"},
 ]
 FLOOR = {wing: number for number, wings in enumerate(FLOORS) for wing in wings}
-GROUND = FLOORS[0]  # in this order: errors < records < settings; inference; version
+GROUND = FLOORS[0]  # in this order: errors < records < settings; inference; foreign_json; version
 
 # The only files that may import a library.
 HOMES = {

@@ -137,7 +137,7 @@ def test_a_missing_field_is_named_with_its_file(field):
         ({"rms_norm_eps": -1.0}, "above zero"),
         ({"tie_word_embeddings": 1}, "true or false"),
         ({"rope_scaling": 3}, "'rope_scaling' is 3"),
-        ({"hidden_size": 1 << 32}, "from 1 to 2147483647"),
+        ({"hidden_size": 1 << 32}, "from 1 to 1048576"),
         ({"hidden_size": 10**5000}, "'hidden_size' is int too long to show"),
         ({"vocab_size": 1 << 31}, "'vocab_size' is 2147483648"),
         ({"head_dim": 1 << 30}, "8 heads of 1073741824 dimensions"),

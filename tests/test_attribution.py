@@ -125,7 +125,7 @@ def test_a_step_without_one_of_its_runs_is_undefined_and_the_others_are_not() ->
         (ASKED, {"criteria": ["wit"]}, "differ in more than the weights: settings.criteria"),
         (ASKED, {"decoding": "by lot"}, "differ in more than the weights: settings.decoding"),
         (ASKED, {"llama_cpp": "0.1"}, "differ in more than the weights: settings.llama_cpp"),
-        (ASKED, {"benchmark_sha256": "9" * 64}, "judged another file than this toy"),
+        (ASKED, {"benchmark_sha256": "9" * 64}, "judged a different version of toy"),
     ],
 )
 def test_two_runs_that_differ_in_more_than_their_step_are_refused_by_name(

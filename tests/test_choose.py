@@ -24,9 +24,12 @@ LADDER = ("q8_0", "q6_k", "q4_k_m", "q3_k_m", "q2_k")
 
 
 def chosen(edge: Edge, *arguments: object) -> dict[str, object]:
+    """What is decided; the exit code says whether anything is not."""
     done = edge("choose", "--json", *arguments)
-    assert done.returncode == 0, done.stderr
-    return json.loads(done.stdout)
+    assert done.returncode in (0, 4), done.stderr
+    said = json.loads(done.stdout)
+    assert (done.returncode == 4) == any(decision["outcome"] == "undecided" for decision in said["decisions"])
+    return said
 
 
 @pytest.fixture
@@ -119,7 +122,34 @@ def test_what_cannot_be_chosen_is_one_clear_error(edge: Edge) -> None:
     fails(edge("choose", "--scheme", "f16"), 1, "no scheme of pocket but f16")
     fails(edge("choose", "--scheme", "q9"), 2, "q9")
     fails(edge("choose", "--margin", "nan"), 2, "--margin is not a number")
-    fails(edge("choose", "--model", "llama-3-8b"), 1, "llama-3-8b")
+    both = ("edge-judge quantize llama-3-8b q4_k_m", "edge-judge quantize llama-3-8b")
+    fails(edge("choose", "--model", "llama-3-8b"), 1, "no scheme of llama-3-8b", *both)
+    fails(edge("choose", "--model", "llama-3-8b", "-s", "q6_k"), 1, "edge-judge quantize llama-3-8b q6_k")
+    fails(edge("choose", "--model", "llama-3-9b"), 2, "llama-3-8b")
+
+
+def test_a_baseline_that_is_too_large_for_this_machine_is_advised_against(monkeypatch: pytest.MonkeyPatch) -> None:
+    from edge_judge.workflows import fitting_scheme, ladder
+
+    for memory, expected in {
+        10**12: "edge-judge quantize llama-3-8b f16",
+        12 * 10**9: "--baseline q8_0 (edge-judge quantize llama-3-8b q8_0), or edge-judge pack import",
+        10**9: "this machine has 1.00 GB: edge-judge pack import",
+    }.items():
+        for module in (fitting_scheme, ladder):
+            monkeypatch.setattr(module, "machine_memory", lambda memory=memory: memory)
+        assert expected in ladder.baseline_advice("llama-3-8b", "f16")
+    assert ladder.baseline_advice("a-model-of-my-own", "f16") == "edge-judge quantize a-model-of-my-own f16"
+
+
+def test_as_many_pairs_as_are_allowed_are_judged_with_the_baseline_too_and_at_least_a_block(
+    edge: Edge, tmp_path: Path
+) -> None:
+    fails(edge("choose", "--max-pairs", 5), 2, "--max-pairs 5", "15")
+    assert edge("choose", "-s", "q8_0", "--max-pairs", 20).returncode == 4
+    for scheme in ("f16", "q8_0"):
+        lines = (tmp_path / "results/pocket/pocket" / scheme / "pairwise/verdicts.jsonl").read_text("utf-8")
+        assert lines.count("\n") == 30  # a block of 15 pairs in both orders
 
 
 def test_free_form_verdicts_are_decided_too_without_probabilities(edge: Edge, tmp_path: Path) -> None:

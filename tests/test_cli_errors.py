@@ -74,7 +74,7 @@ WRONG: list[tuple[tuple[str, ...], int, str]] = [
     (("eval", "--benchmark", "binary.jsonl"), 1, "not UTF-8"),
     (("eval", "--benchmark", "empty.jsonl"), 1, "no pairs in it"),
     (("eval", "--benchmark", "empty.csv"), 1, "no pairs in it"),
-    (("eval", "--benchmark", "deep.jsonl"), 1, "nested too deeply"),
+    (("eval", "--benchmark", "deep.jsonl"), 1, "nested deeper than 64 levels"),
     (("eval", "--benchmark", "folder"), 1, "a folder, expected a file"),
     (("eval", "--benchmark", "pandalmm"), 2, "pandalm"),
     (("eval", "--results", "one.jsonl"), 2, "is a file"),

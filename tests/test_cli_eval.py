@@ -13,6 +13,7 @@ from pathlib import Path
 
 import pytest
 from conftest import Edge, fails
+from gguf_elsewhere import copied
 from halting import halted
 
 from edge_judge import benchmarks
@@ -70,6 +71,26 @@ def test_a_verdict_line_has_the_documented_fields_and_probabilities_that_sum_to_
         assert sum(verdict["p"].values()) == pytest.approx(1)
         assert verdict["verdict"] == max(verdict["p"], key=verdict["p"].get)
         assert 0 < verdict["mass"] <= 1 + 1e-9
+
+
+def test_several_schemes_judge_one_after_another_and_each_once(edge: Edge, tmp_path: Path) -> None:
+    done = edge("eval", "-s", "q8_0", "-s", "f16", "-s", "Q8_0", "-n", 6, "--json")
+    assert done.returncode == 0, done.stderr
+    assert [score["scheme"] for score in json.loads(done.stdout)] == ["q8_0", "f16"]
+    (tmp_path / "mine.csv").write_text("question,a,b,label\nName a fruit.,apple,hammer,a\n", encoding="utf-8")
+    both = edge("eval", "-s", "q8_0", "-s", "f16", "-n", 6, "-b", "mine.csv", "-b", "pocket", "--json")
+    found = [(score["scheme"], score["benchmark"]) for score in json.loads(both.stdout)]
+    assert found == [("q8_0", "mine"), ("q8_0", "pocket"), ("f16", "mine"), ("f16", "pocket")]
+
+
+def test_nothing_is_judged_where_one_of_several_judges_cannot(edge: Edge, models: Path, tmp_path: Path) -> None:
+    fails(edge("eval", "-m", "pocket", "-m", "llama-3-8b", "-n", 6), 1, "llama-3-8b f16 is not built", "quantize")
+    fails(edge("eval", "-s", "f16", "-s", "q9", "-n", 6), 2, "q9")
+    fails(edge("eval", "-s", "f16", "-s", "q8_0", "--shared-folder", ".", "--insecure"), 2, "several judges")
+    assert edge("quantize", "pocket", "f16").returncode == 0
+    file = models / "pocket" / "pocket-f16.gguf"
+    fails(edge("eval", "--gguf", file, "-s", "f16", "-s", "q8_0", "-n", 6), 2, "--gguf is one file")
+    assert not (tmp_path / "results").exists()
 
 
 def test_without_a_grammar_some_answers_break_the_format_and_with_one_none_does(edge: Edge) -> None:
@@ -270,16 +291,11 @@ def test_a_run_stays_below_the_results_folder_whatever_its_file_and_scheme_are_c
     edge("quantize", "pocket", "q8_0")
     shutil.copy(models / "pocket" / "pocket-q8_0.gguf", tmp_path / "...gguf")
     fails(edge("eval", "--gguf", "...gguf", "--scheme", "../../../up", "--limit", 1), 2, "--scheme")
-    assert edge("eval", "--gguf", "...gguf", "--limit", 1).returncode == 0
-    assert (tmp_path / "results/pocket/gguf/gguf/pairwise/score.json").exists()
+    fails(edge("eval", "--gguf", "...gguf", "--model", "../up", "--limit", 1), 2, "--model", "say for example")
+    nameless = copied(tmp_path / "...gguf", tmp_path / "..gguf", without=("general.", "edge_judge."))
+    assert edge("eval", "--gguf", nameless, "--limit", 1).returncode == 0
+    assert (tmp_path / "results/pocket/gguf/q8_0/pairwise/score.json").exists()
 
 
 def test_more_threads_than_llama_cpp_knows_are_wrong_usage(edge: Edge) -> None:
     fails(edge("eval", "--threads", 100_000), 2, "--threads")
-
-
-def test_a_gguf_file_of_ones_own_can_judge(edge: Edge, tmp_path: Path, models: Path) -> None:
-    edge("quantize", "pocket", "q8_0")
-    shutil.copy(models / "pocket" / "pocket-q8_0.gguf", tmp_path / "mine.gguf")
-    (score,) = json.loads(edge("eval", "--gguf", "mine.gguf", "--limit", 5, "--json").stdout)
-    assert (score["model"], score["scheme"]) == ("mine", "gguf")

@@ -113,7 +113,7 @@ def printed(name: str, form: str, capsys: pytest.CaptureFixture[str]) -> str:
     flag = [] if form == "table" else [f"--{form}"]
     code = call([*name.split(), *map(str, INVOCATIONS[name]), *flag])
     captured = capsys.readouterr()
-    assert code == 0, captured.err
+    assert code == (4 if name == "choose" else 0), captured.err  # so few pairs decide nothing
     assert captured.out.endswith("\n") and "Traceback" not in captured.err
     return captured.out
 
@@ -156,7 +156,7 @@ def test_two_forms_are_one_clear_error(name: str, here: Path, capsys: pytest.Cap
     assert call([*name.split(), *map(str, INVOCATIONS[name]), "--csv", "--latex"]) == 2
     captured = capsys.readouterr()
     assert captured.out == "" and "error: --csv and --latex do not go together\n" in captured.err
-    assert captured.err.endswith("hint: ask for one of them\n")
+    assert captured.err.endswith("hint: use one of them\n")
 
 
 @pytest.mark.parametrize(("one", "other"), list(combinations(FORMS, 2)))

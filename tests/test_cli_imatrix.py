@@ -103,7 +103,7 @@ def test_prompts_are_those_that_eval_has_evaluated(tmp_path: Path, monkeypatch: 
     monkeypatch.setattr("edge_judge.judging.judge.make_prompts", keep)
     evaluate(settings=EvaluateSettings(tmp_path / "results", limit=6))
     monkeypatch.setattr(ImportanceMeter, "add", lambda _, tokens: read.append(tokens))
-    with pytest.raises(edge_judge.EdgeJudgeError, match="nothing was counted"):
+    with pytest.raises(edge_judge.EdgeJudgeError, match="nothing was measured"):
         edge_judge.imatrix(JudgeOptions("pocket"), settings=ImatrixSettings(tmp_path / OUT, limit=6))
     assert read == judged and len(read) == 12
 

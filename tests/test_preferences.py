@@ -43,6 +43,7 @@ def test_a_csv_of_votes_needs_four_columns(tmp_path: Path) -> None:
     ("row", "message"),
     [
         ({"system_a": "x", "system_b": "y", "question": "1", "verdict": "A"}, "expected one of a, b, tie"),
+        ({"system_a": "x", "system_b": "y", "question": "1", "verdict": ["a"]}, "is a list, expected one of a, b, tie"),
         ({"system_a": "x", "system_b": "x", "question": "1", "verdict": "a"}, "compared with itself"),
         ({"system_a": "x", "system_b": "y", "verdict": "a"}, "no column 'question'"),
         ({"system_a": "x", "system_b": "y", "question": "1", "verdict": "a", "order": "first"}, "expected ab or ba"),

@@ -12,6 +12,7 @@ from pathlib import Path
 import pytest
 from conftest import Edge, fails
 from halting import halted
+from pages import Parts
 from systems import QUALITY, answered, write_outputs
 
 from edge_judge.analysis.ranking.standings import RankedSystems
@@ -304,8 +305,10 @@ def test_suggested_pairs_that_a_person_labels_correct_the_judge(here: Path) -> N
         out.writeheader()
         out.writerows(filled)
     labels = LabelOptions(made.path, suggest=5, out=here / "more.csv")
-    found = rank(OutputsOptions(files), labels=labels)
+    found = rank(OutputsOptions(files), labels=labels, settings=RankSettings(page=here / "page.html"))
     (one,) = found.rankings
+    told = Parts((here / "page.html").read_text("utf-8")).json("pairs-data")["labels"]
+    assert len(told.replace(" ", "")) == 20 and len(told) == len(one.matrix) // 2 * 60
     assert one.correction is not None and one.correction.labels == 20
     assert (one.correction.accuracy.value or 0) > 0.9
     assert found.suggested is not None and found.suggested.pairs == 5

@@ -14,7 +14,7 @@ ROOT = Path(__file__).parent.parent
 sys.path.append(str(ROOT / "benchmarks"))
 
 import ranking_coverage  # noqa: E402
-from ranking_coverage import SCENARIOS, Scenario, coverage, truth, votes  # noqa: E402
+from ranking_coverage import SCENARIOS, Scenario, coverage, strengths, truth, votes  # noqa: E402
 
 RECORD = json.loads((ROOT / "results" / "ranking" / "coverage.json").read_text(encoding="utf-8"))
 
@@ -37,7 +37,7 @@ def test_equal_systems_are_not_told_apart_more_often_than_promised() -> None:
 def test_the_truth_is_what_many_questions_come_to(soft: bool) -> None:
     first, second = np.triu_indices(3, 1)
     scenario = Scenario(3, 40_000, 1.0, soft, 1)
-    ratings, win_rates = truth(scenario, first, second)
+    ratings, win_rates = truth(strengths(scenario), first, second)
     totals, outcomes = votes(scenario, first, second, np.random.default_rng(1))
     score = totals.scores.sum(axis=0) / totals.votes.sum(axis=0)
     assert (score[0] + score[1]) / 2 == pytest.approx(win_rates[0], abs=0.01)

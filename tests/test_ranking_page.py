@@ -16,6 +16,7 @@ from systems import answered, write_outputs
 
 from edge_judge.analysis.ranking.games import Game, games
 from edge_judge.analysis.ranking.labels import HumanVerdict, correct
+from edge_judge.analysis.ranking.pairs import AnswerPair
 from edge_judge.analysis.ranking.stopping import decide
 from edge_judge.analysis.ranking.suggest import to_label
 from edge_judge.analysis.ranking.two_judges import two_judges
@@ -111,6 +112,20 @@ def test_equal_answers_that_nobody_was_asked_about_are_no_verdict_of_the_judge()
     assert found["judges"] == [{
         "ab": {"v": "=a", "p": [None, None, None, 0.9, 0.1, 0.0]}, "ba": {"v": " -", "p": None},
     }]  # fmt: skip
+
+
+def test_a_label_is_seen_from_the_earlier_of_the_two_systems_whichever_it_names_first() -> None:
+    votes = made_up(questions=3, errors=0)
+    pair = to_label(votes)[0]
+    turned = AnswerPair(pair.question, pair.second, pair.first)
+    for label in (HumanVerdict(pair, "second"), HumanVerdict(turned, "first")):
+        found: Any = ranking_pairs([replace(ranked(votes), labels=(label,))], outputs(votes))
+        said = dict(zip(zip(*[iter(found["met"])] * 3, strict=True), found["labels"], strict=True))
+        places = tuple(found["systems"].index(name) for name in (pair.first, pair.second))
+        task = [task[0] for task in found["tasks"]].index(pair.question)
+        assert said.pop((task, *sorted(places))) == ("b" if places[0] < places[1] else "a")
+        assert set(said.values()) == {" "}
+    assert ranking_pairs([ranked(votes)], outputs(votes))["labels"] is None  # type: ignore[call-overload, index]
 
 
 def test_hostile_names_and_texts_come_back_as_they_were_and_end_no_script() -> None:

@@ -16,7 +16,10 @@ from conftest import Opens
 from ranking_pages import made_up, outputs, ranked
 
 from edge_judge.analysis.ranking.games import Games
+from edge_judge.analysis.ranking.labels import TURNED, HumanVerdict, correct
+from edge_judge.analysis.ranking.pairs import AnswerPair
 from edge_judge.analysis.ranking.standings import RankedSystems
+from edge_judge.analysis.ranking.suggest import in_order, to_label
 from edge_judge.analysis.ranking.two_judges import two_judges
 from edge_judge.records import Outputs
 from edge_judge.report.page.ranking_document import build
@@ -127,6 +130,63 @@ def test_pairs_on_which_the_judges_disagree_are_found(opens: Opens, page_file: P
         said.append({key: "none" if None in all_ else tuple(all_) for key, all_ in verdicts.items()})
     alike = {key for key in said[0] if said[0][key] == said[1][key] or (len(said[0][key]) == len(said[1][key]) == 2)}
     assert count(page) == 60 - len(alike) > 0
+
+
+def labelled_by_a_person(count: int = 40) -> tuple[HumanVerdict, ...]:
+    """Some of the pairs, half of them with the systems the other way round."""
+    pairs = in_order(to_label(ONE))[:count]
+    said = [HumanVerdict(pair, ("first", "second", "tie")[place % 3]) for place, pair in enumerate(pairs)]
+    return tuple(_turned(one) if place % 2 else one for place, one in enumerate(said))
+
+
+def _turned(label: HumanVerdict) -> HumanVerdict:
+    pair = label.pair
+    return HumanVerdict(AnswerPair(pair.question, pair.second, pair.first), TURNED[label.winner])
+
+
+def orders_alike(games: Games, label: HumanVerdict) -> tuple[int, int]:
+    """In how many orders the judge says what the person says, and in how many it was asked."""
+    pair, winner = label.pair, label.winner
+    if games.systems.index(pair.first) > games.systems.index(pair.second):
+        pair, winner = AnswerPair(pair.question, pair.second, pair.first), TURNED[winner]
+    met = games.frame.groupby(["question", "first", "second"])
+    verdicts = met.get_group((pair.question, pair.first, pair.second))["verdict"]
+    return sum(verdict == winner for verdict in verdicts), len(verdicts)
+
+
+def test_a_persons_labels_stand_beside_the_judges_verdicts(opens: Opens, tmp_path: Path) -> None:
+    labels = labelled_by_a_person()
+    rankings = [
+        replace(ranked(games, scheme), correction=correct(games, labels), labels=labels)
+        for games, scheme in ((ONE, "f16"), (OTHER, "q2_k"))
+    ]
+    page = opens(written(tmp_path, rankings, outputs(ONE)))
+    page.locator("#to-labelled button").last.press("Enter")
+    assert count(page) == len(labels) and page.locator(".pair .human:has-text('person:')").count() == 20
+    for place, games in enumerate((ONE, OTHER)):
+        page.select_option("#ranking", str(place))
+        alike = Counter(orders_alike(games, label) for label in labels)
+        assert set(alike) == {(0, 2), (1, 2), (2, 2)}
+        page.locator("#to-labelled button").first.press("Enter")
+        assert count(page) == alike[0, 2] + alike[1, 2]
+        page.click("#more") if page.is_visible("#more") else None
+        marks = Counter(page.locator(".human .mark").all_inner_texts())
+        assert marks == {"they disagree": alike[0, 2], "they disagree in one order": alike[1, 2]}
+    label = labels[1]
+    page.select_option("#f-kind", "labelled")
+    page.select_option("#f-system", label.pair.second)
+    page.select_option("#f-opponent", label.pair.first)
+    page.fill("#f-text", outputs(ONE).answers[label.pair.question, label.pair.first])
+    sync_api.expect(page.locator(".pair")).to_have_count(1)
+    winner = {"first": f"{label.pair.first} won", "second": f"{label.pair.second} won", "tie": "tie"}[label.winner]
+    assert f"person: {winner}" in page.locator(".human").inner_text()
+
+
+def test_without_labels_nothing_is_said_of_a_person(opens: Opens, page_file: Path) -> None:
+    page = opens(page_file)
+    assert page.is_hidden("#to-labelled") and "person" not in page.inner_text("#pairs")
+    kinds = page.locator("#f-kind option").evaluate_all("all => all.map((one) => one.value)")
+    assert "labelled" not in kinds and "differ" not in kinds
 
 
 def test_a_card_has_both_texts_and_each_orders_verdict(opens: Opens, page_file: Path) -> None:

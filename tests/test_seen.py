@@ -159,7 +159,7 @@ def test_choose_decides_on_pairs_that_no_scheme_has_seen(models):
     assert code == 1 and "was made with 100 of its 600 pairs" in err
     assert run("eval", "--limit", 30, "--head")[0] == 0  # the baseline has judged pairs that are left out now
     code, out, err = run(*ladder, "--unseen", "--json")
-    assert code == 0, err
+    assert code in (0, 4), err  # 40 pairs need not decide
     seen = {pair.id for pair in benchmarks.load("pocket").pairs[:SEEN]}
     for looked_at in json.loads(out)["decisions"]:
         judged = {json.loads(line)["id"] for line in verdicts(looked_at["run"]["scheme"])}

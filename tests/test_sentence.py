@@ -165,3 +165,16 @@ def test_a_program_is_told_both_outcomes_and_those_of_each_benchmark() -> None:
     [told] = choice_json([OWN], [])["decisions"]  # type: ignore[misc]
     assert (told["outcome"], told["trusted"], told["pairs"]) == ("within", "undecided", 600)
     assert (told["parts"][0]["own"], told["parts"][0]["new"]) == ("within", "undecided")
+
+
+@pytest.mark.parametrize("benchmarks", [("pocket",), ("llmbar-natural", "llmbar-neighbor")])
+def test_a_long_name_stands_in_one_piece_and_other_columns_make_room(benchmarks: tuple[str, ...]) -> None:
+    names = ["iq2_xs+judge", "iq3_xxs+imatrix"]
+    parts = [part("within", "undecided", (0.1, -10.7, 10.9), (0.4, -11.5, 12.5), 1200, name) for name in benchmarks]
+    rows = [decision(name, 1_660_000, *parts) for name in names]
+    for width in (80, 120):
+        table, _, below = choice_table(rows, [], width=width).partition("change: points")
+        assert all(name in below for name in benchmarks) and "[−10.9, +10.7]" in below
+        assert [name for name in (*names, *benchmarks) if name not in table] == []
+        assert max(map(len, table.splitlines())) <= width
+        assert "−0.4 [−12.5, +11.5]" in table

@@ -60,7 +60,7 @@ class Comparison:
     smallest_loss: percentage points that would have been seen with a power of 0.8 (`sign_flip.smallest_loss`). p_holm:
     p adjusted for the ladder, see `adjusted`; None outside of one. kld: mean divergence in nats. None or a figure
     without a value where there is nothing to compute it from. baselines, human_agreement, attainable: as in `Score`,
-    over the same pairs and orders.
+    over the same pairs and orders. labelled: pairs that people labelled, None where that was not counted.
     """
 
     run: RunSummary
@@ -77,6 +77,7 @@ class Comparison:
     human_agreement: Figure = Figure(None)
     attainable: Figure = Figure(None)
     p_holm: float | None = None
+    labelled: int | None = None
 
     @property
     def is_seen(self) -> bool:
@@ -123,6 +124,7 @@ def compare(run: RecordedRun, baseline: RecordedRun, change: Change = WEIGHTS) -
         baselines=baselines(judged, orders),
         human_agreement=human_agreement(judged),
         attainable=attainable(judged),
+        labelled=sum(bool(pair.labels) for pair in judged.pairs),
     )
 
 

@@ -48,7 +48,7 @@ def _votes(path: Path) -> Iterator[Game]:
 
 def _vote(row: FileRow) -> Game:
     verdict = optional_value(row, "verdict")
-    if verdict is not None and verdict not in _WINNERS:
+    if verdict is not None and (not isinstance(verdict, str) or verdict not in _WINNERS):
         raise row.wrong("verdict", verdict, f"one of {', '.join(_WINNERS)}")
     order = optional_value(row, "order") or "ab"
     if order not in ("ab", "ba"):

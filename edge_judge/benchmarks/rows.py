@@ -10,16 +10,19 @@ import csv
 import hashlib
 import io
 import json
+from collections import Counter
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from importlib import import_module
 from pathlib import Path
 from typing import Any
 
+from edge_judge import foreign_json
 from edge_judge.errors import DataError
 from edge_judge.records import Label
 
 _LONGEST_FIELD = 2**31 - 1  # characters of a CSV value; Python's own limit of 131,072 is less than a long answer has
+MOST_FILE, MOST_LINE = 1 << 30, 1 << 26  # characters of a JSON list, of one line
 
 
 @dataclass(frozen=True, slots=True)
@@ -113,11 +116,9 @@ def json_lines(file: File) -> Iterator[FileRow]:
 def json_items(file: File) -> Iterator[FileRow]:
     """One JSON list of objects. After parsing, the line of an item is unknown, so its place is its number, from 1."""
     try:
-        items = json.loads(file.text())
+        items = foreign_json.parse(file.text(), most=MOST_FILE, nan=True, surrogates=True)
     except json.JSONDecodeError as error:
         raise DataError(f"{file.path}:{error.lineno}: not JSON: {error.msg}") from None
-    except RecursionError:
-        raise DataError(f"{file.path}: not JSON: nested too deeply") from None
     except ValueError as error:
         raise DataError(f"{file.path}: not JSON: {error}") from None
     if not isinstance(items, list):
@@ -132,7 +133,7 @@ def csv_rows(file: File, delimiter: str = ",") -> Iterator[FileRow]:
     reader = csv.reader(io.StringIO(file.text(), newline=""), delimiter=delimiter, strict=True)
     records = _records(reader, file.path)
     header = [name.strip() for name in next(records, (0, []))[1]]
-    doubled = sorted({name for name in header if header.count(name) > 1})
+    doubled = sorted(name for name, count in Counter(header).items() if count > 1)
     if doubled:
         raise DataError(f"{file.path}:1: column '{doubled[0]}' occurs twice in the header")
     for line, fields in records:
@@ -154,7 +155,7 @@ def parquet_rows(file: File) -> Iterator[FileRow]:
         raise DataError(f"{file.path}: reading parquet needs pyarrow, which is not installed", hint) from None
     try:
         rows = parquet.read_table(arrow.BufferReader(file.content)).to_pylist()
-    except (arrow.ArrowException, OSError) as error:
+    except (arrow.ArrowException, OSError, ValueError, OverflowError) as error:  # a text may be no UTF-8
         raise DataError(f"{file.path}: not a parquet file: {_first_line(error)}") from None
     for number, values in enumerate(rows, start=1):
         yield FileRow(f"{file.path}, row {number}", values)
@@ -175,11 +176,9 @@ def _records(reader: Any, path: Path) -> Iterator[tuple[int, list[str]]]:
 
 def _parsed(line: str, place: str) -> object:
     try:
-        return json.loads(line)
+        return foreign_json.parse(line, most=MOST_LINE, nan=True, surrogates=True)
     except json.JSONDecodeError as error:
         raise DataError(f"{place}: not JSON: {error.msg} (column {error.colno})") from None
-    except RecursionError:
-        raise DataError(f"{place}: not JSON: nested too deeply") from None
     except ValueError as error:
         raise DataError(f"{place}: not JSON: {error}") from None
 

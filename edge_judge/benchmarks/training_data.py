@@ -5,10 +5,10 @@ Knows: the formats, and how to tell them apart by their first row. Does not know
 
 from __future__ import annotations
 
-import json
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
+from edge_judge import foreign_json
 from edge_judge.benchmarks import autoj_training, custom, labelled, pandalm_training
 from edge_judge.benchmarks.rows import File
 from edge_judge.errors import DataError, UsageError, nearest
@@ -50,8 +50,8 @@ def _format_of(file: File) -> str:
         return "pandalm"
     first = next((line for line in file.content.split(b"\n") if line.strip()), b"")
     try:
-        row = json.loads(first)
-    except (ValueError, RecursionError):
+        row = foreign_json.parse(first)
+    except ValueError:
         return "pairs"
     fields = row.keys() if isinstance(row, dict) else ()
     if autoj_training.MESSAGE in fields:

@@ -1,6 +1,8 @@
 """The command line: the one place that prints or exits. stdout is data, stderr is talk.
 
 group.py      the commands, found by their files, and the headings that `--help` lists them under
+command.py    a command: its options in sections, and --quiet
+completion.py what a shell completes
 errors.py     the library's errors, shown once, with their exit codes
 options.py    options that several commands share, collected into typed objects
 terminal.py   what is shown on stderr: notes, progress

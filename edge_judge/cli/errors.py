@@ -1,6 +1,7 @@
 """Errors shown once: `error: what is wrong, where, what was expected`, then `hint: the next step`.
 
-Exit codes: 0 done; 1 failed; 2 wrong usage; 3 compared, and the drop is larger than allowed; 130 interrupted.
+Exit codes: 0 done; 1 failed; 2 wrong usage; 3 compared, and the drop is larger than allowed; 4 chosen, and a scheme is
+undecided; 130 interrupted.
 Knows: which error ends with which code. Does not know: commands.
 """
 
@@ -18,7 +19,7 @@ import click
 
 from edge_judge.cli.file_errors import described
 
-FAILED, WRONG_USAGE, TOO_MUCH_LOST, INTERRUPTED = 1, 2, 3, 130
+FAILED, WRONG_USAGE, TOO_MUCH_LOST, UNDECIDED, INTERRUPTED = 1, 2, 3, 4, 130
 RESUMES = "nothing reached so far is lost: the same command goes on from here"
 
 PLAIN_SIGNS = {

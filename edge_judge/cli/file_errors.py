@@ -10,6 +10,8 @@ import errno
 import re
 from pathlib import Path
 
+from edge_judge.errors import shown
+
 NO_ROOM = frozenset(getattr(errno, name) for name in ("ENOSPC", "EDQUOT", "EFBIG") if hasattr(errno, name))
 NOT_WRITABLE = frozenset({errno.EROFS, errno.EACCES, errno.EPERM})
 BROKEN = frozenset(getattr(errno, name) for name in ("EIO", "ESTALE") if hasattr(errno, name))
@@ -21,9 +23,9 @@ _OWN = re.compile(r"\.(lock|before|new|put-\w+|pull-\w+|.+\.guard)")
 def described(error: OSError, resume: str | None) -> tuple[str, str] | None:
     """A message, and a hint; None for a bug of ours. resume: how to go on, where the command does not begin anew."""
     why = error.strerror or type(error).__name__
-    if error.filename is None and error.errno in OURS:
+    if error.errno in OURS:
         return None
-    file = visible(str(error.filename)) if error.filename is not None else ""
+    file = shown(visible(str(error.filename))) if error.filename is not None else ""
     if error.errno in NO_ROOM:
         return f"cannot write{' ' * bool(file)}{file}: {why}", _joined("free some disk space", resume)
     if error.errno in BROKEN:
@@ -31,7 +33,7 @@ def described(error: OSError, resume: str | None) -> tuple[str, str] | None:
     if file:
         return f"{file}: {why}", "check that the path exists and that you may read and write it"
     if error.errno in NOT_WRITABLE:
-        return f"cannot write: {why}", _joined("make the folder writable, or name another", resume)
+        return f"cannot write: {why}", _joined("make the folder writable, or use another", resume)
     return f"cannot read or write: {why}", _joined("check the disk or the connection", resume)
 
 

@@ -15,6 +15,7 @@ from typing import Any, Literal, TypeAlias, TypeVar, get_type_hints
 
 import click
 
+from edge_judge.cli import completion
 from edge_judge.errors import UsageError
 from edge_judge.records import CACHE_HOMES, CACHES, SPLITS
 from edge_judge.report.formatting import Form
@@ -64,7 +65,7 @@ results = click.option("--results", type=FOLDER, default=RESULTS, show_default=T
 data = click.option(
     "--data", type=FOLDER, help="Folder of the benchmark files.  [default: EDGE_JUDGE_DATA, or the cache]"
 )
-run_folders = click.argument("paths", metavar="[RUNS]...", nargs=-1, type=FOLDER)
+run_folders = click.argument("paths", metavar="[RUNS]...", nargs=-1, type=FOLDER, shell_complete=completion.runs)
 as_json = click.option("--json", "as_json", is_flag=True, help="Print JSON instead of a table.")
 forms = several(  # the fields of `Output`, for every command that prints a table
     as_json,
@@ -73,10 +74,22 @@ forms = several(  # the fields of `Output`, for every command that prints a tabl
     click.option("--latex", "as_latex", is_flag=True, help="Print the table for LaTeX, with booktabs."),
 )
 model = click.option(
-    "--model", default=POCKET, show_default=True, help="A model built on this machine, see `edge-judge models`."
+    "-m",
+    "--model",
+    default=POCKET,
+    show_default=True,
+    shell_complete=completion.models,
+    help="A model built on this machine, see `edge-judge models`.",
 )
-scheme = click.option("--scheme", help="Its quantization scheme.  [default: f16]")
-gguf = click.option("--gguf", type=FILE, help="Judge with this GGUF file instead.")
+scheme = click.option(
+    "-s",
+    "--scheme",
+    shell_complete=completion.built_schemes,
+    help="Its quantization scheme.  [default: f16, with --gguf the file's own]",
+)
+gguf = click.option(
+    "--gguf", type=FILE, help="Judge with this GGUF file instead; --model and --scheme say what to call it."
+)
 # llama.cpp aborts the process above its own maximum (GGML_MAX_N_THREADS)
 threads = click.option(
     "--threads",
@@ -221,8 +234,28 @@ price = click.option(
     help="With --engine: the prices of a million prompt and generated tokens; the run's cost is reported.",
 )
 judging_model = click.option(
+    "-m",
     "--model",
-    help="A model built on this machine, see `edge-judge models`; with --engine, its name there.  [default: pocket]",
+    shell_complete=completion.models,
+    help="A model that is here, see `edge-judge models`; with --engine, its name there; with --gguf, a name for the "
+    "file.  [default: pocket, with --gguf the file's own]",
+)
+judging_models = click.option(
+    "-m",
+    "--model",
+    "models",
+    multiple=True,
+    shell_complete=completion.models,
+    help="A model built on this machine, see `edge-judge models`; with --engine, its name there. Repeatable.  "
+    "[default: pocket]",
+)
+judging_schemes = click.option(
+    "-s",
+    "--scheme",
+    "schemes",
+    multiple=True,
+    shell_complete=completion.built_schemes,
+    help="Its quantization scheme. Repeatable: each judges, of each model.  [default: f16]",
 )
 
 
@@ -238,8 +271,11 @@ adapters = click.option(
 
 # the fields of `JudgeOptions`; `protocol` adds the chat template, and `price` is for runs
 judge = several(judging_model, scheme, gguf, adapters, engine, threads)
+judges = several(judging_models, judging_schemes, gguf, adapters, engine, threads)  # without model and scheme
 grammar = click.option(
+    "-g",
     "--grammar",
+    shell_complete=completion.grammars,
     help="The format of the answer, a file of grammars/; none: free text.  "
     "[default: pairwise, or what the model was trained on]",
 )
@@ -289,8 +325,10 @@ cluster = several(
 # the fields of `ProtocolOptions`, and the chat template of `JudgeOptions`
 protocol = several(grammar, rubric, reasoning, truncate, chat_template)
 benchmarks = click.option(
+    "-b",
     "--benchmark",
     "names",
+    shell_complete=completion.benchmarks,
     multiple=True,
     default=(POCKET,),
     show_default=True,

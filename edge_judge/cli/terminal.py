@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Literal, Protocol
 
 import click
 
+from edge_judge.cli.command import is_quiet
 from edge_judge.quantities import counted
 from edge_judge.records import (
     Backend,
@@ -27,14 +28,16 @@ from edge_judge.records import (
 from edge_judge.report.formatting import Form, duration, size
 
 if TYPE_CHECKING:
-    from rich.progress import Progress as Bar
+    from rich.progress import Progress as RichProgress
     from rich.progress import TaskID
 
 UNLIMITED = 10_000  # columns: what is no terminal's has as many as it takes
 
 
 def note(text: str) -> None:
-    click.echo(text, err=True)
+    """A line on stderr; none with `--quiet`."""
+    if not is_quiet():
+        click.echo(text, err=True)
 
 
 def width() -> int:
@@ -95,86 +98,135 @@ def offloaded_words(part: Offloaded) -> str:
 
 
 class TerminalListener(ProgressListener):
-    """Notes as lines, a task as a bar; where there is no terminal, one line on how long a long task will take."""
+    """Notes as lines, a task as a bar below them; where there is no terminal, one line on how long a long task will
+    take. A task that is begun within another has a bar of its own, and progress is that of the innermost. Nothing with
+    `--quiet`.
+    """
 
     def __init__(self) -> None:
-        self._shown: _Bar | _Forecast | None = None
+        self._quiet = is_quiet()
+        self._bars: _Bars | None = None
+        self._tasks: list[_Bar | _Forecast | None] = []
 
     def note(self, text: str) -> None:
-        note(text)
+        if self._bars is not None:
+            self._bars.note(text)
+        elif not self._quiet:
+            click.echo(text, err=True)
 
     def estimate(self, name: str, estimate: WorkEstimate) -> None:
-        note(estimate_line(name, estimate))
+        self.note(estimate_line(name, estimate))
 
     def begin(self, title: str) -> None:
-        self._shown = _Bar(title) if sys.stderr.isatty() else _Forecast(title)
+        if self._quiet:
+            self._tasks.append(None)
+        elif sys.stderr.isatty():
+            self._bars = self._bars or _Bars()
+            self._tasks.append(self._bars.begin(title))
+        else:
+            self._tasks.append(_Forecast(title))
 
     def end(self) -> None:
-        if isinstance(self._shown, _Bar):
-            self._shown.close()
-        self._shown = None
+        task = self._tasks.pop()
+        if isinstance(task, _Bar):
+            task.close()
+        if self._bars is not None and not self._tasks:
+            self._bars.close()
+            self._bars = None
 
     def progress(self, progress: Progress) -> None:
-        if self._shown is not None:
-            self._shown.progress(progress)
+        task = self._tasks[-1] if self._tasks else None
+        if task is not None:
+            task.progress(progress)
 
     def build(self, progress: BuildProgress) -> None:
-        if isinstance(self._shown, _Bar):
-            self._shown.build(progress)
+        if self._tasks and isinstance(self._tasks[-1], _Bar):
+            self._tasks[-1].build(progress)
 
     def training(self, progress: TrainingProgress) -> None:
-        if isinstance(self._shown, _Bar):
-            self._shown.training(progress)
+        if self._tasks and isinstance(self._tasks[-1], _Bar):
+            self._tasks[-1].training(progress)
 
 
 class BlockListener(TerminalListener):
-    """For work in many short blocks: on a terminal each is announced, since with a large model one takes minutes."""
+    """For work in many short blocks: what the first of each task takes is told on a terminal, and not that of all."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._titles: list[str] = []
+        self._announced: set[str] = set()
+
+    def begin(self, title: str) -> None:
+        self._titles.append(title)
+        super().begin(title)
+
+    def end(self) -> None:
+        self._titles.pop()
+        super().end()
 
     def estimate(self, name: str, estimate: WorkEstimate) -> None:
-        if sys.stderr.isatty():
-            super().estimate(name, estimate)
+        task = self._titles[-1] if self._titles else name
+        if sys.stderr.isatty() and task not in self._announced:
+            self._announced.add(task)
+            super().estimate(f"{name}, first block", estimate)
+
+
+class _Bars:
+    """The bars at the bottom of the terminal. What is noted meanwhile stands above them; they go when all is done."""
+
+    def __init__(self) -> None:
+        from rich.console import Console
+        from rich.progress import BarColumn, TextColumn
+        from rich.progress import Progress as Bars
+
+        # rich's own column knows no time left where one decode call takes longer than the half minute it looks back
+        columns = (
+            TextColumn("{task.description}", markup=False),
+            BarColumn(None),
+            TextColumn("{task.fields[done]}", markup=False),
+            TextColumn("{task.fields[left]}", markup=False),
+        )
+        self._bars: RichProgress = Bars(*columns, console=Console(stderr=True, highlight=False), transient=True)
+        self._bars.start()
+
+    def begin(self, title: str) -> _Bar:
+        return _Bar(self._bars, title)
+
+    def note(self, text: str) -> None:
+        self._bars.console.print(text, markup=False, soft_wrap=True)
+        self._bars.refresh()  # what is printed moves the bars as they were last drawn
+
+    def close(self) -> None:
+        self._bars.stop()
 
 
 class _Bar:
     """A bar over what takes the time, tokens or bytes, with what is done and the time that is left."""
 
-    def __init__(self, title: str) -> None:
-        from rich.console import Console
-        from rich.progress import BarColumn, TextColumn
-        from rich.progress import Progress as Bar
-
-        # rich's own column knows no time left where one decode call takes longer than the half minute it looks back
-        columns = (
-            TextColumn("{task.description}"),
-            BarColumn(None),
-            TextColumn("{task.fields[done]}"),
-            TextColumn("{task.fields[left]}"),
-        )
-        self._title = title
-        self._bar: Bar = Bar(*columns, console=Console(stderr=True), transient=True)
-        self._task: TaskID = self._bar.add_task(title, total=None, done="", left="")
-        self._bar.start()
+    def __init__(self, bars: RichProgress, title: str) -> None:
+        self._bars, self._title = bars, title
+        self._task: TaskID = bars.add_task(title, total=None, done="", left="")
 
     def progress(self, now: Progress) -> None:
         left = "" if now.left is None else f"{duration(now.left)} left"
         done = f"{now.verdicts}/{now.verdicts_total} {now.unit}"
-        self._bar.update(self._task, total=now.tokens_total, completed=now.tokens, done=done, left=left)
+        self._bars.update(self._task, total=now.tokens_total, completed=now.tokens, done=done, left=left)
 
     def build(self, now: BuildProgress) -> None:
-        remaining = self._bar.tasks[0].time_remaining
+        remaining = next(task.time_remaining for task in self._bars.tasks if task.id == self._task)
         left = "" if remaining is None else f"{duration(remaining)} left"
         done = f"{size(now.bytes)}/{size(now.bytes_total)}"
         title = f"{self._title} · {now.stage} · tensor {now.tensors}/{now.tensors_total}"
-        self._bar.update(
+        self._bars.update(
             self._task, total=now.bytes_total, completed=now.bytes, description=title, done=done, left=left
         )
 
     def training(self, now: TrainingProgress) -> None:
         done, left = f"{now.step}/{now.steps} steps, loss {now.loss:.3f}", f"{duration(now.left)} left"
-        self._bar.update(self._task, total=now.steps, completed=now.step, done=done, left=left)
+        self._bars.update(self._task, total=now.steps, completed=now.step, done=done, left=left)
 
     def close(self) -> None:
-        self._bar.stop()
+        self._bars.remove_task(self._task)
 
 
 class _Forecast:

@@ -17,6 +17,7 @@ from functools import partial
 from os.path import commonprefix
 from typing import Any, TypeVar
 
+from edge_judge import foreign_json
 from edge_judge.engine.completions import (
     Completion,
     Usage,
@@ -129,7 +130,7 @@ def _one_of(texts: Sequence[str]) -> str:
 def _chosen(text: str) -> str:
     """The text in an answer to `_one_of`; any other answer as it is, without white space around it."""
     try:
-        content = json.loads(text)
+        content = foreign_json.parse(text, nan=True)
     except ValueError:
         return text.strip()
     inside = content.get("verdict") if isinstance(content, dict) else None
@@ -146,7 +147,7 @@ def _whole_grammar(rule: GuidedWriting[Any]) -> str:
 def _compact(text: str) -> str:
     """JSON without spaces, as grammars write it; any other text as it is."""
     try:
-        content = json.loads(text)
+        content = foreign_json.parse(text, nan=True)
     except ValueError:
         return text
     return json.dumps(content, ensure_ascii=False, separators=(",", ":"))

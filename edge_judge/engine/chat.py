@@ -1,21 +1,22 @@
 """The chat format that comes with a model.
 
-Knows: chat templates (other people's Jinja programs, run in a sandbox), and where the content stands in the rendered
-text, so that only the template's own words can become control tokens.
+Knows: chat templates (other people's Jinja programs, rendered in a process of their own by template_program.py), and
+where the content stands in the rendered text, so that only the template's own words can become control tokens.
 Does not know: tokens, models, prompts.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import importlib.util
+import json
+import subprocess
+import sys
 from dataclasses import dataclass
-from datetime import date
-from functools import partial
+from functools import lru_cache
 from pathlib import Path
 
-from jinja2 import TemplateError
-from jinja2.sandbox import ImmutableSandboxedEnvironment
-
+from edge_judge.engine import template_program
+from edge_judge.engine.template_program import Reply, Request
 from edge_judge.errors import ModelError, UsageError
 
 # For files without a template of their own: the formats that models are commonly trained on.
@@ -28,6 +29,8 @@ NAMED = {
     "plain": "{% for m in messages %}{{ m.content }}{% endfor %}",
 }
 _CONTENT, _ANSWER = "\ue000\ue001\ue000", "\ue000\ue002\ue000"  # private-use characters: no template writes them
+MOST_TEMPLATE = 1_000_000  # characters; the longest that is known has 20,000
+CLOCK = 30 if importlib.util.find_spec("resource") else 5  # seconds, if the program is not ended by its own limits
 _LEFT, _RIGHT = " \n\t", "\t\n "  # white space that only a template which trims a message takes away
 
 
@@ -68,21 +71,7 @@ def render(template: str, content: str, *answers: str, bos: str, eos: str) -> st
     A judge that can think first is told not to: its protocol says where it may write reasons. Raises ModelError for a
     template that is broken or refuses these messages.
     """
-    messages = [{"role": "user", "content": content}, *({"role": "assistant", "content": a} for a in answers)]
-    try:
-        return (
-            _environment()
-            .from_string(template)
-            .render(
-                messages=messages,
-                add_generation_prompt=not answers,
-                enable_thinking=False,
-                bos_token=bos,
-                eos_token=eos,
-            )
-        )
-    except Exception as error:  # a foreign program can fail in any way
-        raise ModelError(f"the model's chat template cannot be rendered: {error}") from error
+    return _text(_rendered(template, ((content, *answers),), bos, eos)[0])
 
 
 def chat_format(template: str, *, bos: str, eos: str) -> ChatFormat:
@@ -91,13 +80,15 @@ def chat_format(template: str, *, bos: str, eos: str) -> ChatFormat:
     Raises ModelError for a template that is broken, refuses a single user message, or does not show it exactly once,
     unchanged or trimmed.
     """
-    rendered = partial(render, template, bos=bos, eos=eos)
-    before, after = _around(rendered(_CONTENT))
-    blank_before, blank_after = _around(rendered(_LEFT + _CONTENT + _RIGHT))
+    conversations = ((_CONTENT,), (_LEFT + _CONTENT + _RIGHT,), (_CONTENT, _ANSWER))
+    plain, padded, answered = _rendered(template, conversations, bos, eos)
+    before, after = _around(_text(plain))
+    blank_before, blank_after = _around(_text(padded))
     trims_left, trims_right = blank_before == before, blank_after == after
     if (blank_before, blank_after) != (before + _LEFT * (not trims_left), _RIGHT * (not trims_right) + after):
         raise ModelError("the model's chat template changes the user's message, expected it verbatim or trimmed")
-    return ChatFormat(before, after, trims_left, trims_right, _lead(before + _CONTENT + after, rendered))
+    lead = _lead(before + _CONTENT + after, answered.get("text", ""))
+    return ChatFormat(before, after, trims_left, trims_right, lead)
 
 
 def _around(text: str) -> tuple[str, str]:
@@ -108,28 +99,55 @@ def _around(text: str) -> tuple[str, str]:
     return parts[0], parts[1]
 
 
-def _lead(prompt: str, rendered: Callable[..., str]) -> str:
+def _lead(prompt: str, conversation: str) -> str:
     """The white space between a prompt and an answer. Empty if the template puts other text there, such as reasoning,
     or renders no answers.
     """
-    try:
-        conversation = rendered(_CONTENT, _ANSWER)
-    except ModelError:
-        return ""
     lead = conversation.removeprefix(prompt).split(_ANSWER)[0]
     return lead if lead.isspace() and conversation.startswith(prompt) else ""
 
 
-def _environment() -> ImmutableSandboxedEnvironment:
-    """A sandbox with the functions that chat templates call."""
+def _text(reply: Reply) -> str:
+    if "text" not in reply:
+        raise ModelError(f"the model's chat template cannot be rendered: {reply.get('error')}")
+    return reply["text"]
 
-    def refuse(message: str) -> None:
-        raise TemplateError(message)
 
-    environment = ImmutableSandboxedEnvironment(
-        trim_blocks=True, lstrip_blocks=True, extensions=["jinja2.ext.loopcontrols"]
+@lru_cache(maxsize=32)  # all schemes of a model have the same template
+def _rendered(template: str, conversations: tuple[tuple[str, ...], ...], bos: str, eos: str) -> list[Reply]:
+    """What became of each conversation. Raises ModelError where the template takes too long or too much memory."""
+    if len(template) > MOST_TEMPLATE:
+        raise ModelError(f"the model's chat template has {len(template):,} characters, expected fewer than a million")
+    request: Request = {
+        "template": template,
+        "conversations": [list(conversation) for conversation in conversations],
+        "bos": bos,
+        "eos": eos,
+        "path": [place for place in sys.path if place],
+    }
+    try:
+        done = subprocess.run(
+            [sys.executable, "-I", "-S", template_program.__file__],
+            input=json.dumps(request).encode(),
+            capture_output=True,
+            timeout=CLOCK,
+        )
+    except subprocess.TimeoutExpired:
+        raise _unbounded() from None
+    except OSError as error:
+        raise ModelError(f"the model's chat template cannot be rendered: no process for it: {error}") from error
+    if done.returncode == 0:
+        replies: list[Reply] = json.loads(done.stdout)
+        return replies
+    if done.returncode < 0 or b"MemoryError" in done.stderr:  # ended by a limit
+        raise _unbounded()
+    said = done.stderr.decode(errors="replace").strip().rpartition("\n")[2]
+    raise ModelError(f"the model's chat template cannot be rendered: its process failed: {said}")
+
+
+def _unbounded() -> ModelError:
+    limits = f"{template_program.SECONDS} seconds or {template_program.MEGABYTES} MB"
+    return ModelError(
+        f"the model's chat template cannot be rendered: it takes more than {limits}",
+        "--chat-template takes another one: chatml, llama-2, plain, or a file",
     )
-    environment.globals["raise_exception"] = refuse
-    # A fixed date, so that a run comes out the same on any day.
-    environment.globals["strftime_now"] = lambda form: date(2024, 1, 1).strftime(form)
-    return environment

@@ -93,6 +93,7 @@ def completion(answer: Any) -> Completion:
         text = ""
     if not isinstance(text, str):
         raise Unreadable
+    text = text.encode("utf-16", "surrogatepass").decode("utf-16", "replace")  # half a character cannot be kept
     return Completion(text, steps, usage)
 
 

@@ -18,7 +18,7 @@ from typing import Any, Literal, TypeAlias
 
 from edge_judge.engine import llama
 from edge_judge.errors import ModelError, UsageError
-from edge_judge.records import Backend, DeviceMemory
+from edge_judge.records import Backend, DeviceMemory, split_files
 
 Kind: TypeAlias = Literal["gpu", "integrated"]
 # of ggml_backend_dev_type; the others are CPUs and what accelerates them
@@ -95,7 +95,11 @@ def _cpu_features() -> str:
 
 
 def tensor_sizes(path: Path) -> TensorSizes:
-    """The sizes in the file's header. Raises ModelError if it has none."""
+    """The sizes in the header of a file, or of all files of a split model. Raises ModelError if one has none."""
+    return by_layer([tensor for part in split_files(path) for tensor in _tensors(part)])
+
+
+def _tensors(path: Path) -> list[tuple[str, int]]:
     library = llama.LIBRARY
     opened = _function("gguf_init_from_file", ctypes.c_void_p, ctypes.c_char_p, _Opening)
     header = opened(str(path).encode(), _Opening(True, None))
@@ -105,7 +109,7 @@ def tensor_sizes(path: Path) -> TensorSizes:
     size = _function("gguf_get_tensor_size", ctypes.c_size_t, ctypes.c_void_p, ctypes.c_int64)
     try:
         count = _function("gguf_get_n_tensors", ctypes.c_int64, ctypes.c_void_p)(header)
-        return by_layer([(name(header, index).decode(), size(header, index)) for index in range(count)])
+        return [(name(header, index).decode(), size(header, index)) for index in range(count)]
     finally:
         library.gguf_free(ctypes.c_void_p(header))
 

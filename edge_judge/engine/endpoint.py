@@ -11,7 +11,6 @@ from __future__ import annotations
 
 import asyncio
 import ipaddress
-import json
 import random
 import time
 from collections.abc import Awaitable, Callable, Generator, Sequence
@@ -19,6 +18,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, TypeVar
 from urllib.parse import urlsplit
 
+from edge_judge import foreign_json
 from edge_judge.engine.background import delivered_by
 from edge_judge.engine.responses import is_web_page, retry_after, why_not_connected
 from edge_judge.engine.window import MOST, Window
@@ -35,6 +35,7 @@ Job = Callable[["Exchange"], Awaitable[Result]]
 OVERLOADED = frozenset({429, 503, 529})
 REPEATED = OVERLOADED | {408, 409, 425, 500, 502, 504, 520, 522, 524}
 RESUME = "nothing reached so far is lost: the same command goes on from here"
+MOST_ANSWER = 64_000_000  # bytes: the likeliest tokens of a long text take some
 SHOWN = 200  # characters of a server's own message
 KEY = "EDGE_JUDGE_API_KEY"
 
@@ -250,8 +251,8 @@ class Exchange:
         if is_web_page(response.headers, response.content):
             raise self._web_page(status)
         try:
-            return read(json.loads(response.content))
-        except (ValueError, RecursionError):  # Unreadable is a ValueError, as is what json raises
+            return read(foreign_json.parse(response.content, most=MOST_ANSWER, nan=True, surrogates=True))
+        except ValueError:  # Unreadable is a ValueError, as is what json raises
             return Trouble("its answer could not be read")
 
     def _refused(self, response: Response) -> RefusedError | ModelError:
@@ -280,10 +281,10 @@ class Exchange:
     def _said(self, response: Response) -> str:
         """The server's own message on one line, without the key and without what a terminal would obey."""
         try:
-            content = json.loads(response.content)
+            content = foreign_json.parse(response.content, nan=True)
             error = content.get("error", content)
             text = error.get("message", error) if isinstance(error, dict) else error
-        except (ValueError, AttributeError, RecursionError):
+        except (ValueError, AttributeError):
             text = response.content.decode(errors="replace")
         line = " ".join(str(text).split())
         if self._endpoint.key:

@@ -106,7 +106,8 @@ class LoadedModel:
     """A GGUF loaded by llama.cpp, with its vocabulary. Raises ModelError if llama.cpp cannot load it.
 
     mapped: whether to map the file instead of reading it; None leaves it to llama.cpp. offload: what goes to devices.
-    simulated: load no weights, so that nothing can be evaluated, but what a context would take is known.
+    simulated: load no weights, so that nothing can be evaluated, but what a context would take is known. repacked:
+    rearrange weights so that a CPU is faster, which takes memory for a copy of them.
     """
 
     def __init__(
@@ -117,10 +118,12 @@ class LoadedModel:
         mapped: bool | None,
         offload: Offload = Offload(),
         simulated: bool = False,
+        repacked: bool = True,
     ) -> None:
         llama_log.clear()
         params = llama.llama_model_default_params()
         params.vocab_only, params.no_alloc = vocab_only, simulated
+        params.use_extra_bufts = repacked
         needed = offload.place(params)
         self.offload = offload
         modes = {None: llama.LLAMA_LOAD_MODE_AUTO, True: llama.LLAMA_LOAD_MODE_MMAP, False: llama.LLAMA_LOAD_MODE_NONE}
@@ -131,7 +134,7 @@ class LoadedModel:
         if not self.handle:
             short = "if a device is out of memory, use fewer --gpu-layers, or --gpu-layers 0"
             hint = short if offload.layers else "expected a GGUF file of a language model"
-            raise ModelError(f"{path}: llama.cpp cannot load it{llama_log.last_error()}", hint)
+            raise ModelError(f"{path}: llama.cpp cannot load it{llama_log.first_error()}", hint)
         self.refused = tuple(llama_log.refused())  # (device, tensor): what the CPU then holds
         self.vocab = llama.llama_model_get_vocab(self.handle)
         self.vocabulary = int(llama.llama_vocab_n_tokens(self.vocab))
@@ -247,7 +250,7 @@ def load_adapter(model: LoadedModel, path: Path, scale: float) -> LoadedAdapter:
         handle = llama.llama_adapter_lora_init(model.handle, str(path).encode())
     if not handle:
         raise ModelError(
-            f"{path}: llama.cpp cannot add this adapter to the model{llama_log.last_error()}",
+            f"{path}: llama.cpp cannot add this adapter to the model{llama_log.first_error()}",
             "use the adapter with the model that it was trained on",
         )
     return LoadedAdapter(handle, scale)
@@ -305,7 +308,7 @@ class Context:
         with interrupts_deferred():
             self._handle = llama.llama_init_from_model(model.handle, params)
         if not self._handle:
-            raise ModelError(f"cannot create a context of {size.cells} tokens{llama_log.last_error()}")
+            raise ModelError(f"cannot create a context of {size.cells} tokens{llama_log.first_error()}")
         if adapters:
             handles = (llama.llama_adapter_lora_p_ctypes * len(adapters))(*(one.handle for one in adapters))
             scales = (ctypes.c_float * len(adapters))(*(one.scale for one in adapters))
@@ -326,9 +329,11 @@ class Context:
         """Empty the cache."""
         llama.llama_memory_clear(self._memory, False)
 
-    def remove(self, sequence: int, start: int = -1) -> None:
-        """Remove a sequence's tokens from position `start` on, by default all of them."""
-        llama.llama_memory_seq_rm(self._memory, sequence, start, -1)
+    def remove(self, sequence: int, start: int = -1) -> bool:
+        """Remove a sequence's tokens from position `start` on, by default all of them. False if llama.cpp cannot: the
+        state of a recurrent model holds all tokens in one.
+        """
+        return bool(llama.llama_memory_seq_rm(self._memory, sequence, start, -1))
 
     def copy(self, source: int, target: int, end: int) -> None:
         """Let a sequence share the first `end` tokens of another."""
@@ -362,7 +367,7 @@ class Context:
         with interrupts_deferred() if self._callback else nullcontext():
             failed = cells and llama.llama_decode(self._handle, batch)
         if failed:
-            raise ModelError(f"llama.cpp could not evaluate {len(cells)} tokens{llama_log.last_error()}")
+            raise ModelError(f"llama.cpp could not evaluate {len(cells)} tokens{llama_log.first_error()}")
 
     def logits(self, cell: int) -> Logits:
         """Logits (vocabulary,) of the token after a cell of the last call, in llama.cpp's own memory."""

@@ -6,9 +6,12 @@ Knows: the log's lines. Does not know: llama.cpp's interface, what was asked of 
 from __future__ import annotations
 
 import re
+from collections.abc import Callable
 
 _BUFFER = re.compile(rb"(\S+) +(model|KV|compute|output) buffer size = +([\d.]+) MiB")
 _REFUSED = re.compile(rb"tensor '(\S+)' .*\(and 0 others\) cannot be used with preferred buffer type (\S+),")
+_PREFIX = re.compile(r"^(?:[a-z_0-9]+: +|error loading model(?: \w+)?: +)+")
+_echo: Callable[[str], object] | None = None
 _errors: list[str] = []
 _buffers: list[tuple[str, str, int]] = []  # device, kind, bytes
 _refused: list[tuple[str, str]] = []  # device, tensor
@@ -16,8 +19,10 @@ _refused: list[tuple[str, str]] = []  # device, tensor
 
 def listen(level: int, text: bytes, _: object) -> None:
     """Keeps errors, buffer sizes and a tensor that a device refuses from llama.cpp's log, which is not shown."""
-    if level >= 4:  # GGML_LOG_LEVEL_ERROR
+    if level == 4:  # GGML_LOG_LEVEL_ERROR; 5 continues a line, such as the dots while a file is read
         _errors.append(text.decode(errors="replace").strip())
+        if _echo is not None:
+            _echo(_plain(_errors[-1]))
     elif match := _BUFFER.search(text):
         _buffers.append((match[1].decode(), match[2].decode(), int(float(match[3]) * 2**20)))
     elif match := _REFUSED.search(text):
@@ -59,6 +64,17 @@ def refused() -> list[tuple[str, str]]:
     return list(_refused)
 
 
-def last_error() -> str:
-    """llama.cpp's last error, in parentheses; empty if it logged none."""
-    return f" ({_errors[-1]})" if _errors else ""
+def first_error() -> str:
+    """llama.cpp's first error, in parentheses; empty if it logged none. Later ones only say that it gave up."""
+    return f" ({_plain(_errors[0])})" if _errors else ""
+
+
+def echo(write: Callable[[str], object]) -> None:
+    """Hand on each error at once, as a line: where llama.cpp may end the process, nothing can be asked later."""
+    global _echo
+    _echo = write
+
+
+def _plain(error: str) -> str:
+    """Without the function that logs it, and without saying that loading failed."""
+    return _PREFIX.sub("", " ".join(error.split()))

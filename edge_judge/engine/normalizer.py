@@ -16,6 +16,7 @@ from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
 
+from edge_judge import foreign_json
 from edge_judge.engine.charsmap import Charsmap
 from edge_judge.errors import ModelError
 
@@ -47,8 +48,11 @@ class Normalizer:
         """What messages and run.json call it."""
         if not self.recorded.startswith("{"):
             return self.recorded or ("none" if self.known else "unknown")
-        section = json.loads(self.recorded)
-        return "+".join(str(step.get("type")) for step in section.get("normalizers", [section]))
+        try:
+            section = foreign_json.parse(self.recorded)
+            return "+".join(str(step["type"]) for step in section.get("normalizers", [section]))
+        except (ValueError, TypeError, KeyError):
+            return "unreadable"
 
     def may_differ(self, text: str) -> bool:
         """Whether the tokenizer, if its normalizer is not known, may see another text."""
@@ -59,7 +63,7 @@ class Normalizer:
         if not self.recorded:
             return str
         try:
-            section = {"type": "NFC"} if self.recorded == "NFC" else json.loads(self.recorded)
+            section = {"type": "NFC"} if self.recorded == "NFC" else foreign_json.parse(self.recorded)
             return _sentencepiece(section) if section["type"] == "SentencePiece" else _by_tokenizers(section)
         except Exception as error:  # the tokenizers library raises nothing narrower
             raise ModelError(f"the file's {KEY} cannot be read: {error}") from error

@@ -9,11 +9,11 @@ Knows: what servers say of themselves. Does not know: what they are asked later.
 from __future__ import annotations
 
 import hashlib
-import json
 from dataclasses import dataclass, replace
 from pathlib import PurePath
 from typing import Any, Literal
 
+from edge_judge import foreign_json
 from edge_judge.engine.completions import Completion, chat_body, completion, json_form
 from edge_judge.engine.endpoint import Endpoint, Exchange, RefusedError, Unreadable
 from edge_judge.errors import UsageError, nearest
@@ -106,7 +106,8 @@ async def _models(exchange: Exchange, endpoint: Endpoint) -> list[dict[str, Any]
 
     def read(answer: Any) -> list[dict[str, Any]]:
         entries = answer.get("data") if isinstance(answer, dict) else None
-        return [entry for entry in entries or () if isinstance(entry, dict) and isinstance(entry.get("id"), str)]
+        named = [entry for entry in entries if isinstance(entry, dict)] if isinstance(entries, list) else []
+        return [entry for entry in named if isinstance(entry.get("id"), str) and entry["id"].isprintable()]
 
     try:
         return await exchange.ask(f"{endpoint.address.base}/models", None, read)
@@ -124,20 +125,25 @@ def _entry(models: list[dict[str, Any]], model: str | None, host: str) -> dict[s
     if model is None:
         several = f"serves {', '.join(names[:8])}{' …' if len(names) > 8 else ''}"
         raise UsageError(f"--engine {host} {several if names else 'does not list its models'}", "--model names one")
-    own = [entry for entry in models if model in (entry["id"], _last_part(entry["id"]), *(entry.get("aliases") or ()))]
+    own = [entry for entry in models if model in (entry["id"], _last_part(entry["id"]), *_aliases(entry))]
     if not own and any(entry.get("owned_by") == "llamacpp" for entry in models):  # it would answer with what it has
         raise UsageError(f"--model {model}: not served at {host}", nearest(model, names))
     return own[0] if own else {"id": model}
+
+
+def _aliases(entry: dict[str, Any]) -> list[object]:
+    aliases = entry.get("aliases")
+    return aliases if isinstance(aliases, list) else []
 
 
 async def _llama_server(exchange: Exchange, endpoint: Endpoint, server: Server) -> Server:
     def read(answer: Any) -> Server:
         try:
             context = int(answer["default_generation_settings"]["n_ctx"])
-            file = _last_part(str(answer.get("model_path") or "unknown"))
-            template = str(answer.get("chat_template") or "")
-            version = str(answer.get("build_info") or "unknown")
-        except (KeyError, TypeError, AttributeError, ValueError):
+            file = _last_part(_text(answer.get("model_path")) or "unknown")
+            template = _text(answer.get("chat_template"))
+            version = _text(answer.get("build_info")) or "unknown"
+        except (KeyError, TypeError, AttributeError, ValueError, OverflowError):
             raise Unreadable from None
         digest = hashlib.sha256(template.encode()).hexdigest()
         return replace(server, version=version, context=context, file=file, template=digest)
@@ -178,6 +184,11 @@ async def _tried(exchange: Exchange, endpoint: Endpoint, server: Server) -> Serv
     return server
 
 
+def _text(value: object) -> str:
+    """A text that can be kept in run.json; empty for none."""
+    return str(value or "").encode(errors="replace").decode()
+
+
 def _last_part(path: str) -> str:
     return PurePath(path.replace("\\", "/")).name
 
@@ -185,7 +196,7 @@ def _last_part(path: str) -> str:
 def _is_letter(text: str) -> bool:
     """Whether the schema held."""
     try:
-        content = json.loads(text)
+        content = foreign_json.parse(text)
     except ValueError:
         return False
     return isinstance(content, dict) and content.keys() == {"letter"} and content["letter"] in ("A", "B")

@@ -23,6 +23,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from edge_judge import foreign_json
 from edge_judge.engine import memory
 from edge_judge.engine.cluster.blocks import (
     Block,
@@ -125,7 +126,7 @@ class BlockFiles:
         """The answers to a block; None, and the file is gone, where it does not hold them."""
         path = self._folder / f"{name}.json"
         try:
-            content = json.loads(path.read_text(encoding="utf-8"))
+            content = foreign_json.parse(path.read_bytes())
             answers = [_answer(fields) for fields in content["answers"]]
             numbered = list(zip(_order(block), answers, strict=True))
             machine = str(content["machine"])

@@ -6,13 +6,20 @@ Does not know: verdicts, tokens, files.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
+from graphlib import CycleError, TopologicalSorter
 from typing import TypeAlias
 
 from edge_judge.errors import GrammarError
 from edge_judge.protocols.gbnf_parser import Alternatives, Chars, Node, Repeat, Rule, Series, read
 
 __all__ = ["Node", "Reader", "matches", "parse", "texts"]
+
+MAX_DEPTH = 300  # of rules in one another
+MAX_STACK = 700  # of what is still to be read, whose parts Python compares one inside the other
+MAX_STACKS = 10_000  # ways in which the text so far can be read
+MAX_LENGTH = 10_000  # characters of one of finitely many texts
+MAX_WORK = 5_000_000  # characters that are put together to list them
 
 
 def parse(text: str) -> Mapping[str, Node]:
@@ -38,7 +45,7 @@ class Reader:
 
     def __init__(self, rules: Mapping[str, Node], start: str = "root") -> None:
         self._rules = rules
-        self._stacks = _expand(rules, {(rules[start], None)})
+        self._stacks = _expand(rules, {_pushed(rules[start], None)})
 
     @property
     def whole(self) -> bool:
@@ -62,9 +69,9 @@ class Reader:
 
 
 def texts(rules: Mapping[str, Node], start: str = "root", limit: int = 1000) -> list[str] | None:
-    """Every text of a rule's language, shortest first; None if there are more than `limit`."""
+    """Every text of a rule's language, shortest first; None if there are more than `limit`, or too long ones."""
     try:
-        language = _language(rules, Rule(start), limit, ())
+        language = _Languages(rules, limit).of(Rule(start), ())
     except _TooManyError:
         return None
     return sorted(language, key=lambda text: (len(text), text))
@@ -74,50 +81,72 @@ class _TooManyError(Exception):
     pass
 
 
-def _language(rules: Mapping[str, Node], node: Node, limit: int, within: tuple[str, ...]) -> set[str]:
-    """Every text of a node inside the rules `within`. No part of a language has more texts than the language."""
-    match node:
-        case Chars(ranges, negated):
-            if negated or sum(high - low + 1 for low, high in ranges) > limit:
-                raise _TooManyError
-            return {chr(code) for low, high in ranges for code in range(low, high + 1)}
-        case Rule(name):
-            if name in within:
-                raise _TooManyError
-            return _language(rules, rules[name], limit, (*within, name))
-        case Alternatives(options):
-            return _union(limit, *(_language(rules, option, limit, within) for option in options))
-        case Series(parts):
-            language = {""}
-            for part in parts:
-                language = _concatenations(language, _language(rules, part, limit, within), limit)
-            return language
-        case Repeat(part, least, most):
-            if most is None:
-                raise _TooManyError
-            part_language = _language(rules, part, limit, within) if most else set[str]()
-            language, repeated = set(), {""}
-            for count in range(most + 1):
-                repeated = _concatenations(repeated, part_language, limit) if count else repeated
-                language = _union(limit, language, repeated) if count >= least else language
-            return language
+class _Languages:
+    """The texts of nodes. Raises _TooManyError where a node has more than `limit`, or they take too long to list: no
+    part of a language has more texts than the language.
+    """
 
+    def __init__(self, rules: Mapping[str, Node], limit: int) -> None:
+        self._rules, self._limit = rules, limit
+        self._known: dict[str, set[str]] = {}
+        self._left = MAX_WORK
 
-def _concatenations(heads: set[str], tails: set[str], limit: int) -> set[str]:
-    return _union(limit, *({head + tail for tail in tails} for head in heads))
+    def of(self, node: Node, within: tuple[str, ...]) -> set[str]:
+        """Every text of a node inside the rules `within`."""
+        match node:
+            case Chars(ranges, negated):
+                if negated or sum(high - low + 1 for low, high in ranges) > self._limit:
+                    raise _TooManyError
+                return {chr(code) for low, high in ranges for code in range(low, high + 1)}
+            case Rule(name):
+                if name in within or len(within) > MAX_DEPTH:
+                    raise _TooManyError
+                if name not in self._known:
+                    self._known[name] = self.of(self._rules[name], (*within, name))
+                return self._known[name]
+            case Alternatives(options):
+                return self._union(*(self.of(option, within) for option in options))
+            case Series(parts):
+                return self._joined([self.of(part, within) for part in parts])
+            case Repeat():
+                return self._repeated(node, within)
 
-
-def _union(limit: int, *sets: set[str]) -> set[str]:
-    """The union of sets. Raises _TooManyError if it has more than `limit` texts."""
-    union = set[str]()
-    for texts in sets:
-        union |= texts
-        if len(union) > limit:
+    def _repeated(self, node: Repeat, within: tuple[str, ...]) -> set[str]:
+        if node.most is None:
             raise _TooManyError
-    return union
+        part = self.of(node.part, within) if node.most else set[str]()
+        language, repeated = set[str](), {""}
+        for count in range(node.most + 1):
+            before, repeated = repeated, self._concatenations(repeated, part) if count else repeated
+            language = self._union(language, repeated) if count >= node.least else language
+            if count and repeated == before:  # and so it is however often
+                return self._union(language, repeated)
+        return language
+
+    def _joined(self, languages: Sequence[set[str]]) -> set[str]:
+        """The concatenations of all; by halves, because a literal has as many parts as characters."""
+        if len(languages) < 2:
+            return languages[0] if languages else {""}
+        half = len(languages) // 2
+        return self._concatenations(self._joined(languages[:half]), self._joined(languages[half:]))
+
+    def _concatenations(self, heads: set[str], tails: set[str]) -> set[str]:
+        if max(map(len, heads), default=0) + max(map(len, tails), default=0) > MAX_LENGTH:
+            raise _TooManyError
+        return self._union(*({head + tail for tail in tails} for head in heads))
+
+    def _union(self, *sets: set[str]) -> set[str]:
+        union = set[str]()
+        for texts in sets:
+            union |= texts
+            self._left -= sum(map(len, texts)) + len(texts) + 1
+            if len(union) > self._limit or self._left < 0:
+                raise _TooManyError
+        return union
 
 
-_Stack: TypeAlias = "tuple[Node, _Stack] | None"  # the nodes still to read, the next one first
+# The nodes still to read, the next one first, and how many there are.
+_Stack: TypeAlias = "tuple[Node, _Stack, int] | None"
 
 
 def _expand(rules: Mapping[str, Node], stacks: set[_Stack]) -> set[_Stack]:
@@ -131,25 +160,34 @@ def _expand(rules: Mapping[str, Node], stacks: set[_Stack]) -> set[_Stack]:
         if stack is None or isinstance(stack[0], Chars):
             expanded.add(stack)
         else:
-            pending += _expand_once(rules, *stack)
+            pending += _expand_once(rules, stack[0], stack[1])
+        if len(visited) > MAX_STACKS:
+            raise GrammarError("the grammar is too ambiguous: a text can be read in too many ways")
     return expanded
+
+
+def _pushed(node: Node, rest: _Stack) -> _Stack:
+    depth = rest[2] + 1 if rest else 1
+    if depth > MAX_STACK:
+        raise GrammarError(f"the grammar nests its rules deeper than {MAX_STACK} levels")
+    return (node, rest, depth)
 
 
 def _expand_once(rules: Mapping[str, Node], node: Node, rest: _Stack) -> list[_Stack]:
     match node:
         case Rule(name):
-            return [(rules[name], rest)]
+            return [_pushed(rules[name], rest)]
         case Alternatives(options):
-            return [(option, rest) for option in options]
+            return [_pushed(option, rest) for option in options]
         case Series(parts):
-            for part in reversed(parts):
-                rest = (part, rest)
-            return [rest]
+            if len(parts) < 2:
+                return [_pushed(parts[0], rest)] if parts else [rest]
+            return [_pushed(parts[0], _pushed(Series(parts[1:]), rest))]
         case Repeat(part, least, most):
             remaining = Repeat(part, max(least - 1, 0), most and most - 1)
-            return ([] if least else [rest]) + ([] if most == 0 else [(part, (remaining, rest))])
+            return ([] if least else [rest]) + ([] if most == 0 else [_pushed(part, _pushed(remaining, rest))])
         case Chars():
-            return [(node, rest)]
+            return [_pushed(node, rest)]
 
 
 def _admits(node: Node, character: str) -> bool:
@@ -160,20 +198,33 @@ def _check_recursion(rules: Mapping[str, Node]) -> None:
     """Raise GrammarError for rules whose expansion would never end: a rule that can begin with itself, or an unbounded
     repetition of a part that can be empty. llama.cpp rejects them too, the latter only in simple forms.
     """
-    empty: set[str] = set()
-    while more := {name for name, node in rules.items() if _can_be_empty(node, empty)} - empty:
-        empty |= more
+    empty = _empty_rules(rules)
     first = {name: set(_beginnings(node, empty)) for name, node in rules.items()}
-    for name in rules:
-        reached, pending = set[str](), first[name]
-        while pending:
-            reached |= pending
-            pending = {next_rule for rule in pending for next_rule in first[rule]} - reached
-        if name in reached:
-            raise GrammarError(f"the rule {name} is left-recursive", "use a repetition instead: * or +")
-        for part in _nodes(rules[name]):
+    try:
+        TopologicalSorter(first).prepare()
+    except CycleError as error:
+        name = next(name for name in rules if name in error.args[1])
+        raise GrammarError(f"the rule {name} is left-recursive", "use a repetition instead: * or +") from None
+    for name, node in rules.items():
+        for part in _nodes(node):
             if isinstance(part, Repeat) and part.most is None and _can_be_empty(part.part, empty):
                 raise GrammarError(f"the rule {name} has an unbounded repetition of a part that can be empty")
+
+
+def _empty_rules(rules: Mapping[str, Node]) -> set[str]:
+    """The rules that can be empty."""
+    users: dict[str, set[str]] = {name: set() for name in rules}
+    for name, node in rules.items():
+        for part in _nodes(node):
+            if isinstance(part, Rule):
+                users[part.name].add(name)
+    empty, pending = set[str](), list(rules)
+    while pending:
+        name = pending.pop()
+        if name not in empty and _can_be_empty(rules[name], empty):
+            empty.add(name)
+            pending += users[name]
+    return empty
 
 
 def _can_be_empty(node: Node, empty: set[str]) -> bool:

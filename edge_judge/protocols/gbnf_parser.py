@@ -52,6 +52,8 @@ class Repeat:
 Node: TypeAlias = Chars | Rule | Series | Alternatives | Repeat
 
 MOST = 2000  # llama.cpp's limit for a count of repetitions
+MAX_CHARACTERS = 50_000  # of a file; the longest of ours has 2,000
+MAX_DEPTH = 32  # of groups in one another
 
 _TOKEN = re.compile(
     r"""\s*(?:\#[^\n]*\s*)*(?:
@@ -68,7 +70,9 @@ _COUNTS: dict[str, tuple[int, int | None]] = {"*": (0, None), "+": (1, None), "?
 
 
 def read(text: str) -> dict[str, Node]:
-    """The rules of a grammar by name. Raises GrammarError for text that is not GBNF."""
+    """The rules of a grammar by name. Raises GrammarError for text that is not GBNF, or is larger than any grammar."""
+    if len(text) > MAX_CHARACTERS:
+        raise GrammarError(f"it has {len(text):,} characters, expected at most {MAX_CHARACTERS:,}")
     return _Reader(text).rules()
 
 
@@ -153,6 +157,8 @@ class _Reader:
 
     def _group(self) -> Node:
         self.depth += 1
+        if self.depth > MAX_DEPTH:
+            raise self._error(f"groups are nested deeper than {MAX_DEPTH} levels")
         self._step()
         part = self._alternatives()
         if self._next() != ("sign", ")"):
@@ -176,14 +182,15 @@ class _Reader:
 
 
 def _tokens(text: str) -> Iterator[_Token]:
-    place = 0
+    place, line = 0, 1
     while True:
         match = _TOKEN.match(text, place)
         if match is None or match.lastgroup is None:
-            line = text.count("\n", 0, place) + 1
             raise GrammarError(f"line {line}: not GBNF: {text[place : place + 30].strip()!r}")
         kind, start = match.lastgroup, match.start(match.lastgroup)
-        yield _Token(kind, match[kind], text.count("\n", 0, start) + 1, "\n" in text[place:start])
+        first = line + text.count("\n", place, start)
+        yield _Token(kind, match[kind], first, first > line)
+        line = first + text.count("\n", start, match.end())
         if kind == "end":
             return
         place = match.end()
@@ -209,10 +216,12 @@ def _class(text: str, line: int) -> Chars:
         raise GrammarError(f"line {line}: a character class without characters: [{text}]")
     points = list(_code_points(text.removeprefix("^"), line))
     ranges: list[tuple[int, int]] = []
-    while points:
-        low = high = points.pop(0)[0]
-        if len(points) > 1 and points[0] == (ord("-"), False):
-            high = points[1][0]
-            del points[:2]
+    at = 0
+    while at < len(points):
+        low = high = points[at][0]
+        at += 1
+        if at + 1 < len(points) and points[at] == (ord("-"), False):
+            high = points[at + 1][0]
+            at += 2
         ranges.append((low, high))
     return Chars(tuple(ranges), negated)

@@ -22,11 +22,12 @@ import hashlib
 import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
-from pathlib import Path
 from typing import Any
 
 from edge_judge.errors import GrammarError, UsageError, nearest
 from edge_judge.protocols import gbnf_matcher, prompts
+from edge_judge.protocols.grammar_files import folder as folder
+from edge_judge.protocols.grammar_files import names as names
 from edge_judge.protocols.kinds import KINDS, GrammarFile, Kind
 from edge_judge.records import LABELS, Label
 
@@ -57,16 +58,6 @@ class Grammar:
     def trained_in(self) -> bool:
         """Whether the prompt comes with the model."""
         return self.prompt == TRAINED_IN
-
-
-def folder() -> Path:
-    """The folder of the grammar files: inside the installed package, or at the top of a checkout."""
-    inside = Path(__file__).parent.parent / "grammars"
-    return inside if inside.is_dir() else Path(__file__).parent.parent.parent / "grammars"
-
-
-def names() -> list[str]:
-    return sorted(path.stem for path in folder().glob("*.gbnf"))
 
 
 def load(name: str) -> Grammar:

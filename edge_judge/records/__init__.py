@@ -22,6 +22,7 @@ from edge_judge.records.judges import (
     Limits,
     Placement,
     Split,
+    split_files,
 )
 from edge_judge.records.machine import Activity, Backend, DeviceMemory, Diagnosis, Finding, Machine, State
 from edge_judge.records.outputs import Outputs, Task
@@ -91,5 +92,6 @@ __all__ = [
     "TrainingProgress",
     "Verdict",
     "WorkEstimate",
+    "split_files",
     "to_pair_order",
 ]

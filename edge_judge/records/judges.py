@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal, TypeAlias
@@ -30,9 +31,9 @@ class Adapter:
 class Judge:
     """A model that judges, and its name in results.
 
-    gguf, sha256: its file and the file's hash, None if the weights are not on this machine. lock: the source of the
-    weights (repo@commit, a folder and its hash, or the file itself). chat: a chat template to use instead of the file's
-    own. adapter: what is added to the file's weights.
+    gguf, sha256: its file, the first one of a split model, and the hash of all of it, None if the weights are not on
+    this machine. lock: the source of the weights (repo@commit, a folder and its hash, or the file's own hash). chat: a
+    chat template to use instead of the file's own. adapter: what is added to the file's weights.
     """
 
     model: str
@@ -45,9 +46,24 @@ class Judge:
 
     @property
     def bytes(self) -> int:
-        """The size of its file, with that of its adapter; 0 if it has none."""
-        files = (self.gguf, self.adapter.path if self.adapter is not None else None)
-        return sum(path.stat().st_size for path in files if path is not None)
+        """The size of its file or files, with that of its adapter; 0 if it has none."""
+        files = split_files(self.gguf) if self.gguf is not None else ()
+        adapters = (self.adapter.path,) if self.adapter is not None else ()
+        return sum(path.stat().st_size for path in (*files, *adapters))
+
+
+_SPLIT = re.compile(r"(.+)-00001-of-(\d{5})\.gguf", re.DOTALL)
+
+
+def split_files(gguf: Path) -> tuple[Path, ...]:
+    """All files of a model whose first file this is: llama.cpp splits large ones, and finds the others by their names.
+    """
+    split = _SPLIT.fullmatch(gguf.name)
+    if split is None:
+        return (gguf,)
+    count = int(split[2])
+    names = (f"{split[1]}-{number:05}-of-{count:05}.gguf" for number in range(2, count + 1))
+    return (gguf, *(path for path in map(gguf.with_name, names) if path.is_file()))
 
 
 @dataclass(frozen=True, slots=True)

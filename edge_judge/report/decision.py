@@ -5,18 +5,15 @@ Knows: how a decision reads in a few columns. Does not know: how it was reached;
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass
 
 from edge_judge.analysis.decision import Decision, OnBenchmark
 from edge_judge.quantities import counted, signed
-from edge_judge.report.columns import Value, figure_values
-from edge_judge.report.formatting import UNDEFINED, Form, Part, Sentence, notes, size, table
+from edge_judge.report.columns import Column, Value, figure_values, terminal_table
+from edge_judge.report.formatting import UNDEFINED, Form, Part, Sentence, natural_width, notes, size
 from edge_judge.report.forms import Sheet, sheet, written
 from edge_judge.report.sentence import change, sentence
-
-WIDE = 100  # columns from which both intervals fit
-WIDER = 112  # and from which the benchmarks' names do too
 
 OUTCOMES = {"within": "agrees", "worse": "does not", "undecided": "undecided"}
 
@@ -73,28 +70,20 @@ def choice_table(
     color: bool = False,
 ) -> str:
     """A row for each scheme and benchmark that was looked at, and the sentence. width: columns; in few of them the
-    change on the benchmark's own pairs stands without its interval, and that by probabilities is left out; color: with
-    escape codes.
+    change on the benchmark's own pairs stands without its interval, and what the sentence or no decision needs is left
+    out; color: with escape codes.
     """
     first = decisions[0]
-    several = len(first.parts) > 1
+    rows = [row for decision in decisions for row in _rows(decision)]
     margin = counted(first.margin, "point")
     title = f"{first.run.model} against {first.baseline.scheme}, within {margin}"
-    headers = ["scheme", "size", "new\npairs", "change", "own\npairs", "change", "pairs\nused"]
-    wide = width >= (WIDER if several else WIDE)
-    if wide:
-        headers.append("expected\naccuracy")
-    rows = [row for decision in decisions for row in _rows(decision, wide=wide)]
-    if several:
-        headers.insert(2, "benchmark")
+    several = len(first.parts) > 1
+    columns = _fitting(title, rows, width, several=several)
+    expected = "expected accuracy: change in the human label's mean probability on the own pairs; not used to decide"
     lines = [
         "change: points of accuracy (− is a loss), with 95 % intervals that hold at any stopping point",
         "new pairs: new questions like these, each weighted equally; own pairs: the whole benchmark",
-        *(
-            ["expected accuracy: change in the human label's mean probability on the own pairs; not used to decide"]
-            if wide
-            else []
-        ),
+        *([expected] if PROBABLE in columns else []),
         *(["pooled: all votes as one benchmark; not used to decide"] if several else []),
     ]
     if unseen:
@@ -104,9 +93,7 @@ def choice_table(
         lines.append(
             f"also decided with {tried}: picking the best of several seeds is wrong more often than 2.5 % of the time"
         )
-    headed = [f"\n{text}" if "\n" not in text else text for text in headers]
-    body = table(title, headed, rows, frozenset({2 + several, 3 + several}))
-    parts: list[Part] = [body, notes(*lines), Sentence(sentence(decisions))]
+    parts: list[Part] = [terminal_table(title, columns, rows), notes(*lines), Sentence(sentence(decisions))]
     return written(parts, [_sheet(decisions)], form=form, width=width, color=color)
 
 
@@ -138,24 +125,59 @@ def _sheet(decisions: Sequence[Decision]) -> Sheet:
     return sheet("schemes", fields, [_Decided(one, part) for one in decisions for part in one.parts])
 
 
-def _rows(decision: Decision, *, wide: bool) -> Iterator[list[str]]:
-    names = [decision.run.scheme, size(decision.run.bytes)]
-    if len(decision.parts) == 1:
-        yield names + _cells(decision, decision.parts[0], wide=wide)
-        return
-    for place, part in enumerate(decision.parts):
-        yield (["", ""] if place else names) + [part.benchmark, *_cells(decision, part, wide=wide)]
-    if decision.pooled is not None:
-        yield ["", "", "pooled", "", "", "", signed(-decision.pooled), "", *([""] if wide else [])]
+@dataclass(frozen=True, slots=True)
+class _Row:
+    """Of a decision one benchmark, or all of them pooled: None. named: whether the row has the scheme's name."""
+
+    decision: Decision
+    part: OnBenchmark | None
+    named: bool
 
 
-def _cells(decision: Decision, part: OnBenchmark, *, wide: bool) -> list[str]:
-    own, probable = part.by_verdicts.value, part.by_probabilities.value
-    return [
-        OUTCOMES[part.new] if decision.claims_new else UNDEFINED,
-        change(part.new_pairs),
-        OUTCOMES[part.own],
-        change(part.by_verdicts) if wide or own is None else signed(-own),
-        f"{part.pairs:,} of {part.pairs_total:,}",
-        *([UNDEFINED if probable is None else signed(-probable)] if wide else []),
-    ]
+def _of_part(
+    text: Callable[[Decision, OnBenchmark], str], pooled: Callable[[Decision], str] = lambda _: ""
+) -> Callable[[_Row], str]:
+    return lambda row: pooled(row.decision) if row.part is None else text(row.decision, row.part)
+
+
+def _pooled(decision: Decision) -> str:
+    return UNDEFINED if decision.pooled is None else signed(-decision.pooled)
+
+
+def _point(value: float | None) -> str:
+    return UNDEFINED if value is None else signed(-value)
+
+
+SCHEME: Column[_Row] = Column("\nscheme", lambda row: row.decision.run.scheme if row.named else "")
+SIZE: Column[_Row] = Column("\nsize", lambda row: size(row.decision.run.bytes) if row.named else "")
+BENCHMARK: Column[_Row] = Column("\nbenchmark", _of_part(lambda _, part: part.benchmark, lambda _: "pooled"))
+NEW: Column[_Row] = Column(
+    "new\npairs", _of_part(lambda decision, part: OUTCOMES[part.new] if decision.claims_new else UNDEFINED), bold=True
+)
+NEW_CHANGE: Column[_Row] = Column("\nchange", _of_part(lambda _, part: change(part.new_pairs)), bold=True)
+OWN: Column[_Row] = Column("own\npairs", _of_part(lambda _, part: OUTCOMES[part.own]))
+OWN_CHANGE: Column[_Row] = Column("\nchange", _of_part(lambda _, part: change(part.by_verdicts), _pooled))
+OWN_POINT: Column[_Row] = Column("\nchange", _of_part(lambda _, part: _point(part.by_verdicts.value), _pooled))
+USED: Column[_Row] = Column("pairs\nused", _of_part(lambda _, part: f"{part.pairs:,} of {part.pairs_total:,}"))
+PROBABLE: Column[_Row] = Column("expected\naccuracy", _of_part(lambda _, part: _point(part.by_probabilities.value)))
+
+LAYOUTS = (
+    (SCHEME, SIZE, BENCHMARK, NEW, NEW_CHANGE, OWN, OWN_CHANGE, USED, PROBABLE),
+    (SCHEME, SIZE, BENCHMARK, NEW, NEW_CHANGE, OWN, OWN_POINT, USED),
+    (SCHEME, BENCHMARK, NEW, NEW_CHANGE, OWN, OWN_POINT, USED),
+    (SCHEME, BENCHMARK, NEW, NEW_CHANGE, OWN, OWN_POINT),
+)  # the sentence has sizes and pairs too
+
+
+def _fitting(title: str, rows: Sequence[_Row], width: int, *, several: bool) -> tuple[Column[_Row], ...]:
+    """As many columns as the width allows without folding a name, else the fewest."""
+    for layout in LAYOUTS:
+        columns = tuple(column for column in layout if several or column is not BENCHMARK)
+        if natural_width(terminal_table("", columns, rows)) <= width:
+            break
+    return columns
+
+
+def _rows(decision: Decision) -> list[_Row]:
+    rows = [_Row(decision, part, place == 0) for place, part in enumerate(decision.parts)]
+    return [*rows, _Row(decision, None, False)] if decision.pooled is not None else rows

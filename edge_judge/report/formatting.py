@@ -100,8 +100,8 @@ class Notes:
         from rich.text import Text
 
         for line in self.lines:
-            for part in wrap(unbroken(line), options.max_width, break_on_hyphens=False) or [""]:
-                yield Text(part.replace(NO_BREAK, " "), style="dim")
+            for part in wrapped(line, options.max_width):
+                yield Text(part, style="dim")
 
 
 @dataclass(frozen=True, slots=True)
@@ -110,13 +110,20 @@ class Sentence:
 
     text: str
 
-    def __rich__(self) -> RenderableType:
+    def __rich_console__(self, console: Console, options: ConsoleOptions) -> Iterator[RenderableType]:
         from rich.text import Text
 
-        return Text(self.text)
+        for line in self.text.splitlines():
+            for part in wrapped(line, options.max_width):
+                yield Text(part)
 
 
 Part: TypeAlias = Table | Notes | Sentence
+
+
+def wrapped(line: str, width: int) -> list[str]:
+    """The line in parts of this width, broken between words and never between a figure and its interval."""
+    return [part.replace(NO_BREAK, " ") for part in wrap(unbroken(line), width, break_on_hyphens=False)] or [""]
 
 
 def unbroken(line: str) -> str:

@@ -49,13 +49,16 @@ from edge_judge.report.sentence import sentence
 @dataclass(frozen=True, slots=True)
 class Rung:
     """A row of the ladder: a run. near_chance: of its accuracy. baseline: the run it is compared with, which may be
-    itself. comparison: with that, None where there is none.
+    itself. comparison: with that, None where there is none. pairs: that the row rests on, labelled: those of them that
+    people labelled.
     """
 
     run: RunSummary
     near_chance: bool
     baseline: Identity | None = None
     comparison: Comparison | None = None
+    pairs: int | None = None
+    labelled: int | None = None
 
     @property
     def is_baseline(self) -> bool:
@@ -87,6 +90,10 @@ def _of_comparison(read: Callable[[Comparison], Value]) -> Callable[[Rung], Valu
 
 def _flips(separator: str) -> Callable[[Rung], str]:
     return compared(lambda lost: separator.join(str(flips) for flips in asdict(lost.flips).values()))
+
+
+def _whole(number: int | None) -> str:
+    return UNDEFINED if number is None else f"{number:,}"
 
 
 def _seen_from(lost: Comparison) -> str:
@@ -156,6 +163,11 @@ COST: tuple[Column[Rung], ...] = (  # in a table of its own where the terminal i
         page_heading="verdicts a minute",
     ),
     Column("peak\nRSS", lambda rung: size(rung.run.peak_rss), {"peak_rss_bytes": lambda rung: rung.run.peak_rss}),
+)
+
+PAIRS: Column[Rung] = Column("pairs", lambda rung: _whole(rung.pairs), {"pairs": lambda rung: rung.pairs})
+LABELLED: Column[Rung] = Column(
+    "labelled", lambda rung: _whole(rung.labelled), {"labelled": lambda rung: rung.labelled}
 )
 
 
@@ -236,19 +248,38 @@ def _rungs(comparisons: Sequence[Comparison]) -> list[Rung]:
     """The baseline, then the runs that are not the baseline themselves."""
     base = comparisons[0].baseline
     others = [comparison for comparison in comparisons if comparison.run.identity != base.identity]
-    first = Rung(base, _is_weak(comparisons[0], base), base.identity)
-    return [first, *(Rung(other.run, _is_weak(other, other.run), base.identity, other) for other in others)]
+    widest = comparisons[0]
+    first = Rung(base, _is_weak(widest, base), base.identity, pairs=widest.pairs, labelled=widest.labelled)
+    return [first, *(_rung(other) for other in others)]
+
+
+def _rung(lost: Comparison) -> Rung:
+    weak = _is_weak(lost, lost.run)
+    return Rung(lost.run, weak, lost.baseline.identity, lost, pairs=lost.pairs, labelled=lost.labelled)
+
+
+def _numbers_of_pairs(rungs: Sequence[Rung]) -> tuple[Column[Rung], ...]:
+    """On how many pairs a row rests, where that is not the same for all rows, or not for all figures."""
+    differ = len({rung.pairs for rung in rungs}) > 1
+    some = any(rung.labelled and rung.pairs and rung.labelled < rung.pairs for rung in rungs)
+    return (PAIRS,) * differ + (LABELLED,) * some
 
 
 def _tables(title: str, rungs: Sequence[Rung], form: Form, width: int) -> list[Table]:
     """One table where the width allows it, else what a run costs, its size too, in a table of its own."""
+    numbers = _numbers_of_pairs(rungs)
+    scheme, *others = columns()
     if form != "table":
-        return [whole_table(title, columns(), rungs)]
-    whole = terminal_table(title, columns(), rungs)
+        return [whole_table(title, (scheme, *numbers, *others), rungs)]
+    whole = terminal_table(title, (scheme, *numbers, *others), rungs)
     if natural_width(whole) <= width:
         return [whole]
-    quality = tuple(column for column in QUALITY if column is not SIZE)
-    return [terminal_table(title, quality, rungs), terminal_table("", (QUALITY[0], SIZE, *COST), rungs)]
+    figures = tuple(column for column in others if column in QUALITY and column is not SIZE)
+    quality = terminal_table(title, (scheme, *numbers, *figures), rungs)
+    if natural_width(quality) > width:
+        quality = terminal_table(title, (scheme, *figures), rungs)
+        return [quality, terminal_table("", (scheme, SIZE, *numbers, *COST), rungs)]
+    return [quality, terminal_table("", (scheme, SIZE, *COST), rungs)]
 
 
 def _is_weak(comparison: Comparison, side: RunSummary) -> bool:

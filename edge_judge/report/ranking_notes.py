@@ -16,6 +16,7 @@ from edge_judge.quantities import counted
 from edge_judge.records import Figure, Identity
 from edge_judge.report.formatting import difference_of_shares, interval, percent, signed_number, value
 
+MANY_QUESTIONS = 100  # from which intervals at equal length were seen to hold for strong systems too
 NAMED = 3  # pairs of systems that are named where there are more
 UNBOUNDED = {
     "above": "it lost to none of some others, so its rating has no upper bound",
@@ -139,6 +140,11 @@ def explanations(ranked: RankedSystems) -> Iterator[str]:
     yield f"rating: Bradley-Terry with ties on Elo's scale, 1000 is {middle}; best: the probability of the first rank"
     if ranked.against is not None:
         yield "equal length: the win rate as it would be with answers as long as the baseline's (AlpacaEval 2)"
+        if ranked.questions < MANY_QUESTIONS:
+            yield (
+                f"with fewer than {MANY_QUESTIONS} questions the interval at equal length is too narrow for a system "
+                "that wins or loses nearly all"
+            )
     letters = "" if ranked.decided else "; systems that share a group letter cannot be told apart"
     yield f"intervals: 95 %, over questions{letters}"
 

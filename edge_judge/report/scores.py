@@ -46,7 +46,7 @@ NEAR_CHANCE = "near chance: the accuracy's interval reaches down to the best bas
 @dataclass(frozen=True, slots=True)
 class ScoreRow:
     """One run as `eval` shows it; noise: what repeats of it changed, where it was repeated. pairs_seen: how many of its
-    pairs the judge's file was made with.
+    pairs the judge's file was made with. labelled: how many have a human label, None where that was not counted.
     """
 
     score: Score
@@ -54,6 +54,7 @@ class ScoreRow:
     published: PublishedComparison | None = None
     noise: Noise | None = None
     pairs_seen: int = 0
+    labelled: int | None = None
 
 
 def published_json(comparison: PublishedComparison) -> dict[str, object]:
@@ -129,7 +130,7 @@ def _strict(name: str) -> Callable[[ScoreRow], Figure | None]:
 
 
 def _accuracies(rows: Sequence[ScoreRow], title: str) -> Table:
-    lines = []
+    lines, labelled = [], some_labelled(rows)
     for row in rows:
         figure = row.score.strict["accuracy"]
         weak = near_chance(figure, row.score.baselines)
@@ -137,15 +138,26 @@ def _accuracies(rows: Sequence[ScoreRow], title: str) -> Table:
             [
                 row.score.benchmark,
                 f"{row.score.pairs:,}",
+                *([labelled_cell(row)] * labelled),
                 f"{row.score.verdicts:,}",
                 interval(figure, percent) + ("\nnear chance" if weak else ""),
                 always(row.score.baselines),
                 *(value(row.score.baselines.get(name), percent) for name in BASELINES),
             ]
         )
-    named = "always\n1st/2nd" if any("/" in line[4] for line in lines) else "always\nfirst"
-    headers = ["benchmark", "pairs", "verdicts", "accuracy %\n[95 % interval]", named, *BASELINES.values()]
-    return table(title, headers, lines, frozenset({3}))
+    named = "always\n1st/2nd" if any("/" in line[4 + labelled] for line in lines) else "always\nfirst"
+    pairs = ["pairs", *(["labelled"] * labelled)]
+    headers = ["benchmark", *pairs, "verdicts", "accuracy %\n[95 % interval]", named, *BASELINES.values()]
+    return table(title, headers, lines, frozenset({3 + labelled}))
+
+
+def some_labelled(rows: Sequence[ScoreRow]) -> bool:
+    """Whether a run's accuracy rests on fewer pairs than it has: only some have a label."""
+    return any(row.labelled is not None and 0 < row.labelled < row.score.pairs for row in rows)
+
+
+def labelled_cell(row: ScoreRow) -> str:
+    return UNDEFINED if row.labelled is None else f"{row.labelled:,}"
 
 
 def always(baselines: Mapping[str, Figure]) -> str:
@@ -169,16 +181,23 @@ def _profiles(rows: Sequence[ScoreRow]) -> list[str]:
 
 def _remarks(row: ScoreRow) -> list[str]:
     """What must be known to read the row's figures, a line each."""
-    name, cut = row.score.benchmark, row.score.strict["truncated"]
+    name = row.score.benchmark
     lines = []
     if row.score.attainable.value is not None:
         lines.append(people_note(name, row.score.human_agreement, row.score.attainable))
+    if _has_published(row) and name in DEPARTURES:
+        lines.append(f"{name}: {DEPARTURES[name]}")
+    return lines + cautions(row)
+
+
+def cautions(row: ScoreRow) -> list[str]:
+    """What makes a run less than it seems, a line each: seen pairs, shortened answers, noise."""
+    name, cut = row.score.benchmark, row.score.strict["truncated"]
+    lines = []
     if row.pairs_seen:
         lines.append(f"{name}: not a fair test: the judge's file was made with {row.pairs_seen:,} of these pairs")
     if cut.k:
-        lines.append(f"{name}: {cut.k:,} of {counted(cut.n or 0, 'verdict')} on shortened answers")
-    if _has_published(row) and name in DEPARTURES:
-        lines.append(f"{name}: {DEPARTURES[name]}")
+        lines.append(f"{name}: {cut.k:,} of {cut.n:,} verdicts on shortened answers")
     if row.noise:
         lines.append(f"{name}: {_noise_floor(row.noise)}")
     return lines

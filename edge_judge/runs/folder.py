@@ -76,9 +76,10 @@ class RunFolder:
         _refuse_another_name(self.path, content, self.identity)
         differing = differences(content["settings"], self.settings)
         if differing:
+            named = _other_file(content["settings"], self.settings)
             raise RunError(
                 f"{self.path} holds a run under other settings: {'; '.join(differing)}",
-                "--fresh begins it anew, --results DIR puts it elsewhere",
+                f"--fresh begins it anew, --results DIR puts it elsewhere{named}",
             )
 
     def verdicts(self) -> list[Verdict]:
@@ -261,6 +262,12 @@ def _alone(path: Path) -> Iterator[None]:
             (path / ".lock").unlink(missing_ok=True)  # while it is held: later it may be another's
         lock.release()
         _remove_empty(made)
+
+
+def _other_file(old: Mapping[str, Any], new: Mapping[str, Any]) -> str:
+    """What else helps where a file from elsewhere has the name and scheme of another one."""
+    renamed = "; with --gguf, --model or --scheme names this file otherwise"
+    return renamed if old.get("gguf_sha256") != new.get("gguf_sha256") else ""
 
 
 def _refuse_another(path: Path, run: Run) -> None:

@@ -15,12 +15,15 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+from edge_judge import foreign_json
 from edge_judge.errors import RunError, naming
 from edge_judge.records import LABELS, ORDERS, Verdict
 
 FORMAT = 2
 BATCHING = "batching"  # in run.json: how the work was divided into calls, where that is not as usual
 OFFLOADED = "offloaded"  # in run.json: what was on GPUs, and the bytes it took, where anything was
+MOST_RUN, MOST_VERDICT = 4_000_000, 4_000_000  # bytes of run.json, of a line of verdicts.jsonl
+MOST_NUMBER = 1 << 62  # of anything counted
 ANEW = "--fresh begins the run anew"
 
 
@@ -28,7 +31,7 @@ def read_run_json(path: Path) -> dict[str, Any]:
     """The content of a run.json, in today's names. Raises RunError for a format that is not known here."""
     try:
         with naming(path):
-            content = json.loads(path.read_text(encoding="utf-8"))
+            content = foreign_json.parse(path.read_bytes(), most=MOST_RUN)
     except ValueError as error:
         raise RunError(f"{path} is not JSON: {error}", ANEW) from error
     if not isinstance(content, dict) or not isinstance(content.get("settings"), dict):
@@ -65,7 +68,7 @@ def verdict_line(verdict: Verdict) -> str:
 def read_verdict(file: Path, number: int, line: bytes, version: int) -> Verdict:
     """The verdict in a line. version: the run's format. Raises RunError, naming file and line, where it is none."""
     try:
-        fields = json.loads(line)
+        fields = foreign_json.parse(line, most=MOST_VERDICT)
         if version == 1 and isinstance(fields, dict) and "cut" in fields:
             fields["truncated"] = fields.pop("cut")
         verdict = Verdict(**fields)
@@ -93,4 +96,5 @@ def _is_whole(verdict: Verdict) -> bool:
 
 
 def is_number(value: object) -> bool:
-    return isinstance(value, (int, float)) and not isinstance(value, bool)
+    """Whether a value is a number that can be counted with: finite, and no larger than anything is."""
+    return isinstance(value, (int, float)) and not isinstance(value, bool) and -MOST_NUMBER <= value <= MOST_NUMBER

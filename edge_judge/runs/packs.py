@@ -20,8 +20,9 @@ import json
 import struct
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, fields
-from typing import Any, NoReturn
+from typing import Any
 
+from edge_judge import foreign_json
 from edge_judge.errors import RunError
 from edge_judge.records import Benchmark, Identity, Measured, Order, Run, Verdict
 from edge_judge.runs import pack_columns
@@ -182,13 +183,10 @@ def _framed(data: bytes) -> tuple[bytes, bytes, str]:
 
 
 def _header(text: bytes) -> dict[str, Any]:
-    def refuse(constant: str) -> NoReturn:
-        raise ValueError(f"{constant} is no number")
-
     try:
-        header = json.loads(text, parse_constant=refuse)
-        json.dumps(header, allow_nan=False, ensure_ascii=False).encode()  # it must be possible to write it again
-    except (ValueError, RecursionError) as error:
+        header = foreign_json.parse(text, most=MOST_HEADER)
+        json.dumps(header, allow_nan=False)  # 1e999 is infinite
+    except ValueError as error:
         raise RunError(f"its header is not JSON: {error}") from error
     if not isinstance(header, dict) or not header.keys() >= _KEYS or not isinstance(header["settings"], dict):
         raise RunError(f"its header is incomplete, expected {', '.join(sorted(_KEYS))}")

@@ -19,6 +19,7 @@ from hashlib import sha256
 from pathlib import Path
 from typing import Any, ClassVar
 
+from edge_judge import foreign_json
 from edge_judge.analysis.ranking.combined import TokensRead
 from edge_judge.analysis.ranking.design import Meeting
 from edge_judge.errors import RunError, naming
@@ -128,7 +129,7 @@ def _run(path: Path) -> RankingFolder:
 def _object(path: Path) -> dict[str, Any]:
     try:
         with naming(path):
-            content = json.loads(path.read_text(encoding="utf-8"))
+            content = foreign_json.parse(path.read_bytes())
     except ValueError as error:
         raise RunError(f"{path} is not JSON: {error}", ANEW) from error
     if not isinstance(content, dict):
@@ -141,11 +142,11 @@ def _meetings(file: Path) -> list[Meeting]:
         raise RunError(f"{file}: no such file", _AGAIN)
     held = []
     with naming(file):
-        lines = file.read_text(encoding="utf-8").split("\n")
+        lines = file.read_bytes().split(b"\n")
     for number, line in enumerate(lines, start=1):
         if line:
             try:
-                meeting = Meeting(**json.loads(line))
+                meeting = Meeting(**foreign_json.parse(line))
             except (ValueError, TypeError) as error:
                 raise RunError(f"{file}:{number}: not a meeting: {error}", ANEW) from error
             held.append(_whole(meeting, f"{file}:{number}"))

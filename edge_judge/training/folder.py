@@ -22,6 +22,7 @@ from typing import Any, Self
 
 from filelock import FileLock, Timeout
 
+from edge_judge import foreign_json
 from edge_judge.errors import RunError, naming
 from edge_judge.records import CurvePoint
 from edge_judge.runs.folder import write_json, write_whole
@@ -88,7 +89,7 @@ class TrainingFolder:
             return None
         try:
             with naming(path):
-                content = json.loads(path.read_text(encoding="utf-8"))
+                content = foreign_json.parse(path.read_bytes())
         except ValueError as error:
             raise RunError(f"{path}: not JSON: {error}", ANEW) from error
         if not isinstance(content, dict) or not isinstance(content.get("settings"), dict):

@@ -17,26 +17,20 @@ from __future__ import annotations
 import time
 from collections import Counter
 from collections.abc import Iterator, Sequence
-from contextlib import ExitStack, contextmanager
-from dataclasses import dataclass, field, replace
-from pathlib import Path
-from typing import Protocol as Interface
+from contextlib import contextmanager
+from dataclasses import dataclass, field
 
 from edge_judge.analysis import sampling
 from edge_judge.analysis.decision import Decision, allowed, decide_scheme, passed
 from edge_judge.analysis.paired_losses import Part
 from edge_judge.analysis.sampling import Block, Unit
-from edge_judge.metrics import scoring
-from edge_judge.metrics.alignment import align
+from edge_judge.errors import UsageError
 from edge_judge.metrics.recorded import RecordedRun
-from edge_judge.records import Judge, Limits, Progress, ProgressListener, Run, WorkEstimate
+from edge_judge.records import Judge, Limits, ProgressListener, Run
 from edge_judge.report.decision import outcome_line
-from edge_judge.runs import folder as run_folder
-from edge_judge.runs.folder import score_json
-from edge_judge.runs.identity import run_identity, run_settings
-from edge_judge.runs.session import Session
-from edge_judge.workflows.cluster import Machines, machines, note_machines
+from edge_judge.workflows.cluster import machines
 from edge_judge.workflows.data import load_benchmarks
+from edge_judge.workflows.judged_parts import JudgeSource, LocalWork, RecordedJudge, local_judge
 from edge_judge.workflows.ladder import Task, baseline_judge, judging_tasks, ladder_judges, recorded_baseline
 from edge_judge.workflows.memory_advice import advising
 from edge_judge.workflows.options import (
@@ -46,10 +40,9 @@ from edge_judge.workflows.options import (
     LadderOptions,
     ProtocolOptions,
 )
-from edge_judge.workflows.seen import note_seen, seen_by, to_judge
+from edge_judge.workflows.seen import seen_by, to_judge
 
 AHEAD = 8  # blocks of the baseline that are judged at first
-NOTE = "choose"  # the name of what is noted in run.json
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,17 +54,6 @@ class ChosenScheme:
     decisions: tuple[Decision, ...]
     unseen: tuple[str, ...]
     other_seeds: tuple[int, ...] = ()
-
-
-@dataclass(frozen=True, slots=True)
-class LocalWork:
-    """How the schemes whose files are here are judged. machines: those that judge, None for this one alone."""
-
-    results: Path
-    threads: int | None = None
-    limits: Limits = Limits()
-    listener: ProgressListener = ProgressListener()
-    machines: Machines | None = None
 
 
 def choose(
@@ -92,10 +74,11 @@ def choose(
     seen = [[seen_by(judge, benchmark) for judge in judges] for benchmark in loaded]
     asked = [to_judge(*each, settings.seen, listener) for each in zip(loaded, seen, strict=True)]
     tasks = judging_tasks(judges[0], loaded, asked, protocol)
+    _check_max_pairs(tasks, settings)
     decisions: list[Decision] = []
     seeds: set[int] = set()
-    with advising(judges[0], in_lock=True), machines(cluster, limits, listener) as others:
-        work = LocalWork(settings.results, ladder.threads, limits, listener, others)
+    with advising(judges[0], in_lock=not ladder.ggufs), machines(cluster, limits, listener) as others:
+        work = LocalWork(settings.results, ladder.threads, limits, listener, others, settings.max_pairs)
         with _baseline(ladder, tasks, work) as baseline:
             for decision, tried in walk(judges, baseline, tasks, settings, work):
                 decisions.append(decision)
@@ -105,6 +88,17 @@ def choose(
     return ChosenScheme(tuple(decisions), unseen, tuple(sorted(seeds - {settings.seed})))
 
 
+def _check_max_pairs(tasks: Sequence[Task], settings: ChooseSettings) -> None:
+    """Raises UsageError where a block of each benchmark is more than may be judged: nothing could be decided."""
+    least = sum(len(sampling.walk(task.asked, settings.seed)[0]) for task in tasks)
+    if settings.max_pairs is not None and settings.max_pairs < least:
+        block = "the first block has" if len(tasks) == 1 else "the first blocks of these benchmarks have"
+        raise UsageError(
+            f"--max-pairs {settings.max_pairs}: {block} {least} pairs, and nothing is decided on fewer",
+            f"--max-pairs {least} or more",
+        )
+
+
 @contextmanager
 def _baseline(ladder: LadderOptions, tasks: Sequence[Task], work: LocalWork) -> Iterator[JudgeSource]:
     """The baseline: judged here where its file is here, else as it was recorded, or imported from a pack."""
@@ -112,117 +106,8 @@ def _baseline(ladder: LadderOptions, tasks: Sequence[Task], work: LocalWork) -> 
     if judge is None:
         yield RecordedJudge(recorded_baseline(ladder, tasks, work.results))
     else:
-        with local_judge(judge, tasks, work) as source:
+        with local_judge(judge, tasks, work, bar=f"{judge.scheme}, baseline") as source:
             yield source
-
-
-class JudgeSource(Interface):
-    """A scheme, or the baseline."""
-
-    def runs(self) -> list[Run]:
-        """What was judged so far, a run for each task."""
-
-    def judge(self, blocks: Sequence[Block]) -> bool:
-        """Judge these pairs too; False where that cannot be done here."""
-
-    def unload(self) -> None:
-        """Give back the model's memory."""
-
-
-@dataclass(frozen=True, slots=True)
-class RecordedJudge:
-    """A scheme that cannot be judged on this machine: what was recorded elsewhere is all there is."""
-
-    recorded: Sequence[Run]
-
-    def runs(self) -> list[Run]:
-        return list(self.recorded)
-
-    def judge(self, blocks: Sequence[Block]) -> bool:
-        return False
-
-    def unload(self) -> None:
-        return None
-
-
-class LocalJudge:
-    """A scheme whose GGUF is here, with its runs' folders, which it alone writes."""
-
-    def __init__(
-        self, judge: Judge, tasks: Sequence[Task], folders: Sequence[run_folder.RunFolder], work: LocalWork
-    ) -> None:
-        self._judge, self._tasks, self._folders, self._work = judge, tasks, folders, work
-        self._session: Session | None = None
-
-    def runs(self) -> list[Run]:
-        size = self._judge.bytes
-        return [
-            Run(folder.identity, folder.settings, folder.measured(), tuple(folder.verdicts()), size)
-            for folder in self._folders
-        ]
-
-    def judge(self, blocks: Sequence[Block]) -> bool:
-        units = {unit for block in blocks for unit in block}
-        if self._session is None:
-            machines, limits = self._work.machines, self._work.limits
-            engine = machines.engine(self._judge) if machines is not None else None
-            self._session = Session(self._judge, threads=self._work.threads, limits=limits, engine=engine)
-        listener = _SchemeListener(self._work.listener, self._judge.scheme)
-        for task, folder in zip(self._tasks, self._folders, strict=True):
-            pairs = tuple(pair for pair in task.benchmark.pairs if Unit(task.benchmark.name, pair.id) in units)
-            if pairs:
-                part = replace(task.benchmark, pairs=pairs)
-                self._session.evaluate(part, task.protocol, folder, listener)
-                note_machines(folder, self._session.engine)
-        return True
-
-    def tried(self, seed: int) -> set[int]:
-        """The seeds by which this scheme was decided, this one included, which is noted with its runs."""
-        seeds = {seed}
-        for folder in self._folders:
-            if folder.verdicts():
-                seeds |= set((run_folder.noted(folder.path, NOTE) or {}).get("seeds", []))
-        for folder in self._folders:
-            if folder.verdicts():
-                folder.add(NOTE, {"seeds": sorted(seeds)})
-        return seeds
-
-    def unload(self) -> None:
-        if self._session is not None:
-            self._session.__exit__(None, None, None)
-            self._session = None
-
-    def score(self) -> None:
-        """Complete the runs over what was judged: a later one goes on from there."""
-        for task, folder in zip(self._tasks, self._folders, strict=True):
-            verdicts, measured = folder.verdicts(), folder.measured()
-            if verdicts and measured is not None:
-                note_seen(folder, seen_by(self._judge, task.benchmark), verdicts)
-                score = scoring.score(align(task.benchmark, verdicts), folder.identity)
-                folder.complete(measured, self._judge.bytes, score_json(score))
-
-
-@contextmanager
-def local_judge(judge: Judge, tasks: Sequence[Task], work: LocalWork) -> Iterator[LocalJudge]:
-    """A scheme for as long as it is needed; its runs are complete afterwards, over the pairs that were judged."""
-    with ExitStack() as stack:
-        folders = [
-            stack.enter_context(
-                run_folder.RunFolder.open(
-                    work.results,
-                    run_identity(task.benchmark, judge, task.protocol),
-                    run_settings(task.benchmark, judge, task.protocol, work.limits),
-                    fresh=False,
-                )
-            )
-            for task in tasks
-        ]
-        side = LocalJudge(judge, tasks, folders, work)
-        try:
-            yield side
-            side.score()
-        finally:
-            side.unload()
 
 
 @dataclass(slots=True)
@@ -245,19 +130,6 @@ class Clock:
         self._last = time.monotonic() - begun
 
 
-class _SchemeListener(ProgressListener):
-    """Puts the scheme's name before each estimate."""
-
-    def __init__(self, listener: ProgressListener, scheme: str) -> None:
-        self._listener, self._scheme = listener, scheme
-
-    def estimate(self, name: str, estimate: WorkEstimate) -> None:
-        self._listener.estimate(f"{self._scheme} · {name}", estimate)
-
-    def progress(self, progress: Progress) -> None:
-        self._listener.progress(progress)
-
-
 def walk(
     ladder: Sequence[Judge], baseline: JudgeSource, tasks: Sequence[Task], settings: ChooseSettings, work: LocalWork
 ) -> Iterator[tuple[Decision, set[int]]]:
@@ -269,7 +141,7 @@ def walk(
     clock = Clock(settings.budget)
     decisions: list[Decision] = []
     for judge in ladder:
-        with local_judge(judge, tasks, work) as side:
+        with work.listener.task(judge.scheme), local_judge(judge, tasks, work) as side:
             decisions.append(decided(side, baseline, tasks, settings, clock, claims_new=passed(decisions)))
             seeds = side.tried(settings.seed)
         yield decisions[-1], seeds

@@ -20,7 +20,7 @@ from edge_judge.engine.cluster.proof import Wanted
 from edge_judge.engine.shared_folder import SharedFolderEngine
 from edge_judge.errors import ModelError, UsageError
 from edge_judge.quantities import counted
-from edge_judge.records import Judge, Limits, ProgressListener
+from edge_judge.records import Judge, Limits, ProgressListener, split_files
 from edge_judge.runs.folder import RunFolder, noted
 from edge_judge.workflows.build import quantize
 from edge_judge.workflows.judges import find_judge
@@ -111,12 +111,12 @@ class Finder:
 
     def __init__(self, settings: WorkerSettings, listener: ProgressListener) -> None:
         self._settings, self._listener = settings, listener
-        self._sha256 = cache(lambda path, size, changed: digest.sha256(path))
+        self._sha256 = cache(lambda path, size, changed: digest.of_files(split_files(path)))
 
     def find(self, wanted: Wanted) -> tuple[Path, str]:
         """The file, and its hash as computed. Raises ModelError if it is not here and may not, or cannot, be made."""
         for path in self._settings.ggufs:
-            if path.stat().st_size == wanted.bytes and self._hash(path) == wanted.sha256:
+            if _size(path) == wanted.bytes and self._hash(path) == wanted.sha256:
                 return path, wanted.sha256
         path = self._built(wanted)
         return path, self._hash(path)
@@ -139,8 +139,11 @@ class Finder:
 
     def _hash(self, path: Path) -> str:
         """Computed again only where the file has changed."""
-        state = path.stat()
-        return self._sha256(path, state.st_size, state.st_mtime_ns)
+        return self._sha256(path, _size(path), path.stat().st_mtime_ns)
+
+
+def _size(path: Path) -> int:
+    return sum(part.stat().st_size for part in split_files(path))
 
 
 def _address(options: ClusterOptions) -> pool.Address:

@@ -6,8 +6,8 @@ shown.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from edge_judge.analysis.compare import Comparison, Gate, adjusted, exceeds
@@ -21,7 +21,9 @@ from edge_judge.records import ProgressListener
 from edge_judge.report.scores import ScoreRow
 from edge_judge.runs import folder as run_folder
 from edge_judge.runs import packs
+from edge_judge.settings import same_conditions
 from edge_judge.workflows.options import MARGIN, RunsOptions, Seen
+from edge_judge.workflows.own_files import SOURCE
 from edge_judge.workflows.packs import run_of_pack
 from edge_judge.workflows.published import read_published
 from edge_judge.workflows.recorded import RunReader, require_runs
@@ -35,10 +37,12 @@ PUBLISHED = "published"  # the baseline's name that is no run
 class ComparedRuns:
     """comparisons: of each run with its baseline, which may be itself, by benchmark, model and grammar, the largest
     file first; ladders: which schemes agree with the baseline and which can be trusted, where that can be told.
+    left_out: the folders of runs that nobody named and that cannot be compared with the baseline.
     """
 
     comparisons: tuple[Comparison, ...]
     ladders: tuple[LadderDecision, ...]
+    left_out: tuple[Path, ...] = ()
 
 
 def compare(
@@ -54,11 +58,39 @@ def compare(
     published figures see `compare_published`. margin: points of accuracy that may be lost. seen: what to do about
     runs on pairs that the judge's file was made with; "leave out" leaves out such runs.
 
-    Raises RunError for runs that cannot be compared.
+    A run that cannot be compared is left out, with a note, where it was not named and others can be. Raises RunError
+    where it was named, or nothing is left to compare.
     """
     reader = RunReader(runs.data)
     recorded = fair(require_runs(runs, reader, listener), seen, listener)
-    return compared([Part(run, find_baseline(path, run, baseline, reader)) for path, run in recorded.items()], margin)
+    if runs.paths:
+        parts = [Part(run, find_baseline(path, run, baseline, reader)) for path, run in recorded.items()]
+        return compared(parts, margin)
+    comparable, refused = _comparable(recorded, baseline, reader)
+    for path, error in refused.items():
+        listener.note(f"{path} left out: {error}")
+    return replace(compared(comparable, margin), left_out=tuple(refused))
+
+
+def _comparable(
+    recorded: Mapping[Path, RecordedRun], baseline: str, reader: RunReader
+) -> tuple[list[Part], dict[Path, RunError]]:
+    """The runs that have a baseline, with it, and why the others have none that they could be compared with.
+
+    Raises the first of those errors where only baselines themselves are left.
+    """
+    parts: list[Part] = []
+    refused: dict[Path, RunError] = {}
+    for path, run in recorded.items():
+        try:
+            part = Part(run, find_baseline(path, run, baseline, reader))
+            same_conditions(part.run.run, part.baseline.run)
+            parts.append(part)
+        except RunError as error:
+            refused[path] = error
+    if refused and all(part.run.identity == part.baseline.identity for part in parts):
+        raise next(iter(refused.values()))
+    return parts, refused
 
 
 def compared(parts: Sequence[Part], margin: float) -> ComparedRuns:
@@ -132,13 +164,26 @@ def find_baseline(path: Path, run: RecordedRun, named: str, reader: RunReader) -
         raise RunError(
             f"{named}: no run in this folder", "--baseline takes a scheme, `published`, a pack, or a run's folder"
         )
+    sibling = run_folder.sibling(path, schemes.canonical(named) if schemes.is_known(named) else named)
+    if run_folder.is_complete(sibling):  # a file from elsewhere may have a scheme that no other has
+        return reader.read_on(sibling, run.benchmark)
     if not schemes.is_known(named):
         raise UsageError(f"unknown baseline '{named}'", nearest(named, [PUBLISHED, *schemes.SCHEMES]))
-    sibling = run_folder.sibling(path, schemes.canonical(named))
-    if not run_folder.is_complete(sibling):
-        model, benchmark, grammar = run.identity.model, run.identity.benchmark, run.identity.grammar
-        raise RunError(
-            f"{sibling}: no {named} run of {model} on {benchmark} with --grammar {grammar} to compare with",
-            f"edge-judge eval --model {model} --scheme {named} --benchmark {benchmark} --grammar {grammar}",
-        )
-    return reader.read_on(sibling, run.benchmark)
+    identity = run.identity
+    raise RunError(
+        f"no {named} run of {identity.model} on {identity.benchmark} with --grammar {identity.grammar} "
+        f"to compare with, expected in {sibling}",
+        _how_to_have(named, path, run),
+    )
+
+
+def _how_to_have(scheme: str, path: Path, run: RecordedRun) -> str:
+    """The command that makes the baseline's run, or what else there is to compare with."""
+    identity = run.identity
+    model = f"--model {identity.model} --scheme {scheme}"
+    asked = f"--benchmark {identity.benchmark} --grammar {identity.grammar}"
+    if not str(run.run.settings.get("lock")).startswith(SOURCE):
+        return f"edge-judge eval {model} {asked}"
+    others = sorted(other.parent.name for other in path.parent.parent.glob(f"*/{path.name}") if other != path)
+    here = f"; or --baseline {', '.join(others)}" if others else "; or --baseline FOLDER of another run"
+    return f"edge-judge eval --gguf FILE {model} {asked} with its {scheme} file{here}"

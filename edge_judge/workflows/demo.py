@@ -10,8 +10,6 @@ import sys
 from pathlib import Path
 from subprocess import DEVNULL, PIPE, Popen
 
-from platformdirs import user_cache_path
-
 from edge_judge.analysis.paired_losses import Part
 from edge_judge.errors import RunError
 from edge_judge.quantities import counted
@@ -20,7 +18,7 @@ from edge_judge.report.formatting import size
 from edge_judge.runs import folder as run_folder
 from edge_judge.workflows.compare import ComparedRuns, compared
 from edge_judge.workflows.options import MARGIN, POCKET
-from edge_judge.workflows.recorded import RunReader
+from edge_judge.workflows.recorded import RunReader, demo_folder
 
 LADDER = ("f16", "q8_0", "q6_k", "q4_k_m", "q3_k_m", "q2_k")
 
@@ -38,11 +36,6 @@ def demo(results: Path | str | None = None, listener: ProgressListener = Progres
         listener.note(f"{scheme:7} {size(run.run.bytes):>8}, {counted(len(run.run.verdicts), 'verdict')}")
         runs.append(run)
     return compared([Part(run, runs[0]) for run in runs], MARGIN)
-
-
-def demo_folder() -> Path:
-    """Where the demo keeps its runs unless told otherwise."""
-    return user_cache_path("edge-judge") / "demo"
 
 
 def _evaluate(scheme: str, results: Path, listener: ProgressListener) -> None:

@@ -5,11 +5,12 @@ Knows: sessions, runs' folders, figures. Does not know: how a verdict is reached
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from contextlib import AbstractContextManager, ExitStack
-from dataclasses import asdict
+from dataclasses import asdict, dataclass
 from functools import partial
 from itertools import product
+from typing import TYPE_CHECKING
 
 from edge_judge.analysis.subset import SEED, subset
 from edge_judge.errors import DataError, UsageError
@@ -17,7 +18,7 @@ from edge_judge.metrics import published
 from edge_judge.metrics.alignment import align
 from edge_judge.metrics.scoring import score
 from edge_judge.protocols.protocol import Protocol
-from edge_judge.records import ORDERS, Benchmark, Limits, Progress, ProgressListener
+from edge_judge.records import ORDERS, Benchmark, Judge, Limits, Progress, ProgressListener
 from edge_judge.report.scores import ScoreRow
 from edge_judge.runs.folder import RunFolder, score_json
 from edge_judge.runs.identity import run_identity, run_settings
@@ -39,11 +40,39 @@ from edge_judge.workflows.protocol import check_references, protocol_for
 from edge_judge.workflows.published import read_published
 from edge_judge.workflows.seen import SeenPairs, note_seen, seen_by, to_judge
 
+if TYPE_CHECKING:
+    from edge_judge.engine.remote import RemoteEngine
+
 SAMPLE = "sample"  # in run.json: how pairs were chosen, beside the settings, so that a run of another way goes on
 
 
+@dataclass(frozen=True, slots=True)
+class _Run:
+    """What a judge is to judge. seen: pairs of the benchmark that its file was made with; others: the benchmark without
+    those that are left out.
+    """
+
+    judge: Judge
+    seen: SeenPairs
+    others: Benchmark
+    protocol: Protocol
+
+
+@dataclass(frozen=True, slots=True)
+class _Runs:
+    """All runs of one file or endpoint. chosen: its judge; judges: that, or one for each adapter of the file; endpoint:
+    None for a file.
+    """
+
+    options: JudgeOptions
+    chosen: Judge
+    judges: tuple[Judge, ...]
+    endpoint: RemoteEngine | None
+    runs: tuple[_Run, ...]
+
+
 def evaluate(
-    judge: JudgeOptions = JudgeOptions(),
+    judge: JudgeOptions | Sequence[JudgeOptions] = JudgeOptions(),
     benchmarks: BenchmarkOptions = BenchmarkOptions(),
     protocol: ProtocolOptions = ProtocolOptions(),
     limits: Limits = Limits(),
@@ -53,37 +82,85 @@ def evaluate(
 ) -> list[ScoreRow]:
     """Judge the pairs of each benchmark and score the verdicts. The same call again goes on where it was stopped.
 
-    Adapters of the judge make a judge each, which share its loaded model. cluster: the machines that judge, if not this
-    one alone. Raises UsageError for `head` without a limit, DataError where none of the benchmarks can be judged so.
+    judge: one, or several that judge one after another, each loaded once for all benchmarks; if one of them cannot
+    judge, nothing is judged. Adapters of a judge make a judge each, which share its loaded model. cluster: the machines
+    that judge, if not this one alone.
+
+    Raises UsageError for `head` without a limit, DataError where none of the benchmarks can be judged so.
     """
     if settings.head and settings.limit is None:
         raise UsageError("--head does nothing without --limit", "use for example: --limit 50 --head")
+    several = (judge,) if isinstance(judge, JudgeOptions) else tuple(judge)
+    if len(several) > 1 and cluster != ClusterOptions():
+        raise UsageError(
+            "several judges do not go with --cluster or --shared-folder", "judge with one of them after the other"
+        )
     loaded = load_benchmarks(benchmarks, listener)
-    endpoint = find_engine(judge, limits)
-    if endpoint is not None and cluster != ClusterOptions():
-        raise UsageError("--engine does not go with --cluster or --shared-folder", "leave one of them out")
-    if judge.adapters and cluster != ClusterOptions():
-        raise UsageError("--adapter does not go with --cluster or --shared-folder", "merge it: quantize --adapter")
-    chosen, orders = find_judge(judge, endpoint), ORDERS if settings.order == "both" else ORDERS[:1]
-    judges = with_adapters(chosen, judge.adapters)
-    rows = []
-    counted = partial(counting, endpoint, price=judge.price, listener=listener)
-    engine = endpoint or cluster_engine(chosen, cluster, limits, listener, judge.threads)
-    with advising(chosen, in_lock=judge.gguf is None), ExitStack() as stack:
-        opened = sessions(judges, stack, engine=engine, threads=judge.threads, limits=limits)
-        for session, benchmark in product(opened, loaded):
-            seen = seen_by(session.judge, benchmark)
-            others = to_judge(benchmark, (seen,), settings.seen, listener)
-            part = subset(others, settings.limit, head=settings.head)
-            ties = settings.ties == "allow" or benchmark.ties
-            applied = protocol_for(chosen, protocol, orders=orders, ties=ties)
-            if _has_references(applied, part, listener, skip=ALL in benchmarks.names):
-                rows.append(_evaluated(session, seen, others, applied, settings, counted, listener))
-    if not rows:
+    skip = ALL in benchmarks.names
+    found: dict[Judge, _Runs] = {}
+    for options in several:
+        prepared = _prepared(options, _engine(options, limits, cluster), loaded, protocol, settings, listener, skip)
+        found.setdefault(prepared.chosen, prepared)
+    if not any(prepared.runs for prepared in found.values()):
         raise DataError(
             "none of the benchmarks can be judged this way", "choose one of `edge-judge data list` with --benchmark"
         )
-    return rows
+    return [
+        row
+        for prepared in found.values()
+        for row in (_judged(prepared, limits, settings, listener, cluster) if prepared.runs else ())
+    ]
+
+
+def _engine(options: JudgeOptions, limits: Limits, cluster: ClusterOptions) -> RemoteEngine | None:
+    """The endpoint that judges; None for a file. Raises UsageError for what does not go with several machines."""
+    endpoint = find_engine(options, limits)
+    if endpoint is not None and cluster != ClusterOptions():
+        raise UsageError("--engine does not go with --cluster or --shared-folder", "leave one of them out")
+    if options.adapters and cluster != ClusterOptions():
+        raise UsageError("--adapter does not go with --cluster or --shared-folder", "merge it: quantize --adapter")
+    return endpoint
+
+
+def _prepared(
+    options: JudgeOptions,
+    endpoint: RemoteEngine | None,
+    loaded: Sequence[Benchmark],
+    protocol: ProtocolOptions,
+    settings: EvaluateSettings,
+    listener: ProgressListener,
+    skip: bool,
+) -> _Runs:
+    """What a judge has to do. skip: as of `_has_references`. Raises what says that it cannot, before it is loaded."""
+    chosen, orders = find_judge(options, endpoint), ORDERS if settings.order == "both" else ORDERS[:1]
+    judges = with_adapters(chosen, options.adapters)
+    runs = []
+    for judge, benchmark in product(judges, loaded):
+        seen = seen_by(judge, benchmark)
+        others = to_judge(benchmark, (seen,), settings.seen, listener)
+        part = subset(others, settings.limit, head=settings.head)
+        ties = settings.ties == "allow" or benchmark.ties
+        applied = protocol_for(chosen, protocol, orders=orders, ties=ties)
+        if _has_references(applied, part, listener, skip=skip):
+            runs.append(_Run(judge, seen, others, applied))
+    return _Runs(options, chosen, tuple(judges), endpoint, tuple(runs))
+
+
+def _judged(
+    prepared: _Runs,
+    limits: Limits,
+    settings: EvaluateSettings,
+    listener: ProgressListener,
+    cluster: ClusterOptions,
+) -> list[ScoreRow]:
+    """The runs of one file or endpoint, which is loaded once for all of them."""
+    options, endpoint = prepared.options, prepared.endpoint
+    counted = partial(counting, endpoint, price=options.price, listener=listener)
+    engine = endpoint or cluster_engine(prepared.chosen, cluster, limits, listener, options.threads)
+    with advising(prepared.chosen, in_lock=options.gguf is None), ExitStack() as stack:
+        opened = sessions(list(prepared.judges), stack, engine=engine, threads=options.threads, limits=limits)
+        by_judge = dict(zip(prepared.judges, opened, strict=True))
+        return [_evaluated(by_judge[run.judge], run, settings, counted, listener) for run in prepared.runs]
 
 
 def _has_references(protocol: Protocol, benchmark: Benchmark, listener: ProgressListener, *, skip: bool) -> bool:
@@ -102,18 +179,13 @@ def _has_references(protocol: Protocol, benchmark: Benchmark, listener: Progress
 
 def _evaluated(
     session: Session,
-    seen: SeenPairs,
-    others: Benchmark,
-    protocol: Protocol,
+    run: _Run,
     settings: EvaluateSettings,
     counted: Callable[[RunFolder], AbstractContextManager[None]],
     listener: ProgressListener,
 ) -> ScoreRow:
-    """One run, begun, resumed or read back. seen: pairs of the benchmark that the judge's file was made with; others:
-    the benchmark without those that are left out, of which the settings may ask for a part; counted: `counting` for the
-    engine that judges.
-    """
-    judge, benchmark = session.judge, seen.benchmark
+    """One run, begun, resumed or read back. counted: `counting` for the engine that judges."""
+    judge, benchmark, others, protocol = run.judge, run.seen.benchmark, run.others, run.protocol
     identity = run_identity(benchmark, judge, protocol)
     deciding = run_settings(benchmark, judge, protocol, session.limits, session.engine)
     title = f"{benchmark.name} · {judge.model} {judge.scheme} · {protocol.grammar.name}"
@@ -124,7 +196,7 @@ def _evaluated(
             verdicts, measured = session.evaluate(part, protocol, folder, listener)
         figures = score(align(part, verdicts), identity)
         note_machines(folder, session.engine)
-        marked = note_seen(folder, seen, verdicts)
+        marked = note_seen(folder, run.seen, verdicts)
         if len(verdicts) == len(folder.verdicts()):  # never replaced by a score over fewer pairs
             folder.add(SAMPLE, _sample(others, part, settings))
             folder.complete(measured, judge.bytes, score_json(figures))
@@ -138,7 +210,8 @@ def _evaluated(
             folder.add("noise", asdict(floor))
     row = published.find_published(read_published(), figures.model, figures.benchmark)
     comparison = published.against_published(figures, row) if row else None
-    return ScoreRow(figures, measured.verdicts_per_minute, comparison, floor, marked)
+    labelled = sum(bool(pair.labels) for pair in part.pairs)
+    return ScoreRow(figures, measured.verdicts_per_minute, comparison, floor, marked, labelled)
 
 
 def _sample(benchmark: Benchmark, part: Benchmark, settings: EvaluateSettings) -> dict[str, object]:

@@ -12,6 +12,7 @@ from pathlib import Path
 
 import numpy as np
 
+from edge_judge import foreign_json
 from edge_judge.engine.importance import Sums
 from edge_judge.errors import RunError, naming
 from edge_judge.settings import differences
@@ -36,7 +37,7 @@ class ImatrixState:
             return 0, {}
         try:
             with naming(self.path), np.load(self.path, allow_pickle=False) as arrays:
-                before = json.loads(str(arrays[_IDENTITY]))
+                before = foreign_json.parse(str(arrays[_IDENTITY]))
                 names = [name.removesuffix(_SQUARES) for name in arrays.files if name.endswith(_SQUARES)]
                 sums = {name: Sums(arrays[name + _SQUARES], arrays[name + _COUNTS]) for name in names}
                 done = int(arrays[_DONE])

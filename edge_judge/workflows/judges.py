@@ -9,16 +9,24 @@ from __future__ import annotations
 import os
 import re
 from dataclasses import replace
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 from edge_judge.engine import chat
-from edge_judge.errors import UsageError
+from edge_judge.errors import ModelError, UsageError, nearest
 from edge_judge.records import Judge, Limits, Placement
 from edge_judge.workflows.build import build_shipped
-from edge_judge.workflows.model_files import find_built, models_folder
+from edge_judge.workflows.model_files import (
+    built_schemes,
+    find_built,
+    is_added,
+    models_folder,
+    recorded_scheme,
+)
 from edge_judge.workflows.options import POCKET, JudgeOptions
-from quantize import digest, lock, schemes
+from edge_judge.workflows.own_files import judge_of_file, named_scheme
+from edge_judge.workflows.registry import require_whole
+from quantize import lock
+from quantize.lock import LockedModel
 
 if TYPE_CHECKING:
     from edge_judge.engine.remote import RemoteEngine
@@ -62,14 +70,15 @@ def find_engine(options: JudgeOptions, limits: Limits = Limits()) -> RemoteEngin
 def find_judge(options: JudgeOptions, engine: RemoteEngine | None = None) -> Judge:
     """The judge that is meant. A model that comes with the package is built when it is first asked for.
 
-    engine: that of `find_engine`. Raises ModelError where any other model is not built here, or an endpoint does not
-    answer.
+    engine: that of `find_engine`. Raises ModelError where any other model is not built or added here, or a file cannot
+    judge, or an endpoint does not answer.
     """
     if engine is not None:
         return _judge_of_endpoint(engine, options.scheme)
-    model = options.model or POCKET
     if options.gguf is not None:
-        return with_chat_template(_judge_of_file(options.gguf, options.scheme), options.chat_template)
+        own = judge_of_file(options.gguf, options.model, options.scheme)
+        return with_chat_template(own, options.chat_template)
+    model = options.model or POCKET
     return with_chat_template(_built_judge(model, options.scheme), options.chat_template or chat_template_of(model))
 
 
@@ -78,32 +87,44 @@ def with_chat_template(judge: Judge, template: str | None) -> Judge:
     return judge if not template else replace(judge, chat=chat.named(template))
 
 
-def _judge_of_file(gguf: Path, scheme: str | None) -> Judge:
-    return Judge(gguf.stem.strip(".") or "gguf", _named(scheme or "gguf"), gguf, digest.sha256(gguf), gguf.name)
-
-
 def _judge_of_endpoint(engine: RemoteEngine, scheme: str | None) -> Judge:
     """What is not known of its weights stays unknown. The names of many models have a slash, which no folder has."""
     name = engine.server.name.removesuffix(".gguf")
     model = re.sub(r"[^\w.-]+", "-", name).strip("-.")[:100] or "model"
-    return Judge(model, _named(scheme or UNKNOWN), None, None, engine.endpoint.address.base)
-
-
-def _named(scheme: str) -> str:
-    """The scheme, which becomes a folder's name under results/."""
-    if not re.fullmatch(r"\w[\w.+-]*", scheme):
-        raise UsageError(
-            f"--scheme '{scheme}' is not a name of a scheme", "use letters, digits and . _ + -, as in q4_k_m"
-        )
-    return scheme
+    return Judge(model, named_scheme(scheme or UNKNOWN), None, None, engine.endpoint.address.base)
 
 
 def _built_judge(model: str, scheme: str | None) -> Judge:
-    canonical = schemes.canonical(scheme or "f16")
-    record = find_built(model, canonical)
-    if record is None:
-        record = build_shipped(lock.read().model(model), canonical)
-    return Judge(model, canonical, models_folder() / record.file, record.sha256, record.source or model)
+    """The judge that was built or added here under a name."""
+    name = recorded_scheme(model, scheme or _only_scheme(model))
+    entry = lock.read_built(models_folder()).find_built(model, name)
+    if entry is not None and is_added(entry):
+        require_whole(entry)
+    record = find_built(model, name) or build_shipped(_known(model, name), name)
+    return Judge(model, name, models_folder() / record.file, record.sha256, record.source or model)
+
+
+def _only_scheme(model: str) -> str:
+    """The scheme that is meant where none is named: the only one of a model that nothing can be built of, else f16."""
+    built = built_schemes(model)
+    return built[0] if len(built) == 1 and model not in _locked() else "f16"
+
+
+def _known(model: str, scheme: str) -> LockedModel:
+    """The entry of models.lock. Raises ModelError where only other schemes of a model are here, UsageError where there
+    is no such model.
+    """
+    locked = _locked()
+    if model in locked:
+        return locked[model]
+    if built := built_schemes(model):
+        raise ModelError(f"{model} {scheme} is not on this machine", f"--scheme names one that is: {', '.join(built)}")
+    added = [record.model for record in lock.read_built(models_folder()).built]
+    raise UsageError(f"unknown model '{model}'", nearest(model, dict.fromkeys([*locked, *added]), "models"))
+
+
+def _locked() -> dict[str, LockedModel]:
+    return {entry.name: entry for entry in lock.read().models}
 
 
 def chat_template_of(model: str) -> str | None:

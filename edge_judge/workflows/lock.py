@@ -9,7 +9,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 from edge_judge.records import ProgressListener
-from edge_judge.workflows.model_files import models_folder
+from edge_judge.workflows.model_files import models_folder, recorded_paths
 from quantize import digest, lock, relock
 from quantize.errors import SourceInterruptedError
 from quantize.source import Hub
@@ -66,8 +66,8 @@ def lock_sources(listener: ProgressListener = ProgressListener()) -> list[ModelS
 
 
 def check_lock(listener: ProgressListener = ProgressListener()) -> list[LockState]:
-    """The files built here against their record, then models.lock against the Hub. Raises nothing where the Hub cannot
-    be asked: the last state then says so.
+    """The files built or added here against their record, then models.lock against the Hub. Raises nothing where the
+    Hub cannot be asked: the last state then says so.
     """
     states = list(_built_here())
     try:
@@ -84,7 +84,8 @@ def check_lock(listener: ProgressListener = ProgressListener()) -> list[LockStat
 def _built_here() -> Iterator[LockState]:
     folder = models_folder()
     for record in lock.read_built(folder).built:
-        path = folder / record.file
-        state = "missing" if not path.exists() else "ok" if digest.sha256(path) == record.sha256 else "changed"
+        paths, path = recorded_paths(record), folder / record.file
+        there = all(part.is_file() for part in paths)
+        state = "missing" if not there else "ok" if digest.of_files(paths) == record.sha256 else "changed"
         wrong = None if state == "ok" else f"{record.model} {record.scheme} ({state})"
         yield LockState(record.model, state, record.scheme, str(path), wrong)

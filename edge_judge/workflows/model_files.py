@@ -1,6 +1,7 @@
-"""Where GGUF files built on this machine lie, and which of them are still as they were recorded.
+"""Where GGUF files built on this machine lie, or were added, and which of them are still as they were recorded.
 
-They lie in one folder (EDGE_JUDGE_MODELS, or the user's data folder) beside a models.lock that has their hashes.
+What was built lies in one folder (EDGE_JUDGE_MODELS, or the user's data folder) beside a models.lock that has the
+hashes of both.
 Knows: that folder, and the checkpoints that come with the package. Does not know: how a file is built, who asks for it.
 """
 
@@ -11,8 +12,9 @@ import os
 from pathlib import Path
 
 from edge_judge import pocket
+from edge_judge.records import split_files
 from edge_judge.workflows.options import POCKET
-from quantize import config, digest, lock
+from quantize import config, digest, lock, schemes
 from quantize.config import Config
 from quantize.lock import BuiltFile, LockedModel
 
@@ -34,8 +36,8 @@ def find_built(model: str, scheme: str) -> BuiltFile | None:
     record = lock.read_built(models_folder()).find_built(model, scheme)
     if record is None:
         return None
-    path = models_folder() / record.file
-    if not path.exists() or path.stat().st_size != record.bytes:
+    paths = recorded_paths(record)
+    if not all(path.exists() for path in paths) or sum(path.stat().st_size for path in paths) != record.bytes:
         return None
     shipped = SHIPPED.get(model)
     if shipped is not None and record.source != checkpoint_source(model, shipped):
@@ -43,8 +45,25 @@ def find_built(model: str, scheme: str) -> BuiltFile | None:
     return record
 
 
+def recorded_paths(record: BuiltFile) -> tuple[Path, ...]:
+    """The files of a record, several where a model is split. They need not be there."""
+    return split_files(models_folder() / record.file)
+
+
+def is_added(record: BuiltFile) -> bool:
+    """Whether the file comes from elsewhere and lies where its user has it."""
+    return Path(record.file).is_absolute()
+
+
+def recorded_scheme(model: str, scheme: str) -> str:
+    """The scheme as the record or llama.cpp calls it: a file from elsewhere may have one that no other has. Raises
+    UnknownSchemeError, with the nearest names, for any other.
+    """
+    return scheme if scheme in built_schemes(model) else schemes.canonical(scheme)
+
+
 def built_schemes(model: str) -> list[str]:
-    """The schemes of a model that were built here, in the order of the record."""
+    """The schemes of a model that were built or added here, in the order of the record."""
     return [record.scheme for record in lock.read_built(models_folder()).built if record.model == model]
 
 

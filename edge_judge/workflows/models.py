@@ -13,10 +13,10 @@ from edge_judge.engine.devices import backend, by_layer
 from edge_judge.engine.footprint import bytes_of_cell, work_on_device
 from edge_judge.engine.placing import CELLS, layers_in
 from edge_judge.records import Backend, Batching
-from edge_judge.workflows.model_files import built_schemes, model_config
+from edge_judge.workflows.model_files import built_schemes, is_added, model_config, models_folder
 from quantize import architectures, lock, schemes
 from quantize.architectures.blueprint import Blueprint
-from quantize.lock import LockedModel
+from quantize.lock import BuiltFile, LockedModel
 
 SHOWN = ("f16", "q8_0", "q4_k_m", "q2_k")
 SPARE = 1.5e9  # bytes beside the weights: cache, buffers, Python, and something for everyone else
@@ -44,6 +44,13 @@ def models(gpu_memory: int | None = None) -> list[KnownModel]:
     """Every model of models.lock, in its order. gpu_memory: bytes of a GPU, for `gpu_layers`."""
     memory = machine_memory()
     return [_known_model(model, memory, gpu_memory) for model in lock.read().models]
+
+
+def added_files() -> list[BuiltFile]:
+    """Files of models that models.lock does not know: added from elsewhere, or built from a checkpoint of one's own."""
+    known = {model.name for model in lock.read().models}
+    records = lock.read_built(models_folder()).built
+    return [record for record in records if is_added(record) or record.model not in known]
 
 
 def usable() -> Backend:

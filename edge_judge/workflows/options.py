@@ -37,12 +37,12 @@ class Options:
 class JudgeOptions(Options):
     """Which model judges.
 
-    model: one that is built here, None for the embedded one; scheme: of its weights, None for f16; gguf: a file to
-    judge with instead; threads: None to find out while it works; chat_template: a name or a Jinja file, None for the
-    model's own. engine: the address of an OpenAI-compatible endpoint to ask instead; model is then its name there, None
-    if it serves one alone, and scheme what is said of its weights. price: of a million tokens to read there, and to
-    write. adapters: LoRA adapters as GGUF files, each FILE or FILE=SCALE, which make a judge each; `none` for the model
-    alone.
+    model: one that is built or added here, None for the embedded one; scheme: of its weights, None for f16; gguf: a
+    file to judge with instead, which model and scheme then name, None for what its metadata says; threads: None to find
+    out while it works; chat_template: a name or a Jinja file, None for the model's own. engine: the address of an
+    OpenAI-compatible endpoint to ask instead; model is then its name there, None if it serves one alone, and scheme
+    what is said of its weights. price: of a million tokens to read there, and to write. adapters: LoRA adapters as GGUF
+    files, each FILE or FILE=SCALE, which make a judge each; `none` for the model alone.
     """
 
     model: str | None = None
@@ -84,12 +84,15 @@ class WorkerSettings(Options):
 
 @dataclass(frozen=True, slots=True)
 class LadderOptions(Options):
-    """Which schemes of a model are in question. schemes: none for all that are built here; baseline: the scheme that
-    the others must agree with, or the folder of a recorded run; threads, chat_template: as in `JudgeOptions`.
+    """Which schemes of a model are in question. schemes: none for all that are built or added here; baseline: the
+    scheme that the others must agree with, or the folder of a recorded run; ggufs: files that are in question instead,
+    the baseline's among them; model: None for the embedded one, or what the files are called; threads, chat_template:
+    as in `JudgeOptions`.
     """
 
-    model: str = POCKET
+    model: str | None = None
     schemes: tuple[str, ...] = ()
+    ggufs: tuple[Path, ...] = ()
     baseline: str = "f16"
     threads: int | None = None
     chat_template: str | None = None

@@ -91,6 +91,8 @@ def rank(
         return _with_page(Rankings(rankings, _compared(rankings)), settings.page)
     judges = _judges(judge, settings)
     check_combination(settings, len(judges))
+    if len(judges) > 1 and judge.gguf is not None:
+        raise UsageError("--gguf is one file: --model and --scheme name it once", "rank with one file after the other")
     if len(judges) > 1 and cluster != ClusterOptions():
         raise UsageError("several judges do not work on several machines", "rank with one judge after the other")
     match = _match(outputs, settings, listener)
@@ -136,7 +138,9 @@ def _labelled(
     known: tuple[HumanVerdict, ...] = ()
     if labels.labels is not None:
         known = human_verdicts(labels.labels, games, outputs, listener)
-        rankings = tuple(replace(ranked, correction=correct(ranked.games, known)) for ranked in rankings)
+        rankings = tuple(
+            replace(ranked, correction=correct(ranked.games, known), labels=known) for ranked in rankings
+        )
     compared = _compared(rankings)
     if labels.suggest is None:
         return Rankings(rankings, compared, outputs=outputs)

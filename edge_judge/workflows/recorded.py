@@ -6,8 +6,11 @@ Knows: runs' folders, siblings, benchmarks' files. Does not know: what is comput
 
 from __future__ import annotations
 
+import shlex
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
+
+from platformdirs import user_cache_path
 
 from edge_judge import benchmarks
 from edge_judge.errors import DataError, EdgeJudgeError, RunError, UsageError
@@ -61,17 +64,18 @@ class RunReader:
 
 
 def find_runs(options: RunsOptions, reader: RunReader, listener: ProgressListener) -> dict[Path, RecordedRun]:
-    """The runs named, or all complete ones that can be scored, and a note on each benchmark that cannot be."""
+    """The runs named, or all complete ones that can be scored, and a note on each run or benchmark that cannot be."""
     if options.paths:
         return {path: reader.read(path) for path in options.paths}
     runs: dict[Path, RecordedRun] = {}
     refused: dict[str, None] = {}  # a run that nobody named must not hide the others
     for path in run_folder.find_runs(options.results):
-        run = reader.run(path)
+        name = str(path)
         try:
+            name = reader.run(path).identity.benchmark
             runs[path] = reader.read(path)
         except (DataError, RunError) as error:
-            refused[f"{run.identity.benchmark} left out: {error}"] = None
+            refused[f"{name} left out: {error}"] = None
     for note in refused:
         listener.note(note)
     return runs
@@ -80,7 +84,7 @@ def find_runs(options: RunsOptions, reader: RunReader, listener: ProgressListene
 def require_runs(options: RunsOptions, reader: RunReader, listener: ProgressListener) -> dict[Path, RecordedRun]:
     """As `find_runs`. Raises RunError where there is none."""
     if not options.paths and not run_folder.find_runs(options.results):
-        raise RunError(f"{options.results}: no complete run in this folder", "edge-judge eval makes one")
+        raise RunError(f"{options.results}: no complete run in this folder", f"edge-judge eval makes one{_demo_hint()}")
     runs = find_runs(options, reader, listener)
     if not runs:
         raise RunError(
@@ -88,6 +92,17 @@ def require_runs(options: RunsOptions, reader: RunReader, listener: ProgressList
             "--data names the folder of the files, edge-judge eval --fresh judges one that has changed",
         )
     return runs
+
+
+def demo_folder() -> Path:
+    """Where the demo keeps its runs unless told otherwise."""
+    return user_cache_path("edge-judge") / "demo"
+
+
+def _demo_hint() -> str:
+    """Where the demo's runs are, which are easily looked for in the folder of all others."""
+    folder = demo_folder()
+    return f"; the demo's runs: --results {shlex.quote(str(folder))}" if run_folder.find_runs(folder) else ""
 
 
 def read_siblings(

@@ -11,9 +11,9 @@ from importlib import import_module
 from pkgutil import iter_modules
 from typing import Protocol
 
-from quantize.architectures.blueprint import Blueprint
+from quantize.architectures.blueprint import MAX_PARAMETERS, Blueprint
 from quantize.config import Config
-from quantize.errors import UnsupportedArchitectureError, short_repr
+from quantize.errors import ConfigError, UnsupportedArchitectureError, short_repr
 
 
 class Family(Protocol):
@@ -54,4 +54,7 @@ def blueprint(config: Config) -> Blueprint:
             f"expected one of {', '.join(sorted(BY_CLASS))}",
             "a ready GGUF of it can be used as it is",
         )
-    return make(config)
+    made = make(config)
+    if made.parameters > MAX_PARAMETERS:
+        raise ConfigError(f"{config.origin}: {made.parameters:,} parameters, expected at most {MAX_PARAMETERS:,}")
+    return made

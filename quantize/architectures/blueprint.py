@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass, field
+from functools import lru_cache
 
 import numpy as np
 from numpy.typing import NDArray
@@ -18,6 +19,7 @@ from quantize.errors import ConfigError
 MAX_LAYERS = 512
 MAX_WIDTH = 1 << 20
 MAX_VOCABULARY = 1 << 24
+MAX_PARAMETERS = 1 << 42  # 4 trillion, eight terabytes of bfloat16
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,6 +76,7 @@ def picked(name: str, source: str, source_shape: tuple[int, ...], rows: NDArray[
     return Target(name, (len(rows), *source_shape[1:]), source, source_shape, rows)
 
 
+@lru_cache(maxsize=4)  # a model has the same order in every block
 def interleaved_heads(heads: int, head_dim: int) -> NDArray[np.int64]:
     """The order of q or k rows for llama.cpp's interleaved rotary embedding: shape (heads * head_dim,).
 
@@ -81,7 +84,9 @@ def interleaved_heads(heads: int, head_dim: int) -> NDArray[np.int64]:
     llama.cpp's llama graph rotates neighbours, so the two halves of each head are interleaved.
     """
     halves = np.arange(heads * head_dim, dtype=np.int64).reshape(heads, 2, head_dim // 2)
-    return halves.swapaxes(1, 2).reshape(-1)
+    order = halves.swapaxes(1, 2).reshape(-1)
+    order.setflags(write=False)
+    return order
 
 
 @dataclass(frozen=True, slots=True)
@@ -100,11 +105,11 @@ class Shape:
     @classmethod
     def of(cls, config: Config) -> Shape:
         """Read the usual fields. Raises ConfigError where one is missing or they contradict each other."""
-        hidden = config.integer("hidden_size")
+        hidden = config.integer("hidden_size", at_most=MAX_WIDTH)
         heads = config.integer("num_attention_heads")
         shape = cls(
             hidden=hidden,
-            feed_forward=config.integer("intermediate_size"),
+            feed_forward=config.integer("intermediate_size", at_most=MAX_WIDTH),
             layers=config.integer("num_hidden_layers"),
             heads=heads,
             kv_heads=config.integer("num_key_value_heads", default=heads),

@@ -6,7 +6,7 @@ Knows nothing about files or vocabularies.
 
 from __future__ import annotations
 
-from quantize.architectures.blueprint import MAX_LAYERS, MAX_VOCABULARY, Blueprint, Field, Target, same
+from quantize.architectures.blueprint import MAX_LAYERS, MAX_VOCABULARY, MAX_WIDTH, Blueprint, Field, Target, same
 from quantize.config import Config
 from quantize.errors import ConfigError
 
@@ -18,10 +18,10 @@ ROPE_BASE = 10000.0
 def blueprint(config: Config) -> Blueprint:
     """The GGUF of a chatglm configuration. Raises ConfigError for a missing or contradictory field."""
     _refuse_variants(config)
-    hidden, layers = config.integer("hidden_size"), config.integer("num_layers")
+    hidden, layers = config.integer("hidden_size", at_most=MAX_WIDTH), config.integer("num_layers")
     heads, head_dim = config.integer("num_attention_heads"), config.integer("kv_channels")
     groups = config.integer("multi_query_group_num", default=heads) if _grouped(config) else heads
-    feed_forward = config.integer("ffn_hidden_size")
+    feed_forward = config.integer("ffn_hidden_size", at_most=MAX_WIDTH)
     vocabulary = config.integer("padded_vocab_size", at_most=MAX_VOCABULARY)
     if layers > MAX_LAYERS or heads * head_dim != hidden or heads % groups or head_dim % 4:
         raise ConfigError(

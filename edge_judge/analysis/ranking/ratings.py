@@ -108,21 +108,31 @@ def rank_totals(
     resamples: QuestionResamples | None = None,
 ) -> Ranking:
     """As `rank`, from sums. resamples: of the questions of these totals, where two rankings share them."""
-    rated = _rated(systems, totals, baseline)
+    rated, k = _rated(systems, totals, baseline), len(systems)
     chance = resamples or QuestionResamples(len(totals.votes))
-    k, sums = len(systems), (totals.votes, totals.scores, totals.ties)
-    found = fit(Totals(k, totals.first, totals.second, *(part.sum(axis=0)[None] for part in sums)), prior)
-    drawn = fit(Totals(k, totals.first, totals.second, *(chance.totals(part) for part in sums)), prior, start=found)
     anchor = rated if baseline is None else np.array([systems.index(baseline)])
-    points, draws = _points(found, anchor)[0], _points(drawn, anchor)
+    found, points, draws = rate_resamples(totals, k, chance, anchor, prior)
     draws[:, np.setdiff1d(np.arange(k), rated)] = np.nan
-    order = sorted(rated.tolist(), key=lambda place: (-round(points[place], 6), place))
+    order = sorted(rated.tolist(), key=lambda place: (-round(float(points[place]), 6), place))
     tests = pair_tests(totals, k, np.array(order), prior, found)
     differences = [_difference(systems, test, points, draws, totals.questions) for test in tests]
     groups = letters(order, [(test.first, test.second) for test in tests if test.apart])
     ratings = _ratings(systems, totals, order, points, draws, groups, baseline)
     votes = int(totals.votes.sum())
     return Ranking(systems, ratings, tuple(differences), totals.questions, votes, baseline, draws)
+
+
+def rate_resamples(
+    totals: QuestionTotals, systems: int, chance: QuestionResamples, anchor: Codes, prior: float = PRIOR
+) -> tuple[Strengths, Numbers, Numbers]:
+    """The strengths, the ratings, shape (systems,), and those of each resample, shape (resamples, systems).
+
+    systems: how many; anchor: places of those whose mean rating is 1000.
+    """
+    sums = (totals.votes, totals.scores, totals.ties)
+    found = fit(Totals(systems, totals.first, totals.second, *(part.sum(axis=0)[None] for part in sums)), prior)
+    drawn = Totals(systems, totals.first, totals.second, *(chance.totals(part) for part in sums))
+    return found, _points(found, anchor)[0], _points(fit(drawn, prior, start=found), anchor)
 
 
 def _rated(systems: tuple[str, ...], totals: QuestionTotals, baseline: str | None) -> Codes:

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 
 from edge_judge.analysis.ranking.combined import CombinedJudge
 from edge_judge.analysis.ranking.games import Games
-from edge_judge.analysis.ranking.labels import Correction
+from edge_judge.analysis.ranking.labels import Correction, HumanVerdict
 from edge_judge.analysis.ranking.length_control import LengthPreference, length_controlled, length_preference
 from edge_judge.analysis.ranking.quality import Quality, quality
 from edge_judge.analysis.ranking.ratings import Ranking, Rating, rank
@@ -40,7 +40,7 @@ class RankedSystems:
     together instead, None otherwise; against: the baseline that all systems met, None where all met each other;
     questions: how many were asked; standings: the best first; matrix: the win rate of each system against each other
     that it met; unasked: meetings of two equal answers. decided: where judging could stop, what is known wherever it
-    did; correction: by a person's labels, where there are some.
+    did; correction: by a person's labels, where there are some; labels: these themselves.
     """
 
     name: str
@@ -57,6 +57,7 @@ class RankedSystems:
     decided: Decided | None = None
     correction: Correction | None = None
     combined: CombinedJudge | None = None
+    labels: tuple[HumanVerdict, ...] = ()
 
 
 def stand(

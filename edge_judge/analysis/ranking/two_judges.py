@@ -112,6 +112,12 @@ def tau_figure(points: Sequence[Numbers], draws: Sequence[Numbers], questions: i
     return Figure(value, low, high)
 
 
+def shift_figures(points: Sequence[Numbers], draws: Sequence[Numbers], questions: int) -> list[Figure]:
+    """How far each system's rating moved, with its 95 % interval. Takes what `tau_figure` does."""
+    moved, drawn = points[1][0] - points[0][0], draws[1] - draws[0]
+    return [figure(float(moved[place]), drawn[:, place], questions, (-np.inf, np.inf)) for place in range(len(moved))]
+
+
 def _orders(points: Numbers) -> Numbers:
     """Of every two systems 1 if the first has more points, -1 if the second has, else 0: shape (rows, pairs)."""
     one, other = np.triu_indices(points.shape[1], 1)
@@ -147,11 +153,7 @@ def _compared(first: Ranking, second: Ranking, votes: int, left_out: int, questi
     names = [first.systems[place] for place in rated]
     points = [np.array([[_points(ranking, name) for name in names]]) for ranking in (first, second)]
     draws = [ranking.draws[:, rated] for ranking in (first, second)]
-    moved, drawn = points[1][0] - points[0][0], draws[1] - draws[0]
-    shifts = [
-        Shift(name, figure(float(moved[place]), drawn[:, place], questions, (-np.inf, np.inf)))
-        for place, name in enumerate(names)
-    ]
+    shifts = [Shift(*one) for one in zip(names, shift_figures(points, draws, questions), strict=True)]
     lost, turned, gained, kept = _changes(first, second)
     return TwoJudges(
         first=first,

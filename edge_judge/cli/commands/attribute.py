@@ -6,22 +6,45 @@ from functools import partial
 
 import click
 
-from edge_judge.cli import options, terminal
+from edge_judge.cli import completion, options, terminal
+from edge_judge.cli.command import Command
 from edge_judge.workflows.options import AttributionSettings
 
 HEADING = "look closer"
 
 
 @click.command(
+    cls=Command,
     epilog=options.example(
         "edge-judge attribute --scheme q4_k_m --grammar pairwise-cot",
         "edge-judge attribute --model qwen1.5-7b --scheme q3_k_m --grammar pairwise --benchmark pandalm",
-    )
+    ),
 )
 @options.model
-@click.option("--scheme", default="q4_k_m", show_default=True, help="The quantization scheme to explain.")
-@click.option("--grammar", default="pairwise-cot", show_default=True, help="The protocol to explain.")
-@click.option("--benchmark", default="pocket", show_default=True, help="A known benchmark, or a file of your own.")
+@click.option(
+    "-s",
+    "--scheme",
+    default="q4_k_m",
+    show_default=True,
+    shell_complete=completion.built_schemes,
+    help="The quantization scheme to explain.",
+)
+@click.option(
+    "-g",
+    "--grammar",
+    default="pairwise-cot",
+    show_default=True,
+    shell_complete=completion.grammars,
+    help="The protocol to explain.",
+)
+@click.option(
+    "-b",
+    "--benchmark",
+    default="pocket",
+    show_default=True,
+    shell_complete=completion.benchmarks,
+    help="A known benchmark, or a file of your own.",
+)
 @options.data
 @options.results
 @options.forms

@@ -8,19 +8,21 @@ from typing import Literal
 
 import click
 
-from edge_judge.cli import options, terminal
+from edge_judge.cli import completion, options, terminal
+from edge_judge.cli.command import Command
 
 HEADING = "look closer"
 
 
 @click.command(
+    cls=Command,
     epilog=options.example(
         "edge-judge cascade results/pocket/pocket/q2_k/pairwise results/pocket/pocket/q8_0/pairwise",
         "edge-judge cascade SMALL LARGE --keep 99.5 --cost bytes",
-    )
+    ),
 )
-@click.argument("small", type=options.FOLDER)
-@click.argument("large", type=options.FOLDER)
+@click.argument("small", type=options.FOLDER, shell_complete=completion.runs)
+@click.argument("large", type=options.FOLDER, shell_complete=completion.runs)
 @click.option(
     "--keep",
     type=options.PERCENT,

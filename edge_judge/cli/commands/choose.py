@@ -6,7 +6,9 @@ from functools import partial
 
 import click
 
-from edge_judge.cli import errors, options, terminal
+from edge_judge.cli import completion, errors, options, terminal
+from edge_judge.cli.command import Command
+from edge_judge.cli.errors import UNDECIDED
 from edge_judge.records import Limits
 from edge_judge.workflows.options import (
     BenchmarkOptions,
@@ -21,17 +23,43 @@ RESUMES = errors.RESUMES
 
 
 @click.command(
+    cls=Command,
     epilog=options.example(
         "edge-judge choose --margin 2",
         "edge-judge choose --model llama-3-8b --benchmark pandalm --benchmark auto-j --budget 8h",
         "edge-judge choose --scheme q4_k_m --max-pairs 300",
-    )
+        "edge-judge choose --gguf judge-f16.gguf --gguf judge-Q4_K_M.gguf",
+    ),
 )
-@options.model
 @click.option(
-    "--scheme", "schemes", multiple=True, help="Consider only this scheme. Repeatable.  [default: all that are built]"
+    "-m",
+    "--model",
+    shell_complete=completion.models,
+    help="A model that is here, see `edge-judge models`; with --gguf, a name for the files.  "
+    "[default: pocket, with --gguf the files' own]",
 )
-@click.option("--baseline", default="f16", show_default=True, help="What to compare with: a scheme, or a run's folder.")
+@click.option(
+    "-s",
+    "--scheme",
+    "schemes",
+    multiple=True,
+    shell_complete=completion.built_schemes,
+    help="Consider only this scheme. Repeatable.  [default: all that are here]",
+)
+@click.option(
+    "--gguf",
+    "ggufs",
+    multiple=True,
+    type=options.FILE,
+    help="A GGUF file to consider, or the baseline's. Repeatable.",
+)
+@click.option(
+    "--baseline",
+    default="f16",
+    show_default=True,
+    shell_complete=completion.baselines,
+    help="What to compare with: a scheme, or a run's folder.",
+)
 @options.threads
 @options.limits
 @options.protocol
@@ -70,6 +98,8 @@ def choose(
     Pairs are judged in random blocks, and only until the result is certain on every benchmark. A scheme can be trusted
     if agreement also holds for new pairs like these. Earlier verdicts are reused, new ones are kept: `edge-judge eval`
     continues from them.
+
+    Exits with 4 where --budget, --max-pairs or a recorded baseline ended before a scheme was decided.
     """
     from edge_judge.report.decision import choice_json, choice_table
     from edge_judge.workflows import choose as workflow
@@ -77,3 +107,5 @@ def choose(
     chosen = workflow.choose(ladder, benchmarks, protocol, limits, settings, terminal.BlockListener(), cluster)
     found = (chosen.decisions, chosen.unseen, chosen.other_seeds)
     terminal.show(output.form, lambda: choice_json(*found), partial(choice_table, *found))
+    if any(decision.outcome == "undecided" for decision in chosen.decisions):
+        raise SystemExit(UNDECIDED)

@@ -9,9 +9,10 @@ from typing import TYPE_CHECKING, Literal
 import click
 from click.core import ParameterSource
 
-from edge_judge.cli import options, terminal
+from edge_judge.cli import completion, options, terminal
+from edge_judge.cli.command import Command
 from edge_judge.cli.errors import TOO_MUCH_LOST
-from edge_judge.errors import UsageError
+from edge_judge.errors import RunError, UsageError
 from edge_judge.quantities import counted
 from edge_judge.workflows.options import RunsOptions, Seen
 
@@ -22,15 +23,22 @@ HEADING = "decide"
 
 
 @click.command(
+    cls=Command,
     epilog=options.example(
         "edge-judge compare",
         "edge-judge compare results/pocket/pocket/q2_k/pairwise --max-drop 2 --gate bound",
         "edge-judge compare --baseline published",
         "edge-judge compare --baseline pocket-f16.ejpack",
-    )
+    ),
 )
 @options.run_folders
-@click.option("--baseline", default="f16", show_default=True, help="A scheme, `published`, a pack, or a run's folder.")
+@click.option(
+    "--baseline",
+    default="f16",
+    show_default=True,
+    shell_complete=completion.baselines,
+    help="A scheme, `published`, a pack, or a run's folder.",
+)
 @click.option(
     "--max-drop",
     type=click.FloatRange(min=0),
@@ -103,6 +111,11 @@ def _against_run(
         lambda: comparisons_json(found.comparisons, found.ladders),
         partial(ladder_table, found.comparisons, found.ladders),
     )
+    if max_drop is not None and found.left_out:  # a gate is not passed by what it did not see
+        raise RunError(
+            f"--max-drop cannot be checked for {', '.join(map(str, found.left_out))}: left out, see above",
+            "name the runs that it is for",
+        )
     return () if max_drop is None else workflow.exceeding(found.comparisons, max_drop, gate)
 
 

@@ -7,16 +7,18 @@ from functools import partial
 import click
 
 from edge_judge.cli import options, terminal
+from edge_judge.cli.command import Command
 from edge_judge.workflows.options import RunsOptions
 
 HEADING = "look closer"
 
 
 @click.command(
+    cls=Command,
     epilog=options.example(
         "edge-judge confidence",
         "edge-judge confidence results/pocket/pocket/q2_k/pairwise --abstain 5",
-    )
+    ),
 )
 @options.run_folders
 @click.option(

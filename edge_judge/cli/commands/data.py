@@ -11,7 +11,8 @@ from typing import TYPE_CHECKING
 
 import click
 
-from edge_judge.cli import options, terminal
+from edge_judge.cli import completion, options, terminal
+from edge_judge.cli.command import Group
 from edge_judge.errors import DataError
 from edge_judge.report.columns import Column, at, terminal_table
 from edge_judge.report.formatting import UNDEFINED, Part, notes, table
@@ -22,11 +23,11 @@ if TYPE_CHECKING:
     from edge_judge.benchmarks.rubric import Rubric
 
 HEADING = "begin"
-NAMES = click.argument("names", nargs=-1)
+NAMES = click.argument("names", nargs=-1, shell_complete=completion.known_benchmarks)
 FIGURES = 48  # columns of a table without the names and ids of a file, which may have any length
 
 
-@click.group(epilog=options.example("edge-judge data pull llmbar-natural", "edge-judge data verify"))
+@click.group(cls=Group, epilog=options.example("edge-judge data pull llmbar-natural", "edge-judge data verify"))
 def data() -> None:
     """List, download and verify the benchmark files; check your own."""
 
@@ -119,7 +120,7 @@ def verify(names: tuple[str, ...], data: Path | None, output: options.Output) ->
 @options.forms
 @options.collected(output=options.Output)
 def check(files: tuple[Path, ...], output: options.Output) -> None:
-    """Show what a benchmark or rubric of your own contains; report likely mistakes."""
+    """Show what your benchmark or rubric contains, and likely mistakes."""
     from edge_judge.workflows.data import check_file, remarks_on
 
     contents = [(path, check_file(path)) for path in files]

@@ -8,12 +8,14 @@ from pathlib import Path
 import click
 
 from edge_judge.cli import options, terminal
+from edge_judge.cli.command import Command
 from edge_judge.errors import EdgeJudgeError
 
 HEADING = "begin"
 
 
 @click.command(
+    cls=Command,
     epilog=options.example(
         "edge-judge doctor", "edge-judge doctor --engine http://localhost:8080/v1", "edge-judge doctor --full --json"
     )
@@ -29,8 +31,8 @@ HEADING = "begin"
 def doctor(engines: tuple[str, ...], full: bool, results: Path, data: Path | None, output: options.Output) -> None:
     """Check this machine, and say what to do about each problem.
 
-    Looks at processor, memory, disks, llama.cpp, built files, benchmarks and endpoints. Exit code 1 if something must
-    be mended. The JSON has no paths and no names of hosts or people.
+    Looks at processor, memory, disks, llama.cpp, built files, benchmarks and endpoints. The JSON has no paths and no
+    names of hosts or people. Exits with 1 where there is a problem; warnings do not count.
     """
     from edge_judge.report.doctor import doctor_json, doctor_text
     from edge_judge.workflows.doctor import doctor as examine

@@ -6,7 +6,8 @@ import shlex
 
 import click
 
-from edge_judge.cli import errors, options, terminal
+from edge_judge.cli import completion, errors, options, terminal
+from edge_judge.cli.command import Command
 from edge_judge.errors import UsageError
 from edge_judge.quantities import counted
 from edge_judge.records import Limits
@@ -17,24 +18,28 @@ RESUMES = errors.RESUMES
 
 
 @click.command(
+    cls=Command,
     epilog=options.example(
         "edge-judge imatrix pocket",
         "edge-judge imatrix qwen1.5-7b --scheme q8_0 --benchmark llmbar-natural --limit 50",
         "edge-judge imatrix pocket --text wiki.txt --out pocket-wiki.imatrix.gguf",
         "edge-judge quantize pocket iq2_xs+judge --imatrix pocket-judge.imatrix.gguf",
-    )
+    ),
 )
-@click.argument("model", required=False)
+@click.argument("model", required=False, shell_complete=completion.models)
 @options.scheme
 @options.gguf
 @click.option(
+    "-b",
     "--benchmark",
     "names",
     multiple=True,
+    shell_complete=completion.benchmarks,
     help="Measure on judge prompts from a known benchmark, or a file of your own. Repeatable.  [default: pocket]",
 )
 @click.option("--text", type=options.FILE, help="Measure on this text instead, in chunks, as llama-imatrix does.")
 @click.option(
+    "-n",
     "--limit",
     type=click.IntRange(min=1),
     metavar="N",
@@ -44,7 +49,7 @@ RESUMES = errors.RESUMES
     "--chunk", type=click.IntRange(min=16), default=512, show_default=True, help="With --text: tokens in a chunk."
 )
 @click.option("--process-output", is_flag=True, help="Measure the output matrix too; not recommended.")
-@click.option("--out", type=options.TARGET, help="Write the file here instead of the models folder.")
+@click.option("-o", "--out", type=options.TARGET, help="Write the file here instead of the models folder.")
 @click.option("--fresh", is_flag=True, help="Start over instead of resuming.")
 @options.threads
 @options.limits

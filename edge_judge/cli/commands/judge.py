@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 import click
 
 from edge_judge.cli import options, terminal
+from edge_judge.cli.command import Command
 from edge_judge.records import LABELS, Label, Limits
 from edge_judge.report.columns import Value
 from edge_judge.report.formatting import UNDEFINED, Form, notes, table
@@ -23,9 +24,10 @@ HEADING = "judge"
 
 
 @click.command(
+    cls=Command,
     epilog=options.example(
         "edge-judge judge --question 'Name two fruits.' --a 'apple pear' --b 'I love fruit! apple'",
-    )
+    ),
 )
 @options.judge
 @options.limits

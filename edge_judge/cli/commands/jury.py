@@ -7,18 +7,20 @@ from pathlib import Path
 
 import click
 
-from edge_judge.cli import options, terminal
+from edge_judge.cli import completion, options, terminal
+from edge_judge.cli.command import Command
 
 HEADING = "look closer"
 
 
 @click.command(
+    cls=Command,
     epilog=options.example(
         "edge-judge jury results/pocket/pocket/q2_k/pairwise results/pocket/pocket/q3_k_m/pairwise "
         "results/pocket/pocket/q4_k_m/pairwise",
-    )
+    ),
 )
-@click.argument("runs", nargs=-1, required=True, type=options.FOLDER)
+@click.argument("runs", nargs=-1, required=True, type=options.FOLDER, shell_complete=completion.runs)
 @options.data
 @options.forms
 @options.collected(output=options.Output)

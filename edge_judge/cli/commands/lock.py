@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 import click
 
 from edge_judge.cli import options, terminal
+from edge_judge.cli.command import Command
 from edge_judge.errors import EdgeJudgeError
 from edge_judge.report.columns import Column, at, terminal_table
 from edge_judge.report.formatting import UNDEFINED, Part, Sentence
@@ -21,7 +22,7 @@ if TYPE_CHECKING:
 HEADING = "share and check"
 
 
-@click.command(epilog=options.example("edge-judge lock", "edge-judge lock --check"))
+@click.command(cls=Command, epilog=options.example("edge-judge lock", "edge-judge lock --check"))
 @click.option(
     "--check",
     is_flag=True,
@@ -94,5 +95,6 @@ def _fail_unless_right(states: Sequence[LockState]) -> None:
     parts = [f"differs from what was recorded: {', '.join(wrong)}"] if wrong else []
     parts += [f"models.lock could not be checked: {unchecked.detail}"] if unchecked else []
     if parts:
-        hint = "edge-judge quantize rebuilds a file" if wrong or unchecked is None else unchecked.hint
+        again = "edge-judge quantize rebuilds a file, models --add registers a new one"
+        hint = again if wrong or unchecked is None else unchecked.hint
         raise EdgeJudgeError("; ".join(parts), hint)

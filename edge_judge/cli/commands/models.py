@@ -1,9 +1,10 @@
-"""edge-judge models: what is known, how large it would be, whether it fits here, what is built, and whether a file asks
-its judge with the tokens that its makers meant.
+"""edge-judge models: what is known, how large it would be, whether it fits here, what is built or added, and whether a
+file asks its judge with the tokens that its makers meant.
 """
 
 from __future__ import annotations
 
+import json
 from collections.abc import Sequence
 from dataclasses import asdict, replace
 from functools import partial
@@ -13,11 +14,12 @@ from typing import TYPE_CHECKING
 
 import click
 
-from edge_judge.cli import options, terminal
+from edge_judge.cli import completion, options, terminal
+from edge_judge.cli.command import Command
 from edge_judge.errors import UsageError
 from edge_judge.quantities import parameters
 from edge_judge.report.columns import Column, at, terminal_table, whole_table
-from edge_judge.report.formatting import UNDEFINED, Form, Part, notes, size
+from edge_judge.report.formatting import UNDEFINED, Form, Part, notes, size, table
 from edge_judge.report.forms import column_sheet, written
 
 if TYPE_CHECKING:
@@ -27,14 +29,19 @@ HEADING = "begin"
 BUILT = 14  # columns for the schemes that are built, so that a name is never cut
 
 
-EXAMPLES = ("edge-judge models", "edge-judge models --check qwen1.5-7b ~/checkpoints/Qwen1.5-7B-Chat")
+EXAMPLES = (
+    "edge-judge models",
+    "edge-judge models --add downloaded-Q4_K_M.gguf",
+    "edge-judge models --check qwen1.5-7b ~/checkpoints/Qwen1.5-7B-Chat",
+)
 
 
-@click.command(epilog=options.example(*EXAMPLES))
+@click.command(cls=Command, epilog=options.example(*EXAMPLES))
 @click.option(
     "--check",
     "checked",
     metavar="MODEL",
+    shell_complete=completion.models,
     help="Check the tokenization of a model built on this machine, or of a GGUF file.",
 )
 @click.argument("checkpoint", required=False, type=options.FOLDER)
@@ -45,6 +52,10 @@ EXAMPLES = ("edge-judge models", "edge-judge models --check qwen1.5-7b ~/checkpo
     callback=options.memory,
     help="Show how many layers fit on a GPU with this much memory: 8GB.",
 )
+@click.option("--add", "added", type=options.FILE, help="Register a GGUF file from elsewhere, which stays where it is.")
+@click.option("--remove", "removed", metavar="MODEL", help="Forget the files that were added under this name.")
+@click.option("-m", "--model", "name", help="With --add: what to call it.  [default: the name in the file]")
+@click.option("-s", "--scheme", help="With --add: what to call its scheme; with --remove: only this one.")
 @options.forms
 @options.collected(output=options.Output)
 def models(
@@ -52,16 +63,29 @@ def models(
     checkpoint: Path | None,
     chat_template: str | None,
     gpu_memory: int | None,
+    added: Path | None,
+    removed: str | None,
+    name: str | None,
+    scheme: str | None,
     output: options.Output,
 ) -> None:
-    """List the known models: sizes, what fits here, what is built.
+    """List the known models: sizes, what fits, what is here.
 
     With --check, compare the tokens of the chat template, of the first 50 prompts of a benchmark, of the verdicts and
     of the end of a turn with the tokenizer files in the folder CHECKPOINT. Without it, show what the file records.
+
+    With --add, a GGUF file from elsewhere can be named by --model and --scheme from then on.
     """
-    if checked is not None and gpu_memory is not None:
-        raise UsageError("--check and --gpu-memory do not go together", "use one of them")
-    if checked is not None:
+    asked = {"--check": checked, "--gpu-memory": gpu_memory, "--add": added, "--remove": removed}
+    if len(named := [option for option, value in asked.items() if value is not None]) > 1:
+        raise UsageError(f"{' and '.join(named)} do not go together", "use one of them")
+    if (name is not None and added is None) or (scheme is not None and added is None and removed is None):
+        raise UsageError("--model and --scheme are for --add", "edge-judge models --add FILE --model NAME --scheme S")
+    if added is not None:
+        _add(added, name, scheme, output)
+    elif removed is not None:
+        _remove(removed, scheme, output)
+    elif checked is not None:
         _check(checked, checkpoint, chat_template, output)
     elif checkpoint is not None or chat_template is not None:
         raise UsageError(
@@ -69,6 +93,31 @@ def models(
         )
     else:
         _list(gpu_memory, output)
+
+
+def _add(file: Path, model: str | None, scheme: str | None, output: options.Output) -> None:
+    from edge_judge.workflows.registry import add_model
+
+    added = add_model(file, model, scheme)
+    if output.form == "json":
+        click.echo(json.dumps({**asdict(added), "paths": [str(path) for path in added.paths]}, indent=2))
+        return
+    label = f", {added.size_label}" if added.size_label else ""
+    parts = f", {len(added.paths)} files" if len(added.paths) > 1 else ""
+    click.echo(f"{added.model} {added.scheme}: {added.paths[0]}{parts}")
+    terminal.note(f"{size(added.bytes)}{label}, sha256 {added.sha256[:16]}…")
+    terminal.note(f"next: edge-judge eval --model {added.model} --scheme {added.scheme}")
+
+
+def _remove(model: str, scheme: str | None, output: options.Output) -> None:
+    from edge_judge.workflows.registry import remove_model
+
+    removed = remove_model(model, scheme)
+    if output.form == "json":
+        click.echo(json.dumps([asdict(record) for record in removed], indent=2))
+        return
+    for record in removed:
+        click.echo(f"{record.model} {record.scheme} is forgotten; {record.file} stays")
 
 
 def _check(model: str, checkpoint: Path | None, chat_template: str | None, output: options.Output) -> None:
@@ -108,10 +157,18 @@ def _written(listed: Sequence[KnownModel], gpu_memory: int | None, *, form: Form
     backend = [] if form == "csv" else [notes(*terminal.backend_lines(workflow.usable()))]
     columns, layers = _columns(), _layer_columns() if gpu_memory else ()
     made = terminal_table if form == "table" else whole_table
-    parts: list[Part] = [made("Known models", columns, listed), fits, *backend]
+    parts: list[Part] = [made("Known models", columns, listed), fits, *_added_files(), *backend]
     if gpu_memory:
         parts.append(made(_layers_title(gpu_memory), (columns[0], *layers), listed))
     return written(parts, [column_sheet("models", (*columns, *layers), listed)], form=form, width=width, color=color)
+
+
+def _added_files() -> list[Part]:
+    """The files from elsewhere that were registered, where there are any."""
+    from edge_judge.workflows.models import added_files
+
+    rows = [[added.model, added.scheme, added.file, size(added.bytes)] for added in added_files()]
+    return [table("Added files", ["model", "scheme", "file", "size"], rows, words=3)] if rows else []
 
 
 def _columns() -> tuple[Column[KnownModel], ...]:

@@ -10,7 +10,8 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from edge_judge.cli import options, terminal
+from edge_judge.cli import completion, options, terminal
+from edge_judge.cli.command import Group
 from edge_judge.quantities import counted
 from edge_judge.report import formatting
 from edge_judge.report.columns import Value
@@ -26,10 +27,11 @@ FILE = click.argument("file", type=options.FILE)
 
 
 @click.group(
+    cls=Group,
     epilog=options.example(
         "edge-judge pack export results/pandalm/qwen1.5-7b/f16/pairwise -o f16.ejpack",
         "edge-judge pack import f16.ejpack",
-    )
+    ),
 )
 def pack() -> None:
     """Move a run to another machine as one small file.
@@ -39,7 +41,7 @@ def pack() -> None:
 
 
 @pack.command(epilog=options.example("edge-judge pack export results/pocket/pocket/f16/pairwise"))
-@click.argument("run", type=options.FOLDER)
+@click.argument("run", type=options.FOLDER, shell_complete=completion.runs)
 @click.option(
     "-o",
     "--output",
@@ -61,7 +63,7 @@ def export(run: Path, output: Path | None, data: Path | None) -> None:
 
 @pack.command("import", epilog=options.example("edge-judge pack import f16.ejpack", "edge-judge compare"))
 @FILE
-@click.option("--benchmark", type=options.FILE, help="The benchmark, if it is a file of your own.")
+@click.option("-b", "--benchmark", type=options.FILE, help="The benchmark, if it is a file of your own.")
 @click.option("--fresh", is_flag=True, help="Replace an existing run.")
 @options.data
 @options.results

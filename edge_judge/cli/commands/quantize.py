@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import click
 
-from edge_judge.cli import options, terminal
+from edge_judge.cli import completion, options, terminal
+from edge_judge.cli.command import Command
 from edge_judge.report.formatting import size
 from edge_judge.workflows.options import QuantizeSettings
 
@@ -12,6 +13,7 @@ HEADING = "judge"
 
 
 @click.command(
+    cls=Command,
     epilog=options.example(
         "edge-judge quantize pocket q4_k_m",
         "edge-judge quantize qwen1.5-14b q4_k_m",
@@ -19,11 +21,11 @@ HEADING = "judge"
         "edge-judge quantize pocket q4_k_m+mine --adapter ./my-lora",
         "edge-judge quantize pocket --adapter ./my-lora --adapter-only",
         "edge-judge quantize some/repo-GGUF --gguf-file judge-q4_k_m.gguf",
-    )
+    ),
 )
-@click.argument("model")
-@click.argument("scheme", required=False)
-@click.option("--out", type=options.TARGET, help="Write the GGUF here instead of the models folder.")
+@click.argument("model", shell_complete=completion.models)
+@click.argument("scheme", required=False, shell_complete=completion.schemes)
+@click.option("-o", "--out", type=options.TARGET, help="Write the GGUF here instead of the models folder.")
 @click.option("--imatrix", type=options.FILE, help="Quantize with this importance matrix (GGUF).")
 @click.option("--adapter", type=options.FOLDER, help="Merge this LoRA adapter, as peft saves it, into the weights.")
 @click.option("--adapter-only", is_flag=True, help="Write only the adapter, as a GGUF in f32 or f16.")

@@ -8,7 +8,8 @@ from typing import Literal
 
 import click
 
-from edge_judge.cli import errors, options, terminal
+from edge_judge.cli import completion, errors, options, terminal
+from edge_judge.cli.command import Command
 from edge_judge.errors import UsageError
 from edge_judge.records import Limits
 from edge_judge.workflows.options import (
@@ -34,6 +35,7 @@ def number_of_games(_: click.Context, option: click.Option, value: str | None) -
 
 
 @click.command(
+    cls=Command,
     epilog=options.example(
         "edge-judge rank old.jsonl new.jsonl",
         "edge-judge rank outputs/*.jsonl --against baseline --scheme f16 --scheme q4_k_m",
@@ -41,7 +43,7 @@ def number_of_games(_: click.Context, option: click.Option, value: str | None) -
         "edge-judge rank outputs/*.jsonl --stop --suggest 50",
         "edge-judge rank outputs/*.jsonl --page ranking.html",
         "edge-judge rank --preferences annotations.json --csv",
-    )
+    ),
 )
 @click.argument("paths", metavar="[OUTPUTS]...", nargs=-1, type=options.ANY)
 @click.option(
@@ -86,6 +88,7 @@ def number_of_games(_: click.Context, option: click.Option, value: str | None) -
 @click.option("--labels", type=options.FILE, help="A person's labels for some of the pairs, to correct the judge with.")
 @click.option("--suggest", type=click.IntRange(min=1), metavar="N", help="Suggest N pairs to label next.")
 @click.option(
+    "-o",
     "--out",
     type=options.TARGET,
     default=Path("to-label.csv"),
@@ -94,13 +97,22 @@ def number_of_games(_: click.Context, option: click.Option, value: str | None) -
 )
 @click.option("--page", type=options.TARGET, help="Write the ranking and its pairs to this HTML file.")
 @click.option(
+    "-m",
     "--model",
     "models",
     multiple=True,
+    shell_complete=completion.models,
     help="A model that is built here, see `edge-judge models`; with --engine, its name there. Repeatable: every model "
     "ranks with every scheme.  [default: pocket]",
 )
-@click.option("--scheme", "schemes", multiple=True, help="Its quantization scheme; repeatable.  [default: f16]")
+@click.option(
+    "-s",
+    "--scheme",
+    "schemes",
+    multiple=True,
+    shell_complete=completion.built_schemes,
+    help="Its quantization scheme; repeatable.  [default: f16]",
+)
 @click.option("--jury", is_flag=True, help="Rank by all these judges together too, which vote on each pair.")
 @click.option(
     "--cascade",

@@ -6,7 +6,8 @@ from pathlib import Path
 
 import click
 
-from edge_judge.cli import options, terminal
+from edge_judge.cli import completion, options, terminal
+from edge_judge.cli.command import Command
 from edge_judge.quantities import counted
 from edge_judge.report.formatting import size
 from edge_judge.workflows.options import ReportSettings, RunsOptions
@@ -15,17 +16,24 @@ HEADING = "decide"
 
 
 @click.command(
+    cls=Command,
     epilog=options.example(
         "edge-judge report",
         "edge-judge report -o judges.html --results results/0.1.0 --chart judges.svg",
         "edge-judge report results/pocket/pocket/*/pairwise --margin 1",
-    )
+    ),
 )
 @options.run_folders
 @click.option(
     "-o", "--out", type=options.TARGET, default=Path("report.html"), show_default=True, help="The HTML file to write."
 )
-@click.option("--baseline", default="f16", show_default=True, help="The scheme that others are compared with.")
+@click.option(
+    "--baseline",
+    default="f16",
+    show_default=True,
+    shell_complete=completion.schemes,
+    help="The scheme that others are compared with.",
+)
 @options.margin
 @click.option("--chart", type=options.TARGET, help="Also draw accuracy against size, as .svg or .png.")
 @options.data

@@ -6,21 +6,27 @@ from functools import partial
 
 import click
 
-from edge_judge.cli import options, terminal
+from edge_judge.cli import completion, options, terminal
+from edge_judge.cli.command import Command
 from edge_judge.workflows.options import RunsOptions
 
 HEADING = "look closer"
 
 
 @click.command(
+    cls=Command,
     epilog=options.example(
         "edge-judge slices results/pocket/pocket/q2_k/pairwise",
         "edge-judge slices results/auto-j/*/q4_k_m/pairwise --csv",
         "edge-judge slices results/llmbar-*/*/q4_k_m/pairwise",
-    )
+    ),
 )
 @options.run_folders
-@click.option("--baseline", help="A scheme, a pack, or a run's folder.  [default: f16, if there is one]")
+@click.option(
+    "--baseline",
+    shell_complete=completion.baselines,
+    help="A scheme, a pack, or a run's folder.  [default: f16, if there is one]",
+)
 @options.data
 @options.results
 @options.forms

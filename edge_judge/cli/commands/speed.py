@@ -11,7 +11,8 @@ from typing import TYPE_CHECKING
 
 import click
 
-from edge_judge.cli import options, terminal
+from edge_judge.cli import completion, options, terminal
+from edge_judge.cli.command import Command
 from edge_judge.cli.errors import interrupted
 from edge_judge.quantities import counted
 from edge_judge.records import Placement
@@ -28,30 +29,45 @@ HEADING = "begin"
 
 
 @click.command(
+    cls=Command,
     epilog=options.example(
         "edge-judge speed --scheme q4_k_m",
         "edge-judge speed --shape qwen1.5-7b --scheme q4_k_m",
         "edge-judge speed --gguf my-judge.gguf --benchmark pandalm --grammar pairwise",
-    )
+    ),
 )
-@click.option("--model", help="A model built on this machine, see `edge-judge models`.  [default: pocket]")
+@click.option(
+    "-m",
+    "--model",
+    shell_complete=completion.models,
+    help="A model built on this machine, see `edge-judge models`.  [default: pocket]",
+)
 @options.scheme
 @options.gguf
-@click.option("--shape", metavar="NAME", help="Measure random weights in the shape of this model, without a download.")
+@click.option(
+    "--shape",
+    metavar="NAME",
+    shell_complete=completion.models,
+    help="Measure random weights in the shape of this model, without a download.",
+)
 @click.option("--vocab", type=options.FILE, help="With --shape: count tokens with the vocabulary of this GGUF file.")
 @click.option("--keep", type=options.TARGET, help="With --shape: keep the random weights here.")
 @options.threads
 @options.placement
 @options.chat_template
 @click.option(
+    "-b",
     "--benchmark",
     "names",
     multiple=True,
+    shell_complete=completion.benchmarks,
     help="A known benchmark, or a file of your own. Repeatable.  [default: all that are downloaded]",
 )
 @click.option(
+    "-g",
     "--grammar",
     "grammars",
+    shell_complete=completion.grammars,
     multiple=True,
     default=SPEED_GRAMMARS,
     show_default=True,

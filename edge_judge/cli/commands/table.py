@@ -8,17 +8,19 @@ from typing import Literal
 import click
 
 from edge_judge.cli import options, terminal
+from edge_judge.cli.command import Command
 from edge_judge.workflows.options import RunsOptions
 
 HEADING = "decide"
 
 
 @click.command(
+    cls=Command,
     epilog=options.example(
         "edge-judge table",
         "edge-judge table --profile strict --results results/0.1.0",
         "edge-judge table results/pandalm/*/q4_k_m/pairwise --markdown",
-    )
+    ),
 )
 @options.run_folders
 @click.option(
@@ -33,7 +35,7 @@ HEADING = "decide"
 @options.forms
 @options.collected(runs=RunsOptions, output=options.Output)
 def table(runs: RunsOptions, profile: Literal["paper", "strict"], output: options.Output) -> None:
-    """Compare judges with the published table, benchmark by benchmark.
+    """Compare judges with the published table on each benchmark.
 
     RUNS are folders of runs. Without any run, the published table is shown.  [default: all complete runs in the
     results folder]

@@ -7,7 +7,8 @@ from dataclasses import asdict
 
 import click
 
-from edge_judge.cli import errors, options, terminal
+from edge_judge.cli import completion, errors, options, terminal
+from edge_judge.cli.command import Command
 from edge_judge.quantities import counted
 from edge_judge.training.recipe import Recipe
 from edge_judge.workflows.options import ProtocolOptions, TrainSettings
@@ -87,20 +88,21 @@ recipe = options.several(  # the fields of `Recipe`
 
 
 @click.command(
+    cls=Command,
     epilog=options.example(
         "edge-judge train pocket --data pairs.jsonl --out tuned",
         "edge-judge train qwen1.5-7b --data pairwise_traindata.jsonl --dtype bfloat16 --device cuda",
         "edge-judge quantize pocket q4_k_m+tuned --adapter tuned",
-    )
+    ),
 )
-@click.argument("model")
+@click.argument("model", shell_complete=completion.models)
 @click.option("--data", "files", type=options.FILE, multiple=True, required=True, help="Labelled pairs. Repeatable.")
 @click.option(
     "--format",
     type=click.Choice(["pairs", "auto-j", "pandalm"]),
     help="Format of the file.  [default: by its first row]",
 )
-@click.option("--out", type=options.FOLDER, help="Folder for the adapter.  [default: tuned/MODEL]")
+@click.option("-o", "--out", type=options.FOLDER, help="Folder for the adapter.  [default: tuned/MODEL]")
 @click.option("--fresh", is_flag=True, help="Start over instead of resuming.")
 @click.option(
     "--benchmarks", "data", type=options.FOLDER, help="Folder of the benchmarks; their pairs are left out of training."

@@ -5,6 +5,7 @@ from __future__ import annotations
 import click
 
 from edge_judge.cli import options, terminal
+from edge_judge.cli.command import Command
 from edge_judge.cli.errors import interrupted
 from edge_judge.records import Limits
 from edge_judge.workflows.options import ClusterOptions, WorkerSettings
@@ -12,7 +13,7 @@ from edge_judge.workflows.options import ClusterOptions, WorkerSettings
 HEADING = "judge"
 
 
-@click.command(epilog=options.example("edge-judge worker tcp://192.168.0.5:8786 --insecure"))
+@click.command(cls=Command, epilog=options.example("edge-judge worker tcp://192.168.0.5:8786 --insecure"))
 @click.argument("cluster", metavar="ADDRESS")
 @click.option("--gguf", "ggufs", type=options.FILE, multiple=True, help="A GGUF file to judge with. Repeatable.")
 @click.option("--name", help="Name of this machine.  [default: its host name]")

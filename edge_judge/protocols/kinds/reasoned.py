@@ -5,12 +5,12 @@ Knows: the parts of such a grammar. Does not know: tokens, how reasons are writt
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
 from typing import Self
 
+from edge_judge import foreign_json
 from edge_judge.errors import GrammarError
 from edge_judge.inference import GuidedWriting, Written
 from edge_judge.protocols import gbnf_matcher
@@ -18,6 +18,7 @@ from edge_judge.protocols.gbnf_parser import Rule, Series
 from edge_judge.protocols.kinds.kind import GrammarFile, Kind, ShownVerdict, likeliest, marked_labels
 from edge_judge.records import Label
 
+MOST_DIGITS = 9  # of a number of tokens
 _AFTER_OPENING = "what-follows-the-opening"  # a rule name that no grammar uses
 
 
@@ -40,8 +41,8 @@ class Reasoned(Kind[Written[Label]]):
     def from_file(cls, file: GrammarFile) -> Self:
         file.need_marks()
         opening = _opening(file)
-        bound, bridge = file.value("reasoning"), json.loads(file.comments.get("bridge", ['""'])[0])
-        if not bound.isdigit() or int(bound) < 1:
+        bound, bridge = file.value("reasoning"), _bridge(file)
+        if not bound.isdecimal() or len(bound) > MOST_DIGITS or int(bound) < 1:
             raise GrammarError(f"reasoning is '{bound}', expected a number of tokens")
         if not gbnf_matcher.matches(file.rules, bridge, "reasoning"):
             raise GrammarError(f"the rule reasoning does not accept the bridge {bridge!r}")
@@ -87,6 +88,18 @@ class Reasoned(Kind[Written[Label]]):
         if not gbnf_matcher.matches(self.rules, text):
             return None
         return self.endings[max((ending for ending in self.endings if text.endswith(ending)), key=len)]
+
+
+def _bridge(file: GrammarFile) -> str:
+    """The text between reasons that were cut off and the verdict; it may be empty."""
+    written = file.comments.get("bridge", ['""'])[0]
+    try:
+        bridge = foreign_json.parse(written)
+    except ValueError:
+        bridge = None
+    if not isinstance(bridge, str):
+        raise GrammarError(f"bridge is {written!r}, expected a JSON string")
+    return bridge
 
 
 def _opening(file: GrammarFile) -> str:

@@ -131,7 +131,8 @@ function offerOpponents() {
 // Without a system each pair that was won was lost too.
 function offerKinds() {
   const anyone = filter("system").value === "" && filter("opponent").value === "", before = filter("kind").value;
-  const kinds = Object.keys(KINDS).filter((kind) => !(kind === "lost" && anyone) && !(kind === "judges" && page.rankings.length < 2));
+  const without = { lost: anyone, judges: page.rankings.length < 2, labelled: !data.labels, differ: !data.labels };
+  const kinds = Object.keys(KINDS).filter((kind) => !without[kind]);
   filter("kind").replaceChildren(...kinds.map((kind) => tag("option", { value: kind }, kind === "won" && anyone ? "one won" : KINDS[kind])));
   filter("kind").value = kinds.includes(before) ? before : "all";
   list();
@@ -146,13 +147,13 @@ function list() {
   }), SEEN);
 }
 
-function lookAt(system, opponent) {
+function lookAt(system, opponent, kind = "all") {
   hideTip();
   filter("system").value = system;
   filter("opponent").value = "";
-  filter("kind").value = "all";
   options(filter("opponent"), shown().systems.filter((name) => name !== system), "any");
   filter("opponent").value = opponent;
+  filter("kind").value = kind;
   offerKinds();
   byId("pairs").focus({ preventScroll: true });
   byId("pairs").scrollIntoView();
@@ -165,6 +166,8 @@ function readPairs() {
   filter("system").addEventListener("change", offerOpponents);
   filter("opponent").addEventListener("change", offerKinds);
   filter("kind").addEventListener("change", list);
+  byId("to-labelled").hidden = !data.labels;
+  for (const button of byId("to-labelled").children) button.addEventListener("click", () => lookAt("", "", button.dataset.kind));
   afterTyping(filter("text"), list);
 }
 

@@ -3,7 +3,7 @@ const SEEN = 20; // cards at a time
 const BOTH = ["ab", "ba"];
 const KINDS = {
   all: "all", won: "won", lost: "lost", tie: "tie", upset: "the lower ranked won", split: "orders disagree", none: "no valid verdict",
-  judges: "judges disagree",
+  judges: "judges disagree", labelled: "labelled", differ: "person disagrees",
 };
 
 // What a judge's votes on a pair say of one of its systems; null without a vote. turned: whether it is the second.
@@ -14,6 +14,22 @@ function outcome(judge, pair, turned) {
   if (said.some((vote) => vote !== said[0])) return "split";
   if (said[0] === "t" || said[0] === "=") return "tie";
   return (said[0] === "a") !== turned ? "won" : "lost";
+}
+
+// What a person said of a pair's system; null without a label.
+function labelled(data, pair, turned) {
+  const label = data.labels?.[pair] ?? " ";
+  return label === " " ? null : label === "t" ? "tie" : (label === "a") !== turned ? "won" : "lost";
+}
+
+// In how many orders a judge was asked about a labelled pair, and in how many of them it says what the person says.
+function agreement(data, judge, pair) {
+  const said = BOTH.map((order) => judge[order]?.v[pair] ?? " ").filter((vote) => vote !== " " && vote !== "=");
+  return { asked: said.length, alike: said.filter((vote) => vote === data.labels[pair]).length };
+}
+
+function agrees({ asked, alike }) {
+  return alike === asked ? "they agree" : alike ? "they disagree in one order" : "they disagree";
 }
 
 // The systems of a pair, each seen as the one that is asked about, the one that stands higher first.
@@ -27,6 +43,11 @@ function fits(data, { pair, one, other, turned }, { system, opponent, kind, judg
   if ((system !== null && one !== system) || (opponent !== null && other !== opponent)) return false;
   const said = outcome(data.judges[judge], pair, turned);
   if (said === null) return false;
+  if (kind === "labelled" || kind === "differ") {
+    if (labelled(data, pair, turned) === null) return false;
+    const { asked, alike } = agreement(data, data.judges[judge], pair);
+    return kind === "labelled" || alike < asked;
+  }
   if (kind === "upset") return said === (ranks[one] > ranks[other] ? "won" : "lost");
   if (kind !== "judges") return kind === "all" || said === kind;
   return data.judges.some((judge) => ![null, said].includes(outcome(judge, pair, turned)));
@@ -62,11 +83,16 @@ function pairCard(data, view, names, chosen) {
   const [id, question, reference, answers] = data.tasks[data.met[3 * view.pair]];
   const [one, other] = [data.systems[view.one], data.systems[view.other]];
   const said = outcome(data.judges[chosen], view.pair, view.turned);
-  const told = { won: `${one} won`, lost: `${other} won` }[said] ?? KINDS[said];
+  const word = (outcome) => ({ won: `${one} won`, lost: `${other} won` })[outcome] ?? KINDS[outcome];
+  const label = labelled(data, view.pair, view.turned);
+  const told = label === null ? [tag("b", {}, word(said))] : [
+    tag("span", {}, "judge: ", tag("b", {}, word(said))), tag("span", {}, "person: ", tag("b", {}, word(label)))];
+  const match = label === null ? null : agreement(data, data.judges[chosen], view.pair);
+  if (match?.asked) told.push(tag("span", { class: match.alike < match.asked ? "mark wrong" : "mark" }, agrees(match)));
   const rows = data.judges.map((judge, place) => tag("tr", { class: place === chosen && names.length > 1 ? "hit" : null },
     tag("th", { scope: "row" }, names[place]), voteCell(data, judge, view, "ab"), voteCell(data, judge, view, "ba")));
   return tag("article", { class: "pair" },
-    tag("header", {}, tag("h3", {}, id), tag("p", { class: "human" }, tag("b", {}, told))),
+    tag("header", {}, tag("h3", {}, id), tag("p", { class: "human" }, ...told)),
     tag("p", { class: "text question", tabindex: "0" }, question),
     tag("div", { class: "answers" }, answerBox(one, answers[view.one]), answerBox(other, answers[view.other])),
     reference === null ? null : tag("details", {}, tag("summary", {}, "reference answer"), tag("p", { class: "text" }, reference)),

@@ -5,6 +5,7 @@ names first. Each order of a judge is columns over the pairs:
     v   a character a pair: a (the first system's answer is better), b, t (tie), = (two equal answers, not asked),
         - (no valid verdict), a blank where it was not judged
     p   three probabilities a pair (first, second, tie) one after the other, or None where the judge gives none
+`labels` is a character a pair: what a person said, a, b or t, a blank without a label; None where no pair has one.
 Does not know: how a pair is shown, what is searched for.
 """
 
@@ -14,6 +15,7 @@ from collections.abc import Mapping, Sequence
 from math import isnan
 from typing import NamedTuple, TypeAlias
 
+from edge_judge.analysis.ranking.labels import TURNED, HumanVerdict
 from edge_judge.analysis.ranking.standings import RankedSystems
 from edge_judge.records import ORDERS, Order, Outputs
 from edge_judge.report.page.data import Json
@@ -43,8 +45,8 @@ Votes: TypeAlias = Mapping[tuple[Met, Order], Vote]
 
 
 def ranking_pairs(rankings: Sequence[RankedSystems], outputs: Outputs | None) -> Json:
-    """systems: their names; tasks: [id, question, reference, the systems' answers, None where one is missing]; met and
-    judges: see above. Only tasks with a vote are there. None without outputs: nobody knows the texts then.
+    """systems: their names; tasks: [id, question, reference, the systems' answers, None where one is missing]; met,
+    judges and labels: see above. Only tasks with a vote are there. None without outputs: nobody knows the texts then.
     """
     if outputs is None:
         return None
@@ -63,6 +65,7 @@ def ranking_pairs(rankings: Sequence[RankedSystems], outputs: Outputs | None) ->
         ],
         "met": [place for met in held for place in (places[met[0]], systems[met[1]], systems[met[2]])],
         "judges": [{order: _side(order, held, judged) for order in ORDERS} for judged in votes],
+        "labels": _labels(rankings[0].labels, held),
     }
 
 
@@ -73,6 +76,18 @@ def _votes(ranked: RankedSystems) -> Votes:
         given = (round(p[0], DIGITS), round(p[1], DIGITS), round(p[2], DIGITS)) if known else None
         found[Met(question, first, second), order] = Vote(CODES[verdict] if asked else UNASKED, given)
     return found
+
+
+def _labels(labels: Sequence[HumanVerdict], held: Sequence[Met]) -> Json:
+    """What a person said of each pair. A label may name the systems in either order."""
+    if not labels:
+        return None
+    said = {}
+    for label in labels:
+        question, first, second = label.pair.question, label.pair.first, label.pair.second
+        said[Met(question, first, second)] = CODES[label.winner]
+        said[Met(question, second, first)] = CODES[TURNED[label.winner]]
+    return "".join(said.get(met, UNJUDGED) for met in held)
 
 
 def _side(order: Order, held: Sequence[Met], judged: Votes) -> Json:
