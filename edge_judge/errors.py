@@ -13,13 +13,21 @@ A bug of ours is none of these and keeps its traceback.
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+import errno
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
 from difflib import get_close_matches
+from pathlib import Path
 
 from edge_judge.quantities import megabytes
 
 MOST_SHOWN = 500  # characters of a message, and of a hint
 _END = 150  # of those, the last ones: they say what was expected
+# What the system says of a file that is open, whose name it then does not tell; of a connection it says none of these.
+OF_FILES = frozenset(
+    {errno.EIO, errno.ENOSPC, errno.EFBIG, errno.EROFS, errno.EACCES, errno.EPERM, errno.ENOLCK}
+    | {getattr(errno, name) for name in ("EDQUOT", "ESTALE") if hasattr(errno, name)}
+)
 
 
 def shown(text: str) -> str:
@@ -84,3 +92,24 @@ def nearest(name: str, names: Iterable[str], kind: str = "") -> str:
     if close:
         return f"did you mean {' or '.join(close)}?"
     return f"known{kind and ' '}{kind}: {', '.join(choices)}"
+
+
+@contextmanager
+def naming(path: Path) -> Iterator[None]:
+    """An OSError within the block that names no file, or one that is hidden in `path` or beside it, names `path`.
+
+    A write, a read or a close tells no name; a temporary file has one that no user gave.
+    """
+    try:
+        yield
+    except OSError as error:
+        if not (error.errno in OF_FILES if error.filename is None else _is_hidden_in(path, Path(str(error.filename)))):
+            raise
+        raise OSError(error.errno, error.strerror, str(path)) from error
+
+
+def _is_hidden_in(path: Path, named: Path) -> bool:
+    """Whether a file is hidden below a folder, or beside a file that it stands for."""
+    if named.is_relative_to(path):
+        return any(part.startswith(".") for part in named.relative_to(path).parts)
+    return named.parent == path.parent and named.name.startswith(f".{path.name}.")

@@ -57,7 +57,8 @@ def _temporary(path: Path) -> Iterator[tuple[Path, BinaryIO]]:
         with file:
             yield temporary, file
     finally:
-        temporary.unlink(missing_ok=True)
+        with suppress(OSError):  # a disk that fails keeps it; the first error is the one to report
+            temporary.unlink(missing_ok=True)
 
 
 def _held(path: Path) -> tuple[Path, BinaryIO]:

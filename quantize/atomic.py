@@ -74,11 +74,13 @@ def _sync_folder(folder: Path) -> None:
 
 @contextmanager
 def _naming(path: Path) -> Iterator[None]:
-    """An OSError names `path`, not the temporary file, whose name the user never gave."""
+    """An OSError names `path`, not the temporary file, whose name the user never gave, nor nothing."""
     try:
         yield
     except OSError as problem:
         name = Path(str(problem.filename))
+        if problem.filename is None:
+            raise OSError(problem.errno, problem.strerror, str(path)) from problem
         if name.parent != path.parent or not name.name.startswith(f".{path.name}.") or name.suffix != _ENDING:
             raise
         raise OSError(problem.errno, problem.strerror, str(path)) from problem
@@ -92,7 +94,8 @@ def _held(path: Path) -> Iterator[tuple[Path, BinaryIO]]:
         with handle:
             yield temporary, handle
     finally:
-        temporary.unlink(missing_ok=True)
+        with suppress(OSError):  # a disk that fails keeps it; the first error is the one to report
+            temporary.unlink(missing_ok=True)
 
 
 def _created(path: Path) -> tuple[Path, BinaryIO]:

@@ -21,7 +21,7 @@ from pathlib import Path
 from filelock import BaseFileLock, FileLock, Timeout
 
 from quantize.atomic import replace_text
-from quantize.disk import writing_in
+from quantize.disk import writing
 from quantize.errors import PackError, QuantizeError, SourceInterruptedError
 
 _GUARD = "guard"
@@ -92,7 +92,7 @@ def opened(out: Path, *, resumable: bool) -> Iterator[BuildFolder]:
     folder, which is always removed: by the next build of the same file where a kill left it.
     """
     with (
-        writing_in(out.parent),
+        writing(out),
         (_resumable if resumable else _temporary)(out) as path,
         _named(BuildFolder(path), out) as folder,
     ):

@@ -42,13 +42,13 @@ def _size(count: int) -> str:
 
 
 @contextmanager
-def writing_in(folder: Path) -> Iterator[None]:
-    """Create a folder. An OSError within the block becomes a PackError: the folder cannot be written to."""
+def writing(out: Path) -> Iterator[None]:
+    """Create the folder of a file. An OSError within the block becomes a PackError: the file cannot be written."""
     try:
-        folder.mkdir(parents=True, exist_ok=True)
+        out.parent.mkdir(parents=True, exist_ok=True)
         yield
     except OSError as problem:
         raise PackError(
-            f"cannot write in {folder}: {problem.strerror or problem}",
+            f"cannot write {out}: {problem.strerror or problem}",
             "check that the folder exists, is writable and has free space",
         ) from problem

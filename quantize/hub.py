@@ -34,6 +34,8 @@ MAX_CODE_BYTES = 1 << 20
 TIMEOUT = 30.0  # seconds without a byte
 RESUMED = "finished parts are kept"
 NO_NETWORK = (errno.ENETUNREACH, errno.ENETDOWN, errno.EHOSTUNREACH)
+NO_ROOM = (errno.ENOSPC, getattr(errno, "EDQUOT", errno.ENOSPC))  # Windows has no quota of its own
+OF_DISKS = (errno.EIO, errno.EROFS, errno.EACCES, errno.EPERM, errno.EFBIG, errno.ENOLCK)
 PORTAL = "a network that wants a login in a browser answers so: log in there, then run the same command again"
 
 
@@ -182,8 +184,13 @@ def _translated_errors(repo: str, revision: str, acceptance: str | None = None) 
         transport = type(problem).__module__.startswith(("httpx", "huggingface_hub"))
         if not isinstance(problem, OSError) and not transport:
             raise  # a bug, not a lost connection
-        if isinstance(problem, OSError) and problem.errno == errno.ENOSPC:
+        if isinstance(problem, OSError) and problem.errno in NO_ROOM:
             raise SourceError(f"no room on the disk for a file of {repo}", "free some space and try again") from problem
+        if isinstance(problem, OSError) and problem.errno in OF_DISKS:
+            raise SourceInterruptedError(
+                f"a file of {repo} cannot be written: {problem.strerror}",
+                f"check the disk and run the same command again; {RESUMED}",
+            ) from problem
         raise SourceInterruptedError(
             f"the checkpoint of {repo} is not on this machine and cannot be downloaded now: {_one_line(problem)}",
             offline_hint(problem),

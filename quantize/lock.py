@@ -22,6 +22,7 @@ from filelock import FileLock
 from tomlkit.exceptions import TOMLKitError
 
 from quantize.atomic import replace_text
+from quantize.disk import writing
 from quantize.errors import LockError, UnknownModelError, short_repr
 
 FILE_NAME = "models.lock"
@@ -167,9 +168,8 @@ _Records = dict[tuple[str, str], BuiltFile]  # by model and scheme
 
 
 def _change_built(folder: Path, change: Callable[[_Records], _Records]) -> None:
-    folder.mkdir(parents=True, exist_ok=True)
     path = folder / FILE_NAME
-    with FileLock(str(folder / f".{FILE_NAME}.guard")):
+    with writing(path), FileLock(str(folder / f".{FILE_NAME}.guard")):
         records = change({(record.model, record.scheme): record for record in read_built(folder).built})
         document = _document(path)
         tables = tomlkit.aot()

@@ -59,7 +59,8 @@ def fill(hub: Hub, path: Path) -> tuple[Finding, ...]:
     Raises LockError where a present one differs: a pin is never moved silently.
     """
     models = read(path).models
-    document = tomlkit.parse(path.read_text("utf-8"))
+    before = _text(path)
+    document = tomlkit.parse(before)
     findings: list[Finding] = []
     for model in models:
         if model.repo is None:
@@ -75,9 +76,16 @@ def fill(hub: Hub, path: Path) -> tuple[Finding, ...]:
             elif _fill_entry(model, entry, file):
                 findings.append(Finding(model.name, "filled", f"sha256 {file.sha256}", file.name))
     text = tomlkit.dumps(document)
-    if text != path.read_text("utf-8"):
+    if text != before:
         replace_text(path, text)
     return tuple(findings)
+
+
+def _text(path: Path) -> str:
+    try:
+        return path.read_text("utf-8")
+    except OSError as problem:
+        raise LockError(f"cannot read {path}: {problem.strerror or problem}") from problem
 
 
 def _listing(hub: Hub, model: LockedModel, findings: list[Finding]) -> Mapping[str, RemoteFile] | None:

@@ -23,7 +23,7 @@ from quantize.atomic import written_atomically
 from quantize.build import write_header
 from quantize.config import Config
 from quantize.container import Placed
-from quantize.disk import check_disk, writing_in
+from quantize.disk import check_disk, writing
 from quantize.errors import VocabularyError
 from quantize.metadata import Provenance, general_fields
 from quantize.progress import Counter, ProgressCallback
@@ -63,7 +63,7 @@ def write(
     tokens = synthetic_vocabulary(rows) if vocabulary is None else _copied_vocabulary(vocabulary, rows)
     general = general_fields(name, blueprint, planned, Provenance())
     keys = (*general, Field(MARK, "bool", True), *blueprint.fields, *tokens)
-    with writing_in(out.parent), written_atomically(out) as temporary:
+    with writing(out), written_atomically(out) as temporary:
         hint = "free some space, take a smaller scheme, or write to another disk"
         check_disk(out.parent, schemes.planned_bytes(blueprint, planned), "random weights of this shape need", hint)
         placed = write_header(temporary, blueprint, planned, keys)

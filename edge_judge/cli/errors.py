@@ -8,7 +8,6 @@ Knows: which error ends with which code. Does not know: commands.
 from __future__ import annotations
 
 import codecs
-import errno
 import io
 import os
 import sys
@@ -18,14 +17,10 @@ from typing import NoReturn
 
 import click
 
-from edge_judge.errors import shown
+from edge_judge.cli.file_errors import described
 
 FAILED, WRONG_USAGE, TOO_MUCH_LOST, UNDECIDED, INTERRUPTED = 1, 2, 3, 4, 130
 RESUMES = "nothing reached so far is lost: the same command goes on from here"
-# What the system says of an open file, whose name it may not tell.
-NO_ROOM = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EFBIG})
-NOT_WRITABLE = frozenset({errno.EROFS, errno.EACCES, errno.EPERM})
-OURS = frozenset({None, errno.EPIPE, errno.EBADF, errno.EFAULT})  # click ends a broken pipe; the others are our bugs
 
 PLAIN_SIGNS = {
     "─": "-", "−": "-", "–": "-", "—": "-", "·": "-", "≤": "<=", "≥": ">=", "→": "->", "…": "...", "×": "x",
@@ -108,15 +103,7 @@ def interrupted(hint: str | None = None) -> NoReturn:
 
 
 def _fail_for_file(error: OSError, resume: str | None) -> NoReturn:
-    why = error.strerror or type(error).__name__
-    file = f" {shown(str(error.filename))}" if error.filename is not None else ""
-    if not file and error.errno in OURS:
+    told = described(error, resume)
+    if told is None:
         raise error
-    if error.errno in NO_ROOM:
-        fail(f"cannot write{file}: {why}", "; ".join(filter(None, ("free some disk space", resume))), FAILED)
-    if file:
-        fail(f"{file[1:]}: {why}", "check that the path exists and that you may read and write it", FAILED)
-    if error.errno in NOT_WRITABLE:
-        hint = "make the folder writable, or use another"
-        fail(f"cannot write: {why}", "; ".join(filter(None, (hint, resume))), FAILED)
-    fail(f"cannot read or write: {why}", "; ".join(filter(None, ("check the disk or the connection", resume))), FAILED)
+    fail(*told, FAILED)

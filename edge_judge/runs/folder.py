@@ -21,7 +21,7 @@ from dataclasses import asdict, fields
 from pathlib import Path
 from typing import IO, Any, ClassVar, Self
 
-from edge_judge.errors import RunError
+from edge_judge.errors import RunError, naming
 from edge_judge.files import write_whole
 from edge_judge.records import Identity, Measured, Run, Score, Verdict
 from edge_judge.runs import replacing
@@ -51,7 +51,7 @@ class RunFolder:
     def open(cls, results: Path, identity: Identity, settings: Mapping[str, Any], *, fresh: bool) -> Iterator[Self]:
         """Begin or resume a run, alone: another process that opens the same folder is refused."""
         path = folder(results, identity)
-        with _alone(path):
+        with naming(path), _alone(path):
             run = cls(path, identity, settings)
             run._begin(fresh)
             try:
@@ -104,7 +104,8 @@ class RunFolder:
         file = self._file("verdicts.jsonl")
         if not file.exists():
             return []
-        whole, tail = file.read_bytes(), b""
+        with naming(file):
+            whole, tail = file.read_bytes(), b""
         if not whole.endswith(b"\n"):
             whole, _, tail = whole.rpartition(b"\n")
             whole += b"\n" if whole else b""
@@ -212,7 +213,7 @@ def put_run(
     Raises RunError where a run is there already, unless `fresh`: it is then replaced, once the new one is whole.
     """
     path = folder(results, run.identity)
-    with _alone(path):
+    with naming(path), _alone(path):
         replacing.remove_abandoned(path, RunFolder.FILES)
         replacing.settle(path, RunFolder.FILES)
         if not fresh:

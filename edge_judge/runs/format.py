@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import Any
 
 from edge_judge import foreign_json
-from edge_judge.errors import RunError
+from edge_judge.errors import RunError, naming
 from edge_judge.records import LABELS, ORDERS, Verdict
 
 FORMAT = 2
@@ -30,7 +30,8 @@ ANEW = "--fresh begins the run anew"
 def read_run_json(path: Path) -> dict[str, Any]:
     """The content of a run.json, in today's names. Raises RunError for a format that is not known here."""
     try:
-        content = foreign_json.parse(path.read_bytes(), most=MOST_RUN)
+        with naming(path):
+            content = foreign_json.parse(path.read_bytes(), most=MOST_RUN)
     except ValueError as error:
         raise RunError(f"{path} is not JSON: {error}", ANEW) from error
     if not isinstance(content, dict) or not isinstance(content.get("settings"), dict):

@@ -22,7 +22,7 @@ from typing import Any, ClassVar
 from edge_judge import foreign_json
 from edge_judge.analysis.ranking.combined import TokensRead
 from edge_judge.analysis.ranking.design import Meeting
-from edge_judge.errors import RunError
+from edge_judge.errors import RunError, naming
 from edge_judge.files import write_whole
 from edge_judge.records import Identity, Verdict
 from edge_judge.runs.folder import RunFolder, noted, run_that_goes_on
@@ -135,7 +135,8 @@ def _file(path: Path, name: str) -> Path:
 
 def _object(path: Path) -> dict[str, Any]:
     try:
-        content = foreign_json.parse(path.read_bytes())
+        with naming(path):
+            content = foreign_json.parse(path.read_bytes())
     except ValueError as error:
         raise RunError(f"{path} is not JSON: {error}", ANEW) from error
     if not isinstance(content, dict):
@@ -147,7 +148,9 @@ def _meetings(file: Path) -> list[Meeting]:
     if not file.exists():
         raise RunError(f"{file}: no such file", _AGAIN)
     held = []
-    for number, line in enumerate(file.read_bytes().split(b"\n"), start=1):
+    with naming(file):
+        lines = file.read_bytes().split(b"\n")
+    for number, line in enumerate(lines, start=1):
         if line:
             try:
                 meeting = Meeting(**foreign_json.parse(line))

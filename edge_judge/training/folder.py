@@ -24,7 +24,7 @@ from pathlib import Path
 from typing import Any, Self
 
 from edge_judge import foreign_json
-from edge_judge.errors import RunError
+from edge_judge.errors import RunError, naming
 from edge_judge.files import write_whole
 from edge_judge.records import CurvePoint
 from edge_judge.runs import replacing
@@ -90,7 +90,8 @@ class TrainingFolder:
         if not path.exists():
             return None
         try:
-            content = foreign_json.parse(path.read_bytes(), nan=True)
+            with naming(path):
+                content = foreign_json.parse(path.read_bytes(), nan=True)
         except ValueError as error:
             raise RunError(f"{path}: not JSON: {error}", ANEW) from error
         if not isinstance(content, dict) or not isinstance(content.get("settings"), dict):
@@ -104,7 +105,8 @@ class TrainingFolder:
     def state(self) -> bytes | None:
         """The state to go on from; None at the beginning."""
         path = self.path / STATE
-        return path.read_bytes() if path.exists() else None
+        with naming(self.path):
+            return path.read_bytes() if path.exists() else None
 
     def save(self, state: bytes) -> None:
         write_whole(self.path / STATE, state)

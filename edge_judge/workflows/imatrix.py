@@ -18,7 +18,7 @@ import numpy as np
 from edge_judge.benchmarks.fingerprint import fingerprint
 from edge_judge.engine import LocalEngine, Model
 from edge_judge.engine.importance import ImportanceMeter
-from edge_judge.errors import DataError, UsageError
+from edge_judge.errors import DataError, UsageError, naming
 from edge_judge.inference import Tokens
 from edge_judge.judging.prompting import make_prompts
 from edge_judge.protocols.protocol import Question
@@ -185,7 +185,8 @@ def _read_text(model: Model, path: Path, settings: ImatrixSettings) -> _Reading:
     begins with the model's first token where it has one.
     """
     try:
-        text = path.read_text("utf-8")
+        with naming(path):
+            text = path.read_text("utf-8")
     except UnicodeDecodeError as error:
         raise DataError(f"{path}: not UTF-8, at byte {error.start}", "expected plain text in UTF-8") from error
     size = settings.chunk

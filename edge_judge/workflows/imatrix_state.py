@@ -14,7 +14,7 @@ import numpy as np
 
 from edge_judge import foreign_json
 from edge_judge.engine.importance import Sums
-from edge_judge.errors import RunError
+from edge_judge.errors import RunError, naming
 from edge_judge.settings import differences
 from quantize.atomic import written_atomically
 
@@ -36,7 +36,7 @@ class ImatrixState:
         if not self.path.exists():
             return 0, {}
         try:
-            with np.load(self.path, allow_pickle=False) as arrays:
+            with naming(self.path), np.load(self.path, allow_pickle=False) as arrays:
                 before = foreign_json.parse(str(arrays[_IDENTITY]))
                 names = [name.removesuffix(_SQUARES) for name in arrays.files if name.endswith(_SQUARES)]
                 sums = {name: Sums(arrays[name + _SQUARES], arrays[name + _COUNTS]) for name in names}

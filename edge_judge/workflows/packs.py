@@ -12,7 +12,7 @@ from importlib.metadata import version
 from pathlib import Path
 
 from edge_judge import benchmarks
-from edge_judge.errors import RunError, UsageError
+from edge_judge.errors import RunError, UsageError, naming
 from edge_judge.files import write_whole
 from edge_judge.metrics.recorded import RecordedRun
 from edge_judge.protocols import grammar as grammars
@@ -81,7 +81,7 @@ def import_pack(
 
 def read_pack(file: Path | str) -> Pack:
     """The pack in a file. Raises RunError, naming the file, for one that is none or not whole."""
-    with _naming(file), Path(file).open("rb") as content:
+    with _naming(file), naming(Path(file)), Path(file).open("rb") as content:
         return packs.read(content.read(packs.MOST_BYTES + 1))
 
 

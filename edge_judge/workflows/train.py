@@ -19,7 +19,7 @@ from edge_judge.benchmarks import custom, training_data
 from edge_judge.benchmarks.fingerprint import fingerprint
 from edge_judge.benchmarks.overlap import OverlapFinder
 from edge_judge.engine import Model, chat, physical_cores
-from edge_judge.errors import DataError, RunError, UsageError
+from edge_judge.errors import DataError, RunError, UsageError, naming
 from edge_judge.protocols import prompts
 from edge_judge.protocols.protocol import Protocol
 from edge_judge.quantities import counted
@@ -98,7 +98,7 @@ def train(
         with Model(opened.vocabulary, chat=template, vocab_only=True) as vocabulary:
             asked = _protocol(opened.name, protocol, data)
             deciding = _deciding(opened, data, asked, recipe, template)
-            with TrainingFolder.opened(out, deciding, fresh=settings.fresh) as folder:
+            with naming(out), TrainingFolder.opened(out, deciding, fresh=settings.fresh) as folder:
                 if not folder.complete:
                     trainable = Trainable(opened.name, opened.shape, opened.read, vocabulary)
                     Training(trainable, asked, recipe, folder, listener).run(parts, data.overlapping)
