@@ -225,9 +225,9 @@ def disturb(place: Place, command: Command, whole: Undisturbed, fault: Fault, ro
     row.told += ended.code == 1 and not wrong
     row.unhurt += ended.code == 0 and not wrong
     complete = all(found.get(name) == value for name, value in whole.after.items())
-    again = ended if complete else place.run(command)  # some commands refuse to do again what is done
+    again = ended if complete and not set(found) - set(whole.after) else place.run(command)
     found = state(place.here)
-    if not complete and again.code:
+    if again.code and not complete:  # some commands refuse to do again what is done
         wrong.append(f"run again: {again.stderr.strip().splitlines()[-2:]}")
     differing = [name for name in whole.after if found.get(name) != whole.after[name] and not is_hidden(name)]
     wrong += [f"run again: {name} differs" for name in differing[:1]]
