@@ -34,7 +34,7 @@ def alone(path: Path, doing: str, hint: str) -> Iterator[None]:
     try:
         yield
     finally:
-        with suppress(PermissionError):  # Windows removes no file that is open; filelock does it there, on release
+        with suppress(OSError):  # Windows removes no file that is open; filelock does it there, on release
             (path / _LOCK).unlink(missing_ok=True)  # while it is held: later it may be another's
         lock.release()
         _remove_empty(made or [path])
