@@ -27,7 +27,7 @@ COMMANDS = [
 def test_every_command_has_help_that_ends_with_an_example(edge: Edge, command: str) -> None:
     done = edge(command, "--help")
     assert done.returncode == 0
-    assert f"edge-judge {command}" in done.stdout.split("Example:")[1]
+    assert f"edge-judge {command}" in done.stdout.split("\n  Example")[1]
 
 
 def test_help_lists_every_command_with_a_whole_sentence(edge: Edge) -> None:

@@ -163,7 +163,7 @@ def test_a_benchmark_that_has_changed_since_is_refused(edge: Edge, tmp_path: Pat
 
 @pytest.mark.parametrize("command", ["confidence", "cascade", "jury"])
 def test_help_ends_with_an_example(edge: Edge, command: str) -> None:
-    assert f"edge-judge {command} " in edge(command, "--help").stdout.rpartition("Example:")[2]
+    assert f"edge-judge {command} " in edge(command, "--help").stdout.rpartition("\n  Example")[2]
 
 
 @pytest.mark.parametrize("width", [80, 120])

@@ -65,7 +65,7 @@ WRONG: list[tuple[tuple[str, ...], int, str]] = [
     ((*JUDGE, "--gpu-layers", "-3"), 2, "use auto, all, or a number"),
     ((*JUDGE, "--chat-template", "folder"), 2, "no chat template 'folder'"),
     ((*JUDGE, "--model", "../../etc"), 2, "hint: known models: "),
-    ((*JUDGE, "--scheme", "q4 k"), 2, "hint: known schemes: "),
+    ((*JUDGE, "--scheme", "q4 k"), 2, "hint: did you mean q4_k"),
     ((*JUDGE, "--grammar", "pair"), 2, "unknown grammar 'pair'"),
     ((*JUDGE, "--adapter", "missing=3"), 2, "no such file"),
     ((*JUDGE, "--grammar", "rubric", "--rubric", "binary.csv"), 1, "not UTF-8"),

@@ -57,6 +57,8 @@ def list_sources(data: Path | None, output: options.Output) -> None:
             [column_sheet("benchmarks", columns, sources)],
         ),
     )
+    if output.form == "table" and any(source.state == "missing" for source in sources):
+        terminal.note("to download one: edge-judge data pull NAME")
 
 
 @data.command(epilog=options.example("edge-judge data pull pandalm auto-j", "edge-judge data pull"))

@@ -35,7 +35,7 @@ HEADING = "decide"
 @options.forms
 @options.collected(runs=RunsOptions, output=options.Output)
 def table(runs: RunsOptions, profile: Literal["paper", "strict"], output: options.Output) -> None:
-    """Compare judges with the published table, benchmark by benchmark.
+    """Compare judges with the published table on each benchmark.
 
     RUNS are folders of runs. Without any run, the published table is shown.  [default: all complete runs in the
     results folder]
