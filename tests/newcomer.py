@@ -30,7 +30,7 @@ from screen_masks import masked
 from terminal_screen import shown
 
 SCREENS = Path(__file__).with_name("data") / "screens"
-EDGE = (sys.executable, "-c", "import sys; sys.argv[0] = 'edge-judge'; from edge_judge.cli import main; main()")
+EDGE = (sys.executable, "-c", "import sys; sys.argv[0] = 'edge-judge'; from edge_judge.__main__ import run; run()")
 PIPE = 0  # columns of what is no terminal
 KEPT = ("PATH", "PYTHONPATH", "LD_LIBRARY_PATH", "VIRTUAL_ENV")
 LATER = "after the demo"
@@ -112,7 +112,7 @@ CHAPTERS = (
         "first-evaluations",
         (
             Visit("eval-interrupted", "eval --fresh", interrupt="/1200 verdicts"),
-            Visit("eval-resumed", "eval"),
+            Visit("eval-resumed", "eval", 120),
             Visit("eval-again", "eval"),
             Visit("eval-verbose", "eval --verbose", 120),
             Visit("eval-piped", "eval --scheme q4_k_m", PIPE),
@@ -188,7 +188,7 @@ CHAPTERS = (
 @contextmanager
 def home() -> Iterator[Path]:
     """A folder whose path is equally long everywhere, so that lines break at the same places."""
-    folder = Path(tempfile.mkdtemp(prefix="visit-", dir="/tmp"))
+    folder = Path(tempfile.mkdtemp(prefix="v", dir="/tmp"))
     try:
         yield folder
     finally:

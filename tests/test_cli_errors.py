@@ -187,11 +187,11 @@ def test_the_installed_command_begins_where_an_interrupt_is_caught() -> None:
 @pytest.mark.parametrize(
     ("command", "function", "hint"),
     [
-        (("eval",), "evaluate.evaluate", "the same command goes on from here\n"),
-        (("eval", "--fresh"), "evaluate.evaluate", "the same command goes on from here, without --fresh\n"),
-        (("choose",), "choose.choose", "the same command goes on from here\n"),
-        (("imatrix", "pocket"), "imatrix.imatrix", "the same command goes on from here\n"),
-        (("rank", "one.jsonl"), "rank.rank", "the same command goes on from here\n"),
+        (("eval",), "evaluate.evaluate", "run the same command again to resume\n"),
+        (("eval", "--fresh"), "evaluate.evaluate", "run the same command again to resume, without --fresh\n"),
+        (("choose",), "choose.choose", "run the same command again to resume\n"),
+        (("imatrix", "pocket"), "imatrix.imatrix", "run the same command again to resume\n"),
+        (("rank", "one.jsonl"), "rank.rank", "run the same command again to resume\n"),
         (("demo",), "demo.demo", None),
         (("report",), "report.report", None),
         (("compare",), "compare.compare", None),
@@ -211,7 +211,7 @@ def test_only_a_command_that_resumes_says_so_when_it_is_stopped(
         raise KeyboardInterrupt
 
     monkeypatch.setattr(workflow, name, stopped)
-    expected = "" if hint is None else f"hint: nothing reached so far is lost: {hint}"
+    expected = "" if hint is None else f"hint: nothing is lost: {hint}"
     assert ends(*command) == (130, f"error: interrupted\n{expected}")
 
 

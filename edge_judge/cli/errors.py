@@ -20,7 +20,7 @@ from typing import NoReturn
 import click
 
 FAILED, WRONG_USAGE, TOO_MUCH_LOST, UNDECIDED, INTERRUPTED = 1, 2, 3, 4, 130
-RESUMES = "nothing reached so far is lost: the same command goes on from here"
+RESUMES = "nothing is lost: run the same command again to resume"
 NO_ROOM = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EFBIG})  # of a write, which may name no file
 
 PLAIN_SIGNS = {

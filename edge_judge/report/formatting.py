@@ -36,7 +36,8 @@ class Table:
 
     title: "" for none; headings: their lines divided by line breaks; rows: a cell for each heading; bold: the columns
     that matter most; words: how many columns of words there are, which come first and are aligned to the left, while
-    figures are to the right. paths: whether there are paths in it, which are copied: no line of it is broken.
+    figures are to the right; whole: how many of these are never folded. paths: whether there are paths in it, which are
+    copied: no line of it is broken.
     """
 
     title: str
@@ -44,6 +45,7 @@ class Table:
     rows: tuple[tuple[str, ...], ...]
     bold: frozenset[int] = frozenset()
     words: int = 1
+    whole: int = 0
     paths: bool = False
 
     def __rich__(self) -> RichTable:
@@ -60,7 +62,7 @@ class Table:
             if place >= self.words:
                 lines.add_column(Text(heading), justify="right", no_wrap=True, style=style)
             else:
-                lines.add_column(Text(heading), overflow="fold", style=style)
+                lines.add_column(Text(heading), overflow="fold", no_wrap=place < self.whole, style=style)
         for row in self.rows:
             lines.add_row(*(Text(cell) for cell in row))
         return lines
