@@ -3,7 +3,7 @@
 The screens are committed, `data/screens/VISIT.txt`, so that a review shows every change of words and of layout.
 What hangs on the machine is masked, see `screen_masks.py`. To write them anew, after looking at the difference:
 
-    python tests/newcomer.py --record [VISIT…]
+    python tests/newcomer.py --record [CHAPTER…]
 
 Visits of one chapter share a folder and follow one another. All share one home, in which `demo` ran once.
 Knows: what is typed where. Does not know: what should be seen.
@@ -25,7 +25,7 @@ from dataclasses import dataclass, field
 from difflib import unified_diff
 from pathlib import Path
 
-from newcomer_files import benchmarks, checkpoint, ggufs, outputs
+from newcomer_files import benchmarks, checkpoint, ggufs, outputs, recorded_protocols, recorded_runs
 from screen_masks import masked
 from terminal_screen import shown
 
@@ -33,7 +33,7 @@ SCREENS = Path(__file__).with_name("data") / "screens"
 EDGE = (sys.executable, "-c", "import sys; sys.argv[0] = 'edge-judge'; from edge_judge.__main__ import run; run()")
 PIPE = 0  # columns of what is no terminal
 KEPT = ("PATH", "PYTHONPATH", "LD_LIBRARY_PATH", "VIRTUAL_ENV")
-LATER = "after the demo"
+RUNS = "results/pocket/pocket"
 
 
 @dataclass(frozen=True, slots=True)
@@ -101,11 +101,11 @@ CHAPTERS = (
         ),
     ),
     Chapter(
-        LATER,
+        "after-the-demo",
         (
-            Visit("compare-after-demo", "compare"),
+            Visit("compare-after-demo", "compare", exact=True),
             Visit("models-after-demo", "models"),
-            Visit("report-after-demo", "report"),
+            Visit("report-after-demo", "report", exact=True),
         ),
     ),
     Chapter(
@@ -117,24 +117,32 @@ CHAPTERS = (
             Visit("eval-verbose", "eval --verbose", 120),
             Visit("eval-piped", "eval --scheme q4_k_m", PIPE),
             Visit("eval-quiet", "eval --scheme q8_0 --quiet"),
-            Visit("eval-other-settings", "eval --order given"),
-            Visit("compare", "compare", 120),
-            Visit("compare-no-color", "compare", 80, {"NO_COLOR": "1"}),
-            Visit("compare-max-drop", "compare --max-drop 0", PIPE),
-            Visit("report", "report"),
-            Visit("table", "table", 80),
-            Visit("table-csv", "table --csv", PIPE),
-            Visit("slices", "slices results/pocket/pocket/q4_k_m/pairwise"),
-            Visit("confidence", "confidence --abstain 5"),
-            Visit("cascade", "cascade results/pocket/pocket/q4_k_m/pairwise results/pocket/pocket/q8_0/pairwise"),
-            Visit("jury", "jury results/pocket/pocket/q4_k_m/pairwise results/pocket/pocket/q8_0/pairwise"),
-            Visit("attribute", "attribute"),
-            Visit("pack-export", "pack export results/pocket/pocket/f16/pairwise"),
-            Visit("pack-show", "pack show pocket-pocket-f16-pairwise.ejpack"),
-            Visit("pack-import", "pack import pocket-pocket-f16-pairwise.ejpack --results elsewhere"),
-            Visit("pack-wrong", "pack show report.html", exact=True),
+            Visit("eval-other-settings", "eval --order given", exact=True),
+            Visit("attribute-nothing", "attribute", exact=True),
         ),
     ),
+    Chapter(
+        "recorded",
+        (
+            Visit("compare", "compare", 120, exact=True),
+            Visit("compare-80", "compare", exact=True),
+            Visit("compare-no-color", "compare --baseline q8_0", 80, {"NO_COLOR": "1"}, exact=True),
+            Visit("compare-max-drop", "compare --max-drop 0.5", PIPE, exact=True),
+            Visit("report", "report"),
+            Visit("table", "table", exact=True),
+            Visit("table-csv", f"table {RUNS}/q2_k/pairwise --csv", PIPE, exact=True),
+            Visit("slices", f"slices {RUNS}/q2_k/pairwise", exact=True),
+            Visit("confidence", "confidence --abstain 5", exact=True),
+            Visit("cascade", f"cascade {RUNS}/q2_k/pairwise {RUNS}/q8_0/pairwise", exact=True),
+            Visit("jury", f"jury {RUNS}/q2_k/pairwise {RUNS}/q3_k_m/pairwise {RUNS}/q4_k_m/pairwise", exact=True),
+            Visit("pack-export", f"pack export {RUNS}/f16/pairwise"),
+            Visit("pack-show", "pack show pocket-pocket-f16-pairwise.ejpack"),
+            Visit("pack-import", "pack import pocket-pocket-f16-pairwise.ejpack --results elsewhere", exact=True),
+            Visit("pack-wrong", "pack show report.html", exact=True),
+        ),
+        (recorded_runs,),
+    ),
+    Chapter("protocols", (Visit("attribute", "attribute", exact=True),), (recorded_protocols,)),
     Chapter(
         "choosing",
         (
@@ -266,14 +274,18 @@ def main() -> None:
             if options.chapters and chapter.name not in options.chapters:
                 continue
             for visit, screen in newcomer.read(chapter):
-                path = SCREENS / f"{visit.name}.txt"
-                before = path.read_text("utf-8") if path.exists() else ""
-                if screen != before:
-                    changed += 1
-                    print("".join(unified_diff(before.splitlines(True), screen.splitlines(True), visit.name, visit.name)))
+                changed += _differs(visit.name, screen)
                 if options.record:
-                    path.write_text(screen, "utf-8")
+                    (SCREENS / f"{visit.name}.txt").write_text(screen, "utf-8")
     sys.exit(bool(changed) and not options.record)
+
+
+def _differs(name: str, screen: str) -> bool:
+    """Whether the screen is not as it was recorded; the difference is printed."""
+    path = SCREENS / f"{name}.txt"
+    before = path.read_text("utf-8") if path.exists() else ""
+    print(*unified_diff(before.splitlines(True), screen.splitlines(True), f"{name} recorded", f"{name} seen"), sep="")
+    return screen != before
 
 
 if __name__ == "__main__":

@@ -1,4 +1,4 @@
-"""The files that a newcomer brings along: a checkpoint, pairs, systems' answers, GGUF files from elsewhere."""
+"""The files that a newcomer brings along: recorded runs, a checkpoint, pairs, systems' answers, GGUF files from elsewhere."""
 
 from __future__ import annotations
 
@@ -13,8 +13,20 @@ import edge_judge
 
 POCKET = Path(edge_judge.__file__).parent / "pocket"
 ANONYMOUS = {"general.name": "Some Judge 1B"}
+RECORDED = POCKET.parent.parent / "results" / "0.1.0" / "pocket" / "pocket"
 OURS = ("edge_judge.", "general.name", "general.size_label")
 POINTER = "version https://git-lfs.github.com/spec/v1\noid sha256:" + "0" * 64 + "\nsize 4130000\n"
+
+
+def recorded_runs(folder: Path) -> None:
+    """`results`: the runs of --grammar pairwise that are in the repository, whose figures are the same everywhere."""
+    for run in RECORDED.glob("*/pairwise"):
+        shutil.copytree(run, folder / "results" / "pocket" / "pocket" / run.parent.name / run.name)
+
+
+def recorded_protocols(folder: Path) -> None:
+    """`results`: all these runs, of other grammars too."""
+    shutil.copytree(RECORDED, folder / "results" / "pocket" / "pocket")
 
 
 def checkpoint(folder: Path) -> None:
@@ -23,7 +35,7 @@ def checkpoint(folder: Path) -> None:
 
 
 def benchmarks(folder: Path) -> None:
-    """`pairs.jsonl`: twelve pairs, of which every third has no label. `wrong.jsonl`: its second line lacks an answer."""
+    """`pairs.jsonl`: twelve pairs, every third without a label. `wrong.jsonl`: its second line lacks an answer."""
     rows = [json.loads(line) for line in (POCKET / "pairs.jsonl").read_text("utf-8").splitlines()[:12]]
     chosen = [{key: row[key] for key in ("question", "a", "b", "label")} for row in rows]
     for row in chosen[::3]:

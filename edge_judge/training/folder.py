@@ -30,7 +30,7 @@ from edge_judge.settings import differences
 SETTINGS, CURVE, STATE, SEEN = "training.json", "curve.jsonl", ".state", "pairs_seen.txt"
 ADAPTER = ("adapter_config.json", "adapter_model.safetensors")
 FILES = (*ADAPTER, SEEN, STATE, CURVE, "curve.html", SETTINGS)
-ANEW = "--fresh begins it anew, --out FOLDER puts it elsewhere"
+ANEW = "--fresh starts it over, --out FOLDER puts it elsewhere"
 
 
 class TrainingFolder:

@@ -122,7 +122,10 @@ def verify(names: tuple[str, ...], data: Path | None, output: options.Output) ->
 @options.forms
 @options.collected(output=options.Output)
 def check(files: tuple[Path, ...], output: options.Output) -> None:
-    """Show what a benchmark or rubric of your own contains; report likely mistakes."""
+    """Check a benchmark or rubric file of your own.
+
+    Shows what it contains, and reports likely mistakes.
+    """
     from edge_judge.workflows.data import check_file, remarks_on
 
     contents = [(path, check_file(path)) for path in files]
