@@ -5,7 +5,7 @@ What hangs on the machine is masked, see `screen_masks.py`. To write them anew, 
 
     python tests/newcomer.py --record [CHAPTER…]
 
-Visits of one chapter share a folder and follow one another. All share one home, in which `demo` ran once.
+Visits of one chapter share a folder and follow one another. Most begin in a home of their own, some after `demo`, which runs once.
 Knows: what is typed where. Does not know: what should be seen.
 """
 
@@ -26,7 +26,7 @@ from difflib import unified_diff
 from pathlib import Path
 
 from newcomer_files import benchmarks, checkpoint, ggufs, outputs, recorded_protocols, recorded_runs
-from screen_masks import masked
+from screen_masks import Mask, masked
 from terminal_screen import shown
 
 SCREENS = Path(__file__).with_name("data") / "screens"
@@ -34,12 +34,13 @@ EDGE = (sys.executable, "-c", "import sys; sys.argv[0] = 'edge-judge'; from edge
 PIPE = 0  # columns of what is no terminal
 KEPT = ("PATH", "PYTHONPATH", "LD_LIBRARY_PATH", "VIRTUAL_ENV")
 RUNS = "results/pocket/pocket"
+DEMO_RUNS = "../home/.cache/edge-judge/demo"  # as seen from a chapter's folder
 
 
 @dataclass(frozen=True, slots=True)
 class Visit:
     """line: what is typed after `edge-judge`. columns: of the terminal, or PIPE. interrupt: Ctrl-C comes as soon as the
-    screen shows this. exact: nothing is masked but the folder, since no figure is measured.
+    screen shows this. mask: what differs between machines, see `masked`.
     """
 
     name: str
@@ -47,12 +48,12 @@ class Visit:
     columns: int = 80
     variables: Mapping[str, str] = field(default_factory=dict)
     interrupt: str | None = None
-    exact: bool = False
+    mask: Mask = "figures"
 
 
 @dataclass(frozen=True, slots=True)
 class Chapter:
-    """files: what puts files into the folder. fresh: in a home where nothing ever ran."""
+    """files: what puts files into the folder. fresh: in a home where `demo` never ran."""
 
     name: str
     visits: tuple[Visit, ...]
@@ -61,7 +62,7 @@ class Chapter:
 
 
 def helped(*commands: str) -> tuple[Visit, ...]:
-    return tuple(Visit(f"help-{name.replace(' ', '-')}", f"{name} --help", exact=True) for name in commands)
+    return tuple(Visit(f"help-{name.replace(' ', '-')}", f"{name} --help", mask="none") for name in commands)
 
 
 DEMO = Visit("demo", "demo", 120)
@@ -69,26 +70,26 @@ CHAPTERS = (
     Chapter(
         "nothing-yet",
         (
-            Visit("no-arguments", "", exact=True),
-            Visit("help", "--help", exact=True),
-            Visit("help-narrow", "eval --help", 60, exact=True),
-            Visit("unknown-command", "evaluate", exact=True),
-            Visit("unknown-option", "eval --schema q4_k_m", exact=True),
-            Visit("missing-argument", "quantize pocket", exact=True),
-            Visit("unknown-scheme", "quantize pocket q4km", exact=True),
-            Visit("models", "models"),
-            Visit("models-wide", "models", 120),
-            Visit("data-list", "data list"),
-            Visit("eval-not-built", "eval --model qwen1.5-7b --scheme q4_k_m", exact=True),
-            Visit("eval-not-downloaded", "eval --benchmark pandalm", exact=True),
-            Visit("choose-nothing-built", "choose --model qwen1.5-7b", exact=True),
-            Visit("compare-nothing", "compare", exact=True),
-            Visit("report-nothing", "report", exact=True),
-            Visit("table-nothing", "table", 120),
-            Visit("lock", "lock"),
-            Visit("doctor", "doctor"),
-            Visit("worker-no-address", "worker", exact=True),
-            Visit("completion", "", PIPE, {"_EDGE_JUDGE_COMPLETE": "bash_source"}, exact=True),
+            Visit("no-arguments", "", mask="none"),
+            Visit("help", "--help", mask="none"),
+            Visit("help-narrow", "eval --help", 60, mask="none"),
+            Visit("unknown-command", "evaluate", mask="none"),
+            Visit("unknown-option", "eval --schema q4_k_m", mask="none"),
+            Visit("missing-argument", "quantize pocket", mask="none"),
+            Visit("unknown-scheme", "quantize pocket q4km", mask="none"),
+            Visit("models", "models", mask="machine"),
+            Visit("models-wide", "models", 120, mask="machine"),
+            Visit("data-list", "data list", mask="none"),
+            Visit("eval-not-built", "eval --model qwen1.5-7b --scheme q4_k_m", mask="none"),
+            Visit("eval-not-downloaded", "eval --benchmark pandalm", mask="none"),
+            Visit("choose-nothing-built", "choose --model qwen1.5-7b", mask="none"),
+            Visit("compare-nothing", "compare", mask="none"),
+            Visit("report-nothing", "report", mask="none"),
+            Visit("table-nothing", "table", 120, mask="none"),
+            Visit("lock", "lock", mask="none"),
+            Visit("doctor", "doctor", mask="rows"),
+            Visit("worker-no-address", "worker", mask="none"),
+            Visit("completion", "", PIPE, {"_EDGE_JUDGE_COMPLETE": "bash_source"}, mask="none"),
         ),
         fresh=True,
     ),
@@ -99,13 +100,14 @@ CHAPTERS = (
             "choose", "compare", "rank", "report", "table", "attribute", "cascade", "confidence", "jury", "slices",
             "lock", "pack", "pack export", "pack import", "pack show", "data check", "data pull", "data verify",
         ),
+        fresh=True,
     ),
     Chapter(
         "after-the-demo",
         (
-            Visit("compare-after-demo", "compare", exact=True),
-            Visit("models-after-demo", "models"),
-            Visit("report-after-demo", "report", exact=True),
+            Visit("compare-after-demo", "compare", mask="none"),
+            Visit("models-after-demo", "models", mask="machine"),
+            Visit("report-after-demo", "report", mask="none"),
         ),
     ),
     Chapter(
@@ -117,38 +119,39 @@ CHAPTERS = (
             Visit("eval-verbose", "eval --verbose", 120),
             Visit("eval-piped", "eval --scheme q4_k_m", PIPE),
             Visit("eval-quiet", "eval --scheme q8_0 --quiet"),
-            Visit("eval-other-settings", "eval --order given", exact=True),
-            Visit("attribute-nothing", "attribute", exact=True),
+            Visit("eval-other-settings", "eval --order given", mask="none"),
+            Visit("attribute-nothing", "attribute", mask="none"),
         ),
     ),
     Chapter(
         "recorded",
         (
-            Visit("compare", "compare", 120, exact=True),
-            Visit("compare-80", "compare", exact=True),
-            Visit("compare-no-color", "compare --baseline q8_0", 80, {"NO_COLOR": "1"}, exact=True),
-            Visit("compare-max-drop", "compare --max-drop 0.5", PIPE, exact=True),
+            Visit("compare", "compare", 120, mask="none"),
+            Visit("compare-80", "compare", mask="none"),
+            Visit("compare-no-color", "compare --baseline q8_0", 80, {"NO_COLOR": "1"}, mask="none"),
+            Visit("compare-max-drop", "compare --max-drop 0.5", PIPE, mask="none"),
             Visit("report", "report"),
-            Visit("table", "table", exact=True),
-            Visit("table-csv", f"table {RUNS}/q2_k/pairwise --csv", PIPE, exact=True),
-            Visit("slices", f"slices {RUNS}/q2_k/pairwise", exact=True),
-            Visit("confidence", "confidence --abstain 5", exact=True),
-            Visit("cascade", f"cascade {RUNS}/q2_k/pairwise {RUNS}/q8_0/pairwise", exact=True),
-            Visit("jury", f"jury {RUNS}/q2_k/pairwise {RUNS}/q3_k_m/pairwise {RUNS}/q4_k_m/pairwise", exact=True),
+            Visit("table", "table", mask="none"),
+            Visit("table-csv", f"table {RUNS}/q2_k/pairwise --csv", PIPE),
+            Visit("slices", f"slices {RUNS}/q2_k/pairwise", mask="none"),
+            Visit("confidence", "confidence --abstain 5", mask="none"),
+            Visit("cascade", f"cascade {RUNS}/q2_k/pairwise {RUNS}/q8_0/pairwise", mask="none"),
+            Visit("jury", f"jury {RUNS}/q2_k/pairwise {RUNS}/q3_k_m/pairwise {RUNS}/q4_k_m/pairwise", mask="none"),
             Visit("pack-export", f"pack export {RUNS}/f16/pairwise"),
             Visit("pack-show", "pack show pocket-pocket-f16-pairwise.ejpack"),
-            Visit("pack-import", "pack import pocket-pocket-f16-pairwise.ejpack --results elsewhere", exact=True),
-            Visit("pack-wrong", "pack show report.html", exact=True),
+            Visit("pack-import", "pack import pocket-pocket-f16-pairwise.ejpack --results elsewhere", mask="none"),
+            Visit("pack-wrong", "pack show report.html", mask="none"),
         ),
         (recorded_runs,),
+        fresh=True,
     ),
-    Chapter("protocols", (Visit("attribute", "attribute", exact=True),), (recorded_protocols,)),
+    Chapter("protocols", (Visit("attribute", "attribute", mask="none"),), (recorded_protocols,), fresh=True),
     Chapter(
         "choosing",
         (
             Visit("judge", "judge --question 'Repeat: dog cat' --a 'dog cat' --b 'cat dog'"),
             Visit("judge-free", "judge --question 'Repeat: dog cat' --a 'dog cat' --b 'cat dog' --grammar none"),
-            Visit("choose", "choose"),
+            Visit("choose", f"choose --results {DEMO_RUNS}"),
             Visit("choose-one", "choose --scheme q4_k_m --max-pairs 100", 120),
             Visit("speed", "speed --seconds 0.1 --grammar pairwise"),
             Visit("eval-dumb", "eval --limit 12", 80, {"TERM": "dumb"}),
@@ -164,31 +167,34 @@ CHAPTERS = (
             Visit("imatrix", "imatrix pocket --limit 5 --threads 1"),
             Visit("data-check", "data check pairs.jsonl"),
             Visit("eval-own-pairs", "eval --benchmark pairs.jsonl"),
-            Visit("eval-wrong-pairs", "eval --benchmark wrong.jsonl", exact=True),
-            Visit("eval-missing-pairs", "eval --benchmark nowhere.jsonl", exact=True),
+            Visit("eval-wrong-pairs", "eval --benchmark wrong.jsonl", mask="none"),
+            Visit("eval-missing-pairs", "eval --benchmark nowhere.jsonl", mask="none"),
         ),
         (checkpoint, benchmarks),
+        fresh=True,
     ),
     Chapter(
         "downloaded",
         (
             Visit("eval-downloaded", "eval --gguf Some-Judge-Q8_0.gguf --limit 12"),
             Visit("models-add", "models --add Some-Judge-Q8_0.gguf"),
-            Visit("eval-truncated", "eval --gguf truncated.gguf", exact=True),
-            Visit("eval-web-page", "eval --gguf page.gguf", exact=True),
-            Visit("eval-pointer", "eval --gguf pointer.gguf", exact=True),
+            Visit("eval-truncated", "eval --gguf truncated.gguf", mask="none"),
+            Visit("eval-web-page", "eval --gguf page.gguf", mask="none"),
+            Visit("eval-pointer", "eval --gguf pointer.gguf", mask="none"),
         ),
         (ggufs,),
+        fresh=True,
     ),
     Chapter(
         "systems",
         (
             Visit("rank", "rank one.jsonl two.jsonl three.jsonl", 120),
             Visit("rank-80", "rank one.jsonl two.jsonl three.jsonl"),
-            Visit("rank-one-file", "rank one.jsonl", exact=True),
-            Visit("rank-other-questions", "rank one.jsonl other.jsonl", exact=True),
+            Visit("rank-one-file", "rank one.jsonl", mask="none"),
+            Visit("rank-other-questions", "rank one.jsonl other.jsonl", mask="none"),
         ),
         (outputs,),
+        fresh=True,
     ),
 )
 
@@ -218,9 +224,9 @@ class Newcomer:
 
     def read(self, chapter: Chapter) -> Iterator[tuple[Visit, str]]:
         """Each visit's screen, masked."""
-        home = self.root / "empty" if chapter.fresh else self.home
-        folder = self._folder(chapter.name.replace(" ", "-"))
+        home, folder = self.root / f"{chapter.name}-home", self._folder(chapter.name)
         if not chapter.fresh:
+            home = self.home
             self.demo()
         for put in chapter.files:
             put(folder)
@@ -249,6 +255,7 @@ class Newcomer:
                 environment,
                 columns=visit.columns,
                 rows=50,
+                seconds=900,
                 folder=folder,
                 interrupt=visit.interrupt,
                 term=visit.variables.get("TERM", "xterm-256color"),
@@ -256,8 +263,9 @@ class Newcomer:
             code, seen = screen.code, screen.text
         where = f"{visit.columns} columns" if visit.columns else "pipes"
         before = "".join(f"{name}={value} " for name, value in visit.variables.items())
-        seen = masked(seen, self.root, exact=visit.exact)
-        return f"# {where}\n$ {before}edge-judge {visit.line}".rstrip() + f"\n{seen.rstrip()}\n# exit {code}\n"
+        ended = "#" if visit.mask == "rows" else code
+        seen = masked(seen, self.root, visit.mask)
+        return f"# {where}\n$ {before}edge-judge {visit.line}".rstrip() + f"\n{seen.rstrip()}\n# exit {ended}\n"
 
 
 def main() -> None:

@@ -1,4 +1,4 @@
-"""The files that a newcomer brings along: recorded runs, a checkpoint, pairs, systems' answers, GGUF files from elsewhere."""
+"""The files that a newcomer brings along: recorded runs, a checkpoint, pairs, systems' answers, others' GGUF files."""
 
 from __future__ import annotations
 

@@ -8,7 +8,9 @@ from __future__ import annotations
 
 import re
 from pathlib import Path
+from typing import Literal
 
+Mask = Literal["none", "machine", "figures", "rows"]
 HOME = "/home/newcomer"  # as long as a folder of `newcomer.home`
 NUMBER = r"[<≥≤]?[−+-]?\d[\d,]*(?:\.\d+)?"
 RULES = {
@@ -18,24 +20,34 @@ RULES = {
     "size": (rf"{NUMBER} [kMGT]?B(?![\w])", "# MB"),
     "time": (r"(?<![\w.])\d+(?:\.\d+)? (?:ms|s|min|h)\b(?: \d+ (?:s|min)\b)?", "# s"),
     "flips": (r"(?<=  )\d+/\d+/\d+(?=  |$)", "#/#/#"),
-    "figure": (r"[<≥≤]?[−+-]?\d[\d,]*\.\d+", "#"),
+    "share": (r"(?<=  )\d+/\d+(?=  |$)", "#/#"),
+    "verdicts left": (r"[\d,]+(?= verdicts, [\d,]+ tokens to evaluate)", "#"),
+    "tokens": (r"[\d,]+(?= tokens to evaluate| without prefix sharing)", "#"),
+    "figure": (r"(?<![\w.+-])[<≥≤]?[−+-]?\d[\d,]*\.\d+", "#"),
     "count in a column": (r"(?<=  )\d[\d,]*(?=  |$)", "#"),
     "speed": (r"\d[\d,]*(?= (?:verdicts|tokens) (?:a|per) (?:minute|second))", "#"),
 }
-LINES = {  # of which the machine decides all but the beginning
-    "processor": re.compile(r"^(CPU: |GPU: |Vulkan\d*: |CUDA\d*: ).*$", re.MULTILINE),
-}
-FITS = re.compile(r"(?<=B  )( +(?:f16|q8_0|q4_k_m|q2_k|none))(?=  )")  # the widest scheme for this machine's memory
+DEVICES = re.compile(r"^(CPU: |GPU: |Vulkan\d*: |CUDA\d*: ).*$", re.MULTILINE)
+MEMORY = re.compile(r"(this machine's )\S+ \S+")
+ROWS = re.compile(r"^(─+)\n(?:.+\n)+(?:\n(?:[a-z].+\n?)+\Z)?", re.MULTILINE)  # of a table, and remarks at the end
+FITS = re.compile(r"(?<=B)( +(?:f16|q8_0|q4_k_m|q2_k|none))(?=  )")  # the widest scheme for this machine's memory
 
 
-def masked(text: str, folder: Path, *, exact: bool) -> str:
-    """The screen as it is compared. folder: the newcomer's; exact: nothing else is masked."""
+def masked(text: str, folder: Path, mask: Mask) -> str:
+    """The screen as it is compared, with the folder masked in any case.
+
+    mask: "none" besides; "machine": processor, GPU and what fits into memory; "figures": every figure that is measured
+    too; "rows": whole tables, of which only headings are left.
+    """
     text = _rehomed(text, str(folder))
-    if exact:
+    if mask == "none":
         return text
-    for line in LINES.values():
-        text = line.sub(r"\1#", text)
+    if mask == "rows":
+        return ROWS.sub(r"\1\n#\n", text)
+    text = DEVICES.sub(r"\1#", MEMORY.sub(r"\1#", text))
     text = FITS.sub(lambda found: "#".rjust(len(found[0])), text)
+    if mask == "machine":
+        return text
     return "\n".join(_without_figures(line) for line in text.split("\n"))
 
 

@@ -28,7 +28,7 @@ def recorded(name: str) -> str:
     return (SCREENS / f"{name}.txt").read_text("utf-8")
 
 
-@pytest.mark.parametrize("chapter", CHAPTERS, ids=[chapter.name.replace(" ", "-") for chapter in CHAPTERS])
+@pytest.mark.parametrize("chapter", CHAPTERS, ids=[chapter.name for chapter in CHAPTERS])
 @pytest.mark.usefixtures("interruptible")
 def test_a_newcomer_sees_what_was_looked_at(newcomer: Newcomer, chapter: Chapter) -> None:
     seen = {visit.name: screen for visit, screen in newcomer.read(chapter)}
@@ -48,8 +48,8 @@ def test_every_screen_belongs_to_a_visit() -> None:
 
 def test_a_masked_figure_leaves_words_and_layout() -> None:
     folder = Path("/tmp/v12345678")
-    fast = masked("q8_0   4.13 MB  0.0 [−0.6, 0.6]  16,151  1/0/0\n", folder, exact=False)
-    slow = masked("q8_0    9.1 kB  1.2 [−0.6, 3.0]   9,151  0/0/0\n", folder, exact=False)
+    fast = masked("q8_0   4.13 MB  0.0 [−0.6, 0.6]  16,151  1/0/0\n", folder, "figures")
+    slow = masked("q8_0    9.1 kB  1.2 [−0.6, 3.0]   9,151  0/0/0\n", folder, "figures")
     assert fast == slow == "q8_0      # MB         # [#, #]       #  #/#/#\n"
-    told = masked("12 s; the runs are in /tmp/v12\n345678/results, 600 pairs", folder, exact=False)
+    told = masked("12 s; the runs are in /tmp/v12\n345678/results, 600 pairs", folder, "figures")
     assert told == "# s; the runs are in /home/ne\nwcomer/results, 600 pairs"
