@@ -5,7 +5,8 @@ What hangs on the machine is masked, see `screen_masks.py`. To write them anew, 
 
     python tests/newcomer.py --record [CHAPTER…]
 
-Visits of one chapter share a folder and follow one another. Most begin in a home of their own, some after `demo`, which runs once.
+Visits of one chapter share a folder and follow one another. Most chapters have a home of their own; in that of the
+others `demo` ran once.
 Knows: what is typed where. Does not know: what should be seen.
 """
 
