@@ -166,7 +166,7 @@ CHAPTERS = (
             Visit("quantize-again", "quantize my-model q4_k_m"),
             Visit("eval-own-model", "eval --model my-model --scheme q4_k_m --limit 12"),
             Visit("imatrix", "imatrix pocket --limit 5 --threads 1"),
-            Visit("data-check", "data check pairs.jsonl"),
+            Visit("data-check", "data check pairs.jsonl", mask="none"),
             Visit("eval-own-pairs", "eval --benchmark pairs.jsonl"),
             Visit("eval-wrong-pairs", "eval --benchmark wrong.jsonl", mask="none"),
             Visit("eval-missing-pairs", "eval --benchmark nowhere.jsonl", mask="none"),
