@@ -106,6 +106,7 @@ CHAPTERS = (
     Chapter(
         "after-the-demo",
         (
+            DEMO,
             Visit("compare-after-demo", "compare", mask="none"),
             Visit("models-after-demo", "models", mask="machine"),
             Visit("report-after-demo", "report", mask="none"),
@@ -232,7 +233,7 @@ class Newcomer:
         for put in chapter.files:
             put(folder)
         for visit in chapter.visits:
-            yield visit, self._screen(visit, folder, home)
+            yield visit, self.demo() if visit is DEMO else self._screen(visit, folder, home)
 
     def _folder(self, name: str) -> Path:
         folder = self.root / name

@@ -17,6 +17,7 @@ RULES = {
     "hash": (r"\b(?=[0-9a-f]*\d)(?=\d*[a-f])[0-9a-f]{12,64}\b", "#"),
     "version": (r"(?<![\w.])\d+(?:\.\d+){2,}(?:[-+]\S+)?", "#"),
     "interval": (rf"{NUMBER} \[{NUMBER}, {NUMBER}\]", "# [#, #]"),
+    "interval by itself": (rf"\[{NUMBER}, {NUMBER}\]", "[#, #]"),
     "size": (rf"{NUMBER} [kMGT]?B(?![\w])", "# MB"),
     "time": (r"(?<![\w.])\d+(?:\.\d+)? (?:ms|s|min|h)\b(?: \d+ (?:s|min)\b)?", "# s"),
     "flips": (r"(?<=  )\d+/\d+/\d+(?=  |$)", "#/#/#"),

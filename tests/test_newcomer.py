@@ -35,13 +35,8 @@ def test_a_newcomer_sees_what_was_looked_at(newcomer: Newcomer, chapter: Chapter
     assert seen == {name: recorded(name) for name in seen}
 
 
-@pytest.mark.usefixtures("interruptible")
-def test_the_demo_shows_what_was_looked_at(newcomer: Newcomer) -> None:
-    assert newcomer.demo() == recorded("demo")
-
-
 def test_every_screen_belongs_to_a_visit() -> None:
-    names = ["demo", *(visit.name for chapter in CHAPTERS for visit in chapter.visits)]
+    names = [visit.name for chapter in CHAPTERS for visit in chapter.visits]
     assert sorted(f"{name}.txt" for name in names) == sorted(path.name for path in SCREENS.iterdir())
     assert len(names) >= 40
 
