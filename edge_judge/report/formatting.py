@@ -48,15 +48,21 @@ class Table:
     whole: int = 0
     paths: bool = False
 
-    def __rich__(self) -> RichTable:
-        """In a terminal. Where the width is short only the columns of words are folded: a figure is never cut."""
+    def __rich__(self) -> RenderableType:
+        """In a terminal: the title, which may be longer than the table is wide, above it."""
+        from rich.console import Group
+        from rich.text import Text
+
+        return Group(Text(self.title, style="bold"), self.lines()) if self.title else self.lines()
+
+    def lines(self) -> RichTable:
+        """Without the title. Where the width is short only the columns of words are folded: a figure is never cut."""
         from rich import box
         from rich.table import Table as RichTable
         from rich.text import Text
 
         lines = RichTable(box=box.SIMPLE_HEAD, show_edge=False, padding=(0, 0, 0, 1), pad_edge=False)
-        lines.title, lines.title_justify = Text(self.title) if self.title else None, "left"
-        lines.title_style, lines.header_style, lines.border_style = "bold", "dim", "dim"
+        lines.header_style, lines.border_style = "dim", "dim"
         for place, heading in enumerate(self.headings):
             style = "bold" if place in self.bold else ""
             if place >= self.words:
@@ -84,7 +90,7 @@ def natural_width(part: Table) -> int:
     """The terminal columns that a table takes where nothing is folded."""
     from rich.console import Console
 
-    return Console(width=10_000).measure(part).maximum
+    return Console(width=10_000).measure(part.lines()).maximum
 
 
 def notes(*lines: str) -> Notes:
