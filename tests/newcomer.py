@@ -35,7 +35,6 @@ EDGE = (sys.executable, "-c", "import sys; sys.argv[0] = 'edge-judge'; from edge
 PIPE = 0  # columns of what is no terminal
 KEPT = ("PATH", "PYTHONPATH", "LD_LIBRARY_PATH", "VIRTUAL_ENV")
 RUNS = "results/pocket/pocket"
-DEMO_RUNS = "../home/.cache/edge-judge/demo"  # as seen from a chapter's folder
 
 
 @dataclass(frozen=True, slots=True)
@@ -124,6 +123,7 @@ CHAPTERS = (
             Visit("eval-other-settings", "eval --order given", mask="none"),
             Visit("attribute-nothing", "attribute", mask="none"),
         ),
+        fresh=True,
     ),
     Chapter(
         "recorded",
@@ -153,12 +153,13 @@ CHAPTERS = (
         (
             Visit("judge", "judge --question 'Repeat: dog cat' --a 'dog cat' --b 'cat dog'"),
             Visit("judge-free", "judge --question 'Repeat: dog cat' --a 'dog cat' --b 'cat dog' --grammar none"),
-            Visit("choose", f"choose --results {DEMO_RUNS}"),
+            Visit("choose", "choose --scheme q8_0 --scheme q4_k_m"),
             Visit("choose-one", "choose --scheme q4_k_m --max-pairs 100", 120),
             Visit("speed", "speed --seconds 0.1 --grammar pairwise"),
             Visit("eval-dumb", "eval --limit 12", 80, {"TERM": "dumb"}),
             Visit("eval-narrow", "eval --limit 12 --fresh", 60),
         ),
+        fresh=True,
     ),
     Chapter(
         "own-files",
