@@ -55,8 +55,9 @@ def canonical(name: str) -> str:
     scheme = written.replace("-", "_")
     scheme = ALIASES.get(scheme, scheme)
     if scheme not in SCHEMES:
-        near = difflib.get_close_matches(scheme, SCHEMES, n=4, cutoff=0.5) or list(SCHEMES)
-        raise UnknownSchemeError(f"unknown scheme {name!r}", f"known schemes: {', '.join(near)}")
+        near = difflib.get_close_matches(scheme, SCHEMES, n=3, cutoff=0.5)
+        hint = f"did you mean {' or '.join(near)}?" if near else f"known schemes: {', '.join(SCHEMES)}"
+        raise UnknownSchemeError(f"unknown scheme {name!r}", hint)
     if plus and not _LABEL.fullmatch(label):
         raise UnknownSchemeError(
             f"scheme {name!r}: a label has at most 40 letters, digits and . _ -", f"like {scheme}+judge"

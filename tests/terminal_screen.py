@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import os
 import select
+import signal
 import struct
 import subprocess
 import time
@@ -36,9 +37,11 @@ def shown(
     rows: int = 40,
     folder: Path | None = None,
     seconds: float = 300,
+    interrupt: str | None = None,
+    term: str = "xterm-256color",
 ) -> Shown:
     """Run a command with stdin, stdout and stderr on a terminal. Where pyte is missing, or the system has no
-    pseudo-terminals, the test is skipped.
+    pseudo-terminals, the test is skipped. interrupt: Ctrl-C comes once, as soon as the screen shows this.
     """
     pyte = pytest.importorskip("pyte", reason="pyte draws the terminal: pip install '.[test]'")
     fcntl, termios = pytest.importorskip("fcntl"), pytest.importorskip("termios")
@@ -46,7 +49,7 @@ def shown(
     stream = pyte.ByteStream(screen)
     ours, theirs = os.openpty()
     fcntl.ioctl(theirs, termios.TIOCSWINSZ, struct.pack("HHHH", rows, columns, 0, 0))
-    named = {"TERM": "xterm-256color", "COLUMNS": str(columns), "LINES": str(rows)}
+    named = {"TERM": term, "COLUMNS": str(columns), "LINES": str(rows)}
     process = subprocess.Popen(
         command, cwd=folder, env={**environment, **named}, stdin=theirs, stdout=theirs, stderr=theirs, close_fds=True
     )
@@ -67,6 +70,9 @@ def shown(
                     frame = _text(screen.display)
                     if not frames or frames[-1] != frame:
                         frames.append(frame)
+                    if interrupt is not None and interrupt in frame:
+                        process.send_signal(signal.SIGINT)
+                        interrupt = None
             elif process.poll() is not None:
                 break
         code = process.wait(timeout=max(1.0, end - time.monotonic()))

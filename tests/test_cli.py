@@ -14,6 +14,8 @@ import pytest
 from conftest import Edge, fails
 
 from edge_judge import pocket
+from edge_judge.records import ORDERS, Label, Verdict
+from edge_judge.workflows.judge_pair import JudgedPair
 
 ROOT = Path(__file__).parent.parent
 RECORDED = ROOT / "results" / "0.1.0" / "pocket" / "pocket"
@@ -27,7 +29,7 @@ COMMANDS = [
 def test_every_command_has_help_that_ends_with_an_example(edge: Edge, command: str) -> None:
     done = edge(command, "--help")
     assert done.returncode == 0
-    assert f"edge-judge {command}" in done.stdout.split("Example:")[1]
+    assert f"edge-judge {command}" in done.stdout.split("\n  Example")[1]
 
 
 def test_help_lists_every_command_with_a_whole_sentence(edge: Edge) -> None:
@@ -223,10 +225,21 @@ def test_judge_decides_one_pair_in_both_orders(edge: Edge) -> None:
     fails(edge("judge", "--question", " ", "--a", "x", "--b", "y"), 2, "--question", "hint: ")
 
 
-def test_a_pair_judged_without_probabilities_has_a_verdict_for_each_order_and_none_for_both(edge: Edge) -> None:
-    found = json.loads(edge("judge", "--question", "q", "--a", "a", "--b", "b", "--grammar", "none", "--json").stdout)
-    assert [order["p"] for order in found["orders"]] == [{}, {}]
-    assert (found["verdict"], found["p"]) == (None, {})
+def test_a_pair_judged_without_probabilities_has_the_verdict_that_both_orders_agree_on(edge: Edge) -> None:
+    pair = ("judge", "--question", "q", "--a", "a", "--b", "b", "--grammar", "none")
+    found = json.loads(edge(*pair, "--json").stdout)
+    first, second = found["orders"]
+    assert (first["p"], second["p"], found["p"]) == ({}, {}, {})
+    assert found["verdict"] == (first["verdict"] if first["verdict"] == second["verdict"] else None)
+    assert "mass" not in edge(*pair).stdout
+
+
+@pytest.mark.parametrize(("verdicts", "both"), [(("a", "a"), "a"), (("a", "b"), None), ((None, None), None)])
+def test_orders_without_probabilities_agree_or_leave_the_pair_undecided(
+    verdicts: tuple[Label | None, Label | None], both: Label | None
+) -> None:
+    orders = tuple(Verdict("pair", order, verdict) for order, verdict in zip(ORDERS, verdicts, strict=True))
+    assert JudgedPair("pocket", "f16", orders, {}).verdict == both
 
 
 def test_data_tells_what_is_here(edge: Edge, tmp_path: Path) -> None:

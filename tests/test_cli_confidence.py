@@ -77,7 +77,7 @@ def test_the_ends_of_a_recorded_cascade_are_the_runs_own_scores(edge: Edge) -> N
     ("seconds", "said"),
     [
         (3.0, "at 0.30 of its time, which is under half"),
-        (8.0, "at 0.80 of its time; no point keeps 97 % for under half"),
+        (8.0, "at 0.80 of its time; no threshold keeps 97 % at under half"),
         (20.0, "at 2.00 of its time: nothing is saved, q8_0 alone is cheaper"),
     ],
 )
@@ -109,7 +109,7 @@ def flattened(one: dict[str, object]) -> dict[str, object]:
 
 def test_abstaining_is_shown_with_what_it_does_here_and_the_least_that_could_be_asked_for(edge: Edge) -> None:
     text = edge("confidence", SMALL, POCKET / "f16/pairwise-json", "--abstain", "3.2").stdout
-    assert "at most 3.2 % are wrong" in flat(text) and "for new pairs like these" in flat(text)
+    assert "at most 3.2 % are wrong" in flat(text) and "on new pairs like these" in flat(text)
     found = json.loads(edge("confidence", SMALL, "--abstain", "5", "--json").stdout)[0]["abstention"]
     assert found["wished"] == 0.05 and found["effect"]["coverage"]["n"] == 600
     assert (found["threshold"] is None) == (found["best"] > 0.05) == (found["wanted"] is not None)
@@ -163,7 +163,7 @@ def test_a_benchmark_that_has_changed_since_is_refused(edge: Edge, tmp_path: Pat
 
 @pytest.mark.parametrize("command", ["confidence", "cascade", "jury"])
 def test_help_ends_with_an_example(edge: Edge, command: str) -> None:
-    assert f"edge-judge {command} " in edge(command, "--help").stdout.rpartition("Example:")[2]
+    assert f"edge-judge {command} " in edge(command, "--help").stdout.rpartition("\n  Example")[2]
 
 
 @pytest.mark.parametrize("width", [80, 120])

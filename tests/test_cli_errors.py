@@ -64,7 +64,7 @@ WRONG: list[tuple[tuple[str, ...], int, str]] = [
     ((*JUDGE, "--gpu-layers", "-3"), 2, "use auto, all, or a number"),
     ((*JUDGE, "--chat-template", "folder"), 2, "no chat template 'folder'"),
     ((*JUDGE, "--model", "../../etc"), 2, "hint: known models: "),
-    ((*JUDGE, "--scheme", "q4 k"), 2, "hint: known schemes: "),
+    ((*JUDGE, "--scheme", "q4 k"), 2, "hint: did you mean q4_k"),
     ((*JUDGE, "--grammar", "pair"), 2, "unknown grammar 'pair'"),
     ((*JUDGE, "--adapter", "missing=3"), 2, "no such file"),
     ((*JUDGE, "--grammar", "rubric", "--rubric", "binary.csv"), 1, "not UTF-8"),
@@ -186,11 +186,11 @@ def test_the_installed_command_begins_where_an_interrupt_is_caught() -> None:
 @pytest.mark.parametrize(
     ("command", "function", "hint"),
     [
-        (("eval",), "evaluate.evaluate", "the same command goes on from here\n"),
-        (("eval", "--fresh"), "evaluate.evaluate", "the same command goes on from here, without --fresh\n"),
-        (("choose",), "choose.choose", "the same command goes on from here\n"),
-        (("imatrix", "pocket"), "imatrix.imatrix", "the same command goes on from here\n"),
-        (("rank", "one.jsonl"), "rank.rank", "the same command goes on from here\n"),
+        (("eval",), "evaluate.evaluate", "run the same command again to resume\n"),
+        (("eval", "--fresh"), "evaluate.evaluate", "run the same command again to resume, without --fresh\n"),
+        (("choose",), "choose.choose", "run the same command again to resume\n"),
+        (("imatrix", "pocket"), "imatrix.imatrix", "run the same command again to resume\n"),
+        (("rank", "one.jsonl"), "rank.rank", "run the same command again to resume\n"),
         (("demo",), "demo.demo", None),
         (("report",), "report.report", None),
         (("compare",), "compare.compare", None),
@@ -210,7 +210,7 @@ def test_only_a_command_that_resumes_says_so_when_it_is_stopped(
         raise KeyboardInterrupt
 
     monkeypatch.setattr(workflow, name, stopped)
-    expected = "" if hint is None else f"hint: nothing reached so far is lost: {hint}"
+    expected = "" if hint is None else f"hint: nothing is lost: {hint}"
     assert ends(*command) == (130, f"error: interrupted\n{expected}")
 
 

@@ -158,7 +158,7 @@ def test_ctrl_c_leaves_what_was_measured_and_says_how_to_go_on(environment: dict
         process.send_signal(signal.SIGINT)
         _, said = process.communicate()
     assert process.returncode == 130 and "Traceback" not in said
-    assert "error: interrupted" in said and "the same command goes on from here" in said
+    assert "error: interrupted" in said and "run the same command again to resume" in said
     assert (tmp_path / STATE).exists() and not (tmp_path / OUT).exists()
 
 

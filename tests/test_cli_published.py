@@ -73,9 +73,9 @@ def test_lock_fills_what_the_hub_tells_and_moves_no_pin(edge: Edge, tmp_path: Pa
     path.write_text(tomlkit.dumps(document), "utf-8")
     own = {"EDGE_JUDGE_LOCK": str(path), "HF_HOME": str(tmp_path / "hub")}
     with serving(Shelf({(known.repo, known.commit): published})) as url:
-        done = edge("lock", HF_ENDPOINT=url, **own)
-    assert done.returncode == 0 and "2 of 2" in done.stdout, done.stdout + done.stderr
+        done = edge("lock", "--json", HF_ENDPOINT=url, **own)
+    assert done.returncode == 0 and '"hashed": 2' in done.stdout, done.stdout + done.stderr
     filled = lock.read(path).model("qwen1.5-7b")
     assert filled.commit == known.commit and all(file.sha256 and file.bytes for file in filled.files)
-    again = edge("lock", HF_ENDPOINT="http://127.0.0.1:9", **own)
-    assert again.returncode == 0 and "could not be reached" in again.stderr and "2 of 2" in again.stdout
+    again = edge("lock", "--json", HF_ENDPOINT="http://127.0.0.1:9", **own)
+    assert again.returncode == 0 and "could not be reached" in again.stderr and '"hashed": 2' in again.stdout

@@ -132,7 +132,7 @@ def test_a_command_is_added_and_listed_and_runs(copy: Copy) -> None:
     assert counts["benchmark"] == "pocket" and sum(counts["votes"].values()) == 600
     begin = copy.run("--help").split("\nBegin:\n")[1].split("\n\n")[0]
     assert "labels      Count the votes" in begin
-    assert "edge-judge labels" in copy.run("labels", "--help").split("Example:")[1]
+    assert "edge-judge labels" in copy.run("labels", "--help").split("\n  Examples:")[1]
 
 
 JUDGED = """

@@ -294,7 +294,7 @@ def test_a_file_named_like_a_benchmark_needs_its_path(
 
 def test_a_missing_file_says_where_it_was_looked_for_and_how_to_get_it(tmp_path: Path) -> None:
     with pytest.raises(
-        DataError, match=r"benchmark auto-j: .*testdata_pairwise\.jsonl is not there"
+        DataError, match=r"benchmark auto-j is missing: no file .*testdata_pairwise\.jsonl"
     ) as caught:
         benchmarks.load("auto-j", tmp_path)
     assert caught.value.hint == "edge-judge data pull auto-j"

@@ -101,7 +101,7 @@ def locate(source: Source, data: Path | None = None) -> Path:
             return path
     if source.host != "package" and data is not None and not os.path.isdir(data):
         raise DataError(f"{data}: no such data folder", f"{source.remedy} --data {data}")
-    raise DataError(f"benchmark {source.name}: {first} is not there", source.remedy)
+    raise DataError(f"benchmark {source.name} is missing: no file {first}", source.remedy)
 
 
 def verify(source: Source, data: Path | None = None) -> Check:

@@ -67,7 +67,8 @@ class Command(click.Command):
         own = [param for param in self.get_params(ctx) if not isinstance(param, click.Argument)]
         params = [(HELP if param is help_option else param.name or "", param) for param in own]
         records = [(name, param.get_help_record(ctx)) for name, param in params]
-        shown = [(name, record) for name, record in records if record is not None]
+        # an option's text says its range: INTEGER is enough
+        shown = [(name, (record[0].replace(" RANGE", ""), record[1])) for name, record in records if record is not None]
         first = min(FIRST_COLUMN, max(len(option) for _, (option, _) in shown))
         for heading, names in _sections([name for name, _ in shown]).items():
             lines = [(f"{option:{first}}", text) for name, (option, text) in shown if name in names]

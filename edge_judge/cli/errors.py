@@ -13,6 +13,7 @@ import os
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from difflib import get_close_matches
 from typing import NoReturn
 
 import click
@@ -20,7 +21,7 @@ import click
 from edge_judge.cli.file_errors import described
 
 FAILED, WRONG_USAGE, TOO_MUCH_LOST, UNDECIDED, INTERRUPTED = 1, 2, 3, 4, 130
-RESUMES = "nothing reached so far is lost: the same command goes on from here"
+RESUMES = "nothing is lost: run the same command again to resume"
 
 PLAIN_SIGNS = {
     "─": "-", "−": "-", "–": "-", "—": "-", "·": "-", "≤": "<=", "≥": ">=", "→": "->", "…": "...", "×": "x",
@@ -90,11 +91,28 @@ def usage_errors() -> Iterator[None]:
         raise SystemExit(WRONG_USAGE) from None
     except click.UsageError as error:
         where = error.ctx.command_path if error.ctx else "edge-judge"
-        fail(error.format_message(), f"see `{where} --help`", WRONG_USAGE)
+        fail(_usage_message(error), _meant(error) or f"see `{where} --help`", WRONG_USAGE)
     except click.ClickException as error:
         fail(error.format_message(), None, error.exit_code)
     except click.Abort:
         interrupted()
+
+
+def _usage_message(error: click.UsageError) -> str:
+    """Click's message in the form of our own: "missing argument 'MODEL'", without a capital and a full stop."""
+    if isinstance(error, click.NoSuchOption):
+        return f"no such option {error.option_name}"
+    message = error.format_message().removesuffix(".")
+    message = message.replace("integer range", "integer").replace("float range", "number")
+    return message if message[1:2].isupper() else message[:1].lower() + message[1:]
+
+
+def _meant(error: click.UsageError) -> str | None:
+    """A hint for a mistyped option; None where no option is like it."""
+    if not isinstance(error, click.NoSuchOption):
+        return None
+    near = get_close_matches(error.option_name, error.possibilities or (), n=2, cutoff=0.75)
+    return f"did you mean {' or '.join(near)}?" if near else None
 
 
 def interrupted(hint: str | None = None) -> NoReturn:

@@ -79,7 +79,7 @@ model = click.option(
     default=POCKET,
     show_default=True,
     shell_complete=completion.models,
-    help="A model built on this machine, see `edge-judge models`.",
+    help="A model on this machine, see `edge-judge models`.",
 )
 scheme = click.option(
     "-s",
@@ -237,7 +237,7 @@ judging_model = click.option(
     "-m",
     "--model",
     shell_complete=completion.models,
-    help="A model that is here, see `edge-judge models`; with --engine, its name there; with --gguf, a name for the "
+    help="A model on this machine, see `edge-judge models`; with --engine, its name there; with --gguf, a name for the "
     "file.  [default: pocket, with --gguf the file's own]",
 )
 judging_models = click.option(
@@ -246,7 +246,7 @@ judging_models = click.option(
     "models",
     multiple=True,
     shell_complete=completion.models,
-    help="A model built on this machine, see `edge-judge models`; with --engine, its name there. Repeatable.  "
+    help="A model on this machine, see `edge-judge models`; with --engine, its name there. Repeatable.  "
     "[default: pocket]",
 )
 judging_schemes = click.option(
@@ -255,7 +255,7 @@ judging_schemes = click.option(
     "schemes",
     multiple=True,
     shell_complete=completion.built_schemes,
-    help="Its quantization scheme. Repeatable: each judges, of each model.  [default: f16]",
+    help="Its quantization scheme. Repeatable: every model judges with every scheme.  [default: f16]",
 )
 
 
@@ -284,7 +284,7 @@ reasoning = click.option(
     "--reasoning",
     type=click.IntRange(min=1),
     metavar="TOKENS",
-    help="Most tokens of reasoning, or of free text.  [default: the grammar's own]",
+    help="At most this many tokens of reasoning, or of free text.  [default: the grammar's own]",
 )
 truncate = click.option(
     "--truncate",
@@ -383,4 +383,5 @@ class Output:
 
 def example(*lines: str) -> str:
     """The end of a command's help: what to type."""
-    return "\b\nExample:\n" + "\n".join(f"  {line}" for line in lines)
+    heading = "Examples" if len(lines) > 1 else "Example"
+    return f"\b\n{heading}:\n" + "\n".join(f"  {line}" for line in lines)

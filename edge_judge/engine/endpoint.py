@@ -34,7 +34,7 @@ Job = Callable[["Exchange"], Awaitable[Result]]
 
 OVERLOADED = frozenset({429, 503, 529})
 REPEATED = OVERLOADED | {408, 409, 425, 500, 502, 504, 520, 522, 524}
-RESUME = "nothing reached so far is lost: the same command goes on from here"
+RESUME = "nothing is lost: run the same command again to resume"
 MOST_ANSWER = 64_000_000  # bytes: the likeliest tokens of a long text take some
 SHOWN = 200  # characters of a server's own message
 KEY = "EDGE_JUDGE_API_KEY"

@@ -86,7 +86,7 @@ def _over_all(cascade: Cascade, small: str, large: str) -> str:
     if least.cost < HALF:
         return f"{kept} at {least.cost:.2f} of its {unit}, which is under half."
     if least.cost < 1:
-        return f"{kept} at {least.cost:.2f} of its {unit}; no point keeps {100 * cascade.keep:g} % for under half."
+        return f"{kept} at {least.cost:.2f} of its {unit}; no threshold keeps {100 * cascade.keep:g} % at under half."
     return f"{kept} at {least.cost:.2f} of its {unit}: nothing is saved, {large} alone is cheaper."
 
 

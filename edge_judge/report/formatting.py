@@ -36,7 +36,8 @@ class Table:
 
     title: "" for none; headings: their lines divided by line breaks; rows: a cell for each heading; bold: the columns
     that matter most; words: how many columns of words there are, which come first and are aligned to the left, while
-    figures are to the right. paths: whether there are paths in it, which are copied: no line of it is broken.
+    figures are to the right; whole: how many of these are never folded. paths: whether there are paths in it, which are
+    copied: no line of it is broken.
     """
 
     title: str
@@ -44,23 +45,30 @@ class Table:
     rows: tuple[tuple[str, ...], ...]
     bold: frozenset[int] = frozenset()
     words: int = 1
+    whole: int = 0
     paths: bool = False
 
-    def __rich__(self) -> RichTable:
-        """In a terminal. Where the width is short only the columns of words are folded: a figure is never cut."""
+    def __rich__(self) -> RenderableType:
+        """In a terminal: the title, which may be longer than the table is wide, above it."""
+        from rich.console import Group
+        from rich.text import Text
+
+        return Group(Text(self.title, style="bold"), self.lines()) if self.title else self.lines()
+
+    def lines(self) -> RichTable:
+        """Without the title. Where the width is short only the columns of words are folded: a figure is never cut."""
         from rich import box
         from rich.table import Table as RichTable
         from rich.text import Text
 
         lines = RichTable(box=box.SIMPLE_HEAD, show_edge=False, padding=(0, 0, 0, 1), pad_edge=False)
-        lines.title, lines.title_justify = Text(self.title) if self.title else None, "left"
-        lines.title_style, lines.header_style, lines.border_style = "bold", "dim", "dim"
+        lines.header_style, lines.border_style = "dim", "dim"
         for place, heading in enumerate(self.headings):
             style = "bold" if place in self.bold else ""
             if place >= self.words:
                 lines.add_column(Text(heading), justify="right", no_wrap=True, style=style)
             else:
-                lines.add_column(Text(heading), overflow="fold", style=style)
+                lines.add_column(Text(heading), overflow="fold", no_wrap=place < self.whole, style=style)
         for row in self.rows:
             lines.add_row(*(Text(cell) for cell in row))
         return lines
@@ -82,7 +90,7 @@ def natural_width(part: Table) -> int:
     """The terminal columns that a table takes where nothing is folded."""
     from rich.console import Console
 
-    return Console(width=10_000).measure(part).maximum
+    return Console(width=10_000).measure(part.lines()).maximum
 
 
 def notes(*lines: str) -> Notes:

@@ -170,6 +170,7 @@ def _profiles(rows: Sequence[ScoreRow]) -> list[str]:
     """Under which profile the figures were made."""
     lines = [
         f"figures: {STRICT}",
+        "always first, longest answer, random: the accuracy of these rules, without a model",
         "agreement: right in both orders; debiased: the verdict from the mean of both orders' probabilities",
         "ECE: expected calibration error, the gap between confidence and accuracy",
         "kappa: agreement with human labels beyond chance (Cohen's)",

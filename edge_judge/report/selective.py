@@ -159,7 +159,7 @@ def _about_confidence(runs: Sequence[Confident]) -> list[str]:
         lines.append("pairs with equal confidence are answered together, so coverage may exceed the heading")
     abstentions = [run.abstention for run in runs if run.abstention is not None]
     if abstentions:
-        lines.append("for new pairs like these; a threshold with a higher error rate is chosen in at most 5 % of cases")
+        lines.append("on new pairs like these the error rate is higher in at most 5 % of cases")
         lines.append("lowest % possible: the smallest --abstain for which these pairs show a threshold")
     if any(choice.threshold is None for choice in abstentions):
         lines.append(_about_none(abstentions))

@@ -91,12 +91,15 @@ def _figures(rows: Sequence[ScoreRow], between: str) -> list[_Column]:
         weak = near_chance(figure, row.score.baselines)
         return interval(figure, percent).replace(" [", between) + ("\nnear chance" if weak else "")
 
+    errors, bias = "format errors %", "position bias, points"
+    if "\n" in between:  # little room
+        errors, bias = errors.replace(" ", "\n", 1), bias.replace(", ", ",\n")
     unlabelled = any(_is_missing(row.score.strict["accuracy"]) for row in rows)
     return [
         _Column("accuracy %", accuracy),
         *([column("consistent %", "consistency", percent)] if unlabelled else []),
-        column("format errors %", "format_errors", percent),
-        column("position bias, points", "position_bias", difference_of_shares),
+        column(errors, "format_errors", percent),
+        column(bias, "position_bias", difference_of_shares),
         _Column("verdicts\nper minute", lambda row: count(row.verdicts_per_minute)),
     ]
 

@@ -91,7 +91,7 @@ class RunFolder:
             named = _other_file(content["settings"], self.settings)
             raise RunError(
                 f"{self.path} holds a run under other settings: {'; '.join(differing)}",
-                f"--fresh begins it anew, --results DIR puts it elsewhere{named}",
+                f"--fresh starts it over, --results DIR puts it elsewhere{named}",
             )
 
     def _goes_on(self, new: Path) -> bool:

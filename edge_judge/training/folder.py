@@ -35,7 +35,7 @@ from edge_judge.settings import differences
 SETTINGS, CURVE, STATE, SEEN = "training.json", "curve.jsonl", ".state", "pairs_seen.txt"
 ADAPTER = ("adapter_config.json", "adapter_model.safetensors")
 FILES = (SEEN, CURVE, "curve.html", SETTINGS, STATE, ADAPTER[1], ADAPTER[0])  # the one that is written last is the last
-ANEW = "--fresh begins it anew, --out FOLDER puts it elsewhere"
+ANEW = "--fresh starts it over, --out FOLDER puts it elsewhere"
 
 
 class TrainingFolder:

@@ -49,9 +49,9 @@ def attribute(settings: AttributionSettings = AttributionSettings()) -> Attribut
     missing = {identity: _command(identity, settings) for identity in folders if identity not in runs}
     attributed = attribution.attribute(steps, runs)
     if not any(step.comparison for step in attributed):
+        lacking = f"{'run' if len(missing) == 1 else 'runs'} {', '.join(map(short_name, missing))}"
         raise RunError(
-            f"{settings.results}: no step can be computed without the run {', '.join(map(short_name, missing))}",
-            next(iter(missing.values())),
+            f"{settings.results}: no step can be computed without the {lacking}", " && ".join(missing.values())
         )
     noise = {identity: _noise(path) for identity, path in folders.items()}
     unrepeated = {run: f"{_command(run, settings)} --repeat 2" for run in runs if noise[run] is None}

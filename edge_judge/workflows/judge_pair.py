@@ -29,9 +29,12 @@ class JudgedPair:
 
     @property
     def verdict(self) -> Label | None:
-        """The likeliest verdict; where two are, it is a tie, as in the debiased accuracy. None where `p` is empty."""
+        """The likeliest verdict; where two are, it is a tie, as in the debiased accuracy. Where `p` is empty, the
+        verdict of both orders, None where they differ.
+        """
         if not self.p:
-            return None
+            verdicts = {given.verdict for given in self.orders}
+            return verdicts.pop() if len(verdicts) == 1 else None
         most = max(self.p.values())
         likeliest = [label for label, value in self.p.items() if value == most]
         return likeliest[0] if len(likeliest) == 1 else "tie"

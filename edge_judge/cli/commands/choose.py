@@ -35,7 +35,7 @@ RESUMES = errors.RESUMES
     "-m",
     "--model",
     shell_complete=completion.models,
-    help="A model that is here, see `edge-judge models`; with --gguf, a name for the files.  "
+    help="A model on this machine, see `edge-judge models`; with --gguf, a name for the files.  "
     "[default: pocket, with --gguf the files' own]",
 )
 @click.option(
@@ -44,7 +44,7 @@ RESUMES = errors.RESUMES
     "schemes",
     multiple=True,
     shell_complete=completion.built_schemes,
-    help="Consider only this scheme. Repeatable.  [default: all that are here]",
+    help="Consider only this scheme. Repeatable.  [default: all on this machine]",
 )
 @click.option(
     "--gguf",
@@ -66,7 +66,7 @@ RESUMES = errors.RESUMES
 @options.benchmarks
 @options.margin
 @click.option("--budget", metavar="TIME", callback=options.seconds, help="Stop after this time: 2h, 30min, 90s.")
-@click.option("--max-pairs", type=click.IntRange(min=1), help="Most pairs to judge with each scheme.")
+@click.option("--max-pairs", type=click.IntRange(min=1), help="Judge at most this many pairs with each scheme.")
 @click.option(
     "--seed", type=click.IntRange(min=0), default=0, show_default=True, help="Seed for the order of the pairs."
 )
@@ -99,7 +99,7 @@ def choose(
     if agreement also holds for new pairs like these. Earlier verdicts are reused, new ones are kept: `edge-judge eval`
     continues from them.
 
-    Exits with 4 where --budget, --max-pairs or a recorded baseline ended before a scheme was decided.
+    Exits with 4 if --budget, --max-pairs or a recorded baseline ended before a scheme was decided.
     """
     from edge_judge.report.decision import choice_json, choice_table
     from edge_judge.workflows import choose as workflow

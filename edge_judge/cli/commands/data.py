@@ -57,6 +57,8 @@ def list_sources(data: Path | None, output: options.Output) -> None:
             [column_sheet("benchmarks", columns, sources)],
         ),
     )
+    if output.form == "table" and any(source.state == "missing" for source in sources):
+        terminal.note("to download one: edge-judge data pull NAME")
 
 
 @data.command(epilog=options.example("edge-judge data pull pandalm auto-j", "edge-judge data pull"))
@@ -120,7 +122,10 @@ def verify(names: tuple[str, ...], data: Path | None, output: options.Output) ->
 @options.forms
 @options.collected(output=options.Output)
 def check(files: tuple[Path, ...], output: options.Output) -> None:
-    """Show what your benchmark or rubric contains, and likely mistakes."""
+    """Check a benchmark or rubric file of your own.
+
+    Shows what it contains, and reports likely mistakes.
+    """
     from edge_judge.workflows.data import check_file, remarks_on
 
     contents = [(path, check_file(path)) for path in files]

@@ -32,7 +32,7 @@ def doctor(engines: tuple[str, ...], full: bool, results: Path, data: Path | Non
     """Check this machine, and say what to do about each problem.
 
     Looks at processor, memory, disks, llama.cpp, built files, benchmarks and endpoints. The JSON has no paths and no
-    names of hosts or people. Exits with 1 where there is a problem; warnings do not count.
+    names of hosts or people. Exits with 1 if there is a problem; warnings do not count.
     """
     from edge_judge.report.doctor import doctor_json, doctor_text
     from edge_judge.workflows.doctor import doctor as examine

@@ -43,7 +43,7 @@ RESUMES = errors.RESUMES
     "--limit",
     type=click.IntRange(min=1),
     metavar="N",
-    help="Most pairs of each benchmark, or chunks of the text.  [default: 100 pairs, or the whole text]",
+    help="At most this many pairs of each benchmark, or chunks of the text.  [default: 100 pairs, or the whole text]",
 )
 @click.option(
     "--chunk", type=click.IntRange(min=16), default=512, show_default=True, help="With --text: tokens in a chunk."

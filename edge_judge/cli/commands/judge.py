@@ -94,9 +94,12 @@ def _written(judged: JudgedPair, *, form: Form, width: int, color: bool) -> str:
     ]
     rows.append(_Row("both orders", judged.verdict, judged.p))
     headings = ["shown", "verdict", "A", "B", "tie", "mass"]
-    title = f"{judged.model} {judged.scheme}"
-    lines = table(title, headings, [[row.shown, *_cells(row.verdict, row.p, row.mass)] for row in rows], frozenset({1}))
-    note = notes("A, B, tie: probability of each verdict; mass: share of the probability that is on legal verdicts")
+    cells = [[row.shown, *_cells(row.verdict, row.p, row.mass)] for row in rows]
+    explained = "A, B, tie: probability of each verdict; mass: share of the probability that is on legal verdicts"
+    if not any(row.p for row in rows):  # the judge wrote freely
+        headings, cells = headings[:2], [line[:2] for line in cells]
+        explained = "-: no valid verdict, or different ones; --grammar pairwise shows probabilities"
+    lines = table(f"{judged.model} {judged.scheme}", headings, cells, frozenset({1}))
     fields: dict[str, Callable[[_Row], Value]] = {
         "shown": lambda row: row.shown,
         "verdict": lambda row: row.verdict,
@@ -105,7 +108,7 @@ def _written(judged: JudgedPair, *, form: Form, width: int, color: bool) -> str:
         "p_tie": lambda row: row.p.get("tie"),
         "mass": lambda row: row.mass,
     }
-    return written([lines, note], [sheet("orders", fields, rows)], form=form, width=width, color=color)
+    return written([lines, notes(explained)], [sheet("orders", fields, rows)], form=form, width=width, color=color)
 
 
 def _cells(verdict: Label | None, p: Mapping[Label, float], mass: float | None) -> list[str]:

@@ -48,12 +48,13 @@ def _show(output: options.Output) -> None:
     sources = lock_sources(terminal.TerminalListener())
     columns: tuple[Column[ModelSource], ...] = (
         Column("model", at("model"), {"model": at("model")}),
-        Column("source", lambda row: row.source or UNDEFINED, {"source": at("source")}),
-        Column("commit", lambda row: (row.commit or "in the package")[:14], {"commit": at("commit")}),
+        Column("source", lambda row: row.source or "the package", {"source": at("source")}),
+        Column("commit", lambda row: (row.commit or UNDEFINED)[:8], {"commit": at("commit")}),
         Column(
             "hashes",
             lambda row: f"{row.hashed} of {row.files}",
             {"hashed": at("hashed"), "files": at("files")},
+            in_terminal=False,
         ),
         Column(
             "licence",
@@ -61,7 +62,7 @@ def _show(output: options.Output) -> None:
             {"licence": at("licence"), "gated": at("gated")},
         ),
     )
-    lines = replace(terminal_table("Sources of the known models", columns, sources), words=5)
+    lines = replace(terminal_table("Sources of the known models", columns, sources), words=4, whole=2)
     terminal.show(
         output.form,
         lambda: [asdict(source) for source in sources],

@@ -69,7 +69,7 @@ def models(
     scheme: str | None,
     output: options.Output,
 ) -> None:
-    """List the known models: sizes, what fits, what is here.
+    """List the known models: sizes, what fits, what is built.
 
     With --check, compare the tokens of the chat template, of the first 50 prompts of a benchmark, of the verdicts and
     of the end of a turn with the tokenizer files in the folder CHECKPOINT. Without it, show what the file records.
@@ -145,6 +145,9 @@ def _list(gpu_memory: int | None, output: options.Output) -> None:
 
     listed = workflow.models(gpu_memory)
     terminal.show(output.form, lambda: [asdict(model) for model in listed], partial(_written, listed, gpu_memory))
+    if output.form == "table":
+        terminal.note("to build one: edge-judge quantize MODEL SCHEME")
+        terminal.note("to add a GGUF file that you have: edge-judge models --add FILE")
 
 
 def _written(listed: Sequence[KnownModel], gpu_memory: int | None, *, form: Form, width: int, color: bool) -> str:

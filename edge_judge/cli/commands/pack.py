@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 from collections.abc import Callable
 from dataclasses import asdict
 from functools import partial
@@ -17,7 +18,7 @@ from edge_judge.report import formatting
 from edge_judge.report.columns import Value
 from edge_judge.report.formatting import Form
 from edge_judge.report.forms import sheet, written
-from edge_judge.workflows.options import ImportSettings
+from edge_judge.workflows.options import RESULTS, ImportSettings
 
 if TYPE_CHECKING:
     from edge_judge.runs.packs import Pack
@@ -59,6 +60,7 @@ def export(run: Path, output: Path | None, data: Path | None) -> None:
     written = export_pack(run, output, data)
     terminal.note(f"{counted(written.verdicts, 'verdict')} in {formatting.size(written.bytes)}")
     click.echo(written.path)
+    terminal.note(f"on another machine: edge-judge pack import {shlex.quote(written.path.name)}")
 
 
 @pack.command("import", epilog=options.example("edge-judge pack import f16.ejpack", "edge-judge compare"))
@@ -76,6 +78,8 @@ def import_(file: Path, settings: ImportSettings) -> None:
     from edge_judge.workflows.packs import import_pack
 
     click.echo(import_pack(file, settings, terminal.TerminalListener()))
+    elsewhere = "" if settings.results == RESULTS else f" --results {shlex.quote(str(settings.results))}"
+    terminal.note(f"next: edge-judge compare{elsewhere}")
 
 
 @pack.command(epilog=options.example("edge-judge pack show f16.ejpack", "edge-judge pack show f16.ejpack --json"))

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import shlex
+
 import click
 
 from edge_judge.cli import completion, options, terminal
@@ -43,3 +45,6 @@ def quantize(model: str, scheme: str | None, settings: QuantizeSettings) -> None
     made = build.quantize(model, scheme, settings, terminal.TerminalListener())
     terminal.note(f"{made.model} {made.scheme}: {size(made.bytes)}, sha256 {made.sha256[:16]}…, verified")
     click.echo(made.path)
+    if not settings.adapter_only:
+        judge = ["--model", made.model, "--scheme", made.scheme] if settings.out is None else ["--gguf", str(made.path)]
+        terminal.note(f"next: {shlex.join(['edge-judge', 'eval', *judge])}")

@@ -85,7 +85,7 @@ def number_of_games(_: click.Context, option: click.Option, value: str | None) -
     help="Also stop for two systems that are within this many points of 50 %.",
 )
 @click.option("--budget", metavar="TIME", callback=options.seconds, help="Also stop after this time: 2h, 30min, 90s.")
-@click.option("--labels", type=options.FILE, help="A person's labels for some of the pairs, to correct the judge with.")
+@click.option("--labels", type=options.FILE, help="Human labels for some of the pairs, which correct the judge.")
 @click.option("--suggest", type=click.IntRange(min=1), metavar="N", help="Suggest N pairs to label next.")
 @click.option(
     "-o",
@@ -102,7 +102,7 @@ def number_of_games(_: click.Context, option: click.Option, value: str | None) -
     "models",
     multiple=True,
     shell_complete=completion.models,
-    help="A model that is built here, see `edge-judge models`; with --engine, its name there. Repeatable: every model "
+    help="A model on this machine, see `edge-judge models`; with --engine, its name there. Repeatable: every model "
     "ranks with every scheme.  [default: pocket]",
 )
 @click.option(
@@ -113,7 +113,7 @@ def number_of_games(_: click.Context, option: click.Option, value: str | None) -
     shell_complete=completion.built_schemes,
     help="Its quantization scheme; repeatable.  [default: f16]",
 )
-@click.option("--jury", is_flag=True, help="Rank by all these judges together too, which vote on each pair.")
+@click.option("--jury", is_flag=True, help="Also rank by all these judges together: each votes on every pair.")
 @click.option(
     "--cascade",
     type=float,

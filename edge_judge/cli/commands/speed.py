@@ -40,7 +40,7 @@ HEADING = "begin"
     "-m",
     "--model",
     shell_complete=completion.models,
-    help="A model built on this machine, see `edge-judge models`.  [default: pocket]",
+    help="A model on this machine, see `edge-judge models`.  [default: pocket]",
 )
 @options.scheme
 @options.gguf

@@ -100,7 +100,7 @@ recipe = options.several(  # the fields of `Recipe`
 @click.option(
     "--format",
     type=click.Choice(["pairs", "auto-j", "pandalm"]),
-    help="Format of the file.  [default: by its first row]",
+    help="Format of the file.  [default: recognized by its first row]",
 )
 @click.option("-o", "--out", type=options.FOLDER, help="Folder for the adapter.  [default: tuned/MODEL]")
 @click.option("--fresh", is_flag=True, help="Start over instead of resuming.")

@@ -24,7 +24,7 @@ HEADING = "judge"
 @options.security
 @options.collected(settings=WorkerSettings, limits=Limits, cluster=ClusterOptions)
 def worker(settings: WorkerSettings, limits: Limits, cluster: ClusterOptions) -> None:
-    """Judge for an `edge-judge eval --cluster ADDRESS` elsewhere.
+    """Judge for an `edge-judge eval --cluster` on another machine.
 
     Waits for a coordinator at the address, and for the next one after that. Ctrl-C stops the worker; others take over
     its work.

@@ -125,7 +125,7 @@ class DaskPool:
             return frozenset(self._client.nthreads())
         except (OSError, TimeoutError, ValueError) as error:
             raise ModelError(
-                f"{self.address.url}: connection to the cluster lost: {error}", "the same command goes on from here"
+                f"{self.address.url}: connection to the cluster lost: {error}", "run the same command again to resume"
             ) from error
 
     def ask(self, worker: str, method: str, content: bytes) -> int:
