@@ -170,7 +170,7 @@ JOBS = (
     Job("quantize hub", ("quantize", REPO, "q4_0", "--out", "hub.gguf")),
     Job("choose", ("choose", *SCHEMES, "--max-pairs", "15", "--threads", "1"), codes=(0, 4)),
     Job("rank", RANK, systems),
-    Job("rank --fresh", (*RANK, "--order", "one", "--fresh"), ranked, (*RANK, "--order", "one"), ranking_lost),
+    Job("rank --fresh", (*RANK, "--order", "given", "--fresh"), ranked, (*RANK, "--order", "given"), ranking_lost),
     Job("pack import", IMPORT, packed, codes=(0,)),
     Job("pack import --fresh", (*IMPORT, "--fresh"), imported, None, run_lost),
     Job("report", ("report", "--results", "recorded", "-o", "page.html"), recorded),
