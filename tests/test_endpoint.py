@@ -201,7 +201,7 @@ def test_a_server_that_went_away_is_named_after_all_attempts_with_how_to_go_on(t
         engine.server  # noqa: B018
     with pytest.raises(ModelError, match="no answer in 5 attempts, at last no connection") as raised:
         judged(engine, tmp_path)
-    assert "the same command goes on" in raised.value.hint
+    assert "run the same command again" in raised.value.hint
 
 
 def test_a_server_that_asks_to_wait_for_an_hour_is_not_waited_for():

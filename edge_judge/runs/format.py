@@ -24,7 +24,7 @@ BATCHING = "batching"  # in run.json: how the work was divided into calls, where
 OFFLOADED = "offloaded"  # in run.json: what was on GPUs, and the bytes it took, where anything was
 MOST_RUN, MOST_VERDICT = 4_000_000, 4_000_000  # bytes of run.json, of a line of verdicts.jsonl
 MOST_NUMBER = 1 << 62  # of anything counted
-ANEW = "--fresh begins the run anew"
+ANEW = "--fresh starts the run over"
 
 
 def read_run_json(path: Path) -> dict[str, Any]:

@@ -132,7 +132,7 @@ class RunProgress(ProgressListener):
         if estimate.batching != self.batching and len(self.pending) < len(self.questions):
             raise RunError(
                 f"{self._run.path}: this run does not fit in memory with the batches that it was started with",
-                "allow more with --max-memory, or --fresh begins the run anew",
+                "allow more with --max-memory, or --fresh starts the run over",
             )
         self.batching = estimate.batching
         if estimate.smaller:
