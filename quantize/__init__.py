@@ -26,6 +26,7 @@ Knows nothing about judging. Each module does one thing and imports only what st
     adapter_config peft's adapter_config.json
     adapter        a LoRA adapter, laid on the tensors of a model
     merge          rows of a matrix with an adapter's update added
+    scheme_names   the names of schemes, without llama.cpp
     schemes        scheme to type of every tensor, as llama.cpp itself plans it
     gguf_file      a GGUF from elsewhere: its name, its scheme, whether it can judge
     pack           rows to quantized rows to their place in the GGUF

@@ -214,7 +214,7 @@ def test_every_table_can_be_read_where_pipes_have_windows_encoding(
         [sys.executable, "-m", "edge_judge", *command], env=variables, cwd=tmp_path, capture_output=True, timeout=300
     )
     said = done.stdout.decode("cp1252") + done.stderr.decode("cp1252")
-    assert done.returncode == 0, said
+    assert done.returncode == (4 if command[0] == "choose" else 0), said  # so few pairs decide nothing
     assert "\\u" not in said and "Traceback" not in said, said
 
 

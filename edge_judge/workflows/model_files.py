@@ -14,7 +14,7 @@ from pathlib import Path
 from edge_judge import pocket
 from edge_judge.records import split_files
 from edge_judge.workflows.options import POCKET
-from quantize import config, digest, lock, schemes
+from quantize import config, digest, lock
 from quantize.config import Config
 from quantize.lock import BuiltFile, LockedModel
 
@@ -59,6 +59,8 @@ def recorded_scheme(model: str, scheme: str) -> str:
     """The scheme as the record or llama.cpp calls it: a file from elsewhere may have one that no other has. Raises
     UnknownSchemeError, with the nearest names, for any other.
     """
+    from quantize import schemes  # it loads numpy, which completion of names does without
+
     return scheme if scheme in built_schemes(model) else schemes.canonical(scheme)
 
 
