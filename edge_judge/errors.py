@@ -13,18 +13,26 @@ A bug of ours is none of these and keeps its traceback.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable
 from difflib import get_close_matches
 
 from edge_judge.quantities import megabytes
+
+_LOGIN = re.compile(r"(?<=://)[^/\s]*@")
+
+
+def without_login(text: str) -> str:
+    """The text with its addresses, without the user and the password that an address may have."""
+    return _LOGIN.sub("", text)
 
 
 class EdgeJudgeError(Exception):
     """A user's problem in one line; `hint` says what to do next."""
 
     def __init__(self, message: str, hint: str | None = None) -> None:
-        super().__init__(message)
-        self.hint = hint
+        super().__init__(without_login(message))
+        self.hint = hint and without_login(hint)
 
 
 class UsageError(EdgeJudgeError): ...

@@ -128,7 +128,7 @@ def test_a_run_that_is_there_already_is_replaced_only_when_asked(edge: Edge, pac
     before = (tmp_path / HERE / "run.json").read_bytes()
     fails(edge("pack", "import", pack), 1, "verdicts already", "--fresh")
     altered(pack, {"decoding": "by lot"})
-    fails(edge("pack", "import", pack), 1, "decoding was probabilities, is by lot", "--fresh")
+    fails(edge("pack", "import", pack), 1, "decoding: recorded `probabilities`, now `by lot`", "--fresh")
     assert (tmp_path / HERE / "run.json").read_bytes() == before
     assert edge("pack", "import", pack, "--fresh").returncode == 0
     assert "by lot" in (tmp_path / HERE / "run.json").read_text("utf-8")

@@ -110,10 +110,10 @@ def test_a_run_is_not_continued_with_another_model_or_another_server(tmp_path):
     with serving(desk := Desk()) as url:
         judged(engine_at(url), tmp_path, first)
         desk.models = ("judge-2",)
-        with pytest.raises(RunError, match="endpoint_model was judge-1, is judge-2"):
+        with pytest.raises(RunError, match="endpoint_model: recorded `judge-1`, now `judge-2`"):
             judged(engine_at(url), tmp_path, first)
         desk.models, desk.listed = ("judge-1",), 0
-        with pytest.raises(RunError, match="endpoint_reading was the 20 likeliest tokens, is text"):
+        with pytest.raises(RunError, match="endpoint_reading: recorded `the 20 likeliest tokens`, now `text`"):
             judged(engine_at(url), tmp_path, first)
 
 

@@ -18,6 +18,7 @@ from edge_judge.quantities import MINUS as MINUS
 from edge_judge.quantities import duration as duration
 from edge_judge.quantities import signed_number as signed_number
 from edge_judge.records import Figure
+from edge_judge.report.printable import printable
 
 if TYPE_CHECKING:
     from rich.console import Console, ConsoleOptions, RenderableType
@@ -53,16 +54,16 @@ class Table:
         from rich.text import Text
 
         lines = RichTable(box=box.SIMPLE_HEAD, show_edge=False, padding=(0, 0, 0, 1), pad_edge=False)
-        lines.title, lines.title_justify = Text(self.title) if self.title else None, "left"
+        lines.title, lines.title_justify = Text(printable(self.title)) if self.title else None, "left"
         lines.title_style, lines.header_style, lines.border_style = "bold", "dim", "dim"
         for place, heading in enumerate(self.headings):
             style = "bold" if place in self.bold else ""
             if place >= self.words:
-                lines.add_column(Text(heading), justify="right", no_wrap=True, style=style)
+                lines.add_column(Text(printable(heading)), justify="right", no_wrap=True, style=style)
             else:
-                lines.add_column(Text(heading), overflow="fold", style=style)
+                lines.add_column(Text(printable(heading)), overflow="fold", style=style)
         for row in self.rows:
-            lines.add_row(*(Text(cell) for cell in row))
+            lines.add_row(*(Text(printable(cell)) for cell in row))
         return lines
 
 
@@ -123,7 +124,8 @@ Part: TypeAlias = Table | Notes | Sentence
 
 def wrapped(line: str, width: int) -> list[str]:
     """The line in parts of this width, broken between words and never between a figure and its interval."""
-    return [part.replace(NO_BREAK, " ") for part in wrap(unbroken(line), width, break_on_hyphens=False)] or [""]
+    parts = wrap(unbroken(printable(line)), width, break_on_hyphens=False)
+    return [part.replace(NO_BREAK, " ") for part in parts] or [""]
 
 
 def unbroken(line: str) -> str:
