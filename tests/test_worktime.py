@@ -155,7 +155,7 @@ def test_before_anything_is_done_nothing_is_said() -> None:
 def test_a_run_that_is_stopped_for_two_seconds_says_so_and_leaves_them_out(
     environment: dict[str, str], tmp_path: Path
 ) -> None:
-    command = [sys.executable, "-c", RUN, "eval", "--scheme", "q8_0"]
+    command = [sys.executable, "-c", RUN, "eval", "--scheme", "q8_0", "--limit", "200"]
     verdicts = tmp_path / "results/pocket/pocket/q8_0/pairwise/verdicts.jsonl"
     began = time.monotonic()
     with subprocess.Popen(command, cwd=tmp_path, env=environment, stderr=subprocess.PIPE, encoding="utf-8") as process:
