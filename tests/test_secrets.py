@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import json
+import os
 import subprocess
 import sys
 import threading
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -18,9 +20,12 @@ from conftest import Edge
 from edge_judge.engine.address import KEY, Address
 from edge_judge.engine.endpoint import Endpoint
 from edge_judge.engine.remote import RemoteEngine
-from edge_judge.errors import DataError
+from edge_judge.errors import DataError, ModelError
 from edge_judge.workflows.data import pull_benchmarks
-from quantize import hub
+from edge_judge.workflows.judges import find_judge
+from edge_judge.workflows.options import JudgeOptions
+from quantize import digest, hub, lock
+from quantize.digest import sha256
 from quantize.errors import SourceError
 from quantize.hub import Hub, RemoteFile
 
@@ -200,3 +205,33 @@ def test_the_hub_s_client_reports_nothing_about_its_user() -> None:
     )
     done = subprocess.run([sys.executable, "-c", script], capture_output=True, encoding="utf-8", check=True)
     assert "SourceInterruptedError" in done.stdout and done.stdout.endswith("True\n")
+
+
+# ---- files are what they were ------------------------------------------------------------------------------
+
+
+def test_a_built_file_is_hashed_once_and_again_after_it_may_have_changed(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("EDGE_JUDGE_MODELS", str(tmp_path / "models"))
+    judge = find_judge(JudgeOptions(scheme="q8_0"))
+    assert judge.gguf is not None
+    os.utime(judge.gguf, (time.time() - 60, time.time() - 60))  # a change would show from here on
+    hashed: list[object] = []
+    monkeypatch.setattr(digest, "of_files", lambda paths: hashed.append(paths) or sha256(paths[0]))
+    for _ in range(3):
+        assert find_judge(JudgeOptions(scheme="q8_0")) == judge
+    assert len(hashed) == 1
+    content = bytearray(judge.gguf.read_bytes())
+    content[-100] ^= 1
+    judge.gguf.write_bytes(content)
+    assert find_judge(JudgeOptions(scheme="q8_0")) == judge  # built again, since the package can
+    assert sha256(judge.gguf) == judge.sha256
+
+
+def test_a_changed_file_of_another_model_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("EDGE_JUDGE_MODELS", str(tmp_path))
+    (tmp_path / "mine.gguf").write_bytes(b"GGUF and so on")
+    lock.record_built(tmp_path, lock.BuiltFile("mine", "q8_0", "mine.gguf", "0" * 64, 14, "here"))
+    with pytest.raises(ModelError, match="has changed since it was built as mine q8_0"):
+        find_judge(JudgeOptions(model="mine", scheme="q8_0"))
