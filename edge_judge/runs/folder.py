@@ -25,6 +25,7 @@ from edge_judge.errors import RunError, UsageError
 from edge_judge.records import Identity, Measured, Run, Score, Verdict
 from edge_judge.runs import backup
 from edge_judge.runs.format import ANEW, FORMAT, format_of, is_number, read_run_json, read_verdict, verdict_line
+from edge_judge.runs.holder import forget_holder, holder, write_holder
 from edge_judge.runs.names import folder_name
 from edge_judge.settings import differences
 
@@ -251,11 +252,13 @@ def _alone(path: Path) -> Iterator[None]:
         raise OSError(error.errno, error.strerror, str(path)) from error
     except Timeout as error:
         raise RunError(
-            f"{path}: another edge-judge process is writing this run", "wait for it, or use --results"
+            f"{path}: {holder(path)} is writing this run", "wait for it, or use --results"
         ) from error
+    write_holder(path)
     try:
         yield
     finally:
+        forget_holder(path)
         with suppress(PermissionError):  # Windows removes no file that is open; filelock does it there, on release
             (path / ".lock").unlink(missing_ok=True)  # while it is held: later it may be another's
         lock.release()

@@ -25,6 +25,7 @@ from filelock import FileLock, Timeout
 from edge_judge.errors import RunError
 from edge_judge.records import CurvePoint
 from edge_judge.runs.folder import write_json, write_whole
+from edge_judge.runs.holder import forget_holder, holder, write_holder
 from edge_judge.settings import differences
 
 SETTINGS, CURVE, STATE, SEEN = "training.json", "curve.jsonl", ".state", "pairs_seen.txt"
@@ -49,8 +50,9 @@ class TrainingFolder:
             lock.acquire(timeout=0)
         except Timeout as error:
             raise RunError(
-                f"{path}: another edge-judge process is training in this folder", "wait for it, or use --out"
+                f"{path}: {holder(path)} is training in this folder", "wait for it, or use --out"
             ) from error
+        write_holder(path)
         try:
             folder = cls(path)
             folder._begin(settings, fresh)
@@ -58,6 +60,7 @@ class TrainingFolder:
         finally:
             if not any((path / name).exists() for name in (STATE, *ADAPTER)):  # nothing was reached
                 (path / SETTINGS).unlink(missing_ok=True)
+            forget_holder(path)
             with suppress(PermissionError):  # Windows removes no file that is open; filelock does it there, on release
                 (path / ".lock").unlink(missing_ok=True)  # while it is held: later it may be another's
             lock.release()
