@@ -159,7 +159,7 @@ class Hub:
             except errors.HFValidationError:
                 raise
             except (ValueError, TypeError, KeyError, AttributeError) as problem:
-                host = urlsplit(self.endpoint or constants.ENDPOINT).netloc
+                host = urlsplit(self.endpoint or constants.ENDPOINT).netloc.rpartition("@")[2]
                 raise SourceInterruptedError(f"{host} does not answer as a hub does about {repo}", PORTAL) from problem
 
 
