@@ -14,6 +14,7 @@ A bug of ours is none of these and keeps its traceback.
 from __future__ import annotations
 
 import errno
+import re
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from difflib import get_close_matches
@@ -47,12 +48,20 @@ def _printable(character: str) -> str:
     return character if character.isprintable() else character.encode("unicode_escape").decode()
 
 
+_LOGIN = re.compile(r"(?<=://)[^/\s]*@")
+
+
+def without_login(text: str) -> str:
+    """The text with its addresses, without the user and the password that an address may have."""
+    return _LOGIN.sub("", text)
+
+
 class EdgeJudgeError(Exception):
     """A user's problem in one line; `hint` says what to do next. Both are as `shown` leaves them."""
 
     def __init__(self, message: str, hint: str | None = None) -> None:
-        super().__init__(shown(message))
-        self.hint = hint and shown(hint)
+        super().__init__(shown(without_login(message)))
+        self.hint = hint and shown(without_login(hint))
 
 
 class UsageError(EdgeJudgeError): ...

@@ -16,6 +16,7 @@ import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
+from datetime import datetime
 from pathlib import Path
 
 from filelock import BaseFileLock, FileLock, Timeout
@@ -25,6 +26,7 @@ from quantize.disk import writing
 from quantize.errors import PackError, QuantizeError, SourceInterruptedError
 
 _GUARD = "guard"
+BUILDER = "builder"  # a note on who builds
 
 
 @dataclass(frozen=True, slots=True)
@@ -112,12 +114,21 @@ def _named(folder: BuildFolder, out: Path) -> Iterator[BuildFolder]:
         raise
 
 
+def _builder(folder: Path) -> str:
+    """Who builds in the folder. It is read only while the guard is held, so what a killed build left does not count."""
+    try:
+        return (folder / BUILDER).read_text("utf-8")[:80] or "another process"
+    except (OSError, ValueError):
+        return "another process"
+
+
 @contextmanager
 def _resumable(out: Path) -> Iterator[Path]:
     folder = out.parent / f".{out.name}.building"
     folder.mkdir(exist_ok=True)
     try:
         with FileLock(str(folder / _GUARD), timeout=0):
+            (folder / BUILDER).write_text(f"process {os.getpid()}, since {datetime.now():%d %b %H:%M}", "utf-8")
             try:
                 yield folder
             except SourceInterruptedError:
@@ -127,7 +138,7 @@ def _resumable(out: Path) -> Iterator[Path]:
                 raise
             shutil.rmtree(folder, ignore_errors=True)
     except Timeout as problem:
-        raise PackError(f"{out.name} is being built by another process") from problem
+        raise PackError(f"{out.name} is being built by {_builder(folder)}", "wait for it") from problem
     finally:
         with suppress(OSError):  # Windows removes no file that is open, as the guard was; a build to resume stays
             folder.rmdir()

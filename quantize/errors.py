@@ -20,8 +20,10 @@ Knows nothing about how an error is displayed: the library raises, the command l
     └── VerifyError                        the written GGUF differs from what was planned
 """
 
+import re
 import reprlib
 
+_LOGIN = re.compile(r"(?<=://)[^/\s]*@")
 _BRIEF = reprlib.Repr()
 _BRIEF.maxstring = _BRIEF.maxother = 160
 _BRIEF.maxlong, _BRIEF.maxlist, _BRIEF.maxtuple, _BRIEF.maxlevel = 60, 8, 8, 4
@@ -55,6 +57,11 @@ def _printable(character: str) -> str:
     return character if character.isprintable() else character.encode("unicode_escape").decode()
 
 
+def without_login(text: str) -> str:
+    """The text with its addresses, without the user and the password that an address may have."""
+    return _LOGIN.sub("", text)
+
+
 class QuantizeError(Exception):
     """A message "what is wrong, where, what was expected", and a hint: the next step, if there is one.
 
@@ -62,8 +69,8 @@ class QuantizeError(Exception):
     """
 
     def __init__(self, message: str, hint: str | None = None) -> None:
-        super().__init__(shown(message))
-        self.hint = hint and shown(hint)
+        super().__init__(shown(without_login(message)))
+        self.hint = hint and shown(without_login(hint))
 
 
 class LockError(QuantizeError):

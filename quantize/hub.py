@@ -8,7 +8,9 @@ from __future__ import annotations
 
 import errno
 import hashlib
+import ipaddress
 import os
+import re
 import socket
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -21,7 +23,7 @@ from urllib.parse import urlsplit
 from urllib.request import urlopen
 
 from quantize.digest import sha256
-from quantize.errors import SourceError, SourceInterruptedError
+from quantize.errors import SourceError, SourceInterruptedError, short_repr, without_login
 from quantize.lock import PromptSource
 from quantize.prompts import read_prompt
 
@@ -36,6 +38,8 @@ RESUMED = "finished parts are kept"
 NO_NETWORK = (errno.ENETUNREACH, errno.ENETDOWN, errno.EHOSTUNREACH)
 NO_ROOM = (errno.ENOSPC, getattr(errno, "EDQUOT", errno.ENOSPC))  # Windows has no quota of its own
 OF_DISKS = (errno.EIO, errno.EROFS, errno.EACCES, errno.EPERM, errno.EFBIG, errno.ENOLCK)
+COMMIT = re.compile(r"\w{1,64}", re.ASCII)
+OUTSIDE = re.compile(r"^[/~]|^[A-Za-z]:|[\\\x00-\x1f]|(^|/)\.{0,2}(/|$)")  # of a file's name: it leads elsewhere
 PORTAL = "a network that wants a login in a browser answers so: log in there, then run the same command again"
 
 
@@ -74,6 +78,8 @@ class Hub:
         commit = self._info(repo, revision).sha
         if not commit:
             raise SourceError(f"the hub does not say which commit {revision} of {repo} is")
+        if not COMMIT.fullmatch(commit):
+            raise SourceError(f"the hub calls {revision} of {repo} {short_repr(commit)}, which is no commit")
         return commit
 
     def listing(self, repo: str, commit: str, acceptance: str | None = None) -> dict[str, RemoteFile]:
@@ -103,12 +109,16 @@ class Hub:
         An interrupted download is resumed. Raises SourceError where the hash is not the expected one (a file fetched
         into `folder` is removed) and as `listing` does.
         """
+        if OUTSIDE.search(file.name):
+            raise SourceError(f"{repo} has a file {short_repr(file.name)}, whose name leads out of its folder")
+        _quiet()
         from huggingface_hub import hf_hub_download, try_to_load_from_cache
 
         cached = try_to_load_from_cache(repo, file.name, cache_dir=self.cache, revision=commit)
         if isinstance(cached, str):
             fetched = Fetched(Path(cached), temporary=False)
         else:
+            _refuse_open_token(self.endpoint)
             with _translated_errors(repo, commit, acceptance), _no_progress_bars():
                 place = {"cache_dir": self.cache} if keep else {"local_dir": folder}
                 path = hf_hub_download(repo, file.name, revision=commit, endpoint=self.endpoint, **place)
@@ -140,8 +150,10 @@ class Hub:
 
     def _info(self, repo: str, revision: str, acceptance: str | None = None, *, files: bool = False) -> ModelInfo:
         """What the hub says of a repository. files: with the sizes and hashes of its files."""
+        _quiet()
         from huggingface_hub import HfApi, constants, errors
 
+        _refuse_open_token(self.endpoint)
         api = HfApi(endpoint=self.endpoint)
         with _translated_errors(repo, revision, acceptance):
             try:
@@ -149,8 +161,35 @@ class Hub:
             except errors.HFValidationError:
                 raise
             except (ValueError, TypeError, KeyError, AttributeError) as problem:
-                host = urlsplit(self.endpoint or constants.ENDPOINT).netloc
+                host = urlsplit(self.endpoint or constants.ENDPOINT).netloc.rpartition("@")[2]
                 raise SourceInterruptedError(f"{host} does not answer as a hub does about {repo}", PORTAL) from problem
+
+
+def _quiet() -> None:
+    """Before huggingface_hub is imported: it reads this once, and reports nothing about its user then."""
+    os.environ["HF_HUB_DISABLE_TELEMETRY"] = "1"
+
+
+def _refuse_open_token(endpoint: str | None) -> None:
+    """A token must not go over a network without TLS. Raises SourceError."""
+    from huggingface_hub import constants, get_token
+
+    address = urlsplit(endpoint or constants.ENDPOINT)
+    if address.scheme != "http" or _is_here(address.hostname or "") or constants.HF_HUB_DISABLE_IMPLICIT_TOKEN:
+        return
+    if get_token():
+        raise SourceError(
+            f"the hub's token would go without TLS to {address.hostname}",
+            "HF_ENDPOINT takes an https address, and with HF_HUB_DISABLE_IMPLICIT_TOKEN=1 no token is sent",
+        )
+
+
+def _is_here(host: str) -> bool:
+    """Whether it is this machine."""
+    try:
+        return host == "localhost" or host.endswith(".localhost") or ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return False
 
 
 @contextmanager
@@ -224,7 +263,7 @@ def offline_hint(problem: BaseException) -> str:
 
 def _one_line(problem: BaseException) -> str:
     text = " ".join(str(problem).split())
-    return f"{type(problem).__name__}: {text[:160]}"
+    return f"{type(problem).__name__}: {without_login(text)[:160]}"
 
 
 @contextmanager

@@ -14,7 +14,7 @@ ROOT = Path(__file__).parent.parent
 
 # A wing imports itself and what stands on a lower floor.
 FLOORS = [
-    {"records", "errors", "settings", "inference", "quantities", "foreign_json", "files", "version"},
+    {"records", "errors", "settings", "inference", "quantities", "foreign_json", "files", "version", "worktime"},
     {"protocols", "engine", "metrics"},
     {"judging", "analysis", "pocket"},
     {"benchmarks", "runs", "report"},

@@ -78,11 +78,12 @@ def _download(source: Source, url: str) -> bytes:
             body: bytes = response.read()
             if not _is_web_page(response.headers.get("content-type", ""), body):
                 return body
-            host = urlsplit(response.url).netloc
+            host = urlsplit(response.url).netloc.rpartition("@")[2]
             reason, first = f"{host} sent a web page", "log in, if this network wants that in a browser"
     except HTTPError as error:
         error.close()
-        reason, first = f"{urlsplit(error.url).netloc}: HTTP {error.code} {error.reason}", "try again later"
+        host = urlsplit(error.url).netloc.rpartition("@")[2]
+        reason, first = f"{host}: HTTP {error.code} {error.reason}", "try again later"
     except (OSError, HTTPException) as error:
         reason = str(getattr(error, "reason", error))
         first = "this machine seems to be offline: check the network" if _is_offline(error) else "check the network"

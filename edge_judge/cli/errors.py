@@ -19,6 +19,7 @@ from typing import NoReturn
 import click
 
 from edge_judge.cli.file_errors import described
+from edge_judge.report.printable import printable
 
 FAILED, WRONG_USAGE, TOO_MUCH_LOST, UNDECIDED, INTERRUPTED = 1, 2, 3, 4, 130
 RESUMES = "nothing is lost: run the same command again to resume"
@@ -31,10 +32,15 @@ PLAIN_SIGNS = {
 
 def fail(message: str, hint: str | None, code: int) -> NoReturn:
     """Print both on stderr, a line each, and exit."""
-    click.echo(f"{style('error:', 'red')} {' '.join(message.split())}", err=True)
+    click.echo(f"{style('error:', 'red')} {_one_line(message)}", err=True)
     if hint:
-        click.echo(f"{style('hint:', 'cyan')} {' '.join(hint.split())}", err=True)
+        click.echo(f"{style('hint:', 'cyan')} {_one_line(hint)}", err=True)
     raise SystemExit(code)
+
+
+def _one_line(text: str) -> str:
+    """It may quote a file or a server, which must not move a terminal's cursor."""
+    return printable(" ".join(text.split()))
 
 
 def style(text: str, color: str) -> str:

@@ -26,6 +26,7 @@ from edge_judge.records import (
     WorkEstimate,
 )
 from edge_judge.report.formatting import Form, duration, size
+from edge_judge.report.printable import on_one_line, printable
 
 if TYPE_CHECKING:
     from rich.progress import Progress as RichProgress
@@ -37,7 +38,7 @@ UNLIMITED = 10_000  # columns: what is no terminal's has as many as it takes
 def note(text: str) -> None:
     """A line on stderr; none with `--quiet`."""
     if not is_quiet():
-        click.echo(text, err=True)
+        click.echo(printable(text), err=True)
 
 
 def width() -> int:
@@ -64,7 +65,9 @@ def show(form: Form | Literal["json"], data: Callable[[], object], text: Text) -
     elif form == "table":
         click.echo(text(form=form, width=width(), color=color()), nl=False)
     else:
-        click.echo(text(form=form, width=UNLIMITED, color=False), nl=False)
+        # whole for a program; a file's control characters are for no terminal
+        shown = text(form=form, width=UNLIMITED, color=False)
+        click.echo(printable(shown) if sys.stdout is not None and sys.stdout.isatty() else shown, nl=False)
 
 
 def estimate_line(name: str, estimate: WorkEstimate) -> str:
@@ -112,7 +115,7 @@ class TerminalListener(ProgressListener):
         if self._bars is not None:
             self._bars.note(text)
         elif not self._quiet:
-            click.echo(text, err=True)
+            click.echo(printable(text), err=True)
 
     def estimate(self, name: str, estimate: WorkEstimate) -> None:
         self.note(estimate_line(name, estimate))
@@ -193,7 +196,7 @@ class _Bars:
         return _Bar(self._bars, title)
 
     def note(self, text: str) -> None:
-        self._bars.console.print(text, markup=False, soft_wrap=True)
+        self._bars.console.print(printable(text), markup=False, soft_wrap=True)
         self._bars.refresh()  # what is printed moves the bars as they were last drawn
 
     def close(self) -> None:
@@ -204,8 +207,8 @@ class _Bar:
     """A bar over what takes the time, tokens or bytes, with what is done and the time that is left."""
 
     def __init__(self, bars: RichProgress, title: str) -> None:
-        self._bars, self._title = bars, title
-        self._task: TaskID = bars.add_task(title, total=None, done="", left="")
+        self._bars, self._title = bars, on_one_line(title)
+        self._task: TaskID = bars.add_task(self._title, total=None, done="", left="")
 
     def progress(self, now: Progress) -> None:
         left = "" if now.left is None else f"{duration(now.left)} left"

@@ -10,17 +10,17 @@ Knows: HTTP, JSON, waiting. Does not know: what is asked, what an answer means.
 from __future__ import annotations
 
 import asyncio
-import ipaddress
 import random
 import time
 from collections.abc import Awaitable, Callable, Generator, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, TypeVar
-from urllib.parse import urlsplit
 
 from edge_judge import foreign_json
+from edge_judge.engine.address import KEY as KEY
+from edge_judge.engine.address import Address as Address
 from edge_judge.engine.background import delivered_by
-from edge_judge.engine.responses import is_web_page, retry_after, why_not_connected
+from edge_judge.engine.responses import is_web_page, retry_after, why_not_connected, without_key
 from edge_judge.engine.window import MOST, Window
 from edge_judge.errors import ModelError, UsageError
 
@@ -37,7 +37,6 @@ REPEATED = OVERLOADED | {408, 409, 425, 500, 502, 504, 520, 522, 524}
 RESUME = "nothing is lost: run the same command again to resume"
 MOST_ANSWER = 64_000_000  # bytes: the likeliest tokens of a long text take some
 SHOWN = 200  # characters of a server's own message
-KEY = "EDGE_JUDGE_API_KEY"
 
 
 class Unreadable(ValueError):
@@ -50,47 +49,6 @@ class RefusedError(ModelError):
     def __init__(self, message: str, hint: str | None, status: int, said: str) -> None:
         super().__init__(message, hint)
         self.status, self.said = status, said
-
-
-@dataclass(frozen=True, slots=True)
-class Address:
-    """Where an endpoint is. base: with its path, `…/v1`; host: with its port; private: on this machine or network."""
-
-    base: str
-    host: str
-    private: bool
-
-    @classmethod
-    def of(cls, url: str) -> Address:
-        """Raises UsageError for what is no address, or has a user, a password or a query, without repeating it."""
-        hint = "expected for example http://localhost:8080/v1"
-        try:
-            parts = urlsplit(url.strip())
-            host, port = parts.hostname, parts.port
-        except ValueError:
-            raise UsageError("--engine: not an address", hint) from None
-        if parts.username is not None or parts.query or parts.fragment:
-            raise UsageError("--engine: expected an address without user, password and query", f"a key goes in {KEY}")
-        if parts.scheme not in ("http", "https") or not host or not parts.netloc.isascii() or " " in parts.path:
-            raise UsageError("--engine: not an address of the kind http://HOST:PORT or https://HOST", hint)
-        path = parts.path.rstrip("/").removesuffix("/chat/completions") or "/v1"
-        shown = f"[{host}]" if ":" in host else host
-        named = shown if port is None else f"{shown}:{port}"
-        return cls(f"{parts.scheme}://{named}{path}", named, _private(host))
-
-    @property
-    def root(self) -> str:
-        """The address without `/v1`, where llama-server has what is its own."""
-        return self.base.removesuffix("/v1")
-
-
-def _private(host: str) -> bool:
-    if host == "localhost" or host.endswith((".localhost", ".local")):
-        return True
-    try:
-        return ipaddress.ip_address(host).is_private
-    except ValueError:  # a name: who answers to it is not known here
-        return False
 
 
 @dataclass(frozen=True, slots=True)
@@ -251,7 +209,8 @@ class Exchange:
         if is_web_page(response.headers, response.content):
             raise self._web_page(status)
         try:
-            return read(foreign_json.parse(response.content, most=MOST_ANSWER, nan=True, surrogates=True))
+            content = foreign_json.parse(response.content, most=MOST_ANSWER, nan=True, surrogates=True)
+            return read(without_key(content, self._endpoint.key))
         except ValueError:  # Unreadable is a ValueError, as is what json raises
             return Trouble("its answer could not be read")
 

@@ -36,6 +36,7 @@ from edge_judge.records import Batching
 
 Answer = TypeVar("Answer")
 
+UNENCRYPTED = "questions and answers go there without TLS: whoever is on the way can read them and change the verdicts"
 UNKNOWN_CONTEXT = 1_000_000  # any prompt is sent: the server says if it is too long
 
 
@@ -89,7 +90,7 @@ class RemoteEngine:
         return tokens
 
     def text_handling(self, texts: Iterable[str]) -> TextHandling:
-        return TextHandling("unknown")
+        return TextHandling("unknown", (UNENCRYPTED,) if self.endpoint.address.unencrypted else ())
 
     def reserve(self, request: Reading[Any] | Writing) -> int:
         return SPARE + (request.limit if isinstance(request, Writing) else 0)

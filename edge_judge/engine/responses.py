@@ -10,12 +10,26 @@ import ssl
 import time
 from collections.abc import Mapping
 from email.utils import parsedate_to_datetime
+from typing import Any
+
+SHORTEST_KEY = 8  # characters; a shorter one is no secret, and may stand in any answer
 
 
 def is_web_page(headers: Mapping[str, str], content: bytes) -> bool:
     """Whether an answer is for a browser, whatever it calls itself."""
     begin = content[:200].lstrip().lower()
     return "html" in headers.get("content-type", "") or begin.startswith((b"<!doctype html", b"<html"))
+
+
+def without_key(answer: Any, key: str | None) -> Any:
+    """A JSON answer without the key in any of its texts: a server that repeats it must not have it kept in a run."""
+    if not key or len(key) < SHORTEST_KEY:
+        return answer
+    if isinstance(answer, str):
+        return answer.replace(key, "…")
+    if isinstance(answer, dict):
+        return {without_key(name, key): without_key(value, key) for name, value in answer.items()}
+    return [without_key(item, key) for item in answer] if isinstance(answer, list) else answer
 
 
 def retry_after(headers: Mapping[str, str]) -> float | None:

@@ -6,18 +6,19 @@ a kind reads, files of results, figures.
 
 from __future__ import annotations
 
-import time
 from collections.abc import Callable, Generator, Sequence
 from contextlib import closing
 from dataclasses import dataclass
 from typing import Any
 
+from edge_judge import worktime
 from edge_judge.engine import Engine, Work, engine_for
 from edge_judge.inference import Footprint, GuidedWriting, Reading
 from edge_judge.judging.prompting import Prompt, make_prompts
 from edge_judge.protocols.kinds import ShownVerdict
 from edge_judge.protocols.marks import would_quote
 from edge_judge.protocols.protocol import Protocol, Question
+from edge_judge.quantities import duration
 from edge_judge.records import (
     LABELS,
     Batching,
@@ -31,6 +32,7 @@ from edge_judge.records import (
     WorkEstimate,
     to_pair_order,
 )
+from edge_judge.worktime import Pace
 
 Wanted = Callable[[Question], bool]
 
@@ -155,14 +157,16 @@ class ProgressReporter:
 
     def __init__(self, listener: ProgressListener, name: str, wanted: int, each: int) -> None:
         self._listener, self._name, self._wanted, self._each = listener, name, wanted, each
-        self._created = self._started = time.monotonic()
+        self._clock = worktime.clock()
+        self._created = self._clock.seconds()
+        self._pace, self._gaps = Pace(self._created), self._clock.gaps()
         self._planned = self._alone = self._tokens = self.verdicts = 0
 
     def plan(self, work: Work[Any]) -> None:
         self._planned, self._alone = work.tokens, work.tokens_alone
 
     def started(self, footprint: Footprint, batching: Batching) -> None:
-        self._started = time.monotonic()
+        self._pace = Pace(self._clock.seconds())
         memory, cache, offloaded = footprint.total, footprint.cache, footprint.offloaded
         self._listener.estimate(
             self._name,
@@ -171,11 +175,17 @@ class ProgressReporter:
 
     def evaluated(self, tokens: int) -> None:
         self._tokens += tokens
-        now = time.monotonic()
+        now = self._clock.seconds()
+        self._tell_gap()
         total = max(self._planned, self._tokens)  # written tokens are not planned, so the share is one of verdicts then
         share = self.verdicts / max(1, self._wanted) if self._each else self._tokens / total
-        left = (now - self._started) * (1 / share - 1) if share else None
+        left = self._pace.left(now, share)
         self._listener.progress(Progress(self.verdicts, self._wanted, self._tokens, total, now - self._created, left))
+
+    def _tell_gap(self) -> None:
+        gaps, self._gaps = self._clock.gaps().since(self._gaps), self._clock.gaps()
+        if gaps.times:
+            self._listener.note(f"{self._name}: stopped or asleep for {duration(gaps.seconds)}, left out of all rates")
 
 
 def _in_pair_order(question: Question, shown: ShownVerdict, truncated: bool, machine: str | None) -> Verdict:

@@ -18,6 +18,7 @@ from edge_judge.quantities import MINUS as MINUS
 from edge_judge.quantities import duration as duration
 from edge_judge.quantities import signed_number as signed_number
 from edge_judge.records import Figure
+from edge_judge.report.printable import printable
 
 if TYPE_CHECKING:
     from rich.console import Console, ConsoleOptions, RenderableType
@@ -66,11 +67,11 @@ class Table:
         for place, heading in enumerate(self.headings):
             style = "bold" if place in self.bold else ""
             if place >= self.words:
-                lines.add_column(Text(heading), justify="right", no_wrap=True, style=style)
+                lines.add_column(Text(printable(heading)), justify="right", no_wrap=True, style=style)
             else:
-                lines.add_column(Text(heading), overflow="fold", no_wrap=place < self.whole, style=style)
+                lines.add_column(Text(printable(heading)), overflow="fold", no_wrap=place < self.whole, style=style)
         for row in self.rows:
-            lines.add_row(*(Text(cell) for cell in row))
+            lines.add_row(*(Text(printable(cell)) for cell in row))
         return lines
 
 
@@ -131,7 +132,8 @@ Part: TypeAlias = Table | Notes | Sentence
 
 def wrapped(line: str, width: int) -> list[str]:
     """The line in parts of this width, broken between words and never between a figure and its interval."""
-    return [part.replace(NO_BREAK, " ") for part in wrap(unbroken(line), width, break_on_hyphens=False)] or [""]
+    parts = wrap(unbroken(printable(line)), width, break_on_hyphens=False)
+    return [part.replace(NO_BREAK, " ") for part in parts] or [""]
 
 
 def unbroken(line: str) -> str:

@@ -17,6 +17,7 @@ from io import StringIO
 from edge_judge.quantities import MINUS
 from edge_judge.report.columns import Column, Row, Value, all_values
 from edge_judge.report.formatting import DASH, NO_BREAK, Form, Notes, Part, Sentence, Table, render
+from edge_judge.report.printable import printable
 
 FORMULA = ("=", "+", "-", "@", "\t")  # what a spreadsheet takes for the beginning of a formula
 LATEX = {
@@ -114,7 +115,7 @@ def _in_markdown(part: Part) -> str:
 
 def escaped(text: str) -> str:
     """Text that GitHub shows as it is: a name may hold any character, and a pipe would begin a cell."""
-    text = re.sub(r"([\\|*~`&<>\[\]])", r"\\\1", " ".join(text.split()))
+    text = re.sub(r"([\\|*~`&<>\[\]])", r"\\\1", " ".join(printable(text).split()))
     return re.sub(r"(?<![^\W_])_|_(?![^\W_])", r"\_", text)  # inside a word it is only a character
 
 
@@ -126,7 +127,7 @@ def _in_latex(part: Part) -> str:
     if isinstance(part, Table):
         return "\n".join(_latex_lines(part)) + "\n"
     lines = part.lines if isinstance(part, Notes) else part.text.splitlines()
-    return "".join(f"% {' '.join(line.split())}\n" for line in lines)
+    return "".join(f"% {' '.join(printable(line).split())}\n" for line in lines)
 
 
 def _latex_lines(part: Table) -> Iterator[str]:

@@ -12,6 +12,7 @@ from pathlib import Path
 from filelock import FileLock, Timeout
 
 from edge_judge.errors import RunError
+from edge_judge.runs.holder import forget_holder, holder, write_holder
 
 _LOCK = ".lock"
 
@@ -20,7 +21,7 @@ _LOCK = ".lock"
 def alone(path: Path, doing: str, hint: str) -> Iterator[None]:
     """The folder, made if it is not there, locked; it is removed again if nothing was put there.
 
-    Raises RunError, which says what the other is doing, where another process has it.
+    Raises RunError, which says which process has it and what it is doing.
     """
     made = [parent for parent in (path, *path.parents) if not parent.exists()]
     path.mkdir(parents=True, exist_ok=True)
@@ -30,10 +31,12 @@ def alone(path: Path, doing: str, hint: str) -> Iterator[None]:
     except PermissionError as error:  # it names the lock, of which the user knows nothing
         raise OSError(error.errno, error.strerror, str(path)) from error
     except Timeout as error:
-        raise RunError(f"{path}: another edge-judge process is {doing}", hint) from error
+        raise RunError(f"{path}: {holder(path)} is {doing}", hint) from error
+    write_holder(path)
     try:
         yield
     finally:
+        forget_holder(path)
         with suppress(OSError):  # Windows removes no file that is open; filelock does it there, on release
             (path / _LOCK).unlink(missing_ok=True)  # while it is held: later it may be another's
         lock.release()

@@ -8,12 +8,12 @@ from __future__ import annotations
 
 import os
 import platform
-import time
 from collections.abc import Sequence
 from contextlib import closing
 from dataclasses import asdict, replace
 from typing import Any, Self
 
+from edge_judge import worktime
 from edge_judge.engine import Engine, engine_for, memory
 from edge_judge.errors import DataError, RunError
 from edge_judge.judging.judge import judge
@@ -34,6 +34,7 @@ from edge_judge.records import (
 from edge_judge.runs.folder import RunFolder, noted
 from edge_judge.runs.format import ANEW, BATCHING, OFFLOADED
 
+GAPS = "left_out"  # in run.json: time in which the machine slept or the process was stopped
 RESPELLED = 0.01  # share of a verdict's probability on a second spelling that a person should know of
 
 
@@ -83,6 +84,7 @@ class Session:
                 work.note_respelled()
             cost = work.measured(run.measured())
             run.add("measured", asdict(cost))
+            work.keep_gaps()
         return [reached[key] for key in sorted(question.key for question in questions)], cost
 
     def _note_text_handling(self, part: Benchmark, run: RunFolder, listener: ProgressListener) -> None:
@@ -124,7 +126,8 @@ class RunProgress(ProgressListener):
         self.batching = _batching(run)
         self._run, self._verdicts, self._listener = run, verdicts, listener
         self._reached = self._tokens = self._tokens_alone = 0
-        self._start = time.monotonic()
+        self._clock = worktime.clock()
+        self._start, self._gaps = self._clock.seconds(), self._clock.gaps()
         memory.forget_peak()
 
     def estimate(self, name: str, estimate: WorkEstimate) -> None:
@@ -164,10 +167,20 @@ class RunProgress(ProgressListener):
         reached = len(self.questions) - len(self.pending) + progress.verdicts
         self._listener.progress(replace(progress, verdicts=reached, verdicts_total=len(self.questions)))
 
+    def note(self, text: str) -> None:
+        self._listener.note(text)
+
+    def keep_gaps(self) -> None:
+        """Note in run.json how often the work stood still, and for how long: no figure has this time in it."""
+        if (gaps := self._clock.gaps().since(self._gaps)).times:
+            before = noted(self._run.path, GAPS) or {}
+            times, seconds = before.get("times", 0) + gaps.times, before.get("seconds", 0.0) + gaps.seconds
+            self._run.add(GAPS, {"times": times, "seconds": round(seconds, 3)})
+
     def measured(self, before: Measured | None) -> Measured:
         """The cost of this work, added to that of an earlier part of the run."""
         here = Measured(
-            wall_seconds=round(time.monotonic() - self._start, 3),
+            wall_seconds=round(self._clock.seconds() - self._start, 3),
             tokens=self._tokens,
             tokens_total=self._tokens_alone,
             verdicts=self._reached,

@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import os
 import pickle
-import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -17,6 +16,7 @@ from dataclasses import dataclass
 import torch
 from torch import nn
 
+from edge_judge import worktime
 from edge_judge.errors import RunError
 from edge_judge.records import CurvePoint, ProgressListener, TrainingProgress
 from edge_judge.training import state as states
@@ -69,17 +69,17 @@ class Trainer:
         Raises RunError for a state that is broken.
         """
         state = self._resumed()
-        self._began = self._saved = time.monotonic()
+        self._began = self._saved = worktime.clock().seconds()
         self._before, self._first = state.seconds, state.step
         if not state.curve:
             self._measure(state, listener, measured)
         while state.step < self._batches.steps and not self._stops(state):
             loss = self._step(state)
-            state.seconds = self._before + time.monotonic() - self._began
+            state.seconds = self._before + worktime.clock().seconds() - self._began
             listener.training(TrainingProgress(state.step, self._batches.steps, loss, self._left(state)))
             if self._is_check(state.step):
                 self._measure(state, listener, measured)
-            elif time.monotonic() - self._saved > SAVE_SECONDS:
+            elif worktime.clock().seconds() - self._saved > SAVE_SECONDS:
                 self._save(state)
         best = min(state.curve, key=lambda point: point.loss)
         return Trained(tuple(state.curve), best, state.step, self._batches.steps, state.best)
@@ -102,7 +102,7 @@ class Trainer:
 
     def _measure(self, state: State, listener: ProgressListener, measured: OnMeasured) -> None:
         found = self._validation.measure(self._network)
-        state.seconds = self._before + time.monotonic() - self._began
+        state.seconds = self._before + worktime.clock().seconds() - self._began
         training_loss = state.loss_sum / state.loss_tokens if state.loss_tokens else None
         lowest = state.lowest
         state.curve.append(
@@ -126,7 +126,7 @@ class Trainer:
 
     def _save(self, state: State) -> None:
         self._folder.save(states.packed(state, self._parameters, self._optimizer))
-        self._saved = time.monotonic()
+        self._saved = worktime.clock().seconds()
 
     def _resumed(self) -> State:
         content = self._folder.state()
@@ -139,7 +139,7 @@ class Trainer:
 
     def _left(self, state: State) -> float:
         done = state.step - self._first
-        return (time.monotonic() - self._began) / done * (self._batches.steps - state.step)
+        return (worktime.clock().seconds() - self._began) / done * (self._batches.steps - state.step)
 
 
 def gradients(network: Network, groups: Sequence[Sequence[LearnedText]]) -> float:

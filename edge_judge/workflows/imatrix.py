@@ -8,13 +8,13 @@ Knows: judges, prompts, what is noted of a measurement. Does not know: how sums 
 from __future__ import annotations
 
 import hashlib
-import time
 from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 
+from edge_judge import worktime
 from edge_judge.benchmarks.fingerprint import fingerprint
 from edge_judge.engine import LocalEngine, Model
 from edge_judge.engine.importance import ImportanceMeter
@@ -38,6 +38,7 @@ from edge_judge.workflows.options import (
 )
 from edge_judge.workflows.protocol import check_references, protocol_for
 from edge_judge.workflows.target import check_target
+from edge_judge.worktime import Pace
 from quantize import imatrix_file, pairs_seen
 from quantize.architectures.blueprint import Field
 from quantize.imatrix_file import ColumnSums, Origin
@@ -239,19 +240,21 @@ def _go_on(
 ) -> None:
     """Measure the chunks after the first `done`. An interrupt leaves the state of all that was measured."""
     saved = done
-    begun = last = time.monotonic()
+    clock = worktime.clock()
+    begun = last = clock.seconds()
+    pace = Pace(begun)
     sizes, before = [len(chunk) for chunk in reading.chunks], sum(map(len, reading.chunks[:done]))
     read = before
     try:
         for chunk in reading.chunks[done:]:
             meter.add(chunk)
-            done, read, now = done + 1, read + len(chunk), time.monotonic()
-            left = (now - begun) / (read - before) * (reading.tokens - read)
+            done, read, now = done + 1, read + len(chunk), clock.seconds()
+            left = pace.left(now, (read - before) / (reading.tokens - before))
             counts = (done, len(sizes), read, reading.tokens)
             listener.progress(Progress(*counts, now - begun, left, reading.unit))
             if now - last >= SAVED:
                 state.save(done, meter.sums)
-                saved, last = done, time.monotonic()
+                saved, last = done, clock.seconds()
     finally:
         if saved < done < len(sizes):
             state.save(done, meter.sums)

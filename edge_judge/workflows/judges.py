@@ -15,7 +15,9 @@ from edge_judge.engine import chat
 from edge_judge.errors import ModelError, UsageError, nearest
 from edge_judge.records import Judge, Limits, Placement
 from edge_judge.workflows.build import build_shipped
+from edge_judge.workflows.known_files import state_of
 from edge_judge.workflows.model_files import (
+    SHIPPED,
     built_schemes,
     find_built,
     is_added,
@@ -26,7 +28,7 @@ from edge_judge.workflows.options import POCKET, JudgeOptions
 from edge_judge.workflows.own_files import judge_of_file, named_scheme
 from edge_judge.workflows.registry import require_whole
 from quantize import lock
-from quantize.lock import LockedModel
+from quantize.lock import BuiltFile, LockedModel
 
 if TYPE_CHECKING:
     from edge_judge.engine.remote import RemoteEngine
@@ -100,8 +102,22 @@ def _built_judge(model: str, scheme: str | None) -> Judge:
     entry = lock.read_built(models_folder()).find_built(model, name)
     if entry is not None and is_added(entry):
         require_whole(entry)
-    record = find_built(model, name) or build_shipped(_known(model, name), name)
+    record = _whole(find_built(model, name)) or build_shipped(_known(model, name), name)
     return Judge(model, name, models_folder() / record.file, record.sha256, record.source or model)
+
+
+def _whole(record: BuiltFile | None) -> BuiltFile | None:
+    """The record of a built file that is what it was; None where the package builds it again. It is hashed before its
+    first use, and again after it may have changed. Raises ModelError for any other that has changed.
+    """
+    if record is None or state_of(record) == "ok":
+        return record
+    if record.model in SHIPPED:
+        return None
+    raise ModelError(
+        f"{models_folder() / record.file}: this file has changed since it was built as {record.model} {record.scheme}",
+        f"remove it; then edge-judge quantize {record.model} {record.scheme} builds it again",
+    )
 
 
 def _only_scheme(model: str) -> str:

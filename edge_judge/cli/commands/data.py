@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import unicodedata
 from collections.abc import Iterator, Sequence
 from dataclasses import asdict, dataclass, replace
 from functools import partial
@@ -17,6 +16,7 @@ from edge_judge.errors import DataError
 from edge_judge.report.columns import Column, at, terminal_table
 from edge_judge.report.formatting import UNDEFINED, Part, notes, table
 from edge_judge.report.forms import Sheet, column_sheet, sheet, written
+from edge_judge.report.printable import on_one_line
 
 if TYPE_CHECKING:
     from edge_judge.benchmarks.check import Contents
@@ -137,7 +137,7 @@ def check(files: tuple[Path, ...], output: options.Output) -> None:
     )
     for path, content in contents:
         for remark in remarks_on(content):
-            terminal.note(_plain(f"{path}: {remark}"))
+            terminal.note(on_one_line(f"{path}: {remark}"))
 
 
 def _as_json(path: Path, content: Contents | Rubric) -> dict[str, object]:
@@ -167,18 +167,19 @@ def _found(content: Contents | Rubric) -> Iterator[tuple[str, str | int | None, 
     from edge_judge.benchmarks.rubric import Rubric
 
     if isinstance(content, Rubric):
-        yield from (("criterion", _plain(text), str(number)) for number, text in enumerate(content.criteria, start=1))
+        for number, text in enumerate(content.criteria, start=1):
+            yield "criterion", on_one_line(text), str(number)
         return
     yield from _facts(content)
     yield from (("rows", rows, column) for column, rows in content.columns.items())
-    yield from (("ignored", None, _plain(column)) for column in content.ignored)
+    yield from (("ignored", None, on_one_line(column)) for column in content.ignored)
 
 
 def _shown(content: Contents | Rubric) -> list[Part]:
     from edge_judge.benchmarks.rubric import Rubric
 
     if isinstance(content, Rubric):
-        lines = [[f"{number}. {_plain(text)}"] for number, text in enumerate(content.criteria, start=1)]
+        lines = [[f"{number}. {on_one_line(text)}"] for number, text in enumerate(content.criteria, start=1)]
         return [table(f"Rubric {_cut(content.name)}", ["criterion"], lines)]
     given = [[column, UNDEFINED if rows is None else f"{rows:,}"] for column, rows in content.columns.items()]
     facts = [
@@ -190,7 +191,7 @@ def _shown(content: Contents | Rubric) -> list[Part]:
         table("", ["column", "rows"], given),
     ]
     if content.ignored:
-        parts.append(notes(f"ignored: {', '.join(_plain(column) for column in content.ignored)}"))
+        parts.append(notes(f"ignored: {', '.join(on_one_line(column) for column in content.ignored)}"))
     return parts
 
 
@@ -202,21 +203,15 @@ def _facts(content: Contents) -> Iterator[tuple[str, str | int, str]]:
     yield from ((f"labelled {label}", count, "") for label, count in content.labels.items())
     yield "ties allowed", "yes" if content.ties else "no", ""
     for what, text in (("question", content.longest_question), ("answer", content.longest_answer)):
-        yield f"longest {what}, characters", text.characters, _plain(text.id)
-    yield "identical answers", content.identical_answers.count, _plain(content.identical_answers.first or "")
-    yield "exact duplicates", content.duplicates.count, _plain(content.duplicates.first or "")
-    yield "empty answers", content.empty_answers.count, _plain(content.empty_answers.first or "")
-
-
-def _plain(text: str) -> str:
-    """One line without control characters: what a file says must not move a terminal's cursor."""
-    hidden = ("Cc", "Cs", "Zl", "Zp")
-    return "".join(ascii(sign)[1:-1] if unicodedata.category(sign) in hidden else sign for sign in text)
+        yield f"longest {what}, characters", text.characters, on_one_line(text.id)
+    yield "identical answers", content.identical_answers.count, on_one_line(content.identical_answers.first or "")
+    yield "exact duplicates", content.duplicates.count, on_one_line(content.duplicates.first or "")
+    yield "empty answers", content.empty_answers.count, on_one_line(content.empty_answers.first or "")
 
 
 def _cut(text: str) -> str:
     from rich.text import Text
 
-    shown = Text(_plain(text))  # which knows that some signs are two columns wide
+    shown = Text(on_one_line(text))  # which knows that some signs are two columns wide
     shown.truncate(max(terminal.width() - FIGURES, 8), overflow="ellipsis")
     return shown.plain

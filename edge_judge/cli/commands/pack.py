@@ -18,6 +18,7 @@ from edge_judge.report import formatting
 from edge_judge.report.columns import Value
 from edge_judge.report.formatting import Form
 from edge_judge.report.forms import sheet, written
+from edge_judge.report.printable import on_one_line
 from edge_judge.workflows.options import RESULTS, ImportSettings
 
 if TYPE_CHECKING:
@@ -150,5 +151,4 @@ def _as_json(pack: Pack) -> dict[str, Any]:
 
 def _printable(value: object) -> str:
     """One line without control characters: what a file says must not move a terminal's cursor."""
-    text = formatting.UNDEFINED if value is None else str(value)
-    return text if text.isprintable() else ascii(text)[1:-1]
+    return on_one_line(formatting.UNDEFINED if value is None else str(value))

@@ -14,12 +14,12 @@ import tempfile
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
-from ipaddress import ip_address
 from pathlib import Path
 from queue import Empty, SimpleQueue
 from typing import Any
 from urllib.parse import urlsplit
 
+from edge_judge.engine.address import is_here
 from edge_judge.engine.cluster.bench import Bench
 from edge_judge.errors import EdgeJudgeError, ModelError, UsageError
 
@@ -64,7 +64,7 @@ class Address:
             raise UsageError("TLS needs three files", "use --tls-ca, --tls-cert and --tls-key together")
         if (scheme == "tls") != all(files):
             raise UsageError(f"'{self.url}': tls:// and the three files of TLS go together", "see docs/scale.md")
-        if scheme == "tcp" and not self.insecure and not _is_loopback(host):
+        if scheme == "tcp" and not self.insecure and not is_here(host):
             raise UsageError(
                 f"{self.url} is open to everybody who can reach it, and workers run what they are sent",
                 "use tls:// with --tls-ca, --tls-cert and --tls-key, or --insecure in a network that you trust",
@@ -267,10 +267,3 @@ def _speaks_dask(address: Address) -> bool:
     except OSError:
         return False
     return len(length) == 8 and int.from_bytes(length, "little") <= GREETING
-
-
-def _is_loopback(host: str) -> bool:
-    try:
-        return ip_address(host).is_loopback
-    except ValueError:
-        return host == "localhost"
