@@ -40,7 +40,8 @@ def demo(results: Path | str | None = None, listener: ProgressListener = Progres
 
 def _evaluate(scheme: str, results: Path, listener: ProgressListener) -> None:
     """`edge-judge eval` in a process of its own: its peak of memory is that of one run. What it notes is passed on."""
-    command = [sys.executable, "-m", "edge_judge", "eval", "--scheme", scheme, "--results", str(results), "--fresh"]
+    options = ["--scheme", scheme, "--results", str(results), "--fresh", "--json"]  # with which nothing is advised next
+    command = [sys.executable, "-m", "edge_judge", "eval", *options]
     environment = {**os.environ, "PYTHONIOENCODING": "utf-8"}  # pipes have another encoding on Windows
     with Popen(command, env=environment, stdin=DEVNULL, stdout=DEVNULL, stderr=PIPE) as process:
         talk = process.communicate()[1].decode("utf-8", "replace")
