@@ -77,7 +77,7 @@ def test_a_table_is_printed_to_its_end_whatever_the_encoding_lacks(
 
 
 def test_tables_go_nowhere_where_stdout_is_closed(environment: dict[str, str], tmp_path: Path) -> None:
-    closed = f"{sys.executable} -m edge_judge models >&-"
+    closed = f"{sys.executable} -m edge_judge models --quiet >&-"
     done = subprocess.run(["sh", "-c", closed], cwd=tmp_path, env=environment, capture_output=True, encoding="utf-8")
     assert (done.returncode, done.stderr) == (0, "")
 
