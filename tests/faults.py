@@ -129,6 +129,9 @@ def content(path: Path) -> str:
     return hashlib.sha256(data).hexdigest()
 
 
+KNOWN = ".files.json"  # hashes that are known, which a run may write at any time and loses without harm
+
+
 def is_hidden(name: str) -> bool:
     """Whether no user looks at this file: it is the hub's own, or has a temporary name."""
     return any(part.startswith(".") for part in Path(name).parts) or name.startswith("hub/")
@@ -231,7 +234,7 @@ def disturb(place: Place, command: Command, whole: Undisturbed, fault: Fault, ro
         wrong.append(f"run again: {again.stderr.strip().splitlines()[-2:]}")
     differing = [name for name in whole.after if found.get(name) != whole.after[name] and not is_hidden(name)]
     wrong += [f"run again: {name} differs" for name in differing[:1]]
-    left = sorted(set(found) - set(whole.after))
+    left = sorted(name for name in set(found) - set(whole.after) if Path(name).name != KNOWN)
     row.left += bool(left)
     where = next((call for call in ended.calls if call.startswith(f"{fault.at} ")), "?").replace(str(place.here), "")
     row.findings += [f"{where}: {problem}" for problem in wrong]
