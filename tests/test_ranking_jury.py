@@ -416,5 +416,5 @@ def test_recorded_rankings_of_other_texts_are_no_jury(here: Path, outputs: Outpu
     folders = OutputsOptions((folder(here, "q2_k"), folder(here, "f16")))
     with pytest.raises(RunError, match=r"judged other pairs than .*: \d are in one alone"):
         rank(folders, settings=RankSettings(jury=True))
-    with pytest.raises(UsageError, match="--preferences are votes of others"):
+    with pytest.raises(UsageError, match="--jury and --cascade do nothing with --preferences"):
         rank(OutputsOptions(preferences=(file,)), settings=RankSettings(jury=True))
