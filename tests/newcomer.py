@@ -155,7 +155,6 @@ CHAPTERS = (
             Visit("judge-free", "judge --question 'Repeat: dog cat' --a 'dog cat' --b 'cat dog' --grammar none"),
             Visit("choose", "choose --scheme q8_0 --scheme q4_k_m"),
             Visit("choose-one", "choose --scheme q4_k_m --max-pairs 100", 120),
-            Visit("speed", "speed --seconds 0.1 --grammar pairwise --threads 1"),
             Visit("eval-dumb", "eval --limit 12", 80, {"TERM": "dumb"}),
             Visit("eval-narrow", "eval --limit 12 --fresh", 60),
         ),
