@@ -87,8 +87,10 @@ def _lock(file: BinaryIO) -> bool | None:
     """Lock an open file for as long as it is open. False where another has it; None where files cannot be locked."""
     if sys.platform == "win32":
         return True
-    import fcntl
-
+    try:
+        import fcntl
+    except ImportError:  # neither Windows nor POSIX
+        return None
     try:
         fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
     except BlockingIOError:
