@@ -12,6 +12,7 @@ Knows: clocks. Does not know: what the work is, who is told.
 from __future__ import annotations
 
 import threading
+import sys
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -27,9 +28,10 @@ def calendar() -> float:
     """Seconds that go on while the machine sleeps: on Linux CLOCK_BOOTTIME, on macOS CLOCK_MONOTONIC (which is not
     Python's monotonic clock there); on Windows every such clock goes on. The time of day is none: it is corrected.
     """
-    for name in ("CLOCK_BOOTTIME", "CLOCK_MONOTONIC"):
-        if (number := getattr(time, name, None)) is not None:
-            return time.clock_gettime(number)
+    if sys.platform != "win32":
+        for name in ("CLOCK_BOOTTIME", "CLOCK_MONOTONIC"):
+            if (number := getattr(time, name, None)) is not None:
+                return time.clock_gettime(number)
     return time.monotonic()
 
 

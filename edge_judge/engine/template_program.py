@@ -89,6 +89,8 @@ def _environment() -> Any:
 
 def _limit() -> None:
     """Bound what this process may take from here on, where the system can."""
+    if sys.platform == "win32":  # it has no such limits
+        return
     try:
         import resource
     except ImportError:
