@@ -11,8 +11,8 @@ Knows: clocks. Does not know: what the work is, who is told.
 
 from __future__ import annotations
 
-import threading
 import sys
+import threading
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
