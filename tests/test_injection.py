@@ -17,6 +17,8 @@ from hypothesis import strategies as st
 from pages import Parts
 
 from edge_judge.cli import main
+from edge_judge.report.formatting import Form, notes, table
+from edge_judge.report.forms import written
 from edge_judge.report.printable import on_one_line, printable
 
 TEXTS = {
@@ -200,3 +202,13 @@ def _is_number(text: str) -> bool:
     except ValueError:
         return False
     return True
+
+
+def test_a_table_shows_no_control_character_wherever_it_stands() -> None:
+    hostile = "a\x1b[2Jb\u202ec"
+    lines = table(hostile, [hostile, hostile], [[hostile, hostile]])
+    forms: tuple[Form, ...] = ("table", "markdown", "latex")
+    for form in forms:
+        shown = written([lines, notes(hostile)], [], form=form, width=200)
+        assert NOT_SHOWN.search(shown.replace("\n", "")) is None, form
+    assert written([lines], [], width=200).count("\\x1b[2Jb\\u202ec") == 5

@@ -54,7 +54,7 @@ class Table:
         from rich.console import Group
         from rich.text import Text
 
-        return Group(Text(self.title, style="bold"), self.lines()) if self.title else self.lines()
+        return Group(Text(printable(self.title), style="bold"), self.lines()) if self.title else self.lines()
 
     def lines(self) -> RichTable:
         """Without the title. Where the width is short only the columns of words are folded: a figure is never cut."""
