@@ -5,13 +5,14 @@ from __future__ import annotations
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from http.server import BaseHTTPRequestHandler
 from pathlib import Path
 
 import pytest
 from chatserver import Desk
 from chatserver import serving as chat
 from conftest import Edge, fails
+from standing_in import standing_in
 
 from edge_judge.engine.endpoint import Address, Endpoint, Patience
 from edge_judge.engine.responses import is_web_page, retry_after, why_not_connected
@@ -50,14 +51,8 @@ def answering(status: int, body: bytes = b"{}", kind: str = "application/json", 
         def log_message(self, *_: object) -> None:
             """Quiet: a test's output is its result."""
 
-    server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-    server.daemon_threads = True
-    threading.Thread(target=server.serve_forever, args=(0.02,), daemon=True).start()
-    try:
-        yield f"http://127.0.0.1:{server.server_port}"
-    finally:
-        server.shutdown()
-        server.server_close()
+    with standing_in(Handler) as place:
+        yield f"http://{place}"
 
 
 @contextmanager
@@ -75,15 +70,11 @@ def silent() -> Iterator[str]:
         def log_message(self, *_: object) -> None:
             """Quiet."""
 
-    server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-    server.daemon_threads = True
-    threading.Thread(target=server.serve_forever, args=(0.02,), daemon=True).start()
-    try:
-        yield f"http://127.0.0.1:{server.server_port}"
-    finally:
-        closing.set()
-        server.shutdown()
-        server.server_close()
+    with standing_in(Handler) as place:
+        try:
+            yield f"http://{place}"
+        finally:
+            closing.set()
 
 
 @pytest.fixture(autouse=True)

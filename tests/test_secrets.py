@@ -6,16 +6,16 @@ import json
 import os
 import subprocess
 import sys
-import threading
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from http.server import BaseHTTPRequestHandler
 from pathlib import Path
 
 import pytest
 from chatserver import Desk, serving
 from conftest import Edge
+from standing_in import standing_in
 
 from edge_judge.engine.address import KEY, Address
 from edge_judge.engine.endpoint import Endpoint
@@ -67,14 +67,8 @@ def echoing(status: int, kind: str) -> Iterator[str]:
         def log_message(self, *_: object) -> None:
             """Quiet."""
 
-    server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-    server.daemon_threads = True
-    threading.Thread(target=server.serve_forever, args=(0.02,), daemon=True).start()
-    try:
-        yield f"127.0.0.1:{server.server_port}"
-    finally:
-        server.shutdown()
-        server.server_close()
+    with standing_in(Handler) as place:
+        yield place
 
 
 def written(folder: Path) -> bytes:
