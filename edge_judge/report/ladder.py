@@ -235,7 +235,7 @@ def _sheet(comparisons: Sequence[Comparison]) -> Sheet:
         "model": lambda rung: rung.run.identity.model,
         "grammar": lambda rung: rung.run.identity.grammar,
         "baseline": lambda rung: None if rung.baseline is None else rung.baseline.scheme,
-        **all_values(columns()),
+        **all_values((PAIRS, LABELLED, *columns())),
     }
     return sheet("runs", fields, [rung for ladder in _ladders(comparisons) for rung in _rungs(ladder)])
 
