@@ -30,7 +30,9 @@ import reliability_record
 
 import edge_judge as ej
 from edge_judge import benchmarks
-from edge_judge.records import ORDERS, Benchmark, ProgressListener
+from edge_judge.records import ORDERS, Benchmark, Identity, ProgressListener
+from edge_judge.runs.folder import folder as run_folder
+from edge_judge.workflows.options import POCKET
 
 PROTOCOLS = ("pairwise", "pairwise-cot")
 SCHEMES = ("f16", "q8_0", "q4_k_m")
@@ -160,7 +162,7 @@ def accounted(
     results: Path, benchmark: Benchmark, protocol: str, scheme: str, limit: int | None, after: State
 ) -> Row:
     """A run as its folder tells it, against the benchmark's own file."""
-    folder = results / benchmark.name / "pocket" / scheme / protocol
+    folder = run_folder(results, Identity(benchmark.name, POCKET, scheme, protocol))
     verdicts = [json.loads(line) for line in (folder / "verdicts.jsonl").read_text("utf-8").splitlines()]
     pairs = min(limit or len(benchmark.pairs), len(benchmark.pairs))
     reached = Counter((verdict["id"], verdict["order"]) for verdict in verdicts)
