@@ -21,7 +21,7 @@ import platform
 import subprocess
 import sys
 from collections.abc import Iterator
-from dataclasses import replace
+from dataclasses import fields, replace
 from datetime import UTC, datetime
 from importlib.metadata import version
 from pathlib import Path
@@ -116,11 +116,12 @@ def compared(report: Report, programs: Programs, gguf: Path, options: argparse.N
 
 
 def measured(side: str, work: str, gguf: Path, limit: int | None) -> dict[str, Any]:
-    """The measurements of one side's run, in its own process."""
+    """The measurements of one side's run, in its own process; those that a `Run` keeps."""
     command = [sys.executable, str(ROOT / "benchmarks" / "judge_sides.py"), side, "--work", work, "--gguf", str(gguf)]
     if limit:
         command += ["--limit", str(limit)]
-    return dict(json.loads(_output(command).splitlines()[-1]))
+    found = json.loads(_output(command).splitlines()[-1])
+    return {field.name: found[field.name] for field in fields(Run) if field.name in found}
 
 
 def rates(bench: Path, gguf: Path, number: int, load: float) -> Iterator[Rate]:

@@ -252,8 +252,13 @@ def save(report: Report, folder: Path) -> None:
     folder.mkdir(parents=True, exist_ok=True)
     text = json.dumps(asdict(report), indent=1, ensure_ascii=False)
     (folder / f"{report.name}.json").write_text(text + "\n", encoding="utf-8")
-    reports = [read(path) for path in sorted(folder.glob("*.json"))]
+    reports = [read(path) for path in sorted(folder.glob("*.json")) if _is_report(path)]
     (folder / "README.md").write_text(markdown(reports), encoding="utf-8")
+
+
+def _is_report(path: Path) -> bool:
+    """Whether the file is a workload's: benchmarks of other things keep theirs in the same folder."""
+    return "runs" in json.loads(path.read_text(encoding="utf-8"))
 
 
 def read(path: Path) -> Report:

@@ -78,6 +78,8 @@ def _naming(path: Path) -> Iterator[None]:
     try:
         yield
     except OSError as problem:
+        if problem.errno is None:  # not the system's: its text is all it says
+            raise
         name = Path(str(problem.filename))
         if problem.filename is None:
             raise OSError(problem.errno, problem.strerror, str(path)) from problem

@@ -13,6 +13,9 @@ from pathlib import Path
 import numpy as np
 from checkpoints import write_safetensors
 
+from edge_judge import pocket
+from quantize import checkpoint
+
 ENDS = ("embed", "lm_head", "output.weight", "output_layer")
 
 
@@ -66,6 +69,18 @@ def write_adapter(
     (folder / "adapter_config.json").write_text(json.dumps(config or adapter_config()))
     write_safetensors(folder / "adapter_model.safetensors", lora, dtype)
     return folder
+
+
+def pocket_adapter(folder: Path, seed: int = 1, size: float = 0.02, **config: object) -> Path:
+    """A random adapter of the embedded judge, small enough that it still judges."""
+    rng = np.random.default_rng(seed)
+    lora = {}
+    for name, tensor in checkpoint.open_folder(pocket.CHECKPOINT).tensors.items():
+        module = f"base_model.model.{name.removesuffix('.weight')}"
+        if name.endswith(("q_proj.weight", "v_proj.weight", "up_proj.weight")):
+            lora[f"{module}.lora_A.weight"] = rng.standard_normal((4, tensor.shape[1]), np.float32) * np.float32(size)
+            lora[f"{module}.lora_B.weight"] = rng.standard_normal((tensor.shape[0], 4), np.float32)
+    return write_adapter(folder, lora, adapter_config(r=4, lora_alpha=4, **config))
 
 
 def merged(

@@ -28,9 +28,11 @@ RULES = {
     "count in a column": (r"(?<=  )\d[\d,]*(?=  |$)", "#"),
     "speed": (r"\d[\d,]*(?= (?:verdicts|tokens) (?:a|per) (?:minute|second))", "#"),
 }
-DEVICES = re.compile(r"^(CPU: |GPU: |Vulkan\d*: |CUDA\d*: ).*$", re.MULTILINE)
+DEVICE = r"CPU: |GPU: |Vulkan\d*: |CUDA\d*: "
+DEVICES = re.compile(rf"^({DEVICE})(?:.*\n)+?(?={DEVICE}|to )", re.MULTILINE)  # a line may be folded
 MEMORY = re.compile(r"(this machine's )\S+ \S+")
 ROWS = re.compile(r"^(─+)\n(?:.+\n)+(?:\n(?:[a-z].+\n?)+\Z)?", re.MULTILINE)  # of a table, and remarks at the end
+HEADING = re.compile(r"^.+(?=\n─+$)", re.MULTILINE)  # of a table, as wide as its widest row
 FITS = re.compile(r"(?<=B)( +(?:f16|q8_0|q4_k_m|q2_k|none))(?=  )")  # the widest scheme for this machine's memory
 
 
@@ -44,8 +46,8 @@ def masked(text: str, folder: Path, mask: Mask) -> str:
     if mask == "none":
         return text
     if mask == "rows":
-        return ROWS.sub(r"\1\n#\n", text)
-    text = DEVICES.sub(r"\1#", MEMORY.sub(r"\1#", text))
+        return ROWS.sub(r"\1\n#\n", HEADING.sub(lambda found: re.sub(" +", " ", found[0]), text))
+    text = DEVICES.sub(r"\1#\n", MEMORY.sub(r"\1#", text))
     text = FITS.sub(lambda found: "#".rjust(len(found[0])), text)
     if mask == "machine":
         return text

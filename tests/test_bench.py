@@ -5,7 +5,7 @@ from __future__ import annotations
 import subprocess
 import sys
 from collections import Counter
-from dataclasses import replace
+from dataclasses import fields, replace
 from pathlib import Path
 
 import pytest
@@ -92,11 +92,17 @@ def test_a_plain_figure_is_held_to_its_bound_in_its_own_direction():
 
 def test_every_time_is_kept_and_read_back(tmp_path):
     with_figure = replace(THREE, name="other", figures=(Figure("wait", "s", (1.0, 2.0), 3.0),))
+    (tmp_path / "busy.json").write_text('{"pairs": 8}', "utf-8")  # another benchmark's
     for kept in (THREE, with_figure):
         table.save(kept, tmp_path)
         assert table.read(tmp_path / f"{kept.name}.json") == kept
     page = (tmp_path / "README.md").read_text(encoding="utf-8")
     assert "**toy**" in page and "**other**" in page and "| wait | 1.50 s [1.00, 2.00] |" in page
+
+
+def test_a_run_keeps_measurements_by_the_names_that_each_side_gives_them():
+    kept = {field.name for field in fields(Run)} - {"side", "round", "load"}
+    assert kept <= {field.name for field in fields(sides.Measurement)}
 
 
 def test_without_the_published_files_there_is_one_message(monkeypatch, tmp_path):

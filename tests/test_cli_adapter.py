@@ -6,32 +6,19 @@ import json
 import subprocess
 from pathlib import Path
 
-import numpy as np
 import pytest
-from adapters import adapter_config, write_adapter
+from adapters import pocket_adapter
 from click.testing import CliRunner
 from conftest import Edge, fails
 from test_imatrix import write as write_imatrix
 
-from edge_judge import benchmarks, pocket
+from edge_judge import benchmarks
 from edge_judge.benchmarks.fingerprint import fingerprint
 from edge_judge.cli import main
 from edge_judge.engine import llama
-from quantize import checkpoint, pairs_seen
+from quantize import pairs_seen
 
 RUNS = Path("results/pocket/pocket")
-
-
-def pocket_adapter(folder: Path, seed: int = 1, size: float = 0.02, **config: object) -> Path:
-    """A random adapter of the embedded judge, small enough that it still judges."""
-    rng = np.random.default_rng(seed)
-    lora = {}
-    for name, tensor in checkpoint.open_folder(pocket.CHECKPOINT).tensors.items():
-        module = f"base_model.model.{name.removesuffix('.weight')}"
-        if name.endswith(("q_proj.weight", "v_proj.weight", "up_proj.weight")):
-            lora[f"{module}.lora_A.weight"] = rng.standard_normal((4, tensor.shape[1]), np.float32) * np.float32(size)
-            lora[f"{module}.lora_B.weight"] = rng.standard_normal((tensor.shape[0], 4), np.float32)
-    return write_adapter(folder, lora, adapter_config(r=4, lora_alpha=4, **config))
 
 
 def p_of(run: Path) -> dict[tuple[str, str], float]:

@@ -85,11 +85,12 @@ def test_without_any_run_the_published_table_is_printed(edge: Edge, width: str) 
     assert max(map(len, done.stdout.splitlines())) <= int(width)
 
 
-def test_runs_are_printed_below_the_published_table_with_the_difference_from_f16(edge: Edge, runs: Path) -> None:
+def test_judges_with_a_run_come_first_with_the_difference_from_f16(edge: Edge, runs: Path) -> None:
     done = edge("table", COLUMNS="120")
     assert done.returncode == 0 and [line.split(":")[0] for line in done.stderr.splitlines()] == [FILL]
-    last = [line.split()[-1] for line in done.stdout.split("\n\n")[0].splitlines()[-4:]]
-    assert last == ["-", "!100.00", "!66.67", "−33.33"]
+    lines = done.stdout.split("\n\n")[0].splitlines()
+    first = next(number for number, line in enumerate(lines) if line.startswith("─")) + 1
+    assert [line.split()[-1] for line in lines[first : first + 4]] == ["-", "!100.00", "!66.67", "−33.33"]
 
 
 def test_every_form_tells_the_same(edge: Edge, runs: Path) -> None:

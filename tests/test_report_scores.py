@@ -270,10 +270,10 @@ def test_a_comparison_for_a_program_has_the_agreed_keys() -> None:
     assert {"p_holm", "smallest_loss"} <= set(content)
 
 
-def test_a_p_of_1_stands_beside_the_loss_that_could_have_been_seen() -> None:
+def test_a_p_of_1_stands_beside_the_drop_that_could_have_been_detected() -> None:
     for width in (80, 120):
         text = ladder_table(adjusted(ladder()), width=width)
-        assert "Holm" in text and "seen" in text
+        assert "Holm" in text and "MDE" in text
         for lost in ladder():
             if not lost.is_seen and lost.run.identity != lost.baseline.identity and lost.smallest_loss is not None:
                 assert points(lost.smallest_loss) in text

@@ -103,7 +103,7 @@ def judged(tty: dict[str, str], folder: Path, *options: str) -> Shown:
 
 def test_eval_ends_with_four_figures_and_the_next_command(tty: dict[str, str], tmp_path: Path) -> None:
     first = judged(tty, tmp_path).text
-    for heading in ("accuracy %", "errors %", "position bias", "per minute"):
+    for heading in ("accuracy %", "errors %", "bias, points", "per minute"):
         assert heading in first
     assert first.endswith("all figures: --verbose\nnext: edge-judge eval --scheme q4_k_m --limit 12\n")
     assert "kappa" not in first

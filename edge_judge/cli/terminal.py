@@ -25,7 +25,7 @@ from edge_judge.records import (
     TrainingProgress,
     WorkEstimate,
 )
-from edge_judge.report.formatting import Form, duration, size
+from edge_judge.report.formatting import Form, duration, size, wrapped
 from edge_judge.report.printable import on_one_line, printable
 
 if TYPE_CHECKING:
@@ -43,7 +43,11 @@ def note(text: str) -> None:
 
 def width() -> int:
     """Columns for a table: the terminal's, at most 120; 80 without one."""
-    return min(shutil.get_terminal_size((80, 24)).columns, 120)
+    return min(_terminal_width(), 120)
+
+
+def _terminal_width() -> int:
+    return shutil.get_terminal_size((80, 24)).columns
 
 
 def color() -> bool:
@@ -118,7 +122,8 @@ class TerminalListener(ProgressListener):
             click.echo(printable(text), err=True)
 
     def estimate(self, name: str, estimate: WorkEstimate) -> None:
-        self.note(estimate_line(name, estimate))
+        line = estimate_line(name, estimate)
+        self.note("\n".join(wrapped(line, _terminal_width())) if sys.stderr.isatty() else line)
 
     def begin(self, title: str) -> None:
         if self._quiet:

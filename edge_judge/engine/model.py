@@ -135,7 +135,7 @@ class Model:
         template = self._template if self._template is not None else loaded.chat_template
         if template is None:
             raise ModelError(
-                f"{self.path}: the file has no chat template, which a prompt needs",
+                f"{self.path}: the file has no chat template, so it cannot be prompted",
                 "name one with --chat-template: chatml, llama-2, plain, or a file with a Jinja template",
             )
         return chat_format(template, bos=loaded.symbol(loaded.bos), eos=loaded.symbol(loaded.eos))

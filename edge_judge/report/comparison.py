@@ -35,6 +35,7 @@ def comparison_json(comparison: Comparison) -> dict[str, object]:
         **asdict(run.identity),
         "baseline": _baseline_json(comparison.baseline),
         "pairs": comparison.pairs,
+        "labelled": comparison.labelled,
         "verdicts": comparison.verdicts,
         "trials": comparison.trials,
         "accuracy": asdict(run.accuracy),

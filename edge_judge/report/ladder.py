@@ -96,8 +96,8 @@ def _whole(number: int | None) -> str:
     return UNDEFINED if number is None else f"{number:,}"
 
 
-def _seen_from(lost: Comparison) -> str:
-    """What loss would have been seen, where none was."""
+def _detectable(lost: Comparison) -> str:
+    """The smallest loss that would have been significant, where none was."""
     return UNDEFINED if lost.is_seen or lost.smallest_loss is None else points(lost.smallest_loss)
 
 
@@ -138,8 +138,8 @@ QUALITY: tuple[Column[Rung], ...] = (
         {"p_holm": _of_comparison(lambda lost: lost.p_holm)},
     ),
     Column(
-        "seen\nfrom",
-        compared(_seen_from),
+        "MDE",
+        compared(_detectable),
         {"smallest_loss_points": _of_comparison(lambda lost: lost.smallest_loss)},
     ),
 )
@@ -173,8 +173,8 @@ LABELLED: Column[Rung] = Column(
 
 LEGEND = (
     "p: exact sign-flip test of the loss per cluster of pairs; p by Holm: adjusted for all schemes of the ladder",
-    "seen from: the smallest loss, in points, that so many pairs show (p ≤ 0.05) with a power of 80 %;"
-    " - where the difference is significant",
+    "MDE: minimum detectable effect, the smallest true drop, in points, that this many pairs show (p ≤ 0.05)"
+    " with a power of 80 %; - where the drop is significant",
 )
 
 
@@ -235,7 +235,7 @@ def _sheet(comparisons: Sequence[Comparison]) -> Sheet:
         "model": lambda rung: rung.run.identity.model,
         "grammar": lambda rung: rung.run.identity.grammar,
         "baseline": lambda rung: None if rung.baseline is None else rung.baseline.scheme,
-        **all_values(columns()),
+        **all_values((PAIRS, LABELLED, *columns())),
     }
     return sheet("runs", fields, [rung for ladder in _ladders(comparisons) for rung in _rungs(ladder)])
 

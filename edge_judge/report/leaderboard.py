@@ -154,7 +154,9 @@ def _lines(rows: Sequence[LeaderboardRow]) -> Iterator[_Line]:
 
 
 def _models(rows: Sequence[LeaderboardRow]) -> list[list[LeaderboardRow]]:
-    return [list(group) for _, group in groupby(rows, key=lambda row: row.model)]
+    """The rows of each judge; judges with a run come first."""
+    models = [list(group) for _, group in groupby(rows, key=lambda row: row.model)]
+    return sorted(models, key=lambda group: all(row.published for row in group))
 
 
 def _never_run(rows: Sequence[LeaderboardRow]) -> bool:

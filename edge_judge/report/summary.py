@@ -93,7 +93,7 @@ def _figures(rows: Sequence[ScoreRow], between: str) -> list[_Column]:
 
     errors, bias = "format errors %", "position bias, points"
     if "\n" in between:  # little room
-        errors, bias = errors.replace(" ", "\n", 1), bias.replace(", ", ",\n")
+        errors, bias = errors.replace(" ", "\n", 1), bias.replace(" ", "\n", 1)
     unlabelled = any(_is_missing(row.score.strict["accuracy"]) for row in rows)
     return [
         _Column("accuracy %", accuracy),

@@ -190,10 +190,13 @@ def _evaluated(
     deciding = run_settings(benchmark, judge, protocol, session.limits, session.engine)
     title = f"{benchmark.name} · {judge.model} {judge.scheme} · {protocol.grammar.name}"
     with RunFolder.open(settings.results, identity, deciding, fresh=settings.fresh) as folder:
-        judged = {verdict.id for verdict in folder.verdicts()}
+        recorded = folder.verdicts()
+        judged = {verdict.id for verdict in recorded}
         part = subset(others, settings.limit, head=settings.head, judged=judged)
         with counted(folder), listener.task(title):
             verdicts, measured = session.evaluate(part, protocol, folder, listener)
+        if len(folder.verdicts()) == len(recorded):
+            listener.note(f"{title}: already complete; --fresh judges it again")
         figures = score(align(part, verdicts), identity)
         note_machines(folder, session.engine)
         marked = note_seen(folder, run.seen, verdicts)

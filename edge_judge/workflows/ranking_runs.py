@@ -274,7 +274,7 @@ def _check_size(match: Match, protocol: Protocol, session: Session, settings: Ra
     raise UsageError(
         f"all pairs of {counted(len(match.outputs.systems), 'system')} on {counted(len(tasks), 'question')} are "
         f"{counted(verdicts, 'verdict')}, "
-        f"about {tokens / 1e6:,.1f} million tokens to read",
+        f"about {tokens / 1e6:,.1f} million tokens to evaluate",
         f"--stop judges until it is decided, --games {MOST // len(protocol.orders)} a sample, --against SYSTEM only "
         "pairs with a baseline, --games all everything",
     )
