@@ -133,7 +133,7 @@ def problems(record: Record) -> list[str]:
     names = {"kills": ("name", "problems"), "faults": ("command", "findings"), "fuzz": ("target", "failures")}
     if record.kind not in names:
         found = record.facts["problems"]
-        return [shown(text) for text in found] if isinstance(found, list) else ["see its JSON"] * found
+        return [shown(text) for text in found] if isinstance(found, list) else ["of which no more is kept"] * found
     name, key = names[record.kind]
     return [shown(f"{one[name]}: {text}") for one in record.rows for text in one[key]]
 
@@ -198,7 +198,9 @@ def headers(record: Record | None) -> Lines:
     if record is None:
         yield row(NOT_RUN, *[NONE] * 5)
     else:
-        yield row(*(record.facts[name] for name in names), len(problems(record)))
+        *figures, ended = (record.facts[name] for name in names)
+        signals = ", ".join(f"{signal} {count}" for signal, count in sorted(record.facts.get("signals", {}).items()))
+        yield row(*figures, f"{ended} ({signals})" if signals else ended, len(problems(record)))
     yield from open_problems(record)
 
 

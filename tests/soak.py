@@ -121,12 +121,17 @@ def soaked(
     os.environ.setdefault("EDGE_JUDGE_MODELS", str(place / "models"))
     judges, settings = [ej.JudgeOptions(scheme=scheme) for scheme in schemes], ej.EvaluateSettings(results, limit=limit)
     for protocol in protocols:
-        watching = Watching()
-        asked = ej.ProtocolOptions(protocol, truncate="answers")
-        ej.evaluate(judges, ej.BenchmarkOptions(tuple(here)), asked, settings=settings, listener=watching)
-        made = product(schemes, here.values())
-        for (scheme, benchmark), state in zip(made, watching.states, strict=True):
+        watching, failed = Watching(), ""
+        asked, planned = ej.ProtocolOptions(protocol, truncate="answers"), list(product(schemes, here.values()))
+        try:
+            ej.evaluate(judges, ej.BenchmarkOptions(tuple(here)), asked, settings=settings, listener=watching)
+        except ej.EdgeJudgeError as error:
+            failed = str(error)
+        done = watching.states[:-1] if failed else watching.states
+        for (scheme, benchmark), state in zip(planned, done, strict=not failed):
             yield accounted(results, benchmark, protocol, scheme, limit, state)
+        for scheme, benchmark in planned[len(done) :]:
+            yield Row(benchmark.name, protocol, scheme, wrong=(failed,), skipped=failed)
 
 
 class Watching(ProgressListener):

@@ -40,7 +40,8 @@ def folder(tmp_path: Path) -> Path:
     one = soak.Row("pandalm", "pairwise", "f16", 999, 20, 40, 2, seconds=90.0, memory=100_000_000, handles=9)
     rows = [one, soak.Row("mt-bench", skipped="benchmark mt-bench is missing")]
     growth: dict[str, object] = {"limit": 20, "growth": {"f16": 1.5}, "problems": []}
-    header = {"mutants": 300, "refused_by_us": 290, "refused_by_llama_cpp": 3, "judged": 7, "children_killed": 2}
+    header: dict[str, object] = {"refused_by_us": 290, "refused_by_llama_cpp": 3, "judged": 7, "children_killed": 2}
+    header |= {"mutants": 300, "signals": {"SIGABRT": 2}}
     reliability_record.write(tmp_path / "kills.json", "kills", [killed], seed=7, seconds=5400)
     reliability_record.write(tmp_path / "faults.json", "faults", [faulty], sample=8)
     reliability_record.write(tmp_path / "fuzz.json", "fuzz", fed, guided=True)
@@ -69,7 +70,7 @@ def test_figures_stand_where_they_belong(folder: Path) -> None:
     assert "at most 8 of them" in page
     assert "| pack | 12,345 | 60 | 210 | 0 |" in lines(page, "Fuzzing")
     assert "| hypothesis | 50 | 9 | – | 0 |" in lines(page, "Fuzzing")
-    assert lines(page, "Changed GGUF headers") == ["| 300 | 290 | 3 | 7 | 2 | 0 |"]
+    assert lines(page, "Changed GGUF headers") == ["| 300 | 290 | 3 | 7 | 2 (SIGABRT 2) | 0 |"]
     assert "| pandalm | 20 of 999 | 1 | 1 | 40 | 2 | 1.5 | 100 → 100 | 9 → 9 | 0 |" in lines(page, "Soak")
     assert "with the same weights loaded: f16 +1.5 %." in page
     killed, faulty, fed, *_ = lines(page, "What was run")

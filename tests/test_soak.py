@@ -25,6 +25,15 @@ kept, close, append = [], Run.close, Run.append
 sys.exit(soak.main())
 """
 
+FAILING = """
+from edge_judge.errors import RunError
+def refuse(run, one):
+    if run.identity.grammar == "pairwise":
+        raise RunError("no room")
+    append(run, one)
+Run.append = refuse
+"""
+
 
 def soaked(folder: Path, environment: dict[str, str], leak: str = "") -> subprocess.CompletedProcess[str]:
     """A soak of two benchmarks in a process of its own. leak: Python that spoils the product first."""
@@ -72,6 +81,14 @@ def test_what_piles_up_or_is_lost_ends_the_soak_with_1(
     assert done.returncode == 1 and told in done.stdout, done.stdout + done.stderr
     record = read(tmp_path / "soak.json")
     assert record is not None and any(told in problem for problem in record.facts["problems"])
+
+
+def test_an_error_ends_a_protocol_and_the_others_go_on(environment: dict[str, str], tmp_path: Path) -> None:
+    done = soaked(tmp_path, environment, FAILING)
+    record = read(tmp_path / "soak.json")
+    assert done.returncode == 1 and record is not None, done.stdout + done.stderr
+    assert [row["skipped"] for row in record.rows] == ["no room"] * 4 + [""] * 4
+    assert "first, q8_0, pairwise: no room" in record.facts["problems"]
 
 
 def test_memory_is_held_against_the_first_run_with_the_same_weights() -> None:
