@@ -1,10 +1,10 @@
 """The pocket judge judges every benchmark that is here, in one process, and nothing may pile up: `make soak`.
 
 All benchmarks are judged by one call for each protocol, as `eval --benchmark all` with several --scheme does overnight:
-a model stays loaded over all benchmarks, and is replaced by the next scheme's. After each run this looks at the
-process: its memory once garbage is collected, open handles, threads, child processes, temporary files. In the end each
-scheme must take no more than 5 % more memory than after its first benchmark, and nothing else may be more. Every pair
-must have exactly one verdict in each order in its run's folder. Exit code 1 where anything is wrong.
+a model stays loaded over all benchmarks, and is replaced by the next scheme's. When a run is complete, this looks at
+the process: its memory once garbage is collected, open handles, threads, child processes, temporary files. In the end
+each scheme must take no more than 5 % more memory than after its first benchmark, and nothing else may be more. Every
+pair must have exactly one verdict in each order in its run's folder. Exit code 1 where anything is wrong.
 
 Prompts that do not fit the judge's context are made shorter (`--truncate answers`), and counted.
 Knows: a process from outside, the files of a run. Does not know: how anything is judged.
@@ -21,9 +21,11 @@ import sys
 import tempfile
 from collections import Counter
 from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from itertools import product
 from pathlib import Path
+from typing import Any
 
 import psutil
 import reliability_record
@@ -31,6 +33,7 @@ import reliability_record
 import edge_judge as ej
 from edge_judge import benchmarks
 from edge_judge.records import ORDERS, Benchmark, Identity, ProgressListener
+from edge_judge.runs.folder import RunFolder
 from edge_judge.runs.folder import folder as run_folder
 from edge_judge.workflows.options import POCKET
 
@@ -91,6 +94,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
             raise SystemExit("error: none of the benchmarks is here\nhint: edge-judge data pull downloads them")
         rows = [*soaked(here, asked.protocols, asked.schemes, asked.limit, Path(name)), *missing]
     wrong = problems(rows)
+    print(file=sys.stderr)  # after the dots
     print(table(rows), *(f"problem: {problem}" for problem in wrong), sep="\n")
     for scheme, percent in growth(rows).items():
         print(f"{scheme}: {percent:+.1f} % memory at the end, against after the first benchmark")
@@ -120,29 +124,40 @@ def soaked(
     tempfile.tempdir = os.environ["TMPDIR"] = str(temporary)
     os.environ.setdefault("EDGE_JUDGE_MODELS", str(place / "models"))
     judges, settings = [ej.JudgeOptions(scheme=scheme) for scheme in schemes], ej.EvaluateSettings(results, limit=limit)
+    planned = list(product(schemes, here.values()))
     for protocol in protocols:
-        watching, failed = Watching(), ""
-        asked, planned = ej.ProtocolOptions(protocol, truncate="answers"), list(product(schemes, here.values()))
-        try:
-            ej.evaluate(judges, ej.BenchmarkOptions(tuple(here)), asked, settings=settings, listener=watching)
-        except ej.EdgeJudgeError as error:
-            failed = str(error)
-        done = watching.states[:-1] if failed else watching.states
-        for (scheme, benchmark), state in zip(planned, done, strict=not failed):
-            yield accounted(results, benchmark, protocol, scheme, limit, state)
-        for scheme, benchmark in planned[len(done) :]:
+        asked, failed = ej.ProtocolOptions(protocol, truncate="answers"), ""
+        with watching() as states:
+            try:
+                ej.evaluate(judges, ej.BenchmarkOptions(tuple(here)), asked, settings=settings, listener=Notes())
+            except ej.EdgeJudgeError as error:
+                failed = str(error)
+        for (scheme, benchmark), after in zip(planned, states, strict=not failed):
+            yield accounted(results, benchmark, protocol, scheme, limit, after)
+        for scheme, benchmark in planned[len(states) :]:
             yield Row(benchmark.name, protocol, scheme, wrong=(failed,), skipped=failed)
 
 
-class Watching(ProgressListener):
-    """Looks at this process after each run, while its model is still loaded."""
+@contextmanager
+def watching() -> Iterator[list[State]]:
+    """This process as it is whenever a run is complete: its figures are made, and its model is still loaded."""
+    states: list[State] = []
+    complete = RunFolder.complete
 
-    def __init__(self) -> None:
-        self.states: list[State] = []
-
-    def end(self) -> None:
-        self.states.append(state())
+    def watched(run: RunFolder, *measured: Any) -> None:
+        complete(run, *measured)
+        states.append(state())
         print(".", end="", file=sys.stderr, flush=True)
+
+    RunFolder.complete = watched  # type: ignore[method-assign]
+    try:
+        yield states
+    finally:
+        RunFolder.complete = complete  # type: ignore[method-assign]
+
+
+class Notes(ProgressListener):
+    """Tells what the product notes."""
 
     def note(self, text: str) -> None:
         print(f"\n{text}", file=sys.stderr)

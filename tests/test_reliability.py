@@ -143,3 +143,15 @@ def test_what_was_mended_has_a_test_that_is_there_and_a_commit_of_this_history()
     commits = {one["commit"] for one in found}
     known = subprocess.run(["git", "-C", str(ROOT), "log", "--format=%h", "--abbrev=7"], capture_output=True, text=True)
     assert commits <= set(known.stdout.split())
+
+
+@pytest.mark.skipif(shutil.which("make") is None, reason="no make on this machine")
+def test_make_reliability_runs_every_harness_and_writes_the_page_last() -> None:
+    asked = ["make", "-n", "reliability", "TIMES=3", "SAMPLE=2", "MINUTES=4", "COUNT=9", "LIMIT=20"]
+    done = subprocess.run(asked, cwd=ROOT, capture_output=True, text=True)
+    ran = [line.split("tests/", 1)[1] for line in done.stdout.splitlines() if "python tests/" in line]
+    asked_for = {"kills": "--times 3", "faults": "--sample 2", "fuzz": "--minutes 4", "headers": "--count 9"}
+    for command, (kind, least) in zip(ran, {**asked_for, "soak": "--limit 20"}.items(), strict=False):
+        words = " ".join(command.split())
+        assert words.startswith(f"{kind}.py {least}") and f"--json results/reliability/{kind}.json" in words
+    assert len(ran) == len(reliability_record.KINDS) + 1 and ran[-1] == "reliability.py"
