@@ -22,7 +22,7 @@ import tempfile
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from itertools import product
 from pathlib import Path
 from typing import Any
@@ -54,6 +54,9 @@ class State:
     threads: int
     children: int
     temporary: int
+
+
+NOWHERE = State(0, 0, 0, 0, 0)
 
 
 @dataclass(frozen=True, slots=True)
@@ -132,21 +135,22 @@ def soaked(
                 ej.evaluate(judges, ej.BenchmarkOptions(tuple(here)), asked, settings=settings, listener=Notes())
             except ej.EdgeJudgeError as error:
                 failed = str(error)
-        for (scheme, benchmark), after in zip(planned, states, strict=not failed):
-            yield accounted(results, benchmark, protocol, scheme, limit, after)
-        for scheme, benchmark in planned[len(states) :]:
-            yield Row(benchmark.name, protocol, scheme, wrong=(failed,), skipped=failed)
+        for scheme, benchmark in planned:
+            run = Identity(benchmark.name, POCKET, scheme, protocol)
+            row = accounted(results, benchmark, run, limit, states.get(run, NOWHERE))
+            ended = "" if run in states else failed or "the run is not complete"
+            yield replace(row, skipped=ended, wrong=(ended, *row.wrong)) if ended else row
 
 
 @contextmanager
-def watching() -> Iterator[list[State]]:
-    """This process as it is whenever a run is complete: its figures are made, and its model is still loaded."""
-    states: list[State] = []
+def watching() -> Iterator[dict[Identity, State]]:
+    """This process as it is when each run is complete: its figures are made, and its model is still loaded."""
+    states: dict[Identity, State] = {}
     complete = RunFolder.complete
 
     def watched(run: RunFolder, *measured: Any) -> None:
         complete(run, *measured)
-        states.append(state())
+        states[run.identity] = state()
         print(".", end="", file=sys.stderr, flush=True)
 
     RunFolder.complete = watched  # type: ignore[method-assign]
@@ -178,25 +182,24 @@ def state() -> State:
     )
 
 
-def accounted(
-    results: Path, benchmark: Benchmark, protocol: str, scheme: str, limit: int | None, after: State
-) -> Row:
+def accounted(results: Path, benchmark: Benchmark, run: Identity, limit: int | None, after: State) -> Row:
     """A run as its folder tells it, against the benchmark's own file."""
-    folder = run_folder(results, Identity(benchmark.name, POCKET, scheme, protocol))
-    verdicts = [json.loads(line) for line in (folder / "verdicts.jsonl").read_text("utf-8").splitlines()]
+    folder = run_folder(results, run)
+    texts = (folder / name for name in ("verdicts.jsonl", "run.json"))
+    lines, known = (path.read_text("utf-8") if path.exists() else "" for path in texts)
+    verdicts = [json.loads(line) for line in lines.splitlines()]
     pairs = min(limit or len(benchmark.pairs), len(benchmark.pairs))
     reached = Counter((verdict["id"], verdict["order"]) for verdict in verdicts)
-    measured = json.loads((folder / "run.json").read_text("utf-8")).get("measured", {})
     return Row(
         benchmark.name,
-        protocol,
-        scheme,
+        run.grammar,
+        run.scheme,
         in_file=len(benchmark.pairs),
         pairs=pairs,
         verdicts=len(verdicts),
         truncated=sum(bool(verdict.get("truncated")) for verdict in verdicts),
         undecided=sum(verdict["verdict"] is None for verdict in verdicts),
-        seconds=measured.get("wall_seconds", 0.0),
+        seconds=json.loads(known or "{}").get("measured", {}).get("wall_seconds", 0.0),
         **asdict(after),
         wrong=tuple(unaccounted(reached, {pair.id for pair in benchmark.pairs}, pairs)),
     )
