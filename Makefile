@@ -19,7 +19,7 @@ ANEW := --no-cache-dir --force-reinstall --no-binary llama-cpp-python
 endif
 endif
 
-.PHONY: setup demo test test-slow test-offload test-matrix fuzz validate bench bench-busy bench-imatrix bench-quantize bench-choose bench-memory bench-page bench-remote bench-train bench-labels bench-ranking chaos kills faults scale check fix train pairs clean
+.PHONY: setup demo test test-slow test-offload test-matrix fuzz validate bench bench-busy bench-imatrix bench-quantize bench-choose bench-memory bench-page bench-remote bench-train bench-labels bench-ranking chaos kills faults soak reliability scale check fix train pairs clean
 
 setup: $(READY)
 
@@ -118,10 +118,23 @@ chaos: setup  ## workers and coordinators of a cluster killed and suspended at r
 	$(BIN)/python tests/chaos.py
 
 kills: setup  ## every command killed at random moments and started again: an hour or more; or TIMES=20 ONLY="eval pairwise"
-	$(BIN)/python tests/kills.py --times $(or $(TIMES),200) $(if $(ONLY),--only "$(ONLY)")
+	$(BIN)/python tests/kills.py --times $(or $(TIMES),200) $(if $(ONLY),--only "$(ONLY)") $(if $(JSON),--json $(JSON))
 
 faults: setup  ## every call on a file fails in turn, in a run of each command; Linux, a C compiler; SAMPLE=8 JSON=FILE
 	$(BIN)/python tests/faults.py --sample $(or $(SAMPLE),0) $(if $(JSON),--json $(JSON))
+
+soak: setup  ## the pocket judge over every benchmark that is here, in one process: nothing piles up; hours; LIMIT=20 SCHEMES= PROTOCOLS= JSON=FILE
+	$(BIN)/python tests/soak.py $(if $(LIMIT),--limit $(LIMIT)) $(if $(SCHEMES),--schemes $(SCHEMES)) $(if $(PROTOCOLS),--protocols $(PROTOCOLS)) $(if $(JSON),--json $(JSON))
+
+RECORDS := results/reliability
+reliability: setup  ## kills, faults, fuzz, headers and soak, then docs/reliability.md: hours; or TIMES=3 SAMPLE=2 MINUTES=5 COUNT=50 LIMIT=20
+	rm -f $(addprefix $(RECORDS)/,kills.json faults.json fuzz.json headers.json soak.json)
+	-$(MAKE) kills JSON=$(RECORDS)/kills.json
+	-$(MAKE) faults JSON=$(RECORDS)/faults.json
+	-$(MAKE) fuzz JSON=$(RECORDS)/fuzz.json $(if $(MINUTES)$(HOURS),,HOURS=2)
+	-$(MAKE) headers JSON=$(RECORDS)/headers.json
+	-$(MAKE) soak JSON=$(RECORDS)/soak.json
+	$(BIN)/python tests/reliability.py
 
 scale: setup  ## hours, network and cost of 432 runs on 1, 8 and 1,000 machines, simulated by measured rates
 	$(BIN)/python benchmarks/scale.py
