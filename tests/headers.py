@@ -5,7 +5,7 @@
 weights. Our own check reads each mutant first. What it refuses is refused before llama.cpp is asked for anything, so
 only every tenth of these goes through the command; all others do, each in a process of its own:
 
-    edge-judge eval --gguf MUTANT --limit 2 --threads 1 --json
+    edge-judge eval --gguf MUTANT --grammar PROTOCOL --limit 2 --threads 1 --json
 
 It must end with exit code 0 and four verdicts, or with 1 and one line of error; without a traceback or a signal. It may
 take 5 seconds more than an ordinary run, in time of a processor, its children's included: on a busy machine the clock
@@ -30,7 +30,7 @@ import sys
 import tempfile
 import time
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import date
 from pathlib import Path
@@ -42,6 +42,7 @@ from header_mutations import CHANGES, Gguf, Mutant, mutant, read
 
 ROOT = Path(__file__).parent.parent
 LIMIT = 2
+PROTOCOLS = ("pairwise", "pairwise-cot", "pairwise-json")  # read, written under a grammar, under a JSON schema
 SECONDS, MEGABYTES = 5, 500
 CLOCK = 180  # seconds
 MOST_SAID = 600  # characters of an error
@@ -69,12 +70,12 @@ class Ended:
 
 @dataclass(frozen=True)
 class Base:
-    """A sound file. ordinary: seconds of a processor that judging it takes."""
+    """A sound file. ordinary: seconds of a processor that judging it takes, by protocol."""
 
     name: str
     data: bytes
     sound: Gguf
-    ordinary: float
+    ordinary: Mapping[str, float]
 
 
 @dataclass
@@ -127,22 +128,23 @@ def bases(folder: Path, names: Sequence[str] = (), times: int = 2) -> Iterator[B
     }
     for name in names or made:
         path = made[name]()
-        ordinary = []
-        for number in range(times):
-            ended = judge(path, folder / f"{path.stem}-{number}")
+        ordinary = dict.fromkeys(PROTOCOLS, 0.0)
+        for number, protocol in enumerate(PROTOCOLS * times):
+            ended = judge(path, folder / f"{path.stem}-{number}", protocol)
             if wrong := complaints(ended, path.stat().st_size):
                 raise RuntimeError(f"{name}: {wrong[0]}: {ended.stderr}")
-            ordinary.append(ended.cpu)
-        yield Base(name, path.read_bytes(), read(path.read_bytes()), max(ordinary))
+            ordinary[protocol] = max(ordinary[protocol], ended.cpu)
+        yield Base(name, path.read_bytes(), read(path.read_bytes()), ordinary)
 
 
 # ---- one command -------------------------------------------------------------------------------------------
 
 
-def judge(path: Path, folder: Path) -> Ended:
+def judge(path: Path, folder: Path, protocol: str = PROTOCOLS[0]) -> Ended:
     """Judge a few pairs with a file, in a folder of its own, as a user would."""
     folder.mkdir()
-    command = [sys.executable, "-m", "edge_judge", "eval", "--gguf", path, "--limit", LIMIT, "--threads", 1, "--json"]
+    asked = ["eval", "--gguf", path, "--grammar", protocol, "--limit", LIMIT, "--threads", 1, "--json"]
+    command = [sys.executable, "-m", "edge_judge", *asked]
     kept = {name: text for name, text in os.environ.items() if not name.startswith("EDGE_JUDGE_")}
     places = {"EDGE_JUDGE_MODELS": str(folder / "models"), "PYTHONPATH": str(ROOT), "NO_COLOR": "1"}
     with (folder / "out").open("wb") as out, (folder / "err").open("wb") as err:
@@ -238,7 +240,7 @@ def refused(path: Path) -> str | None:
     return None
 
 
-def try_one(base: Base, one: Mutant, folder: Path, row: Row, through: bool) -> None:
+def try_one(base: Base, one: Mutant, protocol: str, folder: Path, row: Row, through: bool) -> None:
     """One mutant. through: whether it goes through the command even if our check refuses it."""
     path = folder / "mutant.gguf"
     path.write_bytes(one.data)
@@ -253,9 +255,9 @@ def try_one(base: Base, one: Mutant, folder: Path, row: Row, through: bool) -> N
         wrong.append(f"our check took {spent:.1f} s")
     outcome: Outcome = "refused by us"
     if said is None or through:
-        ended = judge(path, folder / "run")
+        ended = judge(path, folder / "run", protocol)
         shutil.rmtree(folder / "run")
-        wrong += complaints(ended, len(one.data), base.ordinary)
+        wrong += complaints(ended, len(one.data), base.ordinary[protocol])
         outcome = outcome_of(ended)
         row.commands += 1
         if said is not None and outcome != "refused by us":
@@ -277,7 +279,8 @@ def campaign(folder: Path, found: Sequence[Base], numbers: Sequence[int], seed: 
         one = mutant(base.data, base.sound, number, seed)
         row = rows[one.kind]
         told, before = len(row.problems), row.outcomes["refused by us"]
-        try_one(base, one, folder, row, through=refusals % SAMPLE == 0)
+        protocol = PROTOCOLS[number % len(PROTOCOLS)]
+        try_one(base, one, protocol, folder, row, through=refusals % SAMPLE == 0)
         refusals += row.outcomes["refused by us"] - before
         for problem in row.problems[told:]:
             print(f"mutant {number}: {problem}", flush=True)
@@ -316,8 +319,8 @@ def main() -> int:
     with tempfile.TemporaryDirectory() as name:
         found = list(bases(Path(name)))
         for base in found:
-            size = f"{len(base.data) / 1e6:.2f} MB"
-            print(f"{base.name}: {size}, judging it takes {base.ordinary:.1f} s of a processor", flush=True)
+            seconds = ", ".join(f"{name} {seconds:.1f}" for name, seconds in base.ordinary.items())
+            print(f"{base.name}, {len(base.data) / 1e6:.2f} MB; seconds of a processor: {seconds}", flush=True)
         rows = campaign(Path(name), found, range(asked.first, asked.first + asked.count), asked.seed)
     whole = total(rows)
     print(table([*rows, whole]))
