@@ -21,6 +21,7 @@ from edge_judge.errors import ModelError
 from edge_judge.quantities import megabytes
 from edge_judge.records import file_bytes
 
+TRIAL = "2"  # another number whenever the child does more; 1 until it did what judging does
 CLOCK = 60  # seconds for a child that waits instead of working, beside those for one that gets a part of a processor
 BUSY = 4
 _ABORTED = re.compile(r"(?P<file>[\w.+-]+:\d+): (?:GGML_ASSERT\((?P<check>.*)\) failed|(?P<words>.*))$")
