@@ -21,6 +21,7 @@ from dataclasses import dataclass, field
 from importlib.util import find_spec
 from pathlib import Path
 
+import reliability_record
 from fault_commands import COMMANDS, Command, environment, hosts, plain
 from fault_process import NONE, Ended, Fault, NoShimError, Warm
 
@@ -293,7 +294,7 @@ def main() -> int:
         print(f"not run: {error}")
         return 0
     if asked.json:
-        asked.json.write_text(json.dumps([vars(row) for row in rows], indent=2))
+        reliability_record.write(asked.json, "faults", rows, sample=asked.sample)
     return int(any(row.findings for row in rows))
 
 

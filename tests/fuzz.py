@@ -22,12 +22,13 @@ import sys
 import time
 import traceback
 from collections.abc import Callable, Sequence
-from dataclasses import asdict, dataclass, field
+from dataclasses import dataclass, field
 from pathlib import Path
 from random import Random
 from tempfile import TemporaryDirectory
 from typing import Any
 
+import reliability_record
 from fuzz_mutators import mutated_bytes
 from fuzz_targets import ROOT, TARGETS, bombs_of
 
@@ -67,7 +68,7 @@ def main() -> int:
     rows = [hypothesis(share, given.tests) if name == HYPOTHESIS else fuzzed(name, share) for name in names]
     print("\n".join(table(rows)))
     if given.json is not None:
-        given.json.write_text(json.dumps([asdict(row) for row in rows], indent=2) + "\n", encoding="utf-8")
+        reliability_record.write(given.json, "fuzz", rows, guided=importlib.util.find_spec("atheris") is not None)
     return int(any(row.failures for row in rows))
 
 

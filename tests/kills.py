@@ -22,10 +22,10 @@ import tempfile
 import time
 import traceback
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import asdict, dataclass, field
+from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
 
+import reliability_record
 from kill_jobs import JOBS, Job, environment, prepare
 
 CHAIN = 4  # kills before a run is let through
@@ -248,8 +248,7 @@ def main() -> None:
             shutil.rmtree(place)
     print("", table(rows), sep="\n")
     if asked.json:
-        found: list[dict[str, Any]] = [asdict(row) for row in rows]
-        asked.json.write_text(json.dumps(found, indent=1) + "\n", encoding="utf-8")
+        reliability_record.write(asked.json, "kills", rows, seed=asked.seed, times=asked.times)
     if any(row.problems for row in rows):
         raise SystemExit(1)
 

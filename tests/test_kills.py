@@ -20,5 +20,5 @@ def test_killed_at_random_moments_commands_go_on_and_end_as_undisturbed_ones(tmp
     command = [sys.executable, str(KILLS), "--times", "3", *only, "--json", str(table)]
     done = subprocess.run(command, capture_output=True, encoding="utf-8")
     assert done.returncode == 0, done.stdout + done.stderr
-    rows = json.loads(table.read_text(encoding="utf-8"))
+    rows = json.loads(table.read_text(encoding="utf-8"))["rows"]
     assert [row["kills"] for row in rows] == [3] * len(rows) and len(rows) >= 7
