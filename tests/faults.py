@@ -2,7 +2,8 @@
 
 `make faults` counts the calls of a run, then repeats it with one of them failing (an error of the disk, a full disk, a
 short write), or all from one on (a disk that is full or read-only from then on), and then once more without a fault.
-It prints a table, and every finding; it ends with 1 where there are findings. --json FILE keeps the table.
+It prints a table, and every finding; it ends with 1 where there are findings. --json FILE keeps the table; with --add
+the lines of other commands stay in it.
 """
 
 from __future__ import annotations
@@ -15,6 +16,7 @@ import re
 import shutil
 import sys
 import tempfile
+import time
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -272,11 +274,12 @@ def main() -> int:
     parser.add_argument("--sample", type=int, default=0, help="most calls to fail of each command and kind; 0: all")
     parser.add_argument("--only", action="append", help="a command of this name; repeatable")
     parser.add_argument("--kind", action="append", choices=[kind.name for kind in KINDS])
-    parser.add_argument("--json", type=Path, help="write the table to this file")
+    parser.add_argument("--json", type=Path, metavar="FILE", help="keep the table")
+    parser.add_argument("--add", action="store_true", help="keep what the table has of commands that are not run now")
     asked = parser.parse_args()
     kinds = [kind for kind in KINDS if not asked.kind or kind.name in asked.kind]
     commands = [command for command in COMMANDS if not asked.only or command.name in asked.only]
-    rows: list[Row] = []
+    kept = Kept(asked.json, asked.add)
     try:
         with opened(sorted({module for command in commands for module in command.needs})) as place:
             print(
@@ -287,15 +290,30 @@ def main() -> int:
                     print(f"{command.name:28}not run: needs {' and '.join(missing)}")
                     continue
                 for row in faults(place, command, kinds, asked.sample):
-                    rows.append(row)
+                    kept.add(row)
                     counts = f"{row.calls:6}{row.tried:6}{row.told:6}{row.unhurt:7}{row.left:6}{len(row.findings):9}"
                     print(f"{row.command:28}{row.kind:12}{counts}", *row.findings, sep="\n    ", flush=True)
     except NoShimError as error:
         print(f"not run: {error}")
         return 0
-    if asked.json:
-        reliability_record.write(asked.json, "faults", rows, sample=asked.sample)
-    return int(any(row.findings for row in rows))
+    return int(any(row.findings for row in kept.rows.values()))
+
+
+class Kept:
+    """The table, and the file that it is kept in after each of its lines."""
+
+    def __init__(self, file: Path | None, adds: bool) -> None:
+        self._file, self._began = file, time.monotonic()
+        before = reliability_record.read(file) if file and adds else None
+        rows = (Row(**fields) for fields in (before.rows if before else ()))
+        self.rows = {(row.command, row.kind): row for row in rows}
+        self._seconds = before.seconds if before else 0.0
+
+    def add(self, row: Row) -> None:
+        self.rows[row.command, row.kind] = row
+        if self._file:
+            seconds = round(self._seconds + time.monotonic() - self._began, 1)
+            reliability_record.write(self._file, "faults", self.rows.values(), seconds=seconds)
 
 
 if __name__ == "__main__":

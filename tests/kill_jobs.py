@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import os
 import shutil
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, replace
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
@@ -24,7 +24,7 @@ PAIRS = "6"  # of a run on a benchmark
 REPO, COMMIT = "some/tiny", "c0ffee" + "0" * 34
 AUTOJ = (DATA / "autoj.jsonl").read_bytes()
 QUICK = ("--rank", "4", "--epochs", "1", "--checks", "2", "--validation", "0.2", "--device", "cpu", "--threads", "1")
-PROTOCOLS = ("pairwise", "pairwise-cot", "pairwise-json", "autoj", "pandalm", "pointwise", "reference", "rubric")
+PROTOCOLS = ("pairwise", "pairwise-cot", "pairwise-json", "autoj", "pandalm", "pointwise", "reference", "rubric", "none")
 
 
 def nothing(*_: object) -> None:
@@ -38,7 +38,8 @@ def nothing_lost() -> Iterator[str]:
 @dataclass(frozen=True)
 class Job:
     """A command. given: makes what is there at first, in an empty folder; then: how it goes on; lost: yields, in the
-    folder, what was complete and is not there after a kill; codes: of a right end; replaces: whether it begins anew.
+    folder, what was complete and is not there after a kill; codes: of a right end; needs: modules that are loaded
+    before; replaces: whether it begins anew.
     """
 
     name: str
@@ -47,6 +48,7 @@ class Job:
     then: tuple[str, ...] | None = None
     lost: Callable[[], Iterator[str]] = nothing_lost
     codes: tuple[int, ...] = (0,)
+    needs: tuple[str, ...] = ()
 
     @property
     def replaces(self) -> bool:
@@ -154,6 +156,7 @@ EVAL = ("eval", "--limit", PAIRS, "--threads", "1")
 RANK = ("rank", "outputs/ninety.jsonl", "outputs/sixty.jsonl", "--threads", "1")
 IMPORT = ("pack", "import", "run.ejpack")
 TRAIN = ("train", "tiny", "--data", "pairs.jsonl", "--grammar", "pairwise", "--out", "tuned", *QUICK)
+LEARNING = ("torch", "peft")
 SCHEMES = ("--scheme", "q8_0", "--scheme", "q2_k")
 EVAL_ANEW = (*EVAL, "--order", "given")
 
@@ -176,8 +179,8 @@ JOBS = (
     Job("report", ("report", "--results", "recorded", "-o", "page.html"), recorded),
     Job("data pull", ("data", "pull", "auto-j", "--data", "data")),
     Job("imatrix", ("imatrix", "pocket", "--limit", "6", "--out", "pocket.imatrix.gguf", "--threads", "1")),
-    Job("train", TRAIN, labelled),
-    Job("train --fresh", (*TRAIN, "--fresh"), trained, TRAIN, training_lost),
+    Job("train", TRAIN, labelled, needs=LEARNING),
+    Job("train --fresh", (*TRAIN, "--fresh"), trained, TRAIN, training_lost, needs=LEARNING),
 )
 
 
@@ -231,9 +234,10 @@ def environment(folder: Path) -> Iterator[None]:
         yield
 
 
-def prepare(folder: Path) -> None:
+def prepare(folder: Path, modules: Sequence[str]) -> None:
     """Load the libraries, build the judges, and pin the benchmark's file to what the server has."""
     import hashlib
+    from importlib import import_module
 
     import huggingface_hub  # noqa: F401
     import llama_cpp  # noqa: F401
@@ -243,6 +247,9 @@ def prepare(folder: Path) -> None:
     from edge_judge.cli import main  # noqa: F401
     from edge_judge.workflows import imatrix
 
+    for name in modules:
+        with suppress(ImportError):  # the command says it
+            import_module(name)
     imatrix.SAVED = 0.05
     source = replace(benchmarks.find("auto-j"), sha256=hashlib.sha256(AUTOJ).hexdigest(), rows=3)
     benchmarks.REGISTRY["auto-j"] = source  # type: ignore[index]
