@@ -279,7 +279,7 @@ def main() -> int:
     asked = parser.parse_args()
     kinds = [kind for kind in KINDS if not asked.kind or kind.name in asked.kind]
     commands = [command for command in COMMANDS if not asked.only or command.name in asked.only]
-    kept = Kept(asked.json, asked.add)
+    kept = Kept(asked.json, asked.add, asked.sample)
     try:
         with opened(sorted({module for command in commands for module in command.needs})) as place:
             print(
@@ -302,8 +302,8 @@ def main() -> int:
 class Kept:
     """The table, and the file that it is kept in after each of its lines."""
 
-    def __init__(self, file: Path | None, adds: bool) -> None:
-        self._file, self._began = file, time.monotonic()
+    def __init__(self, file: Path | None, adds: bool, sample: int) -> None:
+        self._file, self._sample, self._began = file, sample, time.monotonic()
         before = reliability_record.read(file) if file and adds else None
         rows = (Row(**fields) for fields in (before.rows if before else ()))
         self.rows = {(row.command, row.kind): row for row in rows}
@@ -313,7 +313,7 @@ class Kept:
         self.rows[row.command, row.kind] = row
         if self._file:
             seconds = round(self._seconds + time.monotonic() - self._began, 1)
-            reliability_record.write(self._file, "faults", self.rows.values(), seconds=seconds)
+            reliability_record.write(self._file, "faults", self.rows.values(), seconds=seconds, sample=self._sample)
 
 
 if __name__ == "__main__":

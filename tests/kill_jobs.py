@@ -7,10 +7,12 @@ import shutil
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, replace
+from functools import partial
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
 from checkpoints import llama_config, make_checkpoint, qwen2_config
+from gguf_elsewhere import copied
 from hubserver import Handler, Shelf
 from published import DATA
 from systems import answered, write_outputs
@@ -24,7 +26,11 @@ PAIRS = "6"  # of a run on a benchmark
 REPO, COMMIT = "some/tiny", "c0ffee" + "0" * 34
 AUTOJ = (DATA / "autoj.jsonl").read_bytes()
 QUICK = ("--rank", "4", "--epochs", "1", "--checks", "2", "--validation", "0.2", "--device", "cpu", "--threads", "1")
-PROTOCOLS = ("pairwise", "pairwise-cot", "pairwise-json", "autoj", "pandalm", "pointwise", "reference", "rubric", "none")
+PROTOCOLS = ("pairwise", "pairwise-cot", "pairwise-json", "pointwise", "reference", "rubric", "none")
+TRAINED_IN = {
+    "autoj": "Query: {prompt}\nResponse 1: {response}\nResponse 2: {response_another}\nWhich is better?",
+    "pandalm": "{question_body}\n### Response 1:\n{answer1_body}\n### Response 2:\n{answer2_body}\n### Evaluation:\n",
+}
 
 
 def nothing(*_: object) -> None:
@@ -74,6 +80,12 @@ def judged(command: tuple[str, ...], folder: Path) -> None:
     if finished(start(command, folder)):
         raise RuntimeError(folder.with_suffix(".log").read_text(encoding="utf-8"))
     shutil.rmtree(folder / "tmp")
+
+
+def with_prompt(text: str, folder: Path) -> None:
+    """The embedded judge as one that came with a prompt of its own."""
+    embedded = Path(os.environ["EDGE_JUDGE_MODELS"], "pocket", "pocket-f16.gguf")
+    copied(embedded, folder / "judge.gguf", {"edge_judge.prompt": text})
 
 
 def small(folder: Path) -> None:
@@ -167,6 +179,10 @@ def evaluated(folder: Path) -> None:
 
 JOBS = (
     *(Job(f"eval {name}", (*EVAL, "--grammar", name)) for name in PROTOCOLS),
+    *(
+        Job(f"eval {name}", (*EVAL, "--gguf", "judge.gguf", "--grammar", name), partial(with_prompt, text))
+        for name, text in TRAINED_IN.items()
+    ),
     Job("eval --fresh", (*EVAL_ANEW, "--fresh"), evaluated, EVAL_ANEW, run_lost),
     Job("quantize folder", ("quantize", "tiny", "q4_0", "--out", "tiny.gguf"), small),
     Job("quantize over a file", ("quantize", "tiny", "q8_0", "--out", "tiny.gguf"), small_and_old),

@@ -36,16 +36,16 @@ Snapshot = Mapping[str, object]
 
 @dataclass
 class Row:
-    """A line of the table. rounds: runs that were let through in the end; seconds: of an undisturbed run; quarters: how
-    many kills fell in each quarter of that time; temporary: files that kills left in the system's folder for temporary
-    files; problems: what was wrong after a kill.
+    """A line of the table. rounds: runs that were let through in the end; seconds: of an undisturbed run; moments: of
+    the kills, as shares of that time; temporary: files that kills left in the system's folder for temporary files;
+    problems: what was wrong after a kill.
     """
 
     name: str
     kills: int = 0
     rounds: int = 0
     seconds: float = 0.0
-    quarters: list[int] = field(default_factory=lambda: [0, 0, 0, 0])
+    moments: list[float] = field(default_factory=list)
     temporary: int = 0
     problems: list[str] = field(default_factory=list)
     skipped: str = ""
@@ -163,12 +163,13 @@ def kills(job: Job, place: Path, times: int, draw: random.Random) -> Row:
     row, given = Row(job.name), place / "given"
     job.prepare(given)
     whole = place / "whole"
+    row.seconds = float("inf")
     for _ in range(2):  # the first one fills caches
         shutil.rmtree(whole, ignore_errors=True)
         shutil.copytree(given, whole)
         begun = time.monotonic()
         code = finished(start(job.first, whole))
-        row.seconds = round(time.monotonic() - begun, 3)
+        row.seconds = min(row.seconds, round(time.monotonic() - begun, 3))
         if code not in job.codes:
             row.skipped = (place / "whole.log").read_text(encoding="utf-8").strip()[-300:] or f"exit code {code}"
             return row
@@ -196,7 +197,7 @@ def one_round(
         if code is not None:
             break
         row.kills += 1
-        row.quarters[min(3, int(4 * moment / row.seconds))] += 1
+        row.moments.append(round(moment / row.seconds, 3))
         row.problems += [f"kill {row.kills}: {text}" for text in damage(job, folder, *undisturbed)]
         have = reached(folder)
         if have < had and not job.replaces:
@@ -219,7 +220,8 @@ def table(rows: Sequence[Row]) -> str:
     """The rows as text."""
     lines = [f"{'command':24} {'kills':>6} {'rounds':>6} {'seconds':>8} {'problems':>8}  moments, by quarters"]
     for row in rows:
-        spread = f"not run: {row.skipped}" if row.skipped else " ".join(map(str, row.quarters))
+        quarters = [sum(4 * moment // 1 == quarter for moment in row.moments) for quarter in range(4)]
+        spread = f"not run: {row.skipped}" if row.skipped else " ".join(map(str, quarters))
         lines.append(f"{row.name:24} {row.kills:6} {row.rounds:6} {row.seconds:8.2f} {len(row.problems):8}  {spread}")
     return "\n".join(lines)
 
@@ -278,7 +280,7 @@ def together(before: Row, row: Row) -> Row:
         before.kills + row.kills,
         before.rounds + row.rounds,
         row.seconds,
-        [one + other for one, other in zip(before.quarters, row.quarters, strict=True)],
+        before.moments + row.moments,
         before.temporary + row.temporary,
         before.problems + row.problems,
         row.skipped,
