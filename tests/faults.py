@@ -24,11 +24,11 @@ from importlib.util import find_spec
 from pathlib import Path
 
 import reliability_record
-from fault_commands import COMMANDS, Command, environment, hosts, plain
+from fault_commands import COMMANDS, TEMPORARY, Command, environment, hosts, plain
 from fault_process import NONE, Ended, Fault, NoShimError, Warm
 
 MOST = 300  # characters of an error
-TEMPORARY = re.compile(
+TEMPORARY_NAME = re.compile(
     r"\.part\b|\.put-|\.building|\.pull-|\.before|/\.lock|\.json\.\d+|\.html\.\d+|\.before|/\.[\w.-]+\.\d+\b"
 )
 WRITES_BYTES = ("write", "pwrite", "writev")
@@ -80,6 +80,7 @@ class Place:
     warm: Warm
 
     def run(self, command: Command, fault: Fault = NONE) -> Ended:
+        (self.here / TEMPORARY).mkdir(exist_ok=True)
         return self.warm.run(command.arguments, self.here, environment(self.here, self.hosted), fault)
 
     def prepare(self, command: Command) -> None:
@@ -89,7 +90,7 @@ class Place:
                 raise RuntimeError(done.stderr)
 
         shutil.rmtree(self.here, ignore_errors=True)
-        self.here.mkdir()
+        (self.here / TEMPORARY).mkdir(parents=True)
         command.prepare(self.here, plainly)
         shutil.rmtree(self.before, ignore_errors=True)
         shutil.copytree(self.here, self.before)
@@ -114,9 +115,10 @@ def opened(modules: Sequence[str] = ()) -> Iterator[Place]:
 
 
 def state(folder: Path) -> dict[str, str]:
-    """What each file holds, by its path, without what differs from one time to the next."""
+    """What each file holds, by its path, without what differs from one time to the next, and temporary files."""
     paths = sorted(path for path in folder.rglob("*") if path.is_file() and path.name not in TIMED)
-    return {str(path.relative_to(folder)): content(path) for path in paths if "refs" not in path.parts}
+    kept = [path for path in paths if "refs" not in path.parts and path.relative_to(folder).parts[0] != TEMPORARY]
+    return {str(path.relative_to(folder)): content(path) for path in kept}
 
 
 def content(path: Path) -> str:
@@ -176,7 +178,7 @@ def complaints(ended: Ended, names: Sequence[str]) -> list[str]:
         wrong.append(f"more than an error and a hint: {lines[-3:]}")
     if len(said[0]) > MOST:
         wrong.append(f"an error of {len(said[0])} characters: {said[0]}")
-    if TEMPORARY.search(said[0]):
+    if TEMPORARY_NAME.search(said[0]):
         wrong.append(f"a temporary name: {said[0]}")
     if not any(name in said[0] for name in names):
         wrong.append(f"names no file: {said[0]}")

@@ -210,13 +210,15 @@ def put_run(
 ) -> Path:
     """Make the folder of a complete run that was reached elsewhere, whole or not at all. note: as of `add`.
 
-    Raises RunError where a run is there already, unless `fresh`: it is then replaced, once the new one is whole.
+    Raises RunError where another run is there, unless `fresh`: it is then replaced, once the new one is whole.
     """
     path = folder(results, run.identity)
     with naming(path), _alone(path):
         replacing.remove_abandoned(path, RunFolder.FILES)
         replacing.settle(path, RunFolder.FILES)
         if not fresh:
+            if _is_there(path, run, note):
+                return path
             _refuse_another(path, run)
         replacing.discard(path)
         try:
@@ -228,6 +230,11 @@ def put_run(
             raise
         replacing.settle(path, RunFolder.FILES)
     return path
+
+
+def _is_there(path: Path, run: Run, note: tuple[str, Mapping[str, Any]]) -> bool:
+    """Whether this very run was put here before, perhaps by a process that could not say so any more."""
+    return is_complete(path) and noted(path, note[0]) == note[1] and read_run(path).verdicts == run.verdicts
 
 
 def _write_run(path: Path, run: Run, score: Mapping[str, Any], note: tuple[str, Mapping[str, Any]]) -> None:
