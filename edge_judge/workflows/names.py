@@ -24,9 +24,10 @@ def model_names() -> list[str]:
     from quantize.lock import shipped_path
 
     try:
-        known = list(_table(shipped_path()).get("models", {}))
+        models = _table(shipped_path()).get("models")
     except QuantizeError:
-        known = []
+        models = None
+    known = list(models) if isinstance(models, dict) else []
     return list(dict.fromkeys([*known, *(str(record.get("model")) for record in _built())]))
 
 
@@ -64,5 +65,5 @@ def _table(path: Path) -> dict[str, Any]:
     """The file's content; nothing where it cannot be read."""
     try:
         return tomllib.loads(path.read_text(encoding="utf-8"))
-    except (OSError, ValueError):
+    except (OSError, ValueError, RecursionError):
         return {}
