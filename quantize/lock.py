@@ -9,8 +9,6 @@ from __future__ import annotations
 
 import difflib
 import os
-import re
-import tomllib
 from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -21,15 +19,13 @@ import tomlkit
 from filelock import FileLock
 from tomlkit.exceptions import TOMLKitError
 
+from quantize import toml_text
 from quantize.atomic import replace_text
 from quantize.disk import writing
 from quantize.errors import LockError, UnknownModelError, short_repr
 
 FILE_NAME = "models.lock"
 VARIABLE = "EDGE_JUDGE_LOCK"
-MAX_BYTES = 4_000_000
-# 33 parts with dots between them, begun where a part begins; tomllib takes the square of their number in time
-_LONG_KEY = re.compile(r"(?<![\w\"'.-])(?:[\w\"'-]++[ \t]*+\.[ \t]*+){32}")
 Scalar = str | int | float | bool
 _T = TypeVar("_T")
 
@@ -217,15 +213,10 @@ def _document(path: Path) -> tomlkit.TOMLDocument:
 
 def _parse(path: Path) -> dict[str, Any]:
     try:
-        if (size := path.stat().st_size) > MAX_BYTES:
-            raise LockError(f"{path} has {size} bytes, expected at most {MAX_BYTES}")
-        text = path.read_text("utf-8")
-        if _LONG_KEY.search(text):
-            raise LockError(f"{path}: a key has more parts than any here")
-        return tomllib.loads(text)
+        return toml_text.read(path)
     except OSError as problem:
         raise LockError(f"cannot read {path}: {problem.strerror or problem}", _who_named(path)) from problem
-    except (ValueError, RecursionError) as problem:
+    except ValueError as problem:
         raise LockError(f"{path} is not valid TOML: {problem}", _who_named(path)) from problem
 
 

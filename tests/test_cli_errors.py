@@ -141,7 +141,7 @@ def test_a_wrong_input_is_one_line_a_hint_and_a_code(
         ({"EDGE_JUDGE_LOCK": "latin.csv"}, ("lock",), "latin.csv is not valid TOML", "EDGE_JUDGE_LOCK names it"),
         ({"EDGE_JUDGE_DATA": "one.jsonl"}, ("data", "list"), "EDGE_JUDGE_DATA is one.jsonl: a file", "name its folder"),
         ({"EDGE_JUDGE_DATA": "one.jsonl"}, ("data", "verify"), "EDGE_JUDGE_DATA is one.jsonl: a file", "its folder"),
-        ({"EDGE_JUDGE_DATA": "one.jsonl"}, ("data", "pull"), "EDGE_JUDGE_DATA is one.jsonl: a file", "its folder"),
+        ({"EDGE_JUDGE_DATA": "one.jsonl"}, ("data", "pull", "pandalm"), "EDGE_JUDGE_DATA is one.jsonl", "folder"),
         ({"EDGE_JUDGE_DATA": "one.jsonl"}, ("eval", "-b", "all"), "EDGE_JUDGE_DATA is one.jsonl: a file", "its folder"),
         ({"EDGE_JUDGE_DATA": "one.jsonl"}, ("eval", "-b", "pandalm"), "EDGE_JUDGE_DATA is one.jsonl", "its folder"),
     ],

@@ -80,7 +80,7 @@ def test_a_broken_record_of_built_files_completes_nothing_and_says_nothing(
     monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
     (tmp_path / "models").mkdir()
-    for broken in ("built = [", "built = 1", "built = [1]", "a = " + "[" * 100_000):
+    for broken in ("built = [", "built = 1", "built = [1]", "a = " + "[" * 100_000, "a." * 500_000):
         (tmp_path / "models" / "models.lock").write_text(broken, encoding="utf-8")
         assert completed(monkeypatch, "edge-judge eval -m poc") == ["pocket"]
     for broken in ("models = 1", "models = [1]", "a = " + "[" * 100_000):

@@ -37,7 +37,8 @@ class ImatrixState:
         if not self.path.exists():
             return 0, {}
         try:
-            with naming(self.path), np.load(self.path, allow_pickle=False) as arrays:
+            # numpy would leave a file open that is none of its own
+            with naming(self.path), self.path.open("rb") as file, np.load(file, allow_pickle=False) as arrays:
                 before = foreign_json.parse(str(arrays[_IDENTITY]))
                 names = [name.removesuffix(_SQUARES) for name in arrays.files if name.endswith(_SQUARES)]
                 sums = {name: _sums(arrays[name + _SQUARES], arrays[name + _COUNTS]) for name in names}

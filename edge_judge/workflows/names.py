@@ -7,12 +7,12 @@ Knows: models.lock and the record of built files, schemes, benchmarks, grammars,
 
 from __future__ import annotations
 
-import tomllib
 from pathlib import Path
 from typing import Any
 
 from edge_judge.protocols import grammar_files
 from edge_judge.workflows.options import RESULTS
+from quantize import toml_text
 from quantize.scheme_names import SCHEMES
 
 RUN = "*/*/*/*/score.json"  # of a complete run, in a folder of results
@@ -64,6 +64,6 @@ def _built() -> list[dict[str, Any]]:
 def _table(path: Path) -> dict[str, Any]:
     """The file's content; nothing where it cannot be read."""
     try:
-        return tomllib.loads(path.read_text(encoding="utf-8"))
-    except (OSError, ValueError, RecursionError):
+        return toml_text.read(path)
+    except (OSError, ValueError):
         return {}
