@@ -91,7 +91,7 @@ class Hub:
         """
         info = self._info(repo, commit, acceptance, files=True)
         if info.sha != commit:
-            raise SourceError(f"{repo}: the hub answers for commit {short_repr(info.sha)}, models.lock pins {commit}")
+            raise SourceError(f"{repo}: the hub answers for commit {info.sha}, models.lock pins {commit}")
         files = (_checked(repo, s.rfilename, s.size, s.lfs.sha256 if s.lfs else None) for s in info.siblings or ())
         return {file.name: file for file in files}
 

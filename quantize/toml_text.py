@@ -1,6 +1,6 @@
 """Untrusted TOML: tomllib takes the square of a key's parts in time, and a stack frame a level.
 
-Standard library only: a shell that completes a name cannot wait for more. Knows: TOML. Does not know: what is in a file.
+Standard library only: a shell that completes a name cannot wait. Knows: TOML. Does not know: what is in a file.
 """
 
 from __future__ import annotations

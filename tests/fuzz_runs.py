@@ -101,39 +101,42 @@ def write_ranking(folder: Path) -> tuple[bytes, bytes]:
     return figures, lines(*met)
 
 
-def read_and_rank(folder: Path, data: bytes) -> None:
+def ranking_reader(folder: Path) -> Run:
     """As `rank FOLDER` does; the figures, which take a hundred times as long, of some inputs alone."""
     from edge_judge.report.ranking import rankings_json, rankings_table
     from edge_judge.runs import rankings
     from edge_judge.workflows.combined_judges import recorded_rankings
     from edge_judge.workflows.options import RankSettings
 
-    rankings.read_ranking(folder)
-    if zlib.crc32(data) % 64 == 0:
-        ranked = recorded_rankings([folder], RankSettings())
-        dumped(rankings_json(ranked))
-        rankings_table(ranked)
+    def read(data: bytes) -> None:
+        rankings.read_ranking(folder)
+        if zlib.crc32(data) % 64 == 0:
+            ranked = recorded_rankings([folder], RankSettings())
+            dumped(rankings_json(ranked))
+            rankings_table(ranked)
+
+    return read
 
 
 @target("ranking.json", mutators.mutated_json)
 def ranking_json(folder: Path) -> tuple[Run, list[bytes]]:
-    figures, _ = write_ranking(folder)
+    (figures, _), rank = write_ranking(folder), ranking_reader(folder)
     against = dumped({**json.loads(figures), "against": "b"})
 
     def read(data: bytes) -> None:
         (folder / "ranking.json").write_bytes(data)
-        read_and_rank(folder, data)
+        rank(data)
 
     return read, [figures, against]
 
 
 @target("meetings.jsonl", mutators.mutated_lines)
 def meetings_jsonl(folder: Path) -> tuple[Run, list[bytes]]:
-    _, met = write_ranking(folder)
+    (_, met), rank = write_ranking(folder), ranking_reader(folder)
 
     def read(data: bytes) -> None:
         (folder / "meetings.jsonl").write_bytes(data)
-        read_and_rank(folder, data)
+        rank(data)
 
     return read, [met, met.split(b"\n")[0] + b"\n"]
 
