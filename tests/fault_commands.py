@@ -135,7 +135,10 @@ COMMANDS = (
     ),
     Command("quantize, a folder", ("quantize", "tiny", "q8_0", "--out", "out.gguf"), checkpoint, kept=("out.gguf",)),
     Command("quantize, the Hub", ("quantize", "tiny", "q8_0"), hub),
-    Command("choose", ("choose", "--scheme", "q2_k", "--baseline", "q8_0", "--margin", "50", "--max-pairs", "15", *ONE), judge),
+    Command(
+        "choose",
+        ("choose", "--scheme", "q2_k", "--baseline", "q8_0", "--margin", "50", "--max-pairs", "15", *ONE), judge,
+    ),
     Command(
         "rank",
         ("rank", "outputs/sixty.jsonl", "outputs/seventy-five.jsonl", "outputs/ninety.jsonl", "--scheme", "q2_k", *ONE),
