@@ -132,8 +132,7 @@ def problems(record: Record) -> list[str]:
     """What a harness found that is not mended, each in one line."""
     names = {"kills": ("name", "problems"), "faults": ("command", "findings"), "fuzz": ("target", "failures")}
     if record.kind not in names:
-        found = record.facts["problems"]
-        return [shown(text) for text in found] if isinstance(found, list) else ["of which no more is kept"] * found
+        return [shown(text) for text in record.facts["problems"]]
     name, key = names[record.kind]
     return [shown(f"{one[name]}: {text}") for one in record.rows for text in one[key]]
 

@@ -45,7 +45,7 @@ def folder(tmp_path: Path) -> Path:
     reliability_record.write(tmp_path / "kills.json", "kills", [killed], seed=7, seconds=5400)
     reliability_record.write(tmp_path / "faults.json", "faults", [faulty], sample=8)
     reliability_record.write(tmp_path / "fuzz.json", "fuzz", fed, guided=True)
-    reliability_record.write(tmp_path / "headers.json", "headers", [], seed=3, problems=0, **header)
+    reliability_record.write(tmp_path / "headers.json", "headers", [], seed=3, problems=[], **header)
     reliability_record.write(tmp_path / "soak.json", "soak", rows, **growth)
     return tmp_path
 
