@@ -26,7 +26,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from random import Random
-from tempfile import TemporaryDirectory
+from tempfile import TemporaryDirectory, mkdtemp
 from typing import Any
 
 from fuzz_mutators import mutated_bytes
@@ -171,8 +171,9 @@ def hypothesis(seconds: float, tests: Sequence[str]) -> Row:
 def child(name: str, seconds: float, folder: Path, seed: int, blind: bool) -> int:
     """Feed a target until the time is up."""
     fed, target = Fed(folder / "ended"), TARGETS[name]
+    work = Path(mkdtemp(dir=folder / "work"))
     if blind:
-        run, seeds = target.setup(folder / "work")
+        run, seeds = target.setup(work)
         check = fed.checking(run)
         feed_once([*seeds, *bombs_of(name)], check, folder)
         blindly(check, seeds, name, seconds, Random(seed), folder)
@@ -180,7 +181,7 @@ def child(name: str, seconds: float, folder: Path, seed: int, blind: bool) -> in
     import atheris
 
     with atheris.instrument_imports(include=["edge_judge", "quantize"]):
-        run, seeds = target.setup(folder / "work")
+        run, seeds = target.setup(work)
     check = fed.checking(run)
     for data in seeds:
         (folder / "corpus" / hashlib.sha1(data).hexdigest()).write_bytes(data)
