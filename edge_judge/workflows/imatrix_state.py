@@ -6,6 +6,7 @@ Knows: the state's file, and what decides that it may be gone on from. Does not 
 from __future__ import annotations
 
 import json
+import sys
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -15,7 +16,7 @@ from numpy.typing import NDArray
 
 from edge_judge import foreign_json
 from edge_judge.engine.importance import Sums
-from edge_judge.errors import RunError, naming
+from edge_judge.errors import OF_FILES, RunError, naming
 from edge_judge.settings import differences
 from quantize.atomic import written_atomically
 
@@ -39,14 +40,17 @@ class ImatrixState:
         try:
             # numpy would leave a file open that is none of its own
             with naming(self.path), self.path.open("rb") as file, np.load(file, allow_pickle=False) as arrays:
-                before = foreign_json.parse(str(arrays[_IDENTITY]))
+                before = foreign_json.parse(_text(arrays[_IDENTITY]))
+                if not isinstance(before, dict):
+                    raise ValueError("no settings")
                 names = [name.removesuffix(_SQUARES) for name in arrays.files if name.endswith(_SQUARES)]
                 sums = {name: _sums(arrays[name + _SQUARES], arrays[name + _COUNTS]) for name in names}
                 done = int(arrays[_DONE])
-        except OSError:
-            raise
         except Exception as error:  # numpy and zipfile raise nearly anything for a file that is none of theirs
-            raise RunError(f"{self.path}: not the state of an interrupted measurement: {error}", ANEW) from error
+            if isinstance(error, OSError) and error.errno in OF_FILES:
+                raise
+            what = type(error).__name__  # its text may hold what no text can
+            raise RunError(f"{self.path}: not the state of an interrupted measurement ({what})", ANEW) from error
         if changed := differences(before, self._identity):
             raise RunError(f"{self.path}: started with other settings: {'; '.join(changed)}", ANEW)
         return done, sums
@@ -64,6 +68,14 @@ class ImatrixState:
 
     def remove(self) -> None:
         self.path.unlink(missing_ok=True)
+
+
+def _text(array: NDArray[Any]) -> str:
+    """Raises ValueError for what is no text: numpy makes one of numbers that are no characters."""
+    kind = array.dtype
+    if kind.kind != "U" or not kind.isnative or array.ndim or (array.reshape(1).view(np.uint32) > sys.maxunicode).any():
+        raise ValueError("no text")
+    return str(array)
 
 
 def _sums(squares: NDArray[Any], counts: NDArray[Any]) -> Sums:
