@@ -117,8 +117,8 @@ bench-train: setup  ## what training brings: a new family of tasks learned, meas
 chaos: setup  ## workers and coordinators of a cluster killed and suspended at random: the same score; minutes
 	$(BIN)/python tests/chaos.py
 
-kills: setup  ## every command killed at random moments and started again: an hour or more; or TIMES=20 ONLY="eval pairwise"
-	$(BIN)/python tests/kills.py --times $(or $(TIMES),200) $(if $(ONLY),--only "$(ONLY)") $(if $(JSON),--json $(JSON))
+kills: setup  ## every command killed at random moments and started again: an hour or more; or TIMES=20 ONLY="eval pairwise" JSON=FILE
+	$(BIN)/python tests/kills.py --times $(or $(TIMES),200) $(if $(ONLY),--only "$(ONLY)") $(if $(JSON),--add --json $(JSON))
 
 faults: setup  ## every call on a file fails in turn, in a run of each command; Linux, a C compiler; SAMPLE=8 JSON=FILE
 	$(BIN)/python tests/faults.py --sample $(or $(SAMPLE),0) $(if $(JSON),--json $(JSON))

@@ -143,7 +143,7 @@ def planned_tensors(blueprint: Blueprint, planned: Plan) -> list[tuple[str, int]
 
 def _dry_run(blueprint: Blueprint, scheme: str, with_imatrix: bool) -> tuple[int, str]:
     """The status and the log of quantizing a file of the model's shape, in a temporary folder. Nothing is quantized."""
-    with tempfile.TemporaryDirectory(prefix="edge-judge-") as folder:
+    with tempfile.TemporaryDirectory(prefix="edge-judge-", ignore_cleanup_errors=True) as folder:
         stub = Path(folder) / "stub.gguf"
         tensors = [(target.name, target.shape, "F32") for target in blueprint.targets]
         try:

@@ -19,6 +19,7 @@ from training_data import pair_rows, tiny_checkpoint, write_lines
 
 from edge_judge.benchmarks import autoj
 
+TEMPORARY = "tmp"
 ROOT = Path(__file__).parent.parent
 Q2_K = Path("results/pocket/pocket/q2_k/pairwise")
 COMMIT = "c0ffee" + "0" * 34
@@ -134,7 +135,7 @@ COMMANDS = (
     ),
     Command("quantize, a folder", ("quantize", "tiny", "q8_0", "--out", "out.gguf"), checkpoint, kept=("out.gguf",)),
     Command("quantize, the Hub", ("quantize", "tiny", "q8_0"), hub),
-    Command("choose", ("choose", "--scheme", "q2_k", "--baseline", "q8_0", "--max-pairs", "2", *ONE), judge),
+    Command("choose", ("choose", "--scheme", "q2_k", "--baseline", "q8_0", "--margin", "50", "--max-pairs", "15", *ONE), judge),
     Command(
         "rank",
         ("rank", "outputs/sixty.jsonl", "outputs/seventy-five.jsonl", "outputs/ninety.jsonl", "--scheme", "q2_k", *ONE),
@@ -185,8 +186,8 @@ class _GitHub(BaseHTTPRequestHandler):
 
 
 def environment(here: Path, hosted: Mapping[str, str]) -> dict[str, str]:
-    """Every folder that a command uses lies in `here`."""
-    own = {"EDGE_JUDGE_MODELS": "models", "HF_HOME": "hub", "XDG_CACHE_HOME": "cache"}
+    """Every folder that a command uses lies in `here`, also that for temporary files."""
+    own = {"EDGE_JUDGE_MODELS": "models", "HF_HOME": "hub", "XDG_CACHE_HOME": "cache", "TMPDIR": TEMPORARY}
     if (here / "models.lock").exists():
         own["EDGE_JUDGE_LOCK"] = "models.lock"
     places = {name: str(here / place) for name, place in own.items()}

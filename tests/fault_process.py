@@ -11,6 +11,7 @@ import os
 import shutil
 import subprocess
 import sys
+import tempfile
 import time
 import traceback
 from collections.abc import Mapping, Sequence
@@ -174,6 +175,7 @@ def command(arguments: list[str], here: str, variables: dict[str, str], out: str
         os.dup2(file, stream)
     sys.stdin = open(os.devnull)
     os.environ.update(variables)
+    tempfile.tempdir = None  # what was read of TMPDIR before
     os.chdir(here)
     sys.argv = ["edge-judge", *arguments]
     ctypes.CDLL(None).faults_arm()

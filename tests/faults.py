@@ -2,7 +2,8 @@
 
 `make faults` counts the calls of a run, then repeats it with one of them failing (an error of the disk, a full disk, a
 short write), or all from one on (a disk that is full or read-only from then on), and then once more without a fault.
-It prints a table, and every finding; it ends with 1 where there are findings. --json FILE keeps the table.
+It prints a table, and every finding; it ends with 1 where there are findings. --json FILE keeps the table; with --add
+the lines of other commands stay in it.
 """
 
 from __future__ import annotations
@@ -15,6 +16,7 @@ import re
 import shutil
 import sys
 import tempfile
+import time
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -22,11 +24,11 @@ from importlib.util import find_spec
 from pathlib import Path
 
 import reliability_record
-from fault_commands import COMMANDS, Command, environment, hosts, plain
+from fault_commands import COMMANDS, TEMPORARY, Command, environment, hosts, plain
 from fault_process import NONE, Ended, Fault, NoShimError, Warm
 
 MOST = 300  # characters of an error
-TEMPORARY = re.compile(
+TEMPORARY_NAME = re.compile(
     r"\.part\b|\.put-|\.building|\.pull-|\.before|/\.lock|\.json\.\d+|\.html\.\d+|\.before|/\.[\w.-]+\.\d+\b"
 )
 WRITES_BYTES = ("write", "pwrite", "writev")
@@ -78,6 +80,7 @@ class Place:
     warm: Warm
 
     def run(self, command: Command, fault: Fault = NONE) -> Ended:
+        (self.here / TEMPORARY).mkdir(exist_ok=True)
         return self.warm.run(command.arguments, self.here, environment(self.here, self.hosted), fault)
 
     def prepare(self, command: Command) -> None:
@@ -87,7 +90,7 @@ class Place:
                 raise RuntimeError(done.stderr)
 
         shutil.rmtree(self.here, ignore_errors=True)
-        self.here.mkdir()
+        (self.here / TEMPORARY).mkdir(parents=True)
         command.prepare(self.here, plainly)
         shutil.rmtree(self.before, ignore_errors=True)
         shutil.copytree(self.here, self.before)
@@ -112,9 +115,10 @@ def opened(modules: Sequence[str] = ()) -> Iterator[Place]:
 
 
 def state(folder: Path) -> dict[str, str]:
-    """What each file holds, by its path, without what differs from one time to the next."""
+    """What each file holds, by its path, without what differs from one time to the next, and temporary files."""
     paths = sorted(path for path in folder.rglob("*") if path.is_file() and path.name not in TIMED)
-    return {str(path.relative_to(folder)): content(path) for path in paths if "refs" not in path.parts}
+    kept = [path for path in paths if "refs" not in path.parts and path.relative_to(folder).parts[0] != TEMPORARY]
+    return {str(path.relative_to(folder)): content(path) for path in kept}
 
 
 def content(path: Path) -> str:
@@ -174,7 +178,7 @@ def complaints(ended: Ended, names: Sequence[str]) -> list[str]:
         wrong.append(f"more than an error and a hint: {lines[-3:]}")
     if len(said[0]) > MOST:
         wrong.append(f"an error of {len(said[0])} characters: {said[0]}")
-    if TEMPORARY.search(said[0]):
+    if TEMPORARY_NAME.search(said[0]):
         wrong.append(f"a temporary name: {said[0]}")
     if not any(name in said[0] for name in names):
         wrong.append(f"names no file: {said[0]}")
@@ -272,11 +276,12 @@ def main() -> int:
     parser.add_argument("--sample", type=int, default=0, help="most calls to fail of each command and kind; 0: all")
     parser.add_argument("--only", action="append", help="a command of this name; repeatable")
     parser.add_argument("--kind", action="append", choices=[kind.name for kind in KINDS])
-    parser.add_argument("--json", type=Path, help="write the table to this file")
+    parser.add_argument("--json", type=Path, metavar="FILE", help="keep the table")
+    parser.add_argument("--add", action="store_true", help="keep what the table has of commands that are not run now")
     asked = parser.parse_args()
     kinds = [kind for kind in KINDS if not asked.kind or kind.name in asked.kind]
     commands = [command for command in COMMANDS if not asked.only or command.name in asked.only]
-    rows: list[Row] = []
+    kept = Kept(asked.json, asked.add, asked.sample)
     try:
         with opened(sorted({module for command in commands for module in command.needs})) as place:
             print(
@@ -287,15 +292,30 @@ def main() -> int:
                     print(f"{command.name:28}not run: needs {' and '.join(missing)}")
                     continue
                 for row in faults(place, command, kinds, asked.sample):
-                    rows.append(row)
+                    kept.add(row)
                     counts = f"{row.calls:6}{row.tried:6}{row.told:6}{row.unhurt:7}{row.left:6}{len(row.findings):9}"
                     print(f"{row.command:28}{row.kind:12}{counts}", *row.findings, sep="\n    ", flush=True)
     except NoShimError as error:
         print(f"not run: {error}")
         return 0
-    if asked.json:
-        reliability_record.write(asked.json, "faults", rows, sample=asked.sample)
-    return int(any(row.findings for row in rows))
+    return int(any(row.findings for row in kept.rows.values()))
+
+
+class Kept:
+    """The table, and the file that it is kept in after each of its lines."""
+
+    def __init__(self, file: Path | None, adds: bool, sample: int) -> None:
+        self._file, self._sample, self._began = file, sample, time.monotonic()
+        before = reliability_record.read(file) if file and adds else None
+        rows = (Row(**fields) for fields in (before.rows if before else ()))
+        self.rows = {(row.command, row.kind): row for row in rows}
+        self._seconds = before.seconds if before else 0.0
+
+    def add(self, row: Row) -> None:
+        self.rows[row.command, row.kind] = row
+        if self._file:
+            seconds = round(self._seconds + time.monotonic() - self._began, 1)
+            reliability_record.write(self._file, "faults", self.rows.values(), seconds=seconds, sample=self._sample)
 
 
 if __name__ == "__main__":

@@ -4,13 +4,15 @@ from __future__ import annotations
 
 import os
 import shutil
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, replace
+from functools import partial
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
 from checkpoints import llama_config, make_checkpoint, qwen2_config
+from gguf_elsewhere import copied
 from hubserver import Handler, Shelf
 from published import DATA
 from systems import answered, write_outputs
@@ -24,7 +26,11 @@ PAIRS = "6"  # of a run on a benchmark
 REPO, COMMIT = "some/tiny", "c0ffee" + "0" * 34
 AUTOJ = (DATA / "autoj.jsonl").read_bytes()
 QUICK = ("--rank", "4", "--epochs", "1", "--checks", "2", "--validation", "0.2", "--device", "cpu", "--threads", "1")
-PROTOCOLS = ("pairwise", "pairwise-cot", "pairwise-json", "autoj", "pandalm", "pointwise", "reference", "rubric")
+PROTOCOLS = ("pairwise", "pairwise-cot", "pairwise-json", "pointwise", "reference", "rubric", "none")
+TRAINED_IN = {
+    "autoj": "Query: {prompt}\nResponse 1: {response}\nResponse 2: {response_another}\nWhich is better?",
+    "pandalm": "{question_body}\n### Response 1:\n{answer1_body}\n### Response 2:\n{answer2_body}\n### Evaluation:\n",
+}
 
 
 def nothing(*_: object) -> None:
@@ -38,7 +44,8 @@ def nothing_lost() -> Iterator[str]:
 @dataclass(frozen=True)
 class Job:
     """A command. given: makes what is there at first, in an empty folder; then: how it goes on; lost: yields, in the
-    folder, what was complete and is not there after a kill; codes: of a right end; replaces: whether it begins anew.
+    folder, what was complete and is not there after a kill; codes: of a right end; needs: modules that are loaded
+    before; replaces: whether it begins anew.
     """
 
     name: str
@@ -47,6 +54,7 @@ class Job:
     then: tuple[str, ...] | None = None
     lost: Callable[[], Iterator[str]] = nothing_lost
     codes: tuple[int, ...] = (0,)
+    needs: tuple[str, ...] = ()
 
     @property
     def replaces(self) -> bool:
@@ -72,6 +80,12 @@ def judged(command: tuple[str, ...], folder: Path) -> None:
     if finished(start(command, folder)):
         raise RuntimeError(folder.with_suffix(".log").read_text(encoding="utf-8"))
     shutil.rmtree(folder / "tmp")
+
+
+def with_prompt(text: str, folder: Path) -> None:
+    """The embedded judge as one that came with a prompt of its own."""
+    embedded = Path(os.environ["EDGE_JUDGE_MODELS"], "pocket", "pocket-f16.gguf")
+    copied(embedded, folder / "judge.gguf", {"edge_judge.prompt": text})
 
 
 def small(folder: Path) -> None:
@@ -154,6 +168,7 @@ EVAL = ("eval", "--limit", PAIRS, "--threads", "1")
 RANK = ("rank", "outputs/ninety.jsonl", "outputs/sixty.jsonl", "--threads", "1")
 IMPORT = ("pack", "import", "run.ejpack")
 TRAIN = ("train", "tiny", "--data", "pairs.jsonl", "--grammar", "pairwise", "--out", "tuned", *QUICK)
+LEARNING = ("torch", "peft")
 SCHEMES = ("--scheme", "q8_0", "--scheme", "q2_k")
 EVAL_ANEW = (*EVAL, "--order", "given")
 
@@ -164,6 +179,10 @@ def evaluated(folder: Path) -> None:
 
 JOBS = (
     *(Job(f"eval {name}", (*EVAL, "--grammar", name)) for name in PROTOCOLS),
+    *(
+        Job(f"eval {name}", (*EVAL, "--gguf", "judge.gguf", "--grammar", name), partial(with_prompt, text))
+        for name, text in TRAINED_IN.items()
+    ),
     Job("eval --fresh", (*EVAL_ANEW, "--fresh"), evaluated, EVAL_ANEW, run_lost),
     Job("quantize folder", ("quantize", "tiny", "q4_0", "--out", "tiny.gguf"), small),
     Job("quantize over a file", ("quantize", "tiny", "q8_0", "--out", "tiny.gguf"), small_and_old),
@@ -176,8 +195,8 @@ JOBS = (
     Job("report", ("report", "--results", "recorded", "-o", "page.html"), recorded),
     Job("data pull", ("data", "pull", "auto-j", "--data", "data")),
     Job("imatrix", ("imatrix", "pocket", "--limit", "6", "--out", "pocket.imatrix.gguf", "--threads", "1")),
-    Job("train", TRAIN, labelled),
-    Job("train --fresh", (*TRAIN, "--fresh"), trained, TRAIN, training_lost),
+    Job("train", TRAIN, labelled, needs=LEARNING),
+    Job("train --fresh", (*TRAIN, "--fresh"), trained, TRAIN, training_lost, needs=LEARNING),
 )
 
 
@@ -231,9 +250,10 @@ def environment(folder: Path) -> Iterator[None]:
         yield
 
 
-def prepare(folder: Path) -> None:
+def prepare(folder: Path, modules: Sequence[str]) -> None:
     """Load the libraries, build the judges, and pin the benchmark's file to what the server has."""
     import hashlib
+    from importlib import import_module
 
     import huggingface_hub  # noqa: F401
     import llama_cpp  # noqa: F401
@@ -243,6 +263,9 @@ def prepare(folder: Path) -> None:
     from edge_judge.cli import main  # noqa: F401
     from edge_judge.workflows import imatrix
 
+    for name in modules:
+        with suppress(ImportError):  # the command says it
+            import_module(name)
     imatrix.SAVED = 0.05
     source = replace(benchmarks.find("auto-j"), sha256=hashlib.sha256(AUTOJ).hexdigest(), rows=3)
     benchmarks.REGISTRY["auto-j"] = source  # type: ignore[index]

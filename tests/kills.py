@@ -1,6 +1,7 @@
 """Commands are killed at random moments and started again, and must end as undisturbed ones do.
 
-`make kills` kills each command 200 times with SIGKILL; --times, --only and --seed ask for less, --json keeps the table.
+`make kills` kills each command 200 times with SIGKILL; --times, --only and --seed ask for less, --json keeps the table,
+and with --add counts these kills to the ones that are in it.
 
 A command runs in a fork of this process, which has loaded the libraries, so that no kill is spent on their import. How
 long an undisturbed one takes is measured first, and moments are drawn from all of that time. After each kill every file
@@ -35,8 +36,9 @@ Snapshot = Mapping[str, object]
 
 @dataclass
 class Row:
-    """A line of the table. seconds: of an undisturbed run; problems: what was wrong after a kill; temporary: files that
-    kills left in the system's folder for temporary files.
+    """A line of the table. rounds: runs that were let through in the end; seconds: of an undisturbed run; moments: of
+    the kills, as shares of that time; temporary: files that kills left in the system's folder for temporary files;
+    problems: what was wrong after a kill.
     """
 
     name: str
@@ -161,12 +163,13 @@ def kills(job: Job, place: Path, times: int, draw: random.Random) -> Row:
     row, given = Row(job.name), place / "given"
     job.prepare(given)
     whole = place / "whole"
+    row.seconds = float("inf")
     for _ in range(2):  # the first one fills caches
         shutil.rmtree(whole, ignore_errors=True)
         shutil.copytree(given, whole)
         begun = time.monotonic()
         code = finished(start(job.first, whole))
-        row.seconds = round(time.monotonic() - begun, 3)
+        row.seconds = min(row.seconds, round(time.monotonic() - begun, 3))
         if code not in job.codes:
             row.skipped = (place / "whole.log").read_text(encoding="utf-8").strip()[-300:] or f"exit code {code}"
             return row
@@ -231,26 +234,57 @@ def main() -> None:
     )
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--json", type=Path, metavar="FILE", help="keep the table")
+    parser.add_argument("--add", action="store_true", help="count these kills to those in the table that is kept")
     asked = parser.parse_args()
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))  # the servers end with it
     jobs = [job for job in JOBS if not asked.only or any(f"{job.name} ".startswith(f"{name} ") for name in asked.only)]
-    rows: list[Row] = []
+    kept = Kept(asked.json, asked.add)
     with tempfile.TemporaryDirectory() as name, environment(Path(name)):
-        prepare(Path(name))
+        prepare(Path(name), sorted({module for job in jobs for module in job.needs}))
         for job in jobs:
             place = Path(name) / job.name.replace(" ", "-")
             place.mkdir()
-            try:
-                rows.append(kills(job, place, asked.times, random.Random(f"{asked.seed} {job.name}")))
-            except ModuleNotFoundError as error:  # torch
-                rows.append(Row(job.name, skipped=str(error)))
-            print(table(rows[-1:]).splitlines()[-1], *rows[-1].problems, sep="\n  ", flush=True)
+            row = kills(job, place, asked.times, random.Random(f"{asked.seed} {job.name} {kept.kills(job.name)}"))
             shutil.rmtree(place)
-    print("", table(rows), sep="\n")
-    if asked.json:
-        reliability_record.write(asked.json, "kills", rows, seed=asked.seed, times=asked.times)
-    if any(row.problems for row in rows):
+            print(table([row]).splitlines()[-1], *row.problems, sep="\n  ", flush=True)
+            kept.add(row, asked.seed)
+    print("", table(list(kept.rows.values())), sep="\n")
+    if any(row.problems for row in kept.rows.values()):
         raise SystemExit(1)
+
+
+class Kept:
+    """The table, and the file that it is kept in after each of its lines."""
+
+    def __init__(self, file: Path | None, adds: bool) -> None:
+        self._file, self._began = file, time.monotonic()
+        before = reliability_record.read(file) if file and adds else None
+        self.rows = {row.name: row for row in (Row(**fields) for fields in (before.rows if before else ()))}
+        self._seconds = before.seconds if before else 0.0
+
+    def kills(self, name: str) -> int:
+        """How many there are already: the next ones are others."""
+        return self.rows[name].kills if name in self.rows else 0
+
+    def add(self, row: Row, seed: int) -> None:
+        self.rows[row.name] = together(self.rows[row.name], row) if row.name in self.rows else row
+        if self._file:
+            rows, seconds = self.rows.values(), round(self._seconds + time.monotonic() - self._began, 1)
+            reliability_record.write(self._file, "kills", rows, seed=seed, seconds=seconds)
+
+
+def together(before: Row, row: Row) -> Row:
+    """The kills of two lines as those of one."""
+    return Row(
+        row.name,
+        before.kills + row.kills,
+        before.rounds + row.rounds,
+        row.seconds,
+        before.moments + row.moments,
+        before.temporary + row.temporary,
+        before.problems + row.problems,
+        row.skipped,
+    )
 
 
 if __name__ == "__main__":

@@ -124,8 +124,12 @@ def test_a_grammar_that_is_not_known_here_is_refused(edge: Edge, pack: Path, tmp
 
 
 def test_a_run_that_is_there_already_is_replaced_only_when_asked(edge: Edge, pack: Path, tmp_path: Path) -> None:
-    edge("pack", "import", pack)
+    first = edge("pack", "import", pack)
     before = (tmp_path / HERE / "run.json").read_bytes()
+    again = edge("pack", "import", pack)  # of this very run
+    assert (again.returncode, again.stdout, again.stderr) == (0, first.stdout, first.stderr)
+    lines = (tmp_path / HERE / "verdicts.jsonl").read_bytes().splitlines(keepends=True)
+    (tmp_path / HERE / "verdicts.jsonl").write_bytes(b"".join(lines[:-1]))
     fails(edge("pack", "import", pack), 1, "verdicts already", "--fresh")
     altered(pack, {"decoding": "by lot"})
     fails(edge("pack", "import", pack), 1, "decoding: recorded `probabilities`, now `by lot`", "--fresh")
@@ -173,6 +177,19 @@ def test_wrong_usage_is_told(edge: Edge, pack: Path) -> None:
     fails(edge("pack", "export", "results/nothing"), 1, "no run in this folder")
     fails(edge("compare", F16, "--baseline", "none.ejpack"), 1, "no such pack", "pack export")
     fails(edge("pack", "import", pack, "--benchmark", pack), 2, "--benchmark is for a file of your own")
+
+
+def test_an_import_that_was_ended_in_its_last_step_is_complete_and_ends_right_when_repeated(
+    edge: Edge, pack: Path, tmp_path: Path
+) -> None:
+    said = edge("pack", "import", pack).stdout
+    whole = {file.name: file.read_bytes() for file in (tmp_path / HERE).iterdir()}
+    (tmp_path / HERE / ".new").mkdir()
+    for name in ("run.json", "score.json"):  # two files were not renamed yet
+        (tmp_path / HERE / name).rename(tmp_path / HERE / ".new" / name)
+    again = edge("pack", "import", pack)
+    assert (again.returncode, again.stdout) == (0, said), again.stderr
+    assert {file.name: file.read_bytes() for file in (tmp_path / HERE).iterdir()} == whole
 
 
 def test_a_failed_write_leaves_the_run_that_was_there(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

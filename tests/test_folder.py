@@ -147,6 +147,17 @@ def test_a_file_cut_anywhere_loses_the_torn_line_and_nothing_else(tmp_path, data
     path.unlink()
 
 
+def test_who_reads_a_run_leaves_a_line_that_is_being_written_as_it_is(tmp_path):
+    folder = filled(tmp_path)
+    torn = (folder / "verdicts.jsonl").read_bytes() + b'{"id": "4", "ord'
+    (folder / "verdicts.jsonl").write_bytes(torn)
+    run_folder.write_json(folder / "score.json", {})
+    content = run_folder.read_run_json(folder / "run.json")
+    run_folder.write_json(folder / "run.json", {**content, "gguf_bytes": 1})
+    assert run_folder.read_run(folder).verdicts == tuple(VERDICTS)
+    assert (folder / "verdicts.jsonl").read_bytes() == torn
+
+
 @pytest.mark.parametrize(
     "broken",
     [
@@ -355,10 +366,12 @@ def test_a_killed_writer_leaves_its_verdicts_and_no_lock(tmp_path):
     )
     command = [sys.executable, "-c", program, str(tmp_path), os.path.dirname(__file__)]
     with subprocess.Popen(command, stdout=subprocess.PIPE, encoding="utf-8") as writer:
-        assert writer.stdout.readline() == "ready\n"
-        with pytest.raises(RunError, match=f"process {writer.pid} .* is writing this run"), begin(tmp_path):
-            pass
-        writer.send_signal(signal.SIGKILL)
+        try:
+            assert writer.stdout.readline() == "ready\n"
+            with pytest.raises(RunError, match=f"process {writer.pid} .* is writing this run"), begin(tmp_path):
+                pass
+        finally:
+            writer.send_signal(signal.SIGKILL)
     with begin(tmp_path) as run:
         assert run.verdicts() == VERDICTS[:2]
     assert not (run_folder.folder(tmp_path, WHO) / ".lock").exists()

@@ -7,18 +7,54 @@ import os
 import re
 import subprocess
 import sys
+from collections import Counter
 from pathlib import Path
 
 import pytest
 from conftest import Edge, fails
-from filelock import FileLock
+from halting import halted
+from systems import answered, write_outputs
 
+from edge_judge.records import Identity, Run, Verdict
+from edge_judge.runs import folder as run_folder
 from edge_judge.runs import holder
 from quantize import build_folder
 from quantize.errors import PackError
 
+TESTS = Path(__file__).parent
 EDGE = [sys.executable, "-m", "edge_judge"]
 HELD = re.compile(r"process (\d+) \(edge-judge .*, since \d\d:\d\d\) is writing this run")
+F16 = TESTS.parent / "results" / "0.1.0" / "pocket" / "pocket" / "f16" / "pairwise"
+WRITERS = {
+    "eval": ("eval", "--scheme", "q8_0", "--limit", "100"),
+    "choose": ("choose", "--scheme", "q2_k", "--baseline", "q8_0", "--max-pairs", "48"),
+    "rank": ("rank", "outputs/sixty.jsonl", "outputs/ninety.jsonl", "--scheme", "q8_0"),
+    "pack import": ("pack", "import", "run.ejpack"),
+}
+ENDED = (0, 4)  # `choose` on so few pairs has decided nothing
+
+
+def given(name: str, folder: Path, edge: Edge) -> tuple[str, ...]:
+    """A command, with what it needs in the folder."""
+    if name == "rank":
+        write_outputs(folder / "outputs", answered(40))
+    if name == "pack import":
+        assert edge("pack", "export", F16, "--output", "run.ejpack").returncode == 0
+    return WRITERS[name]
+
+
+def content(results: Path) -> dict[str, object]:
+    """The files of a folder of results, of the verdicts also what they say."""
+    return {
+        str(path.relative_to(results)): verdicts(path) if path.name == "verdicts.jsonl" else None
+        for path in results.rglob("*")
+        if path.is_file()
+    }
+
+
+def verdicts(path: Path) -> Counter[tuple[str, str, str]]:
+    lines = map(json.loads, path.read_bytes().splitlines())
+    return Counter((line["id"], line["order"], line["verdict"]) for line in lines)
 
 
 def both(environment: dict[str, str], folder: Path, *command: str) -> list[tuple[int, int, str]]:
@@ -33,30 +69,83 @@ def both(environment: dict[str, str], folder: Path, *command: str) -> list[tuple
     return [(process.pid, process.returncode, text) for process, text in zip(running, said, strict=True)]
 
 
-def test_of_two_evals_of_one_run_one_works_and_the_other_says_who(environment: dict[str, str], tmp_path: Path) -> None:
-    ends = both(environment, tmp_path, "eval", "--scheme", "q8_0", "--limit", "100")
+@pytest.mark.parametrize("name", WRITERS)
+def test_of_two_commands_on_one_run_one_works_and_the_other_says_who(
+    name: str, edge: Edge, environment: dict[str, str], tmp_path: Path
+) -> None:
+    command = given(name, tmp_path, edge)
+    assert edge(*command, "--results", "whole").returncode in ENDED
+    ends = both(environment, tmp_path, *command)
     for pid, code, text in ends:
         assert "Traceback" not in text
-        if code != 0:
+        if code not in ENDED:
             [other] = [one for one, _, _ in ends if one != pid]
             told = HELD.search(text)
             assert code == 1 and told is not None and int(told[1]) == other, text
-    assert 0 in {code for _, code, _ in ends}
-    [verdicts] = tmp_path.glob("results/*/*/*/*/verdicts.jsonl")
-    keys = [(line["id"], line["order"]) for line in map(json.loads, verdicts.read_bytes().splitlines())]
-    assert len(keys) == len(set(keys)) == 200
-    assert not [path.name for path in verdicts.parent.iterdir() if path.name.startswith(".")]
+    assert {code for _, code, _ in ends} & set(ENDED)
+    assert content(tmp_path / "results") == content(tmp_path / "whole")
 
 
-def test_readers_beside_a_writer_leave_its_run_out_and_go_on(edge: Edge, tmp_path: Path) -> None:
-    done = edge("eval", "--scheme", "q8_0", "--limit", 3)
-    assert done.returncode == 0, done.stderr
-    [folder] = [path.parent for path in tmp_path.glob("results/*/*/*/*/run.json")]
-    with FileLock(folder / ".lock"):
-        holder.write_holder(folder)
-        fails(edge("eval", "--scheme", "q8_0", "--limit", 3, "--fresh"), 1, f"process {os.getpid()} (", "wait for it")
-        assert edge("compare", "--baseline", "q8_0").returncode == 0
-        assert edge("report").returncode == 0
+@pytest.mark.parametrize("name", WRITERS)
+def test_while_one_works_the_other_says_who_and_a_killed_one_holds_nothing(
+    name: str, edge: Edge, environment: dict[str, str], tmp_path: Path
+) -> None:
+    command = given(name, tmp_path, edge)
+    assert edge(*command, "--results", "whole").returncode in ENDED
+    with halted(environment, tmp_path, "test_cli_eval", 7, *command) as process:
+        fails(edge(*command), 1, f"process {process.pid} (", "is writing this run", "hint: wait for it")
+    assert edge(*command).returncode in ENDED
+    assert content(tmp_path / "results") == content(tmp_path / "whole")
+
+
+@pytest.mark.parametrize("written", ["q2_k", "q8_0"])  # a new run, and one that is there and is begun anew
+def test_readers_beside_a_writer_see_what_was_complete_before(
+    written: str, edge: Edge, environment: dict[str, str], tmp_path: Path
+) -> None:
+    for scheme in ("f16", "q8_0"):
+        assert edge("eval", "--scheme", scheme, "--limit", 3).returncode == 0
+    readers = (("compare", "--json"), ("table", "--json"), ("report",))
+    before = [edge(*command).stdout for command in readers]
+    page = (tmp_path / "report.html").read_bytes()
+    command = ("eval", "--scheme", written, "--limit", "9", "--order", "given", "--fresh")
+    with halted(environment, tmp_path, "test_cli_eval", 7, *command):
+        for reader, said in zip(readers, before, strict=True):
+            done = edge(*reader)
+            assert (done.returncode, done.stdout) == (0, said), done.stderr
+        assert (tmp_path / "report.html").read_bytes() == page
+
+
+def test_who_reads_a_run_that_is_being_replaced_reads_the_old_one_or_the_new_one(tmp_path: Path) -> None:
+    program = f"import sys; sys.path.insert(0, {str(TESTS)!r}); import test_two_at_once as t; t.exchange(sys.argv[1])"
+    [one, other] = whole_runs()
+    path, reads = put(tmp_path, one), Counter[int]()
+    with subprocess.Popen([sys.executable, "-c", program, str(tmp_path)]) as writer:
+        while writer.poll() is None:
+            read = run_folder.read_run(path)
+            assert read in (one, other)
+            assert run_folder.noted(path, "imported") is not None
+            reads[len(read.verdicts)] += 1
+    assert writer.returncode == 0 and len(reads) == 2
+
+
+def exchange(results: str) -> None:
+    """Replace a run by another one and that by the first, many times."""
+    for run in (*whole_runs(), *whole_runs()) * 50:
+        put(Path(results), run)
+
+
+def whole_runs() -> list[Run]:
+    """Two runs that belong into one folder. What is of one run fits in no place of the other."""
+    who = Identity("toys", "pocket", "f16", "pairwise")
+    found = []
+    for count in (3, 300):
+        reached = tuple(Verdict(str(number), "ab", "a", None, "x" * count) for number in range(count))
+        found.append(Run(who, {"seed": count}, None, reached, count))
+    return found
+
+
+def put(results: Path, run: Run) -> Path:
+    return run_folder.put_run(results, run, {}, ("imported", {}), fresh=True)
 
 
 def test_what_a_killed_process_left_is_not_believed_and_is_cleared(tmp_path: Path) -> None:

@@ -18,7 +18,6 @@ from edge_judge.judging.prompting import Prompt, make_prompts
 from edge_judge.protocols.kinds import ShownVerdict
 from edge_judge.protocols.marks import would_quote
 from edge_judge.protocols.protocol import Protocol, Question
-from edge_judge.quantities import duration
 from edge_judge.records import (
     LABELS,
     Batching,
@@ -148,6 +147,7 @@ def _verdicts(
                 ordered = [part for _, part in sorted(incomplete.pop(prompt.question).items())]
                 reporter.verdicts += wanted(job.questions[prompt.question])
                 yield job.verdict(ordered, prompt)
+    reporter.tell_gap()
 
 
 class ProgressReporter:
@@ -176,16 +176,17 @@ class ProgressReporter:
     def evaluated(self, tokens: int) -> None:
         self._tokens += tokens
         now = self._clock.seconds()
-        self._tell_gap()
+        self.tell_gap()
         total = max(self._planned, self._tokens)  # written tokens are not planned, so the share is one of verdicts then
         share = self.verdicts / max(1, self._wanted) if self._each else self._tokens / total
         left = self._pace.left(now, share)
         self._listener.progress(Progress(self.verdicts, self._wanted, self._tokens, total, now - self._created, left))
 
-    def _tell_gap(self) -> None:
+    def tell_gap(self) -> None:
+        """Say it where nobody was at work since it was last asked."""
         gaps, self._gaps = self._clock.gaps().since(self._gaps), self._clock.gaps()
         if gaps.times:
-            self._listener.note(f"{self._name}: stopped or asleep for {duration(gaps.seconds)}, left out of all rates")
+            self._listener.stood_still(self._name, gaps.seconds)
 
 
 def _in_pair_order(question: Question, shown: ShownVerdict, truncated: bool, machine: str | None) -> Verdict:

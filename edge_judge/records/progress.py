@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 
+from edge_judge.quantities import duration
 from edge_judge.records.judges import Batching
 
 
@@ -86,7 +87,7 @@ class TrainingProgress:
 
 
 class ProgressListener:
-    """Follows the progress of work. Every method does nothing; override those of interest."""
+    """Follows the progress of work. Methods do nothing, or note it; override those of interest."""
 
     def begin(self, title: str) -> None:
         """Called before a long task. `progress` and `build` are about that task until `end`."""
@@ -108,6 +109,10 @@ class ProgressListener:
 
     def note(self, text: str) -> None:
         """Called with a message that is no error: a benchmark was left out, a run cannot be compared."""
+
+    def stood_still(self, name: str, seconds: float) -> None:
+        """Called where a run on the benchmark `name` goes on after a machine slept, or the process was stopped."""
+        self.note(f"{name}: stopped or asleep for {duration(seconds)}, left out of all rates")
 
     @contextmanager
     def task(self, title: str) -> Iterator[None]:

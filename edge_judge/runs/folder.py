@@ -93,6 +93,7 @@ class RunFolder:
                 f"{self.path} holds a run under other settings: {'; '.join(differing)}",
                 f"--fresh starts it over, --results DIR puts it elsewhere{named}",
             )
+        _cut_torn_line(self.path / "verdicts.jsonl")
 
     def _goes_on(self, new: Path) -> bool:
         """Whether it is the run that was begun anew that goes on now."""
@@ -100,19 +101,14 @@ class RunFolder:
         return not differences(begun["settings"], self.settings)
 
     def verdicts(self) -> list[Verdict]:
-        """The verdicts reached so far. A torn last line is cut off the file; any other broken line is an error."""
+        """The verdicts reached so far. A torn last line is none; any other broken line is an error."""
         file = self._file("verdicts.jsonl")
         if not file.exists():
             return []
         with naming(file):
-            whole, tail = file.read_bytes(), b""
-        if not whole.endswith(b"\n"):
-            whole, _, tail = whole.rpartition(b"\n")
-            whole += b"\n" if whole else b""
-        if tail:
-            with file.open("r+b") as lines:
-                lines.truncate(len(whole))
+            content = file.read_bytes()
         version = format_of(self._content())
+        whole = content[: content.rfind(b"\n") + 1]
         return [read_verdict(file, number, line, version) for number, line in enumerate(whole.splitlines(), 1)]
 
     def append(self, verdict: Verdict) -> None:
@@ -189,6 +185,10 @@ def is_complete(path: Path) -> bool:
 
 def read_run(path: Path) -> Run:
     """A complete run from its folder. Raises RunError for a folder that is none, or is not complete."""
+    return replacing.read_together(path, RunFolder.FIGURES, lambda: _run(path))
+
+
+def _run(path: Path) -> Run:
     file = replacing.find_file(path, "run.json", "score.json")
     if not file.exists():
         raise RunError(f"{path}: no run in this folder (no run.json)", "edge-judge eval makes one")
@@ -210,13 +210,15 @@ def put_run(
 ) -> Path:
     """Make the folder of a complete run that was reached elsewhere, whole or not at all. note: as of `add`.
 
-    Raises RunError where a run is there already, unless `fresh`: it is then replaced, once the new one is whole.
+    Raises RunError where another run is there, unless `fresh`: it is then replaced, once the new one is whole.
     """
     path = folder(results, run.identity)
     with naming(path), _alone(path):
         replacing.remove_abandoned(path, RunFolder.FILES)
         replacing.settle(path, RunFolder.FILES)
         if not fresh:
+            if _is_there(path, run, note):
+                return path
             _refuse_another(path, run)
         replacing.discard(path)
         try:
@@ -228,6 +230,11 @@ def put_run(
             raise
         replacing.settle(path, RunFolder.FILES)
     return path
+
+
+def _is_there(path: Path, run: Run, note: tuple[str, Mapping[str, Any]]) -> bool:
+    """Whether this very run was put here before, perhaps by a process that could not say so any more."""
+    return is_complete(path) and noted(path, note[0]) == note[1] and read_run(path).verdicts == run.verdicts
 
 
 def _write_run(path: Path, run: Run, score: Mapping[str, Any], note: tuple[str, Mapping[str, Any]]) -> None:
@@ -253,8 +260,12 @@ def _write_run(path: Path, run: Run, score: Mapping[str, Any], note: tuple[str, 
 
 def noted(path: Path, name: str, figures: str = RunFolder.FIGURES) -> Mapping[str, Any] | None:
     """What `add` noted about the run in this folder; None where it noted nothing of that name."""
-    file = replacing.find_file(path, "run.json", figures)
-    note = read_run_json(file).get(name) if file.exists() else None
+
+    def read() -> object:
+        file = replacing.find_file(path, "run.json", figures)
+        return read_run_json(file).get(name) if file.exists() else None
+
+    note = replacing.read_together(path, figures, read)
     return note if isinstance(note, dict) else None
 
 
@@ -312,6 +323,16 @@ def _refuse_another_name(path: Path, content: Mapping[str, Any], identity: Ident
 def _run_json(folder: Path) -> dict[str, Any] | None:
     path = folder / "run.json"
     return read_run_json(path) if path.exists() else None
+
+
+def _cut_torn_line(file: Path) -> None:
+    """Remove what a kill in mid-write left: the next verdict begins a line of its own."""
+    with naming(file):
+        content = file.read_bytes() if file.exists() else b""
+    whole = content.rfind(b"\n") + 1
+    if whole < len(content):
+        with naming(file), file.open("r+b") as lines:
+            lines.truncate(whole)
 
 
 def _is_begun(folder: Path) -> bool:

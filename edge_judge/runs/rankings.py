@@ -27,7 +27,7 @@ from edge_judge.files import write_whole
 from edge_judge.records import Identity, Verdict
 from edge_judge.runs.folder import RunFolder, noted, run_that_goes_on
 from edge_judge.runs.format import ANEW, read_run_json
-from edge_judge.runs.replacing import find_file
+from edge_judge.runs.replacing import find_file, read_together
 
 RANKINGS = "rank"  # the folder under results/
 MEETINGS = "meetings.jsonl"
@@ -77,6 +77,10 @@ class RankingFolder(RunFolder):
 
 def read_ranking(path: Path) -> RecordedRanking:
     """A complete ranking from its folder. Raises RunError for a folder that is none, is not complete or is damaged."""
+    return read_together(path, RankingFolder.FIGURES, lambda: _ranking(path))
+
+
+def _ranking(path: Path) -> RecordedRanking:
     run = _run(path)
     if not is_ranked(path):
         raise RunError(f"{path}: the ranking is not complete", _AGAIN)

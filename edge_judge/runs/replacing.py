@@ -5,7 +5,7 @@
 
 The file that is written last makes the others complete. While `.new` has it, the new files count, wherever they lie:
 they are renamed one by one, that file last. So the old ones or the new ones are there, all of them, whenever a process
-is killed, and the change takes no disk space.
+is killed, and the change takes no disk space. Whoever reads them meanwhile reads again.
 Knows: files of one folder. Does not know: what they hold.
 """
 
@@ -13,16 +13,55 @@ from __future__ import annotations
 
 import re
 import shutil
-from collections.abc import Sequence
+import time
+from collections.abc import Callable, Sequence
 from pathlib import Path
+from typing import TypeVar
+
+from edge_judge.errors import EdgeJudgeError
 
 NEW = ".new"
+TRIES, PAUSE = 40, 0.05  # of reading files that are being exchanged; seconds between two
+Found = TypeVar("Found")
 
 
 def find_file(folder: Path, name: str, last: str) -> Path:
     """Where the file of this name that counts lies, if there is one. last: the name of the one that is written last."""
     new = folder / NEW
     return new / name if (new / last).exists() and (new / name).exists() else folder / name
+
+
+def read_together(folder: Path, last: str, read: Callable[[], Found]) -> Found:
+    """What `read` makes of several files of a folder, all of them the old ones or all the new ones.
+
+    last: the name of the file that is written last. Raises what `read` raises of files that nobody is exchanging.
+    """
+    for _ in range(TRIES):
+        before = _which(folder, last)
+        try:
+            found = read()
+        except FileNotFoundError:  # it was there a moment ago
+            pass
+        except (EdgeJudgeError, OSError):
+            if _which(folder, last) == before:
+                raise
+        else:
+            if _which(folder, last) == before:
+                return found
+        time.sleep(PAUSE)
+    return read()
+
+
+def _which(folder: Path, last: str) -> tuple[int, int] | None:
+    """What tells the files that count from those that will: which file is the last one, wherever it lies."""
+    for _ in range(2):  # between two looks it may have been renamed
+        for path in (folder / NEW / last, folder / last):
+            try:
+                state = path.stat()
+            except OSError:
+                continue
+            return state.st_ino, state.st_mtime_ns
+    return None
 
 
 def settle(folder: Path, names: Sequence[str]) -> None:

@@ -170,6 +170,9 @@ class RunProgress(ProgressListener):
     def note(self, text: str) -> None:
         self._listener.note(text)
 
+    def stood_still(self, name: str, seconds: float) -> None:
+        self._listener.stood_still(name, seconds)
+
     def keep_gaps(self) -> None:
         """Note in run.json how often the work stood still, and for how long: no figure has this time in it."""
         if (gaps := self._clock.gaps().since(self._gaps)).times:

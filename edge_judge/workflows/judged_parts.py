@@ -178,8 +178,8 @@ def local_judge(judge: Judge, tasks: Sequence[Task], work: LocalWork, bar: str |
 
 
 class _SchemeListener(ProgressListener):
-    """Puts the scheme's name before each estimate, and counts the verdicts of a part among all of the scheme. others:
-    those reached on other pairs; most: all there may be, since what decides is not known before.
+    """Puts the scheme's name before each estimate and each pause, and counts the verdicts of a part among all of the
+    scheme. others: those reached on other pairs; most: all there may be, since what decides is not known before.
     """
 
     def __init__(self, listener: ProgressListener, scheme: str, others: int, most: int) -> None:
@@ -187,6 +187,9 @@ class _SchemeListener(ProgressListener):
 
     def estimate(self, name: str, estimate: WorkEstimate) -> None:
         self._listener.estimate(f"{self._scheme} · {name}", estimate)
+
+    def stood_still(self, name: str, seconds: float) -> None:
+        self._listener.stood_still(f"{self._scheme} · {name}", seconds)
 
     def progress(self, progress: Progress) -> None:
         reached = self._others + progress.verdicts

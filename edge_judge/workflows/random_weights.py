@@ -49,5 +49,5 @@ def _place(keep: Path | None) -> Iterator[Path]:
         yield keep
         return
     disk = LARGE if LARGE.is_dir() and "TMPDIR" not in os.environ else None
-    with tempfile.TemporaryDirectory(prefix="edge-judge-", dir=disk) as folder:
+    with tempfile.TemporaryDirectory(prefix="edge-judge-", dir=disk, ignore_cleanup_errors=True) as folder:
         yield Path(folder) / "stand-in.gguf"

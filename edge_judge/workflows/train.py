@@ -88,7 +88,7 @@ def train(
     out = settings.out or Path("tuned") / Path(model).name
     recipe = _resolved(recipe, out, fresh=settings.fresh)
     parts = split(data.pairs, recipe.validation, recipe.seed)
-    with TemporaryDirectory(prefix="edge-judge-") as temporary:
+    with TemporaryDirectory(prefix="edge-judge-", ignore_cleanup_errors=True) as temporary:
         from edge_judge.training.session import Trainable, Training
         from edge_judge.workflows.train_model import open_model
 
