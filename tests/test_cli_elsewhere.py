@@ -176,6 +176,17 @@ def test_a_file_is_tried_once_and_a_file_that_was_built_here_never(
     assert again["opened"] == known["opened"]
 
 
+def test_a_file_that_was_tried_in_another_way_or_by_another_llama_cpp_is_tried_again(
+    edge: Edge, tmp_path: Path, files: Mapping[str, Path], own: dict[str, str]
+) -> None:
+    judged(edge, "--gguf", files["f16"], **own)
+    record = tmp_path / "models" / ".files.json"
+    known = json.loads(record.read_text("utf-8"))
+    record.write_text(json.dumps({**known, "opened": dict.fromkeys(known["opened"], "0.3.0")}), "utf-8")
+    judged(edge, "--gguf", files["f16"], **own)
+    assert json.loads(record.read_text("utf-8"))["opened"] == known["opened"]
+
+
 def test_what_is_no_judge_is_one_line_that_says_what_it_is(
     edge: Edge, tmp_path: Path, files: Mapping[str, Path], own: dict[str, str]
 ) -> None:

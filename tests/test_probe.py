@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
 from pathlib import Path
 
 import numpy as np
@@ -14,6 +16,9 @@ from edge_judge.engine.probe import complaint, probe
 from edge_judge.errors import ModelError
 
 TOKENS = "tokenizer.ggml.tokens"
+ABORTED = "(its process ended with signal SIGABRT)"
+THAN_NEEDED = "than a file of its size can need"
+POSIX = pytest.mark.skipif(sys.platform == "win32", reason="Windows has no such limits")
 
 
 @pytest.fixture(scope="module")
@@ -62,12 +67,41 @@ def test_a_recurrent_model_is_refused_because_prompts_could_not_share_its_state(
     ("written", "code", "said"),
     [
         ("probe: first\nprobe: second\n", 1, "first"),
-        ("noise\n/a/b c/ggml.c:12: GGML_ASSERT(x > 0) failed\n", -6, "its own check `x > 0` failed (ggml.c:12)"),
-        ("/a/llama-graph.cpp:7: not implemented\n", -6, "not implemented"),
-        ("terminate called after throwing\n  what():  bad thing\n", -6, "bad thing"),
-        ("", -11, "its process ended with signal 11 and said nothing"),
+        ("noise\n/a/b c/g.c:12: GGML_ASSERT(x > 0) failed\n", -6, f"its own check `x > 0` failed (g.c:12) {ABORTED}"),
+        ("/a/llama-graph.cpp:7: not implemented\n", -6, f"not implemented {ABORTED}"),
+        ("terminate called after throwing\n  what():  bad thing\n", -6, f"bad thing {ABORTED}"),
+        ("", -11, "its process ended with signal SIGSEGV and said nothing"),
+        ("probe: first\n", -24, f"it takes more of a processor's time {THAN_NEEDED} (signal SIGXCPU)"),
         ("", 3, "its process ended with code 3 and said nothing"),
     ],
 )
 def test_the_first_complaint_is_what_is_told(written: str, code: int, said: str) -> None:
     assert complaint(written, code) == said
+
+
+# ---- limits ------------------------------------------------------------------------------------------------
+
+
+def limited(program: str) -> subprocess.CompletedProcess[str]:
+    """A program under the limits of the child, for a file of a few bytes."""
+    limit = "from edge_judge.engine import probe_program; probe_program.SECONDS = 0; probe_program._limit(1000)"
+    return subprocess.run([sys.executable, "-c", f"{limit}\n{program}"], capture_output=True, text=True)
+
+
+@POSIX
+def test_a_child_that_loops_is_ended_after_its_seconds_of_a_processor() -> None:
+    done = limited("while True: pass")
+    assert "SIGXCPU" in complaint(done.stderr, done.returncode)
+
+
+@pytest.mark.skipif(not sys.platform.startswith("linux"), reason="only Linux counts mapped memory")
+def test_a_child_may_take_no_more_memory_than_a_small_file_needs() -> None:
+    assert limited("kept = bytes(200_000_000)").returncode == 0
+    done = limited("kept = bytes(600_000_000)")
+    assert done.returncode == 1 and "MemoryError" in done.stderr
+
+
+def test_a_child_that_is_not_done_in_time_is_ended(built: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("edge_judge.engine.probe.CLOCK", 0.1)  # seconds: less than it takes to start
+    monkeypatch.setattr("edge_judge.engine.probe.BUSY", 0)
+    assert "it is not done after 0.1 seconds" in refused(built)

@@ -12,7 +12,7 @@ Behind `local`:
     model.py       a loaded GGUF: text to tokens and back, its chat format, its metadata
     devices.py     the GPUs that llama.cpp can use here
     placing.py     which layers go to which of them
-    probe.py       the first opening of an unknown file, in a process of its own
+    probe.py       the first opening of an unknown file, in a process of its own: probe_program.py
     plan.py        an order of work in which no token is evaluated twice
     evaluator.py   evaluates a plan in a key-value cache, to read probabilities or to write
     threads.py     how many threads a call should have; processors.py: those of this machine

@@ -166,7 +166,7 @@ class LoadedModel:
     @property
     def chat_template(self) -> str | None:
         text = llama.llama_model_chat_template(self.handle, None)
-        return text.decode() if text else None
+        return text.decode(errors="replace") if text else None
 
     def tokenize(self, text: str, *, control: bool) -> Tokens | None:
         """Token ids of a text; None if llama.cpp refuses it. control: whether control tokens are recognized."""

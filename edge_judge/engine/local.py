@@ -150,6 +150,8 @@ class LocalEngine:
 
     def encode(self, content: str) -> EncodedPrompt:
         tokens = self.model.prompt(content)
+        if not tokens:
+            raise ModelError(f"{self.name}: its vocabulary makes no tokens of a prompt", "take another conversion")
         return EncodedPrompt(content, len(tokens), tokens)
 
     def text_handling(self, texts: Iterable[str]) -> TextHandling:

@@ -23,7 +23,7 @@ from edge_judge.engine.tokenizer import Tokenizer
 from edge_judge.engine.tokenizer_faults import faults
 from edge_judge.errors import MemoryLimitError, ModelError
 from edge_judge.inference import Tokens
-from edge_judge.records import Adapter, split_files
+from edge_judge.records import Adapter, file_bytes
 
 READABLE = 0.8  # a file larger than this share of the available memory is mapped, not read
 
@@ -175,7 +175,7 @@ def _tuner(threads: int | None, spare: int) -> ThreadTuner:
 
 
 def _check_size(path: Path, allowed: int, offloaded: int) -> None:
-    size, process = max(0, _size(path) - offloaded), memory.now()
+    size, process = max(0, file_bytes(path) - offloaded), memory.now()
     if process + size > allowed:
         raise MemoryLimitError(allowed, process + size, size, loaded=False)
 
@@ -185,9 +185,4 @@ def _mapped(path: Path) -> bool:
 
     On a CPU llama.cpp rearranges many weights. Of a mapped file, both copies would stay in memory.
     """
-    return _size(path) >= READABLE * memory.available()
-
-
-def _size(path: Path) -> int:
-    """Bytes of a model's file, or of all files of one that is split; 0 where it is not there."""
-    return sum(part.stat().st_size for part in split_files(path) if part.is_file())
+    return file_bytes(path) >= READABLE * memory.available()

@@ -1,7 +1,7 @@
 """Opening a file for the first time, in a process of its own: llama.cpp ends the process at some files.
 
-The child loads the weights, evaluates two tokens and forgets one again, which is what judging needs of every model.
-Whatever llama.cpp complains of first is what the file's trouble is.
+The child (probe_program.py) does with the file what judging does with it, and may take so much of a processor and of
+memory as a file of this size can need. Whatever llama.cpp complains of first is what the file's trouble is.
 Knows: the child's exit and what it wrote. Does not know: what a GGUF holds, which files need no probe.
 """
 
@@ -9,65 +9,84 @@ from __future__ import annotations
 
 import os
 import re
+import signal
 import subprocess
 import sys
+from collections.abc import Iterator
 from pathlib import Path
 
+from edge_judge.engine import probe_program
+from edge_judge.engine.probe_program import MARK, seconds
 from edge_judge.errors import ModelError
+from edge_judge.quantities import megabytes
+from edge_judge.records import file_bytes
 
-MARK = "probe: "  # begins a line of the child's that is a complaint
+TRIAL = "2"  # another number whenever the child does more; 1 until it did what judging does
+CLOCK = 60  # seconds for a child that waits instead of working, beside those for one that gets a part of a processor
+BUSY = 4
 _ABORTED = re.compile(r"(?P<file>[\w.+-]+:\d+): (?:GGML_ASSERT\((?P<check>.*)\) failed|(?P<words>.*))$")
 _THROWN = re.compile(r"\s*what\(\): +(?P<words>.*)")
-_CELLS = 256
+_MEMORY = re.compile(r"bad_alloc|MemoryError|(?:failed|unable) to allocate", re.IGNORECASE)
+_OUT_OF_TIME = "signal SIGXCPU"
 _HINT = "a newer llama.cpp may know it: pip install -U llama-cpp-python; or take another conversion of the model"
 
 
 def probe(gguf: Path) -> None:
-    """Raise ModelError, with llama.cpp's first complaint, where it cannot load a file and evaluate tokens with it."""
-    command = [sys.executable, "-m", "edge_judge.engine.probe", os.fspath(gguf)]
+    """Raise ModelError, with llama.cpp's first complaint, where it cannot load a file and evaluate tokens with it, or
+    takes more time or memory for that than such a file can need.
+    """
+    command = [sys.executable, "-m", probe_program.__name__, os.fspath(gguf)]
     environment = {**os.environ, "GGML_NO_BACKTRACE": "1"}
-    done = subprocess.run(
-        command, env=environment, stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE
-    )
+    size = file_bytes(gguf)
+    patience = CLOCK + BUSY * seconds(size)
+    try:
+        done = subprocess.run(
+            command,
+            env=environment,
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.DEVNULL,
+            stderr=subprocess.PIPE,
+            timeout=patience,
+        )
+    except subprocess.TimeoutExpired:
+        raise _error(gguf, f"it is not done after {patience:,} seconds") from None
     if done.returncode != 0:
-        written = done.stderr.decode(errors="replace")
-        raise ModelError(f"{gguf}: llama.cpp cannot run it: {complaint(written, done.returncode)}", _HINT)
+        said = complaint(done.stderr.decode(errors="replace"), done.returncode)
+        if _MEMORY.search(said):
+            said = f"it asks for more memory than a file of {megabytes(size)} can need, or than there is: {said}"
+        raise _error(gguf, said)
 
 
 def complaint(written: str, code: int) -> str:
-    """The first thing that llama.cpp complained of. written: the child's stderr; code: its exit code, which a signal
-    makes negative.
+    """The first thing that llama.cpp complained of, and the signal that ended its process. written: the child's stderr;
+    code: its exit code, which a signal makes negative.
     """
+    ended = f"signal {_name(-code)}" if code < 0 else f"code {code}"
+    if ended == _OUT_OF_TIME:
+        return f"it takes more of a processor's time than a file of its size can need ({ended})"
+    said = next(_complaints(written), None)
+    if said is None:
+        return f"its process ended with {ended} and said nothing"
+    return f"{said} (its process ended with {ended})" if code < 0 else said
+
+
+def _complaints(written: str) -> Iterator[str]:
     for line in written.splitlines():
         if line.startswith(MARK):
-            return line.removeprefix(MARK).strip()
-        if thrown := _THROWN.match(line):
-            return thrown["words"].strip()
-        if aborted := _ABORTED.search(line):
+            yield line.removeprefix(MARK).strip()
+        elif thrown := _THROWN.match(line):
+            yield thrown["words"].strip()
+        elif aborted := _ABORTED.search(line):
             check = aborted["check"]
-            return f"its own check `{check}` failed ({aborted['file']})" if check else aborted["words"].strip()
-    return f"its process ended with {f'signal {-code}' if code < 0 else f'code {code}'} and said nothing"
+            yield f"its own check `{check}` failed ({aborted['file']})" if check else aborted["words"].strip()
 
 
-def _child(path: Path) -> None:
-    from edge_judge.engine import llama, llama_log
-    from edge_judge.engine.llama import ContextSize
-
-    llama_log.echo(lambda line: print(MARK + line, file=sys.stderr, flush=True))
-    llama.start()
-    model = llama.LoadedModel(path, vocab_only=False, mapped=True, repacked=False)
-    context = llama.Context(model, ContextSize(_CELLS, 2, 2, 1, 1), "f16")
-    token = max(model.bos, 0)
-    context.decode([(token, 0, (0,)), (token, 1, (0,))], {1}, 1)
-    if not bool(abs(context.logits(1)).max() < float("inf")):
-        raise ModelError("the probabilities of the next token are not numbers: the weights are damaged")
-    if not context.remove(0, 1):
-        raise ModelError("it is a recurrent model, which cannot forget single tokens; judging shares prompts that way")
-
-
-if __name__ == "__main__":
+def _name(number: int) -> str:
     try:
-        _child(Path(sys.argv[1]))
-    except ModelError as error:
-        sys.exit(MARK + str(error))
-    os._exit(0)  # all is known: freeing takes time, and may end the process
+        return signal.Signals(number).name
+    except ValueError:
+        return str(number)
+
+
+def _error(gguf: Path, said: str) -> ModelError:
+    return ModelError(f"{gguf}: llama.cpp cannot run it: {said}", _HINT)

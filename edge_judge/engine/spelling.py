@@ -7,16 +7,19 @@ Knows: texts, tokens, which token spells which bytes. Does not know: models, pla
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from functools import lru_cache
 from typing import Generic
 
 from edge_judge.engine.candidates import Candidates, continuations
 from edge_judge.engine.tokenizer import Tokenizer
+from edge_judge.errors import ModelError
 from edge_judge.inference import Outcome, Tokens
 
 FURTHER = 2  # tokens that may be evaluated after each prompt for spellings other than the texts' own
 LONGEST = 24  # bytes of a token that is looked for
+
+_HINT = "its tokens may be damaged: take another conversion of the model"
 
 Children = Mapping[int, bytes]  # a token that may come next, and the text with it
 
@@ -25,14 +28,21 @@ def candidates_after(tokenizer: Tokenizer, end: str, lead: str, texts: Mapping[s
     """The candidates of some texts after a prompt.
 
     end: the last ordinary text of the prompt, empty after a control token; lead: the white space that the chat format
-    puts before an answer.
+    puts before an answer. Raises ModelError where the vocabulary cannot spell the texts.
     """
     own: dict[Tokens, Outcome] = {}
     for text, outcome in texts.items():
         for variant in (lead + text, text):
             # After a control token SentencePiece may put a space before a text. The judge may leave it out.
             own |= dict.fromkeys((tokenizer.continuation(end, variant), tokenizer.inside(variant)), outcome)
-    return spelled(list(own.items()), tokenizer.piece, tokenizer.single)
+    candidates = spelled(list(own.items()), tokenizer.piece, tokenizer.single)
+    if not set(texts.values()) <= set(candidates.paths.values()):
+        raise ModelError(f"{tokenizer.name}: its vocabulary has no tokens that tell {_listed(texts)} apart", _HINT)
+    return candidates
+
+
+def _listed(texts: Iterable[str]) -> str:
+    return " and ".join(repr(text) for text in texts)
 
 
 def spelled(

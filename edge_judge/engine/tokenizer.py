@@ -27,7 +27,7 @@ class Tokenizer:
     def __init__(
         self, loaded: LoadedModel, normalizer: Normalizer, template: str, name: str, *, first_space_only: bool = False
     ) -> None:
-        self._loaded, self._normalizer, self._name = loaded, normalizer, name
+        self._loaded, self._normalizer, self.name = loaded, normalizer, name
         self._first_space_only = first_space_only
         self.control = frozenset(loaded.control)
         self.markers = frozenset(markers.markers(map(loaded.symbol, loaded.user_defined), template))
@@ -72,7 +72,7 @@ class Tokenizer:
         """Tokens of a text as llama.cpp alone gives them. control: whether control tokens are recognized."""
         tokens = self._loaded.tokenize(text, control=control)
         if tokens is None:
-            raise ModelError(f"{self._name}: a text of {len(text.encode())} bytes could not be tokenized")
+            raise ModelError(f"{self.name}: a text of {len(text.encode())} bytes could not be tokenized")
         return tokens
 
     def _normalized(self, text: str) -> str:

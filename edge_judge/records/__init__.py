@@ -22,6 +22,7 @@ from edge_judge.records.judges import (
     Limits,
     Placement,
     Split,
+    file_bytes,
     split_files,
 )
 from edge_judge.records.machine import Activity, Backend, DeviceMemory, Diagnosis, Finding, Machine, State
@@ -92,6 +93,7 @@ __all__ = [
     "TrainingProgress",
     "Verdict",
     "WorkEstimate",
+    "file_bytes",
     "split_files",
     "to_pair_order",
 ]

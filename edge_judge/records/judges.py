@@ -66,6 +66,11 @@ def split_files(gguf: Path) -> tuple[Path, ...]:
     return (gguf, *(path for path in map(gguf.with_name, names) if path.is_file()))
 
 
+def file_bytes(gguf: Path) -> int:
+    """Bytes of a model's file, or of all files of one that is split; 0 where it is not there."""
+    return sum(path.stat().st_size for path in split_files(gguf) if path.is_file())
+
+
 @dataclass(frozen=True, slots=True)
 class Batching:
     """How an engine divides work into calls. It decides no verdict, except through small differences in rounding.

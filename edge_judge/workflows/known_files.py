@@ -46,13 +46,13 @@ def state_of(record: BuiltFile) -> Literal["ok", "missing", "changed"]:
 
 
 def was_opened(sha256: str, version: str) -> bool:
-    """Whether llama.cpp of this version has opened a file of this hash."""
+    """Whether a file of this hash was opened without trouble. version: of llama.cpp and of the way it is tried."""
     known = _read().get("opened", {})
     return isinstance(known, dict) and known.get(sha256) == version
 
 
 def note_opened(sha256: str, version: str) -> None:
-    """Remember that it has."""
+    """Remember that it was."""
     _note("opened", sha256, version)
 
 

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from edge_judge.engine import llama
-from edge_judge.engine.probe import probe
+from edge_judge.engine.probe import TRIAL, probe
 from edge_judge.errors import ModelError, UsageError
 from edge_judge.records import Judge
 from edge_judge.workflows import known_files
@@ -44,10 +44,10 @@ def open_file(gguf: Path) -> OwnFile:
         file = gguf_file.inspect(gguf)
     except VerifyError as problem:
         raise ModelError(str(problem), problem.hint) from problem
-    sha256 = known_files.sha256(file.paths)
-    if not _is_built_here(sha256) and not known_files.was_opened(sha256, llama.version()):
+    sha256, tried_by = known_files.sha256(file.paths), f"{llama.version()} trial {TRIAL}"
+    if not _is_built_here(sha256) and not known_files.was_opened(sha256, tried_by):
         probe(file.paths[0])
-        known_files.note_opened(sha256, llama.version())
+        known_files.note_opened(sha256, tried_by)
     return OwnFile(file, sha256)
 
 
