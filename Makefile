@@ -63,9 +63,9 @@ test-offload:  ## layers on a device without having one: llama.cpp's RPC server;
 test-matrix:  ## every Python, the lowest dependencies, odd machines: hours; or ROWS="py312 lowest" TESTS=tests/test_cli.py
 	$(PYTHON) tests/matrix.py $(ROWS) -- $(TESTS)
 
-fuzz: setup  ## changed files for every parser, new inputs for the tests that draw them; MINUTES=5 or HOURS=8, TARGETS="grammar pack"
-	$(BIN)/python -m pip install --quiet --only-binary :all: atheris || echo "no atheris for this Python: inputs are changed blindly"
-	$(BIN)/python tests/fuzz.py --minutes $(if $(HOURS),$$(($(HOURS) * 60)),$(or $(MINUTES),5)) $(if $(JSON),--json $(JSON)) $(TARGETS)
+fuzz: setup  ## changed files for every parser, new inputs for the tests that draw them; MINUTES=10 or HOURS=8, TARGETS="grammar pack" JSON=FILE
+	$(BIN)/python -c 'import atheris' 2>/dev/null || $(BIN)/python -m pip install --quiet --only-binary :all: atheris || echo "no atheris for this Python: inputs are changed blindly"
+	$(BIN)/python tests/fuzz.py $(if $(HOURS),--hours $(HOURS),--minutes $(or $(MINUTES),10)) $(if $(SEED),--seed $(SEED)) $(if $(JSON),--json $(JSON)) $(TARGETS)
 
 bench-quantize: setup  ## memory, disk and time of quantizing; needs torch and an hour
 	$(BIN)/python benchmarks/quantize.py memory

@@ -4,6 +4,7 @@ Knows nothing about judging. Each module does one thing and imports only what st
 
     errors         the error tree
     json_file      untrusted JSON
+    toml_text      untrusted TOML
     digest         the sha256 of files
     atomic         files that are written completely or not at all
     disk           free space and memory for a build

@@ -40,6 +40,7 @@ NO_ROOM = (errno.ENOSPC, getattr(errno, "EDQUOT", errno.ENOSPC))  # Windows has 
 OF_DISKS = (errno.EIO, errno.EROFS, errno.EACCES, errno.EPERM, errno.EFBIG, errno.ENOLCK)
 COMMIT = re.compile(r"\w{1,64}", re.ASCII)
 OUTSIDE = re.compile(r"^[/~]|^[A-Za-z]:|[\\\x00-\x1f]|(^|/)\.{0,2}(/|$)")  # of a file's name: it leads elsewhere
+NO_HUB = (ValueError, TypeError, LookupError, AttributeError, ArithmeticError, RecursionError)  # an answer of another
 PORTAL = "a network that wants a login in a browser answers so: log in there, then run the same command again"
 
 
@@ -75,10 +76,10 @@ class Hub:
 
     def commit(self, repo: str, revision: str = "main") -> str:
         """The commit hash of a branch, tag or commit of a repository. Raises SourceError as `listing` does."""
-        commit = self._info(repo, revision).sha
+        commit: object = self._info(repo, revision).sha
         if not commit:
             raise SourceError(f"the hub does not say which commit {revision} of {repo} is")
-        if not COMMIT.fullmatch(commit):
+        if not isinstance(commit, str) or not COMMIT.fullmatch(commit):
             raise SourceError(f"the hub calls {revision} of {repo} {short_repr(commit)}, which is no commit")
         return commit
 
@@ -91,7 +92,7 @@ class Hub:
         info = self._info(repo, commit, acceptance, files=True)
         if info.sha != commit:
             raise SourceError(f"{repo}: the hub answers for commit {info.sha}, models.lock pins {commit}")
-        files = (RemoteFile(s.rfilename, s.size, s.lfs.sha256 if s.lfs else None) for s in info.siblings or ())
+        files = (_checked(repo, s.rfilename, s.size, s.lfs.sha256 if s.lfs else None) for s in info.siblings or ())
         return {file.name: file for file in files}
 
     def fetch(
@@ -119,7 +120,7 @@ class Hub:
             fetched = Fetched(Path(cached), temporary=False)
         else:
             _refuse_open_token(self.endpoint)
-            with _translated_errors(repo, commit, acceptance), _no_progress_bars():
+            with _translated_errors(repo, commit, acceptance), _as_a_hub(repo, self.endpoint), _no_progress_bars():
                 place = {"cache_dir": self.cache} if keep else {"local_dir": folder}
                 path = hf_hub_download(repo, file.name, revision=commit, endpoint=self.endpoint, **place)
             fetched = Fetched(Path(path), temporary=not keep)
@@ -141,7 +142,7 @@ class Hub:
                 data: bytes = answer.read(MAX_CODE_BYTES)
         except HTTPError as problem:
             raise SourceError(f"cannot fetch the prompt of this model: {url} answers {problem.code}") from problem
-        except (OSError, HTTPException) as problem:
+        except (OSError, HTTPException, ValueError) as problem:  # the last for a redirection to what is no address
             reason = getattr(problem, "reason", problem)
             raise SourceInterruptedError(f"cannot reach {url}: {reason}", offline_hint(problem)) from problem
         if source.sha256 not in (None, hashlib.sha256(data).hexdigest()):
@@ -151,18 +152,34 @@ class Hub:
     def _info(self, repo: str, revision: str, acceptance: str | None = None, *, files: bool = False) -> ModelInfo:
         """What the hub says of a repository. files: with the sizes and hashes of its files."""
         _quiet()
-        from huggingface_hub import HfApi, constants, errors
+        from huggingface_hub import HfApi
 
         _refuse_open_token(self.endpoint)
         api = HfApi(endpoint=self.endpoint)
-        with _translated_errors(repo, revision, acceptance):
-            try:
-                return api.model_info(repo, revision=revision, files_metadata=files, timeout=TIMEOUT)
-            except errors.HFValidationError:
-                raise
-            except (ValueError, TypeError, KeyError, AttributeError) as problem:
-                host = urlsplit(self.endpoint or constants.ENDPOINT).netloc.rpartition("@")[2]
-                raise SourceInterruptedError(f"{host} does not answer as a hub does about {repo}", PORTAL) from problem
+        with _translated_errors(repo, revision, acceptance), _as_a_hub(repo, self.endpoint):
+            return api.model_info(repo, revision=revision, files_metadata=files, timeout=TIMEOUT)
+
+
+@contextmanager
+def _as_a_hub(repo: str, endpoint: str | None) -> Iterator[None]:
+    """Raise SourceInterruptedError where an answer breaks what reads it: it is of another server than a hub."""
+    from huggingface_hub import constants
+
+    try:
+        yield
+    except NO_HUB as problem:
+        if isinstance(problem, OSError) or type(problem).__module__.startswith("huggingface_hub"):
+            raise  # it has been understood
+        host = urlsplit(endpoint or constants.ENDPOINT).netloc.rpartition("@")[2]
+        raise SourceInterruptedError(f"{host} does not answer as a hub does about {repo}", PORTAL) from problem
+
+
+def _checked(repo: str, name: object, size: object, sha256: object) -> RemoteFile:
+    """A file of a listing. Raises SourceError for what no hub says of one."""
+    whole = size is None or (type(size) is int and size >= 0)
+    if isinstance(name, str) and whole and (sha256 is None or isinstance(sha256, str)):
+        return RemoteFile(name, size, sha256)  # type: ignore[arg-type]
+    raise SourceError(f"the hub lists a file of {repo} as {short_repr((name, size, sha256))}", PORTAL)
 
 
 def _quiet() -> None:

@@ -16,8 +16,8 @@ from quantize.errors import QuantizeError
 
 MAX_BYTES = 100_000_000
 MAX_DEPTH = 64
-_STRING = re.compile(r'"[^"\\]*+(?:\\.[^"\\]*+)*+"?', re.DOTALL)
-_NO_BRACKET = re.compile(r"[^][{}]+")
+MAX_CONTAINERS = 2_000_000  # objects and lists; each takes up to 240 bytes of memory, however short its text is
+_STRING_OR_BRACKET = re.compile(r'"[^"\\]*+(?:\\.[^"\\]*+)*+"?|[][{}]', re.DOTALL)
 
 
 def read_object(
@@ -73,20 +73,19 @@ def _refuse(constant: str) -> NoReturn:
 
 
 def _check_depth(text: str) -> None:
-    """Raise ValueError for a text that is too deep for Python's parser, which takes a stack frame a level."""
+    """Raise ValueError for a text that is too deep for Python's parser, which takes a stack frame a level, or that has
+    so many objects and lists that they take all memory. Whether brackets match is the parser's affair.
+    """
     if text.count("[") + text.count("{") <= MAX_DEPTH:
         return
-    unmatched = _without_pairs(_NO_BRACKET.sub("", _STRING.sub("", text)))
-    if unmatched is None or unmatched.count("[") > MAX_DEPTH:
-        raise ValueError(f"it is nested deeper than {MAX_DEPTH} levels, or its brackets do not match")
-
-
-def _without_pairs(brackets: str) -> str | None:
-    """The brackets without those that match, whatever their kind; None where these are too deep."""
-    brackets = brackets.replace("{", "[").replace("}", "]")
-    for _ in range(MAX_DEPTH):  # each time without the innermost ones
-        inside = brackets.replace("[]", "")
-        if inside == brackets:
-            return brackets
-        brackets = inside
-    return None if brackets else ""
+    depth = containers = 0
+    for found in _STRING_OR_BRACKET.finditer(text):
+        sign = text[found.start()]
+        if sign in "[{":
+            depth, containers = depth + 1, containers + 1
+            if depth > MAX_DEPTH:
+                raise ValueError(f"it is nested deeper than {MAX_DEPTH} levels")
+            if containers > MAX_CONTAINERS:
+                raise ValueError(f"it has more than {MAX_CONTAINERS:,} objects and lists")
+        elif sign in "]}":
+            depth -= 1

@@ -9,8 +9,6 @@ from __future__ import annotations
 
 import difflib
 import os
-import re
-import tomllib
 from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -21,14 +19,13 @@ import tomlkit
 from filelock import FileLock
 from tomlkit.exceptions import TOMLKitError
 
+from quantize import toml_text
 from quantize.atomic import replace_text
 from quantize.disk import writing
 from quantize.errors import LockError, UnknownModelError, short_repr
 
 FILE_NAME = "models.lock"
-MAX_BYTES = 4_000_000
-# 33 parts with dots between them, begun where a part begins; tomllib takes the square of their number in time
-_LONG_KEY = re.compile(r"(?<![\w\"'.-])(?:[\w\"'-]++[ \t]*+\.[ \t]*+){32}")
+VARIABLE = "EDGE_JUDGE_LOCK"
 Scalar = str | int | float | bool
 _T = TypeVar("_T")
 
@@ -124,7 +121,7 @@ def shipped_path() -> Path:
     """The models.lock in force: the file EDGE_JUDGE_LOCK names, else the one that ships with the project, beside
     this module or at the root of the source tree.
     """
-    if named := os.environ.get("EDGE_JUDGE_LOCK"):
+    if named := os.environ.get(VARIABLE):
         return Path(named)
     here = Path(__file__).resolve().parent
     for folder in (here, here.parent):
@@ -216,16 +213,18 @@ def _document(path: Path) -> tomlkit.TOMLDocument:
 
 def _parse(path: Path) -> dict[str, Any]:
     try:
-        if (size := path.stat().st_size) > MAX_BYTES:
-            raise LockError(f"{path} has {size} bytes, expected at most {MAX_BYTES}")
-        text = path.read_text("utf-8")
-        if _LONG_KEY.search(text):
-            raise LockError(f"{path}: a key has more parts than any here")
-        return tomllib.loads(text)
+        return toml_text.read(path)
     except OSError as problem:
-        raise LockError(f"cannot read {path}: {problem.strerror or problem}") from problem
-    except (ValueError, RecursionError) as problem:
-        raise LockError(f"{path} is not valid TOML: {problem}") from problem
+        raise LockError(f"cannot read {path}: {problem.strerror or problem}", _who_named(path)) from problem
+    except ValueError as problem:
+        raise LockError(f"{path} is not valid TOML: {problem}", _who_named(path)) from problem
+
+
+def _who_named(path: Path) -> str | None:
+    """The next step where the environment names a file that is no models.lock."""
+    if os.environ.get(VARIABLE) != str(path):
+        return None
+    return f"{VARIABLE} names it: correct that, or unset it to use the one that comes with edge-judge"
 
 
 def _table(document: dict[str, Any], key: str, path: Path) -> dict[str, Any]:

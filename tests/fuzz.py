@@ -3,7 +3,8 @@
 Each parser runs in a process of its own, guided by the lines that an input reaches where atheris is installed (Linux,
 Python 3.11 to 3.13), blindly elsewhere. It must raise no error but the project's own, with a message of one short line,
 and take at most 5 seconds of a processor and 500 MB beyond the input. The tests that Hypothesis draws inputs for have a
-part of the time too (fuzz_hypothesis.py). What fails is told at the end, and the exit code is then 1.
+part of the time too (fuzz_hypothesis.py). What fails is told at the end, and the exit code is then 1. `--json` writes
+the table to a file after each target, so that a campaign that is stopped has what it has found.
 
 Knows: processes, limits, the table. Does not know: any parser, what its files look like.
 """
@@ -28,9 +29,9 @@ from random import Random
 from tempfile import TemporaryDirectory
 from typing import Any
 
-import reliability_record
 from fuzz_mutators import mutated_bytes
 from fuzz_targets import ROOT, TARGETS, bombs_of
+from reliability_record import write
 
 SECONDS, MEGABYTES, MESSAGE = 5, 500, 500
 CLOCK = 180  # seconds after which an input that has not come back is a hang, however busy the machine is
@@ -38,11 +39,14 @@ MOST_KEPT = 20  # failures of a target
 HYPOTHESIS = "hypothesis"
 OURS = re.compile(r".*/(?=(?:edge_judge|quantize)/)")
 LONGEST = 1 << 16  # bytes of a changed input
+TOLD = 256  # inputs after which their number is told
 
 
 @dataclass
 class Row:
-    """What became of a target. edges: of the code that inputs reached, None where nobody counts them."""
+    """What became of a target. inputs: without those that ended a process; edges: of the code that inputs reached, None
+    where nobody counts them.
+    """
 
     target: str
     inputs: int = 0
@@ -54,22 +58,43 @@ class Row:
 def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--minutes", type=float, default=5.0, help="for all targets together (default: 5)")
+    parser.add_argument("--hours", type=float, help="the same in hours")
     parser.add_argument("--json", type=Path, help="write the table there too")
+    drawn = Random().randrange(1, 1 << 31)
+    parser.add_argument("--seed", type=int, default=drawn, help="of the changes (default: drawn)")
+    parser.add_argument("--blind", action="store_true", help="let nothing guide the changes, even where atheris is")
     parser.add_argument("--tests", nargs="*", default=[], help="test files for Hypothesis (default: all)")
     parser.add_argument("--child", type=Path, help=argparse.SUPPRESS)
     parser.add_argument("targets", nargs="*", help=f"of: {', '.join((*TARGETS, HYPOTHESIS))} (default: all)")
     given = parser.parse_args()
+    blind = given.blind or importlib.util.find_spec("atheris") is None
     if given.child is not None:
-        return child(given.targets[0], given.minutes * 60, given.child)
+        return child(given.targets[0], given.minutes * 60, given.child, given.seed, blind)
     names = given.targets or [*TARGETS, HYPOTHESIS]
     if unknown := [name for name in names if name not in (*TARGETS, HYPOTHESIS)]:
         parser.error(f"no target {unknown[0]!r}")
-    share = given.minutes * 60 / len(names)
-    rows = [hypothesis(share, given.tests) if name == HYPOTHESIS else fuzzed(name, share) for name in names]
+    minutes = given.minutes if given.hours is None else given.hours * 60
+    share, rows = minutes * 60 / len(names), list[Row]()
+    for name in names:
+        row = hypothesis(share, given.tests) if name == HYPOTHESIS else fuzzed(name, share, given.seed, blind)
+        rows.append(row)
+        print(table([row])[1], file=sys.stderr, flush=True)
+        if given.json is not None:
+            write(given.json, "fuzz", map(recorded, rows), seed=given.seed, minutes=minutes, guided=not blind)
     print("\n".join(table(rows)))
-    if given.json is not None:
-        reliability_record.write(given.json, "fuzz", rows, guided=importlib.util.find_spec("atheris") is not None)
     return int(any(row.failures for row in rows))
+
+
+def recorded(row: Row) -> dict[str, object]:
+    """A row as the file has it. coverage: edges of the project's own code, "-" where nobody counts them."""
+    coverage = "-" if row.edges is None else row.edges
+    return {
+        "target": row.target,
+        "inputs": row.inputs,
+        "seconds": round(row.seconds, 1),
+        "coverage": coverage,
+        "failures": row.failures,
+    }
 
 
 def table(rows: Sequence[Row]) -> list[str]:
@@ -80,7 +105,7 @@ def table(rows: Sequence[Row]) -> list[str]:
     return [*lines, *(f"\n{row.target}: {failure}" for row in rows for failure in row.failures)]
 
 
-def fuzzed(name: str, seconds: float) -> Row:
+def fuzzed(name: str, seconds: float, seed: int, blind: bool) -> Row:
     """Feed a target; in a new process where an input has ended one."""
     row, begun, failures = Row(name), time.monotonic(), {}
     with TemporaryDirectory(prefix="fuzz-") as place:
@@ -88,7 +113,9 @@ def fuzzed(name: str, seconds: float) -> Row:
         for part in ("corpus", "ended", "work"):
             (folder / part).mkdir()
         while (left := seconds - (time.monotonic() - begun)) > 1 and len(failures) < MOST_KEPT:
-            program = [sys.executable, __file__, "--minutes", str(left / 60), "--child", place, name]
+            options = ["--minutes", str(left / 60), "--seed", str(seed), *(["--blind"] if blind else [])]
+            program = [sys.executable, __file__, *options, "--child", place, name]
+            seed += 1  # another process begins otherwise
             done = subprocess.run(program, capture_output=True, text=True, errors="replace", cwd=ROOT)
             said = done.stderr + done.stdout
             counted = [int(number) for number in re.findall(r"(?:^#|number_of_executed_units: *)(\d+)", said, re.M)]
@@ -138,13 +165,14 @@ def hypothesis(seconds: float, tests: Sequence[str]) -> Row:
 # ---- in the process that is fed ------------------------------------------------------------------------------------
 
 
-def child(name: str, seconds: float, folder: Path) -> int:
+def child(name: str, seconds: float, folder: Path, seed: int, blind: bool) -> int:
     """Feed a target until the time is up."""
     fed, target = Fed(folder / "ended"), TARGETS[name]
-    chance = importlib.util.find_spec("atheris")
-    if chance is None:
+    if blind:
         run, seeds = target.setup(folder / "work")
-        blindly(fed.checking(run), seeds, name, seconds)
+        check = fed.checking(run)
+        feed_once([*seeds, *bombs_of(name)], check, folder)
+        blindly(check, seeds, name, seconds, Random(seed), folder)
         return 0
     import atheris
 
@@ -155,13 +183,13 @@ def child(name: str, seconds: float, folder: Path) -> int:
     for data in seeds:
         (folder / "corpus" / hashlib.sha1(data).hexdigest()).write_bytes(data)
 
-    def changed(data: bytes, most: int, seed: int) -> bytes:
-        rng = Random(seed)
+    def changed(data: bytes, most: int, number: int) -> bytes:
+        rng = Random(number)
         made = target.mutate(data, rng) if rng.random() < 0.6 else atheris.Mutate(data, most)
         return bytes(made[:most])
 
     options = [f"-max_total_time={max(1, int(seconds))}", f"-timeout={CLOCK}", f"-max_len={LONGEST}", "-rss_limit_mb=0"]
-    options += ["-print_final_stats=1", "-len_control=0"]
+    options += ["-print_final_stats=1", "-len_control=0", f"-seed={seed}"]
     options += [f"-artifact_prefix={folder / 'ended'}/", str(folder / "corpus")]
     atheris.Setup([sys.argv[0], *options], check, custom_mutator=changed)
     atheris.Fuzz()
@@ -170,29 +198,37 @@ def child(name: str, seconds: float, folder: Path) -> int:
 
 def feed_once(inputs: Sequence[bytes], check: Callable[[bytes], None], folder: Path) -> None:
     """Feed what is to be fed once, however often this process is begun again."""
-    done, current = folder / "fed-once", folder / "ended" / "crash-once"
+    done = folder / "fed-once"
     for number, data in enumerate(inputs):
         if done.exists() and number < int(done.read_text("utf-8")):
             continue
         done.write_text(str(number + 1), "utf-8")
-        current.write_bytes(data)  # stays there if this ends the process
-        faulthandler.dump_traceback_later(CLOCK, exit=True)
-        check(data)
-        faulthandler.cancel_dump_traceback_later()
-        current.unlink()
+        guarded(data, check, folder)
 
 
-def blindly(check: Callable[[bytes], None], seeds: Sequence[bytes], name: str, seconds: float) -> None:
-    """Change seeds, and what came of them, without knowing what an input reaches."""
-    rng, count, until = Random(), 0, time.monotonic() + seconds
-    for data in (*seeds, *bombs_of(name)):
-        check(data)
+def guarded(data: bytes, check: Callable[[bytes], None], folder: Path) -> None:
+    """Feed an input that stays in a file if it ends this process, or hangs."""
+    current = folder / "ended" / "crash-once"
+    current.write_bytes(data)
+    faulthandler.dump_traceback_later(CLOCK, exit=True)
+    check(data)
+    faulthandler.cancel_dump_traceback_later()
+    current.unlink()
+
+
+def blindly(
+    check: Callable[[bytes], None], seeds: Sequence[bytes], name: str, seconds: float, rng: Random, folder: Path
+) -> None:
+    """Change seeds without knowing what an input reaches."""
+    count, until = 0, time.monotonic() + seconds
     while time.monotonic() < until:
         data = rng.choice(seeds)
         for _ in range(rng.choice((1, 1, 2, 4))):
             data = (TARGETS[name].mutate if rng.random() < 0.7 else mutated_bytes)(data, rng)
-        check(data[:LONGEST])
+        guarded(data[:LONGEST], check, folder)
         count += 1
+        if count % TOLD == 0:
+            print(f"#{count}", file=sys.stderr)
     print(f"#{count}", file=sys.stderr)
 
 

@@ -1,15 +1,17 @@
-"""How a fuzzer changes an input: bytes, lines, JSON, and JSON in a frame whose length or hash must fit.
+"""How a fuzzer changes a text: bytes, lines, JSON, tables, languages.
 
-Every change is drawn from one `Random`, so that a seed says what is done. Knows: shapes of files. Does not know: what
-reads them.
+A change mostly keeps the shape, since a reader that gives up at the first byte is not tried any further. Every change
+is drawn from one `Random`, so that a seed says what is done. Knows: shapes of texts. Does not know: what reads them.
 """
 
 from __future__ import annotations
 
-import hashlib
+import csv
+import io
 import json
+import re
 import struct
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from random import Random
 from typing import Any, TypeAlias
 
@@ -70,22 +72,82 @@ def mutated_lines(data: bytes, rng: Random) -> bytes:
     return b"\n".join(lines)
 
 
-def mutated_safetensors(data: bytes, rng: Random) -> bytes:
-    """The JSON header changed, and its length with it."""
-    length = int.from_bytes(data[:8], "little")
-    header = mutated_json(data[8 : 8 + length], rng)
-    return len(header).to_bytes(8, "little") + header + data[8 + length :]
+CELLS = (
+    "", " ", "a", "b", "tie", "A", "TIE", "=1+1", "\u202e", "\x1b[31m", "\0", "é", '"', '""', "\n", "\r", "\r\n", ",",
+    ";", "\t", "9" * 400, "null", "1", "-1", "x" * 3000, "question", "verdict", "criterion", "\ufeff", " a ",
+)  # fmt: skip
 
 
-def mutated_pack(data: bytes, rng: Random) -> bytes:
-    """The header or the body of a pack of a run changed, and its lengths and hash with it."""
-    if len(data) < 50:
+def mutated_csv(data: bytes, rng: Random) -> bytes:
+    """A cell, a row or a column of a table changed, and sometimes how it is written; bytes changed where it is none."""
+    try:
+        rows = list(csv.reader(io.StringIO(data.decode("utf-8-sig"), newline="")))
+    except (ValueError, csv.Error):
         return mutated_bytes(data, rng)
-    length = int.from_bytes(data[10:14], "big")
-    header, body = data[50 : 50 + length], data[50 + length :]
-    header, body = (mutated_json(header, rng), body) if rng.random() < 0.7 else (header, mutated_bytes(body, rng))
-    digest = hashlib.sha256(header + body).digest()
-    return data[:10] + struct.pack(">II", len(header), len(body)) + digest + header + body
+    if not rows or rng.random() < 0.15:
+        return mutated_bytes(data, rng)
+    for _ in range(rng.choice((1, 1, 2, 4))):
+        _change_table(rows, rng)
+    out = io.StringIO()
+    quoting = csv.QUOTE_ALL if rng.random() < 0.2 else csv.QUOTE_MINIMAL
+    delimiter, ending = rng.choice(",,,,;\t|"), rng.choice(("\n", "\r\n", "\r"))
+    csv.writer(out, delimiter=delimiter, quoting=quoting, lineterminator=ending).writerows(rows)
+    return (b"\xef\xbb\xbf" if rng.random() < 0.2 else b"") + out.getvalue().encode(errors="surrogatepass")
+
+
+def _change_table(rows: list[list[str]], rng: Random) -> None:
+    at = rng.randrange(len(rows))
+    row = rows[at]
+    match rng.randrange(8):
+        case 0:
+            rows.insert(at, list(row))
+        case 1 if len(rows) > 1:
+            del rows[at]
+        case 2:
+            row.append(rng.choice(CELLS))
+        case 3 if row:
+            del row[rng.randrange(len(row))]
+        case 4 if row:
+            column = rng.randrange(len(row))
+            for other in rows:
+                if column < len(other):
+                    other[column] = other[rng.randrange(len(other))]
+        case 5 if row:
+            place = rng.randrange(len(row))
+            row[place] = mutated_bytes(row[place].encode(errors="replace"), rng).decode(errors="replace")
+        case _ if row:
+            row[rng.randrange(len(row))] = rng.choice((*CELLS, *rows[rng.randrange(len(rows))]))
+        case _:
+            row.extend(rng.choices(CELLS, k=3))
+
+
+def mutated_of(pieces: Sequence[bytes], split: re.Pattern[bytes]) -> Mutator:
+    """A mutator of a language. pieces: what its texts are made of; split: finds the words of a text."""
+
+    def mutated(data: bytes, rng: Random) -> bytes:
+        words = split.findall(data)
+        if not words or rng.random() < 0.15:
+            return mutated_bytes(data, rng)
+        for _ in range(rng.choice((1, 1, 2, 4, 8))):
+            at = rng.randrange(len(words) + 1)
+            end = min(len(words), at + rng.choice((1, 1, 2, 5)))
+            match rng.randrange(6):
+                case 0:
+                    del words[at:end]
+                case 1:
+                    words[at:at] = words[at:end] * rng.choice((1, 2, 20))
+                case 2:
+                    other = rng.randrange(len(words) + 1)
+                    words[other:other] = words[at:end]
+                case 3 if at < end:
+                    words[at] = rng.choice(words)
+                case 4 if at < end:
+                    words[at] = mutated_bytes(words[at], rng)
+                case _:
+                    words[at : end if rng.random() < 0.5 else at] = [rng.choice(pieces)]
+        return b"".join(words)
+
+    return mutated
 
 
 def _changed(value: Any, rng: Random) -> Any:

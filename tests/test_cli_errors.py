@@ -78,6 +78,18 @@ WRONG: list[tuple[tuple[str, ...], int, str]] = [
     (("eval", "--benchmark", "pandalmm"), 2, "pandalm"),
     (("eval", "--results", "one.jsonl"), 2, "is a file"),
     (("eval", "--limit", "0"), 2, "--limit"),
+    (("eval", "--scheme", ""), 2, "--scheme is empty"),
+    (("eval", "--grammar", ""), 2, "--grammar is empty"),
+    (("eval", "--model", ""), 2, "--model is empty"),
+    (("eval", "--benchmark", ""), 2, "--benchmark is empty"),
+    (("eval", "--adapter", ""), 2, "--adapter is empty"),
+    (("rank", "one.jsonl", "--scheme", "q8_0", "--scheme", ""), 2, "--scheme is empty"),
+    ((*JUDGE, "--chat-template", ""), 2, "--chat-template is empty"),
+    ((*JUDGE, "--engine", ""), 2, "--engine is empty"),
+    (("attribute", "--grammar", ""), 2, "--grammar is empty"),
+    (("choose", "--baseline", ""), 2, "--baseline is empty"),
+    (("speed", "--grammar", ""), 2, "unknown grammar ''"),
+    (("compare", "--baseline", "", "--results", RECORDED), 2, "baseline"),
     (("eval", "--head"), 2, "--head does nothing without --limit"),
     (("eval", "--price", "1,2"), 2, "--price does nothing without --engine"),
     (("eval", "--cluster", "nonsense"), 2, "not the address of a cluster"),
@@ -119,6 +131,34 @@ def test_a_wrong_input_is_one_line_a_hint_and_a_code(
     lines = [line for line in said.splitlines() if not line.startswith("not downloaded: ")]
     assert (ended, [line.partition(":")[0] for line in lines]) == (code, ["error", "hint"]), said
     assert words in said
+
+
+@pytest.mark.parametrize(
+    ("variables", "arguments", "words", "hint"),
+    [
+        ({"EDGE_JUDGE_LOCK": "nope"}, JUDGE, "cannot read nope: No such file", "EDGE_JUDGE_LOCK names it"),
+        ({"EDGE_JUDGE_LOCK": "folder"}, ("models",), "cannot read folder: Is a directory", "EDGE_JUDGE_LOCK names it"),
+        ({"EDGE_JUDGE_LOCK": "latin.csv"}, ("lock",), "latin.csv is not valid TOML", "EDGE_JUDGE_LOCK names it"),
+        ({"EDGE_JUDGE_DATA": "one.jsonl"}, ("data", "list"), "EDGE_JUDGE_DATA is one.jsonl: a file", "name its folder"),
+        ({"EDGE_JUDGE_DATA": "one.jsonl"}, ("data", "verify"), "EDGE_JUDGE_DATA is one.jsonl: a file", "its folder"),
+        ({"EDGE_JUDGE_DATA": "one.jsonl"}, ("data", "pull", "pandalm"), "EDGE_JUDGE_DATA is one.jsonl", "folder"),
+        ({"EDGE_JUDGE_DATA": "one.jsonl"}, ("eval", "-b", "all"), "EDGE_JUDGE_DATA is one.jsonl: a file", "its folder"),
+        ({"EDGE_JUDGE_DATA": "one.jsonl"}, ("eval", "-b", "pandalm"), "EDGE_JUDGE_DATA is one.jsonl", "its folder"),
+    ],
+)
+def test_a_variable_that_names_no_such_file_or_folder_is_told_by_its_name(
+    ends: Ends,
+    monkeypatch: pytest.MonkeyPatch,
+    variables: dict[str, str],
+    arguments: tuple[str, ...],
+    words: str,
+    hint: str,
+) -> None:
+    for name, value in variables.items():
+        monkeypatch.setenv(name, value)
+    ended, said = ends(*arguments)
+    error, hinted = said.splitlines()
+    assert ended == 1 and error.startswith("error: ") and words in error and hint in hinted.removeprefix("hint: "), said
 
 
 @pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="makes a pipe with a name")

@@ -80,8 +80,13 @@ def test_a_broken_record_of_built_files_completes_nothing_and_says_nothing(
     monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
     (tmp_path / "models").mkdir()
-    (tmp_path / "models" / "models.lock").write_text("built = [", encoding="utf-8")
-    assert completed(monkeypatch, "edge-judge eval -m poc") == ["pocket"]
+    for broken in ("built = [", "built = 1", "built = [1]", "a = " + "[" * 100_000, "a." * 500_000):
+        (tmp_path / "models" / "models.lock").write_text(broken, encoding="utf-8")
+        assert completed(monkeypatch, "edge-judge eval -m poc") == ["pocket"]
+    for broken in ("models = 1", "models = [1]", "a = " + "[" * 100_000):
+        (tmp_path / "own.lock").write_text(broken, encoding="utf-8")
+        monkeypatch.setenv("EDGE_JUDGE_LOCK", str(tmp_path / "own.lock"))
+        assert completed(monkeypatch, "edge-judge eval -m poc") == []
 
 
 def test_completing_loads_nothing_heavy(environment: dict[str, str]) -> None:

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import io
 import json
 import math
 from time import process_time
 
+import numpy as np
 import pytest
 from checkpoints import llama_config
 from hypothesis import given
@@ -16,12 +18,15 @@ from edge_judge.benchmarks.rows import File, csv_rows
 from edge_judge.engine.chat import chat_format
 from edge_judge.engine.completions import completion
 from edge_judge.engine.endpoint import Address, Endpoint
+from edge_judge.engine.importance import Sums
 from edge_judge.engine.normalizer import Normalizer
 from edge_judge.engine.server import find_server
 from edge_judge.errors import DataError, EdgeJudgeError, GrammarError, ModelError, RunError, UsageError
 from edge_judge.protocols import gbnf_matcher, grammar
+from edge_judge.runs import holder
 from edge_judge.runs.format import read_run_json, read_verdict
 from edge_judge.runs.rankings import read_ranking
+from edge_judge.workflows.imatrix_state import ImatrixState
 from quantize import architectures, checkpoint, config, json_file, lock
 from quantize import errors as quantize_errors
 from quantize.errors import CheckpointError, ConfigError, LockError, QuantizeError
@@ -78,6 +83,15 @@ def test_json_may_be_as_deep_as_any_real_file_and_no_deeper(read):
         assert seconds(lambda text=text: read(text), ValueError, ConfigError) < 10
 
 
+@pytest.mark.parametrize(
+    "read", [foreign_json.parse, lambda text: json_file.parse_object(text.encode(), "x", ConfigError)]
+)
+def test_json_of_more_objects_than_any_file_has_takes_no_memory(read):
+    for empty in ("{}", "[]"):
+        text = f'{{"a":[{empty}{f",{empty}" * 10_000_000}]}}'
+        assert seconds(lambda text=text: read(text), ValueError, ConfigError) < 10
+
+
 def test_brackets_inside_of_texts_are_no_depth():
     value = {"a": "[" * 1000 + '"{\\', "b": ["[]]"] * 100}
     assert foreign_json.parse(json.dumps(value)) == value
@@ -122,6 +136,18 @@ def test_a_message_keeps_its_words_and_the_end_of_what_was_expected():
 def test_both_packages_shorten_messages_alike():
     for text in ("", "a b", "\x1b" * 300, "x" * 501, "é " * 900, "\ud800"):
         assert errors.shown(text) == quantize_errors.shown(text)
+
+
+def test_a_chat_template_s_process_knows_no_secret(monkeypatch):
+    import os
+    import subprocess
+
+    given, run = [], subprocess.run
+    monkeypatch.setenv("HF_TOKEN", "hf_marker4711")
+    monkeypatch.setattr(subprocess, "run", lambda *a, **more: (given.append(more["env"]), run(*a, **more))[1])
+    chat_format(SHOWN + "{# nobody has asked for this one #}", bos="<s>", eos="</s>")
+    (environment,) = given
+    assert "hf_marker4711" in os.environ.values() and "hf_marker4711" not in environment.values()
 
 
 SHOWN = "{{ messages[0].content }}"
@@ -314,3 +340,27 @@ def test_a_servers_list_of_models_that_names_none_is_an_error(models):
 
     with pytest.raises(UsageError, match="does not list its models"):
         find_server(Fed(Address.of("http://localhost:1/v1")), None)
+
+
+@pytest.mark.parametrize(
+    "note", ['{"pid": 1e999, "command": "x", "since": "2026-01-02"}', '{"pid": [], "since": 1}', "[" * 100_000, "", "5"]
+)
+def test_a_note_of_who_works_in_a_folder_that_cannot_be_read_names_nobody(tmp_path, note):
+    (tmp_path / holder.NAME).write_text(note)
+    assert holder.holder(tmp_path) == "another edge-judge process"
+
+
+def test_the_state_of_a_measurement_that_is_none_is_an_error(tmp_path):
+    state = ImatrixState(tmp_path / "x.gguf", {"model": "m"})
+    state.save(2, {"a": Sums(np.ones((1, 8)), np.ones(1, np.int64))})
+    whole = state.path.read_bytes()
+    assert state.load()[0] == 2
+    single, other = io.BytesIO(), io.BytesIO()
+    np.save(single, np.ones(3))
+    about = {"identity": np.array('{"model": "m"}'), "done": np.array(1)}
+    np.savez(other, **about, **{"a:squares": np.ones(3), "a:counts": np.ones(3)})
+    changed = (b"", whole[:-40], whole.replace(b"descr", b"d(((("), b"PK\x03\x04")
+    for broken in (*changed, single.getvalue(), other.getvalue()):
+        state.path.write_bytes(broken)
+        with pytest.raises(RunError, match="not the state of an interrupted measurement"):
+            state.load()

@@ -3,20 +3,53 @@
 from __future__ import annotations
 
 import ast
+import io
 import json
+import os
+import shutil
+import subprocess
+import sys
+import zipfile
+from collections.abc import Iterator
 from pathlib import Path
 from random import Random
 
 import pytest
-from fuzz import Fed, Row, innermost, shown, table
-from fuzz_mutators import mutated_bytes, mutated_json, mutated_lines, mutated_pack, mutated_safetensors
+from fuzz import Fed, Row, ended_by_an_input, guarded, innermost, shown, table
+from fuzz_containers import (
+    _protobuf_fields,
+    mutated_gguf,
+    mutated_http,
+    mutated_pack,
+    mutated_parquet,
+    mutated_protobuf,
+    mutated_safetensors,
+    mutated_zip,
+)
+from fuzz_mutators import mutated_bytes, mutated_csv, mutated_json, mutated_lines
+from fuzz_programs import mutated_grammar, mutated_template
 from fuzz_targets import ROOT, TARGETS
 
 from edge_judge.errors import DataError
 
-NEEDS = {"benchmark-parquet": "pyarrow", "server": "httpx2", "server-answer": "httpx2"}
+NEEDS = {
+    "benchmark-parquet": "pyarrow", "server": "httpx2", "server-answer": "httpx2", "training-state": "torch",
+}  # fmt: skip
+FUZZ = [sys.executable, str(ROOT / "tests" / "fuzz.py")]
 ROUNDS = 15
 SLOW = {"chat-template"}  # a process for each input
+
+
+@pytest.fixture(autouse=True)
+def same_environment() -> Iterator[None]:
+    """A target sets variables for a process of its own, and the Hub's client remembers them."""
+    before = dict(os.environ)
+    yield
+    if dict(os.environ) != before:
+        os.environ.clear()
+        os.environ.update(before)
+        if "huggingface_hub" in sys.modules:
+            sys.modules["huggingface_hub"].close_session()
 
 
 @pytest.mark.parametrize("name", sorted(TARGETS.keys() - SLOW))
@@ -75,11 +108,95 @@ def test_memory_beyond_the_input_is_a_failure(tmp_path: Path) -> None:
     assert any("MB" in what for what in fed(tmp_path, lambda data: kept.append(b"x" * 700_000_000)))
 
 
-@pytest.mark.parametrize("mutate", [mutated_bytes, mutated_json, mutated_lines, mutated_pack, mutated_safetensors])
+@pytest.mark.parametrize(
+    "mutate",
+    [
+        mutated_bytes, mutated_json, mutated_lines, mutated_csv, mutated_grammar, mutated_template, mutated_safetensors,
+        mutated_pack, mutated_zip, mutated_gguf, mutated_protobuf, mutated_parquet, mutated_http,
+    ],
+)  # fmt: skip
 def test_a_seed_says_what_is_changed(mutate: object) -> None:
     data = json.dumps({"a": [1, 2, {"b": "text"}], "c": None}).encode() * 3
     made = [[mutate(data, Random(seed)) for seed in range(50)] for _ in range(2)]  # type: ignore[operator]
     assert made[0] == made[1] and len(set(made[0])) > 25
+
+
+FRAMED = ["torch-bin", "tokenizer.model", "gguf", "benchmark-csv", "benchmark-parquet", "download"]
+
+
+@pytest.mark.parametrize("name", FRAMED)
+def test_changes_reach_behind_the_first_check_of_a_reader(name: str, tmp_path: Path) -> None:
+    """Whatever a change does, the frame is mostly whole: else nothing but the first check would be tried."""
+    if name in NEEDS:
+        pytest.importorskip(NEEDS[name], reason="writes such files")
+    _, seeds = TARGETS[name].setup(tmp_path)
+    made = [TARGETS[name].mutate(seeds[0], Random(number)) for number in range(200)]
+    whole = {
+        "torch-bin": lambda data: zipfile.ZipFile(io.BytesIO(data)).testzip() is None,
+        "tokenizer.model": lambda data: bool(_protobuf_fields(data)),
+        "gguf": lambda data: data.startswith(b"GGUF\x03") and data[8:24] == seeds[0][8:24],
+        "benchmark-csv": lambda data: b"question" in data and b"label" in data,
+        "benchmark-parquet": lambda data: data.startswith(b"PAR1") and data.endswith(b"PAR1"),
+        "download": lambda data: data.startswith(b"HTTP/1.1 ") and b"\r\n\r\n" in data,
+    }[name]
+    held = 0
+    for data in made:
+        try:
+            held += whole(data)
+        except (ValueError, IndexError, OSError, zipfile.BadZipFile):
+            pass
+    assert held > 100 and len(set(made)) > 100
+
+
+def test_an_input_that_ends_the_process_or_hangs_is_a_failure_and_is_not_fed_again(tmp_path: Path) -> None:
+    for part in ("ended", "corpus"):
+        (tmp_path / part).mkdir()
+    (tmp_path / "corpus" / "seed").write_bytes(b"bad")
+
+    def ends(data: bytes) -> None:
+        raise SystemExit(3)
+
+    with pytest.raises(SystemExit):
+        guarded(b"bad", ends, tmp_path)
+    failures: dict[str, object] = {}
+    assert ended_by_an_input(tmp_path, failures, 'Timeout (0:03:00)!\n  File "/x/quantize/hub.py", line 5 in fetch\n')
+    assert list(failures.values()) == [{"what": "a hang", "where": "quantize/hub.py:5 fetch", "input": "b'bad'"}]
+    assert not any((tmp_path / part / name).exists() for part, name in (("ended", "crash-once"), ("corpus", "seed")))
+    guarded(b"good", lambda data: None, tmp_path)
+    assert not ended_by_an_input(tmp_path, failures, "")
+
+
+def test_without_atheris_inputs_are_changed_blindly_and_the_table_is_kept(tmp_path: Path) -> None:
+    table = tmp_path / "new" / "fuzz.json"
+    options = ["--blind", "--hours", str(6 / 3600), "--seed", "7", "--json", str(table)]
+    done = subprocess.run([*FUZZ, *options, "normalizer", "holder"], capture_output=True, encoding="utf-8", timeout=300)
+    assert done.returncode == 0, done.stdout + done.stderr
+    kept = json.loads(table.read_text("utf-8"))
+    assert (kept["kind"], kept["seed"], kept["guided"], kept["minutes"]) == ("fuzz", 7, False, pytest.approx(0.1))
+    assert [row["target"] for row in kept["rows"]] == ["normalizer", "holder"]
+    for row in kept["rows"]:
+        assert row["inputs"] > 100 and row["coverage"] == "-" and row["failures"] == [] and 2 < row["seconds"] < 120
+        assert f"{row['target']:24}{row['inputs']:>12,}" in done.stdout
+
+
+def test_a_target_that_is_none_is_told() -> None:
+    done = subprocess.run([*FUZZ, "packs"], capture_output=True, encoding="utf-8")
+    assert done.returncode == 2 and "no target 'packs'" in done.stderr
+
+
+@pytest.mark.skipif(shutil.which("make") is None, reason="no make on this machine")
+@pytest.mark.parametrize(
+    ("given", "expected"),
+    [
+        ((), "tests/fuzz.py --minutes 10"),
+        (("MINUTES=3",), "tests/fuzz.py --minutes 3"),
+        (("HOURS=0.5", "JSON=x.json", "TARGETS=grammar pack"), "tests/fuzz.py --hours 0.5 --json x.json grammar pack"),
+        (("SEED=7",), "tests/fuzz.py --minutes 10 --seed 7"),
+    ],
+)
+def test_make_fuzz_hands_its_variables_on(given: tuple[str, ...], expected: str) -> None:
+    done = subprocess.run(["make", "--dry-run", "fuzz", *given], cwd=ROOT, capture_output=True, encoding="utf-8")
+    assert " ".join(done.stdout.strip().splitlines()[-1].split()).endswith(expected), done.stdout + done.stderr
 
 
 def test_changed_headers_still_fit_their_frames() -> None:

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import gc
+import gzip
+import json
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -14,13 +17,16 @@ from chatserver import serving as chat
 from conftest import Edge, fails
 from standing_in import standing_in
 
+from edge_judge.benchmarks import pull
+from edge_judge.engine import endpoint as endpoint_module
 from edge_judge.engine.endpoint import Address, Endpoint, Patience
 from edge_judge.engine.responses import is_web_page, retry_after, why_not_connected
-from edge_judge.engine.server import served_models
+from edge_judge.engine.server import find_server, served_models
 from edge_judge.errors import DataError, ModelError
 from edge_judge.workflows.data import pull_benchmarks
 from quantize import hub
-from quantize.errors import SourceInterruptedError
+from quantize.errors import SourceError, SourceInterruptedError
+from quantize.lock import PromptSource
 
 LOGIN = b"<!DOCTYPE html><html><body>Welcome to the hotel. Please log in.</body></html>"
 DIRECT = {"NO_PROXY": "*", "no_proxy": "*"}
@@ -107,6 +113,34 @@ def test_what_is_no_answer_of_a_hub_is_named_with_its_host(body: bytes, kind: st
     assert "login in a browser" in str(raised.value.hint)
 
 
+FILE = {"rfilename": "config.json", "size": 2}
+
+
+@pytest.mark.parametrize(
+    ("said", "words"),
+    [
+        ({"sha": 5}, "calls main of some/tiny 5, which is no commit"),
+        ({"sha": ["c"]}, "which is no commit"),
+        ({"sha": "../x"}, "which is no commit"),
+        ({"siblings": [{**FILE, "rfilename": 5}]}, "lists a file of some/tiny as (5,"),
+        ({"siblings": [{**FILE, "size": "2"}]}, "lists a file of some/tiny"),
+        ({"siblings": [{**FILE, "size": -2}]}, "lists a file of some/tiny"),
+        ({"siblings": [{**FILE, "lfs": {"size": 2, "sha256": 7, "pointerSize": 1}}]}, "lists a file of some/tiny"),
+        ({"siblings": [[]]}, "does not answer as a hub does"),
+        ({"siblings": 5}, "does not answer as a hub does"),
+        ({"lastModified": [1]}, "does not answer as a hub does"),
+        ("[" * 100_000, "does not answer as a hub does"),
+    ],
+)
+def test_a_hub_that_says_what_no_hub_says_is_an_error_of_one_line(said: object, words: str) -> None:
+    whole = {"id": REPO, "sha": "main", "siblings": [FILE]}
+    body = said.encode() if isinstance(said, str) else json.dumps({**whole, **said}).encode()  # type: ignore[dict-item]
+    with answering(200, body) as url, pytest.raises(SourceError) as raised:
+        hub.Hub(url).commit(REPO)
+        hub.Hub(url).listing(REPO, "main")
+    assert words in str(raised.value)
+
+
 def test_a_hub_that_never_answers_is_given_up(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(hub, "TIMEOUT", 0.3)
     with silent() as url, pytest.raises(SourceInterruptedError, match="cannot be downloaded now: ReadTimeout"):
@@ -148,6 +182,28 @@ def test_a_login_page_is_no_benchmark(
         with pytest.raises(DataError, match=f"{url.removeprefix('http://')} sent a web page") as raised:
             list(pull_benchmarks([name], tmp_path))
     assert "log in" in str(raised.value.hint) and not [path for path in tmp_path.rglob("*") if path.is_file()]
+
+
+@pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")  # urllib leaves its first answer open
+@pytest.mark.parametrize("location", ["http://[", "http://127.0.0.1:port/", "foo:bar", "//", f"http://{'x' * 300}/"])
+def test_a_download_that_is_sent_to_what_is_no_address_is_an_error(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, location: str
+) -> None:
+    with answering(302, location=location) as url:
+        monkeypatch.setenv("EDGE_JUDGE_GITHUB", url)
+        with pytest.raises(DataError, match="cannot download"):
+            list(pull_benchmarks(["pandalm"], tmp_path))
+        with pytest.raises(SourceError):
+            hub.Hub(code_host=url).prompt(PromptSource("a/b", "c", "x.py", "PROMPT"))
+    gc.collect()  # here, not in the next test
+
+
+def test_a_download_without_end_is_not_read_to_its_end(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.setattr(pull, "MOST", 1000)
+    with answering(200, b"x" * 1001) as url:
+        monkeypatch.setenv("EDGE_JUDGE_GITHUB", url)
+        with pytest.raises(DataError, match=r"sent more than 1,000 bytes$"):
+            list(pull_benchmarks(["pandalm"], tmp_path))
 
 
 @pytest.mark.parametrize("status", [401, 403, 404, 429, 500])
@@ -199,6 +255,69 @@ def test_a_login_page_is_no_endpoint_whatever_it_calls_itself(kind: str, status:
     with answering(status, LOGIN, kind, location) as url:
         error = refused(url)
     assert ("web page" if status == 200 else "elsewhere") in str(error) and "login in a browser" in str(error.hint)
+
+
+@pytest.mark.parametrize(
+    "page",
+    [
+        b"<html>",
+        b"\xef\xbb\xbf\r\n<!DOCTYPE html>",
+        b"<!-- a comment --><html></html>",
+        b"<?xml version='1.0'?><Error><Code>NoSuchBucket</Code></Error>",
+        b"<head><title>Log in</title></head>",
+        b"<script>location = '/login'</script>",
+        b" " * 180 + b"<p>Not found",
+    ],
+)
+def test_a_page_that_calls_itself_json_is_told_at_once(page: bytes) -> None:
+    with answering(200, page) as url:
+        endpoint = Endpoint(Address.of(url), None, Patience(first=30.0))  # no repetition would end this test in time
+        with pytest.raises(ModelError, match="answered 200 with a web page$") as raised:
+            served_models(endpoint)
+    assert endpoint.repeated == 0 and "the address ends in /v1" in str(raised.value.hint)
+
+
+@pytest.mark.parametrize("body", [b"OK", b"", b"[" * 100_000, b"\xff", b'{"data": NaN', b"it works"])
+def test_a_server_that_never_said_anything_that_can_be_read_is_given_up_soon(body: bytes) -> None:
+    with answering(200, body, "text/plain") as url:
+        endpoint = Endpoint(Address.of(url), None, Patience(attempts=50, first=0.001))
+        with pytest.raises(ModelError, match="in 3 attempts, at last its answer could not be read$") as raised:
+            served_models(endpoint)
+    assert "the address ends in /v1" in str(raised.value.hint)
+
+
+def test_a_server_that_lists_its_models_and_answers_no_question_is_given_up_soon_too() -> None:
+    with chat(Desk(always=(200, "application/json", "OK"))) as url:
+        endpoint = Endpoint(Address.of(url), None, Patience(attempts=50, first=0.001))
+        with pytest.raises(ModelError, match="no answer in 3 attempts, at last its answer could not be read$"):
+            find_server(endpoint, None)
+
+
+@pytest.mark.parametrize("packed", [False, True])
+def test_an_answer_without_end_is_not_read_to_its_end(monkeypatch: pytest.MonkeyPatch, packed: bool) -> None:
+    monkeypatch.setattr(endpoint_module, "MOST_ANSWER", 100_000)
+    sent = [0]
+
+    class Handler(BaseHTTPRequestHandler):
+        def do_GET(self) -> None:
+            self.send_response(200)
+            if packed:
+                self.send_header("Content-Encoding", "gzip")
+            self.end_headers()
+            pieces = [gzip.compress(bytes(50_000_000))] if packed else [b" " * 10_000] * 5_000
+            try:
+                for piece in pieces:
+                    self.wfile.write(piece)
+                    sent[0] += len(piece)
+            except OSError:  # nobody listens any more
+                pass
+
+        def log_message(self, *_: object) -> None:
+            """Quiet."""
+
+    with standing_in(Handler) as place:
+        assert "sends more than 100,000 bytes in an answer" in str(refused(f"http://{place}"))
+    assert sent[0] < 20_000_000
 
 
 def test_an_endpoint_that_answers_no_json_or_nothing_is_told() -> None:

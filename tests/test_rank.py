@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import json
+import re
 import shlex
 from dataclasses import replace
 from io import StringIO
@@ -171,6 +172,13 @@ def test_a_recorded_ranking_is_read_without_the_outputs_or_the_judge(
     [
         ("ranking.json", lambda text: "{", "not JSON"),
         ("ranking.json", lambda text: "{}", "not a ranking"),
+        ("ranking.json", lambda text: text.replace('"systems": [', '"systems": [5, '), "not a ranking: systems is"),
+        ("ranking.json", lambda text: re.sub(r'"questions": \d+', '"questions": []', text, count=1), "questions is"),
+        ("ranking.json", lambda text: text.replace('"against": null', '"against": "x"', 1), "against is 'x'"),
+        ("ranking.json", lambda text: text.replace('"missing": {', '"missing": {"x": -1, ', 1), "missing is"),
+        ("run.json", lambda text: text.replace('"model": "pocket"', '"model": ["pocket"]', 1), "model is"),
+        ("meetings.jsonl", lambda text: re.sub(r'(length_first": )\d+', rf"\g<1>{2**63}", text), "length_first"),
+        ("meetings.jsonl", lambda text: re.sub(r'(length_second": )\d+', r"\g<1>-1", text), "length_second"),
         ("meetings.jsonl", lambda text: "{}\n", r"meetings\.jsonl:1: not a meeting"),
         ("meetings.jsonl", lambda text: text.replace("false", "0", 1), "not a meeting: s"),
         ("verdicts.jsonl", lambda text: "", "no verdict on it"),

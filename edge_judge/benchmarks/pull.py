@@ -23,6 +23,7 @@ from edge_judge.files import write_whole
 
 GITHUB = "https://raw.githubusercontent.com"  # unless EDGE_JUDGE_GITHUB names a mirror
 TIMEOUT = 60  # seconds without a byte
+MOST = 200_000_000  # bytes; the largest published file has a few million
 NO_NETWORK = (errno.ENETUNREACH, errno.ENETDOWN, errno.EHOSTUNREACH)
 
 
@@ -75,16 +76,18 @@ def _download(source: Source, url: str) -> bytes:
     hint = f"or put the file at DIR/{source.path} and use --data DIR"
     try:
         with urllib.request.urlopen(url, timeout=TIMEOUT) as response:
-            body: bytes = response.read()
-            if not _is_web_page(response.headers.get("content-type", ""), body):
+            body: bytes = response.read(MOST + 1)
+            if len(body) <= MOST and not _is_web_page(response.headers.get("content-type", ""), body):
                 return body
-            host = urlsplit(response.url).netloc.rpartition("@")[2]
-            reason, first = f"{host} sent a web page", "log in, if this network wants that in a browser"
+            host, sent = urlsplit(response.url).netloc.rpartition("@")[2], "a web page"
+            if len(body) > MOST:
+                sent = f"more than {MOST:,} bytes"
+            reason, first = f"{host} sent {sent}", "log in, if this network wants that in a browser"
     except HTTPError as error:
         error.close()
         host = urlsplit(error.url).netloc.rpartition("@")[2]
         reason, first = f"{host}: HTTP {error.code} {error.reason}", "try again later"
-    except (OSError, HTTPException) as error:
+    except (OSError, HTTPException, ValueError) as error:  # the last for a redirection to what is no address
         reason = str(getattr(error, "reason", error))
         first = "this machine seems to be offline: check the network" if _is_offline(error) else "check the network"
     raise DataError(f"benchmark {source.name}: cannot download {url}: {reason}", f"{first}, {hint}")
@@ -92,7 +95,7 @@ def _download(source: Source, url: str) -> bytes:
 
 def _is_web_page(kind: str, body: bytes) -> bool:
     """Whether it is for a browser: a network that wants a login sends such a page in place of anything."""
-    return "html" in kind or body[:200].lstrip().lower().startswith((b"<!doctype html", b"<html"))
+    return "html" in kind.lower() or body[:200].lstrip().lower().startswith((b"<!doctype html", b"<html"))
 
 
 def _is_offline(error: Exception) -> bool:

@@ -17,6 +17,7 @@ from edge_judge.benchmarks.rows import File
 from edge_judge.errors import DataError
 from edge_judge.records import Pair
 
+VARIABLE = "EDGE_JUDGE_DATA"
 Host: TypeAlias = Literal["github", "hub", "package"]
 State: TypeAlias = Literal["ok", "unpinned", "missing", "changed"]
 
@@ -74,10 +75,10 @@ class Check:
 
 
 def data_folder(data: Path | None = None) -> Path:
-    """The folder of the benchmark files: `data`, else EDGE_JUDGE_DATA, else the user's cache."""
+    """The folder of the benchmark files, be it there or not: `data`, else EDGE_JUDGE_DATA, else the user's cache."""
     if data is not None:
         return data
-    from_environment = os.environ.get("EDGE_JUDGE_DATA")
+    from_environment = os.environ.get(VARIABLE)
     if from_environment:
         return Path(from_environment)
     # Imported here: the command line imports this module, and starts faster without it.
@@ -86,16 +87,25 @@ def data_folder(data: Path | None = None) -> Path:
     return Path(user_cache_dir("edge-judge")) / "data"
 
 
+def checked_folder(data: Path | None = None) -> Path:
+    """The same. Raises DataError where there is a file in its place."""
+    folder = data_folder(data)
+    if os.path.isfile(folder):
+        where = str(folder) if data is not None else f"{VARIABLE} is {folder}"
+        raise DataError(f"{where}: a file, expected the folder of the benchmark files", "name its folder")
+    return folder
+
+
 def home(source: Source, data: Path | None = None) -> Path:
-    """Where a source's file belongs, whether or not it exists."""
-    folder = pocket.PAIRS.parent if source.host == "package" else data_folder(data)
+    """Where a source's file belongs, whether or not it exists. Raises DataError where the data folder is a file."""
+    folder = pocket.PAIRS.parent if source.host == "package" else checked_folder(data)
     return folder / source.path
 
 
 def locate(source: Source, data: Path | None = None) -> Path:
     """The source's file. Raises DataError, with the path, if it is missing."""
     first = home(source, data)
-    candidates = [first, *(data_folder(data) / path for path in source.also)]
+    candidates = [first, *(checked_folder(data) / path for path in source.also)]
     for path in candidates:
         if os.path.isfile(path):  # unlike Path.is_file, never raises: an unreadable folder has no file
             return path
@@ -105,7 +115,7 @@ def locate(source: Source, data: Path | None = None) -> Path:
 
 
 def verify(source: Source, data: Path | None = None) -> Check:
-    """Check whether the source's file exists and is the pinned one."""
+    """Check whether the source's file exists and is the pinned one. Raises DataError as `home` does."""
     try:
         path = locate(source, data)
     except DataError:

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import importlib.util
 import json
+import os
 import subprocess
 import sys
 from dataclasses import dataclass
@@ -30,6 +31,7 @@ NAMED = {
 }
 _CONTENT, _ANSWER = "\ue000\ue001\ue000", "\ue000\ue002\ue000"  # private-use characters: no template writes them
 MOST_TEMPLATE = 1_000_000  # characters; the longest that is known has 20,000
+ENVIRONMENT = ("PATH", "SYSTEMROOT", "LD_LIBRARY_PATH", "DYLD_LIBRARY_PATH")  # what Python needs to begin, no secret
 CLOCK = 30 if importlib.util.find_spec("resource") else 5  # seconds, if the program is not ended by its own limits
 _LEFT, _RIGHT = " \n\t", "\t\n "  # white space that only a template which trims a message takes away
 
@@ -129,6 +131,7 @@ def _rendered(template: str, conversations: tuple[tuple[str, ...], ...], bos: st
         done = subprocess.run(
             [sys.executable, "-I", "-S", template_program.__file__],
             input=json.dumps(request).encode(),
+            env={name: os.environ[name] for name in ENVIRONMENT if name in os.environ},
             capture_output=True,
             timeout=CLOCK,
         )

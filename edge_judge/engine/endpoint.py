@@ -20,12 +20,12 @@ from edge_judge import foreign_json
 from edge_judge.engine.address import KEY as KEY
 from edge_judge.engine.address import Address as Address
 from edge_judge.engine.background import delivered_by
-from edge_judge.engine.responses import is_web_page, retry_after, why_not_connected, without_key
+from edge_judge.engine.responses import Answer, is_web_page, retry_after, why_not_connected, without_key
 from edge_judge.engine.window import MOST, Window
 from edge_judge.errors import ModelError, UsageError
 
 if TYPE_CHECKING:
-    from httpx2 import AsyncClient, Response
+    from httpx2 import AsyncClient
 
 Result = TypeVar("Result")
 Json = Any
@@ -35,7 +35,9 @@ Job = Callable[["Exchange"], Awaitable[Result]]
 OVERLOADED = frozenset({429, 503, 529})
 REPEATED = OVERLOADED | {408, 409, 425, 500, 502, 504, 520, 522, 524}
 RESUME = "nothing is lost: run the same command again to resume"
+ADDRESS = "the address ends in /v1 at most servers; a network that wants a login in a browser answers so too"
 MOST_ANSWER = 64_000_000  # bytes: the likeliest tokens of a long text take some
+MOST_SAID = 100_000  # bytes of a refusal that are looked at
 SHOWN = 200  # characters of a server's own message
 
 
@@ -53,8 +55,9 @@ class RefusedError(ModelError):
 
 @dataclass(frozen=True, slots=True)
 class Patience:
-    """attempts: for each request, and for each that finds no connection before there ever was one (`unmet`: a wrong
-    address should be told at once); first, longest: seconds before a repetition, which double in between; timeout: for
+    """attempts: for each request, and for each that finds no connection before there ever was one, or an answer that
+    cannot be read before there ever was another at that address (`unmet`: a wrong address should be told at once);
+    first, longest: seconds before a repetition, which double in between; timeout: for
     an answer, which may wait for a place at the server; listing: for what a server says of itself; connect: for a
     connection; pause: the longest that a server may ask for.
     """
@@ -71,16 +74,21 @@ class Patience:
 
 @dataclass(frozen=True, slots=True)
 class Trouble:
-    """Why an attempt failed. wait: seconds that the server asked for; overload: whether it has too much to do."""
+    """Why an attempt failed. wait: seconds that the server asked for; overload: whether it has too much to do;
+    unreadable: whether it answered, and not what was asked for.
+    """
 
     what: str
     wait: float | None = None
     overload: bool = False
+    unreadable: bool = False
 
 
 @dataclass
 class Endpoint:
-    """An address and how it is asked. repeated: attempts that failed and were made again; met: it has answered."""
+    """An address and how it is asked. repeated: attempts that failed and were made again; met: it has answered;
+    understood: where its answers could be read.
+    """
 
     address: Address
     key: str | None = field(default=None, repr=False)
@@ -88,6 +96,7 @@ class Endpoint:
     window: Window = field(default_factory=Window)
     repeated: int = 0
     met: bool = False
+    understood: set[str] = field(default_factory=set)
 
     def __post_init__(self) -> None:
         if self.key is None:
@@ -149,10 +158,12 @@ class Exchange:
             attempt += 1
             result = await self._in_turn(url, body, read)
             if not isinstance(result, Trouble):
+                self._endpoint.understood.add(url)
                 return result
-            attempts = patience.attempts if self._endpoint.met else min(patience.unmet, patience.attempts)
+            stranger = not self._endpoint.met or (result.unreadable and url not in self._endpoint.understood)
+            attempts = min(patience.unmet, patience.attempts) if stranger else patience.attempts
             if attempt >= attempts or (result.wait or 0.0) > patience.pause:
-                raise self._given_up(result, attempt)
+                raise self._given_up(result, attempt, stranger)
             self._endpoint.repeated += 1
             if result.wait is not None:
                 self._paused_until = max(self._paused_until, time.monotonic() + result.wait)
@@ -187,7 +198,7 @@ class Exchange:
         timeout = min(patience.listing, patience.timeout) if body is None else patience.timeout
         try:
             async with asyncio.timeout(timeout):  # the client's own begins anew with each piece of an answer
-                response = await self._client.request("GET" if body is None else "POST", url, json=body)
+                answer = await self._answer(url, body)
         except (httpx2.ConnectTimeout, httpx2.PoolTimeout):
             return Trouble("no connection in time", overload=True)
         except (TimeoutError, httpx2.TimeoutException):
@@ -198,33 +209,41 @@ class Exchange:
             self._endpoint.met = True
             return Trouble("the connection broke")
         self._endpoint.met = True
-        return self._read(response, read)
+        return self._read(answer, read)
 
-    def _read(self, response: Response, read: Read[Result]) -> Result | Trouble:
-        status = response.status_code
+    async def _answer(self, url: str, body: Json) -> Answer:
+        """An answer, to its end. Raises ModelError for one that is longer than anything that is asked for."""
+        content = bytearray()
+        async with self._client.stream("GET" if body is None else "POST", url, json=body) as response:
+            async for piece in response.aiter_bytes():
+                content += piece
+                if len(content) > MOST_ANSWER:
+                    host = self._endpoint.address.host
+                    raise ModelError(f"{host} sends more than {MOST_ANSWER:,} bytes in an answer", ADDRESS)
+            return Answer(response.status_code, response.headers, bytes(content))
+
+    def _read(self, answer: Answer, read: Read[Result]) -> Result | Trouble:
+        status = answer.status
         if status in REPEATED:
-            return Trouble(f"it answered {status}", retry_after(response.headers), status in OVERLOADED)
+            return Trouble(f"it answered {status}", retry_after(answer.headers), status in OVERLOADED)
         if not 200 <= status < 300:
-            raise self._refused(response)
-        if is_web_page(response.headers, response.content):
-            raise self._web_page(status)
+            raise self._refused(answer)
+        if is_web_page(answer.headers, answer.content):
+            raise ModelError(f"{self._endpoint.address.host} answered {status} with a web page", ADDRESS)
         try:
-            content = foreign_json.parse(response.content, most=MOST_ANSWER, nan=True, surrogates=True)
+            content = foreign_json.parse(answer.content, most=MOST_ANSWER, nan=True, surrogates=True)
             return read(without_key(content, self._endpoint.key))
         except ValueError:  # Unreadable is a ValueError, as is what json raises
-            return Trouble("its answer could not be read")
+            return Trouble("its answer could not be read", unreadable=True)
 
-    def _refused(self, response: Response) -> RefusedError | ModelError:
-        status, host = response.status_code, self._endpoint.address.host
+    def _refused(self, answer: Answer) -> RefusedError | ModelError:
+        status, host = answer.status, self._endpoint.address.host
         if 300 <= status < 400:
             return ModelError(
                 f"{host} answered {status}: it sends requests elsewhere",
                 "--engine takes the new address; a network that wants a login in a browser answers so too",
             )
-        if is_web_page(response.headers, response.content):
-            said = "a web page"
-        else:
-            said = self._said(response)
+        said = "a web page" if is_web_page(answer.headers, answer.content) else self._said(answer)
         hints = {
             401: f"{KEY} holds the key",
             403: f"{KEY} holds the key",
@@ -232,29 +251,25 @@ class Exchange:
         }
         return RefusedError(f"{host} answered {status}: {said}", hints.get(status), status, said)
 
-    def _web_page(self, status: int) -> ModelError:
-        host = self._endpoint.address.host
-        hint = "the address ends in /v1 at most servers; a network that wants a login in a browser answers so too"
-        return ModelError(f"{host} answered {status} with a web page", hint)
-
-    def _said(self, response: Response) -> str:
+    def _said(self, answer: Answer) -> str:
         """The server's own message on one line, without the key and without what a terminal would obey."""
         try:
-            content = foreign_json.parse(response.content, nan=True)
+            content = foreign_json.parse(answer.content, most=MOST_SAID, nan=True)
             error = content.get("error", content)
             text = error.get("message", error) if isinstance(error, dict) else error
         except (ValueError, AttributeError):
-            text = response.content.decode(errors="replace")
+            text = answer.content[:MOST_SAID].decode(errors="replace")
         line = " ".join(str(text).split())
         if self._endpoint.key:
             line = line.replace(self._endpoint.key, "…")
         line = "".join(character if character.isprintable() else "?" for character in line)
         return f"{line[:SHOWN]}…" if len(line) > SHOWN else line
 
-    def _given_up(self, trouble: Trouble, attempts: int) -> ModelError:
+    def _given_up(self, trouble: Trouble, attempts: int, stranger: bool) -> ModelError:
         host = self._endpoint.address.host
         if trouble.wait is not None and trouble.wait > self._endpoint.patience.pause:
             return ModelError(f"{host}: {trouble.what} and asked to wait {trouble.wait:,.0f} s", RESUME)
-        hint = RESUME if self._endpoint.met else "check the address of --engine, and that the server runs"
+        unknown = ADDRESS if trouble.unreadable else "check the address of --engine, and that the server runs"
+        hint = unknown if stranger else RESUME
         often = f"no answer in {attempts} attempts, at last " if attempts > 1 else ""
         return ModelError(f"{host}: {often}{trouble.what}", hint)

@@ -21,6 +21,7 @@ from edge_judge.engine.charsmap import Charsmap
 from edge_judge.errors import ModelError
 
 KEY = "edge_judge.tokenizer.normalizer"
+LONGEST = 200  # characters of a name
 OURS = "edge_judge.scheme"  # a metadata key that every file built by edge-judge has
 # Of each pre-tokenizer that is used with one normalizer only: its name in a GGUF -> the normalizer, "" for none.
 BY_PRE_TOKENIZER = {"qwen2": "NFC", "llama-bpe": "", "smaug-bpe": "", "deepseek-llm": "", "gpt-2": ""}
@@ -47,12 +48,14 @@ class Normalizer:
     def name(self) -> str:
         """What messages and run.json call it."""
         if not self.recorded.startswith("{"):
-            return self.recorded or ("none" if self.known else "unknown")
-        try:
-            section = foreign_json.parse(self.recorded)
-            return "+".join(str(step["type"]) for step in section.get("normalizers", [section]))
-        except (ValueError, TypeError, KeyError):
-            return "unreadable"
+            name = self.recorded or ("none" if self.known else "unknown")
+        else:
+            try:
+                section = foreign_json.parse(self.recorded)
+                name = "+".join(str(step["type"]) for step in section.get("normalizers", [section]))
+            except (ValueError, TypeError, KeyError):
+                name = ""
+        return name if 0 < len(name) <= LONGEST else "unreadable"
 
     def may_differ(self, text: str) -> bool:
         """Whether the tokenizer, if its normalizer is not known, may see another text."""

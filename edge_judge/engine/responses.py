@@ -1,4 +1,4 @@
-"""What an HTTP answer is besides its content, and why no connection was made.
+"""An HTTP answer: its status, its headers, and what its content is at first sight; and why no connection was made.
 
 Knows: headers, chains of exceptions. Does not know: the client that sends requests, what is asked.
 """
@@ -9,16 +9,26 @@ import socket
 import ssl
 import time
 from collections.abc import Mapping
+from dataclasses import dataclass
 from email.utils import parsedate_to_datetime
 from typing import Any
 
 SHORTEST_KEY = 8  # characters; a shorter one is no secret, and may stand in any answer
 
 
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """A whole answer. headers: by names in lower case; content: without its encoding."""
+
+    status: int
+    headers: Mapping[str, str]
+    content: bytes
+
+
 def is_web_page(headers: Mapping[str, str], content: bytes) -> bool:
-    """Whether an answer is for a browser, whatever it calls itself."""
-    begin = content[:200].lstrip().lower()
-    return "html" in headers.get("content-type", "") or begin.startswith((b"<!doctype html", b"<html"))
+    """Whether an answer is for a browser, whatever it calls itself: no JSON begins as a page does."""
+    begins = content[:200].lstrip(b"\xef\xbb\xbf \t\r\n")
+    return "html" in headers.get("content-type", "").lower() or begins.startswith(b"<")
 
 
 def without_key(answer: Any, key: str | None) -> Any:
@@ -39,7 +49,7 @@ def retry_after(headers: Mapping[str, str]) -> float | None:
         return float(text[:9])
     try:
         return max(0.0, parsedate_to_datetime(text).timestamp() - time.time())
-    except (ValueError, OverflowError):
+    except (ValueError, OverflowError, OSError):  # the last on Windows, for a year that it does not know
         return None
 
 

@@ -43,7 +43,7 @@ def holder(folder: Path) -> str:
         content = foreign_json.parse((folder / NAME).read_bytes())
         pid, command = int(content["pid"]), str(content["command"])
         since = datetime.fromisoformat(content["since"])
-    except (OSError, ValueError, KeyError, TypeError):  # it has the lock and has not written yet
+    except (OSError, ValueError, KeyError, TypeError, OverflowError):  # it has the lock and has not written yet
         return "another edge-judge process"
     short = command if len(command) <= SHOWN else f"{command[:SHOWN]}…"
     day = "" if since.date() == datetime.now().date() else f"{since:%d %b} "

@@ -26,7 +26,7 @@ from edge_judge.errors import RunError, naming
 from edge_judge.files import write_whole
 from edge_judge.records import Identity, Verdict
 from edge_judge.runs.folder import RunFolder, noted, run_that_goes_on
-from edge_judge.runs.format import ANEW, read_run_json
+from edge_judge.runs.format import ANEW, MOST_NUMBER, read_run_json
 from edge_judge.runs.replacing import find_file, read_together
 
 RANKINGS = "rank"  # the folder under results/
@@ -85,11 +85,10 @@ def _ranking(path: Path) -> RecordedRanking:
     if not is_ranked(path):
         raise RunError(f"{path}: the ranking is not complete", _AGAIN)
     figures = _object(_file(path, RankingFolder.FIGURES))
-    try:
-        systems, missing = tuple(figures["systems"]), dict(figures["missing"])
-        questions, against = figures["questions"], figures["against"]
-    except (KeyError, TypeError, ValueError) as error:
-        raise RunError(f"{path}: not a ranking: {error}", ANEW) from error
+    if fault := _fault(figures):
+        raise RunError(f"{path}: not a ranking: {fault}", ANEW)
+    systems, missing = tuple(figures["systems"]), dict(figures["missing"])
+    questions, against = figures["questions"], figures["against"]
     held, verdicts = tuple(_meetings(_file(path, MEETINGS))), tuple(run.verdicts())
     return RecordedRanking(run.identity, run.settings, systems, missing, questions, against, held, verdicts)
 
@@ -126,11 +125,11 @@ def _run(path: Path) -> RankingFolder:
     if not file.exists():
         raise RunError(f"{path}: no ranking in this folder (no run.json)", "edge-judge rank makes one")
     content = read_run_json(file)
-    try:
-        identity = Identity(*(content[field.name] for field in fields(Identity)))
-    except KeyError as error:
-        raise RunError(f"{path}: not a ranking: {error}", ANEW) from error
-    return RankingFolder(path, identity, content["settings"])
+    names = {field.name: content.get(field.name) for field in fields(Identity)}
+    for name, value in names.items():
+        if not isinstance(value, str):
+            raise RunError(f"{path}: not a ranking: {name} is {value!r}, expected a text", ANEW)
+    return RankingFolder(path, Identity(**names), content["settings"])  # type: ignore[arg-type]
 
 
 def _file(path: Path, name: str) -> Path:
@@ -146,6 +145,22 @@ def _object(path: Path) -> dict[str, Any]:
     if not isinstance(content, dict):
         raise RunError(f"{path}: expected a JSON object", ANEW)
     return content
+
+
+def _fault(figures: Mapping[str, Any]) -> str | None:
+    """What of ranking.json is not as it was written; None if all is."""
+    systems, missing, against = figures.get("systems"), figures.get("missing"), figures.get("against", "")
+    if not isinstance(systems, list) or not all(isinstance(name, str) for name in systems):
+        return f"systems is {systems!r}, expected a list of names"
+    if not isinstance(missing, dict) or not all(_is_count(number) for number in missing.values()):
+        return f"missing is {missing!r}, expected a number for each system"
+    if not _is_count(figures.get("questions")):
+        return f"questions is {figures.get('questions')!r}, expected a number"
+    return None if against is None or against in systems else f"against is {against!r}, expected one of the systems"
+
+
+def _is_count(value: object) -> bool:
+    return type(value) is int and 0 <= value <= MOST_NUMBER
 
 
 def _meetings(file: Path) -> list[Meeting]:
@@ -168,6 +183,7 @@ def _whole(meeting: Meeting, place: str) -> Meeting:
     """The meeting, if each field is of its kind: a file may have been edited."""
     kinds = {"swapped": bool, "same": bool, "length_first": int, "length_second": int}
     for field in fields(Meeting):
-        if type(getattr(meeting, field.name)) is not kinds.get(field.name, str):
-            raise RunError(f"{place}: not a meeting: {field.name} is {getattr(meeting, field.name)!r}", ANEW)
+        value, kind = getattr(meeting, field.name), kinds.get(field.name, str)
+        if type(value) is not kind or (kind is int and not _is_count(value)):
+            raise RunError(f"{place}: not a meeting: {field.name} is {value!r}", ANEW)
     return meeting

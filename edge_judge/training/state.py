@@ -15,6 +15,10 @@ from torch import Tensor, nn
 
 from edge_judge.records import CurvePoint
 
+KINDS = {
+    "step": int, "curve": list, "best": dict, "best_step": int, "seconds": float, "loss_sum": float, "loss_tokens": int,
+}  # fmt: skip
+
 
 @dataclass(slots=True)
 class State:
@@ -62,10 +66,20 @@ def packed(state: State, parameters: Mapping[str, nn.Parameter], optimizer: torc
 
 
 def unpacked(content: bytes, parameters: Mapping[str, nn.Parameter], optimizer: torch.optim.Optimizer) -> State:
-    """Put everything back where it was, and return the state. Raises whatever torch does for a file that is no state
-    of this training.
+    """Put everything back where it was, and return the state. Raises ValueError for a file that is no state of this
+    training.
     """
+    try:
+        return _unpacked(content, parameters, optimizer)
+    except Exception as error:  # torch raises nearly anything for a file that is none of its own
+        raise ValueError(type(error).__name__) from error
+
+
+def _unpacked(content: bytes, parameters: Mapping[str, nn.Parameter], optimizer: torch.optim.Optimizer) -> State:
     held: dict[str, Any] = torch.load(io.BytesIO(content), map_location="cpu", weights_only=True)
+    for name, kind in KINDS.items():
+        if not isinstance(held[name], kind):
+            raise TypeError(name)
     with torch.no_grad():
         for name, parameter in parameters.items():
             parameter.copy_(held["adapter"][name])

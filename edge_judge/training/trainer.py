@@ -8,7 +8,6 @@ Knows: recipes, examples, networks. Does not know: where weights and pairs come 
 from __future__ import annotations
 
 import os
-import pickle
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -134,8 +133,8 @@ class Trainer:
             return State()
         try:
             return states.unpacked(content, self._parameters, self._optimizer)
-        except (KeyError, TypeError, ValueError, RuntimeError, EOFError, pickle.UnpicklingError) as error:
-            raise RunError(f"{self._folder.path}: its state cannot be read: {type(error).__name__}", ANEW) from error
+        except ValueError as error:
+            raise RunError(f"{self._folder.path}: its state cannot be read: {error}", ANEW) from error
 
     def _left(self, state: State) -> float:
         done = state.step - self._first

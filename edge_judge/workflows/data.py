@@ -14,6 +14,7 @@ from edge_judge.benchmarks import Source, check, pull
 from edge_judge.benchmarks.check import Contents
 from edge_judge.benchmarks.pull import Pulled
 from edge_judge.benchmarks.rubric import Rubric
+from edge_judge.benchmarks.source import checked_folder
 from edge_judge.errors import DataError, UsageError
 from edge_judge.records import Benchmark, ProgressListener
 from edge_judge.workflows.options import BenchmarkOptions
@@ -97,6 +98,7 @@ def _sources(names: Sequence[str]) -> list[Source]:
 
 def _present(data: Path | None) -> tuple[list[Benchmark], dict[str, DataError]]:
     """The known benchmarks that are here, and why each of the others is not."""
+    checked_folder(data)
     present, missing = [], {}
     for name in benchmarks.names():
         try:

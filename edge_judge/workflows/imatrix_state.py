@@ -6,11 +6,12 @@ Knows: the state's file, and what decides that it may be gone on from. Does not 
 from __future__ import annotations
 
 import json
-import zipfile
 from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from edge_judge import foreign_json
 from edge_judge.engine.importance import Sums
@@ -36,12 +37,15 @@ class ImatrixState:
         if not self.path.exists():
             return 0, {}
         try:
-            with naming(self.path), np.load(self.path, allow_pickle=False) as arrays:
+            # numpy would leave a file open that is none of its own
+            with naming(self.path), self.path.open("rb") as file, np.load(file, allow_pickle=False) as arrays:
                 before = foreign_json.parse(str(arrays[_IDENTITY]))
                 names = [name.removesuffix(_SQUARES) for name in arrays.files if name.endswith(_SQUARES)]
-                sums = {name: Sums(arrays[name + _SQUARES], arrays[name + _COUNTS]) for name in names}
+                sums = {name: _sums(arrays[name + _SQUARES], arrays[name + _COUNTS]) for name in names}
                 done = int(arrays[_DONE])
-        except (ValueError, KeyError, EOFError, zipfile.BadZipFile) as error:
+        except OSError:
+            raise
+        except Exception as error:  # numpy and zipfile raise nearly anything for a file that is none of theirs
             raise RunError(f"{self.path}: not the state of an interrupted measurement: {error}", ANEW) from error
         if changed := differences(before, self._identity):
             raise RunError(f"{self.path}: started with other settings: {'; '.join(changed)}", ANEW)
@@ -60,3 +64,10 @@ class ImatrixState:
 
     def remove(self) -> None:
         self.path.unlink(missing_ok=True)
+
+
+def _sums(squares: NDArray[Any], counts: NDArray[Any]) -> Sums:
+    """Raises ValueError for what no sums are."""
+    if squares.dtype != np.float64 or counts.dtype != np.int64 or (squares.ndim, counts.ndim) != (2, 1):
+        raise ValueError(f"sums of type {squares.dtype} and shape {squares.shape}, counts of type {counts.dtype}")
+    return Sums(squares, counts)

@@ -7,12 +7,12 @@ Knows: models.lock and the record of built files, schemes, benchmarks, grammars,
 
 from __future__ import annotations
 
-import tomllib
 from pathlib import Path
 from typing import Any
 
 from edge_judge.protocols import grammar_files
 from edge_judge.workflows.options import RESULTS
+from quantize import toml_text
 from quantize.scheme_names import SCHEMES
 
 RUN = "*/*/*/*/score.json"  # of a complete run, in a folder of results
@@ -24,9 +24,10 @@ def model_names() -> list[str]:
     from quantize.lock import shipped_path
 
     try:
-        known = list(_table(shipped_path()).get("models", {}))
+        models = _table(shipped_path()).get("models")
     except QuantizeError:
-        known = []
+        models = None
+    known = list(models) if isinstance(models, dict) else []
     return list(dict.fromkeys([*known, *(str(record.get("model")) for record in _built())]))
 
 
@@ -63,6 +64,6 @@ def _built() -> list[dict[str, Any]]:
 def _table(path: Path) -> dict[str, Any]:
     """The file's content; nothing where it cannot be read."""
     try:
-        return tomllib.loads(path.read_text(encoding="utf-8"))
+        return toml_text.read(path)
     except (OSError, ValueError):
         return {}

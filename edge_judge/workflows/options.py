@@ -1,6 +1,6 @@
 """What a caller asks of a workflow: the options that several share, and the settings of one.
 
-Standard library only: the command line builds these before anything heavy is loaded.
+Nothing heavy is imported: the command line builds these before anything else is loaded.
 Knows: names and defaults. Does not know: whether a model, a file or a scheme exists.
 """
 
@@ -10,22 +10,30 @@ from dataclasses import dataclass, fields
 from pathlib import Path
 from typing import Literal
 
+from edge_judge.errors import UsageError
+
 POCKET = "pocket"  # the judge and the benchmark that come with the package
 RESULTS = Path("results")
 SPEED_GRAMMARS = ("pairwise", "pairwise-cot", "pointwise")
 SPEED_SECONDS = 4.0
+_SINGULAR = {"models": "model", "schemes": "scheme", "names": "benchmark", "adapters": "adapter"}  # of options
 Seen = Literal["refuse", "leave out", "allow"]  # what to do about pairs that a judge's file was made with
 MARGIN = 2.0  # points of accuracy that a scheme may lose, unless told otherwise
 
 
 class Options:
-    """A path may be given as text, and several in a list."""
+    """A path may be given as text, and several in a list. A name is never empty: None is what stands for the usual
+    one.
+    """
 
     __slots__ = ()
 
     def __post_init__(self) -> None:
         for field in fields(self):  # type: ignore[arg-type]
             value = getattr(self, field.name)
+            if value == "" or (isinstance(value, list | tuple) and "" in value):
+                option = f"--{_SINGULAR.get(field.name, field.name).replace('_', '-')}"
+                raise UsageError(f"{option} is empty", f"name one, or leave {option} out")
             if "tuple" in field.type and value is not None:
                 several = (value,) if isinstance(value, str | Path) else value
                 object.__setattr__(self, field.name, tuple(map(Path, several) if "Path" in field.type else several))
