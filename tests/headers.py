@@ -18,10 +18,8 @@ Knows: how a command ends. Does not know: what is wrong with a mutant.
 from __future__ import annotations
 
 import argparse
-import importlib.metadata
 import json
 import os
-import platform
 import re
 import shutil
 import signal
@@ -32,10 +30,10 @@ import time
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from datetime import date
 from pathlib import Path
 from typing import Any, Literal, TypeAlias
 
+import reliability_record
 from checkpoints import llama_config, make_checkpoint, quantized, write_weights
 from families import internlm2_config, internlm2_tensors, write_spm_tokenizer
 from header_mutations import CHANGES, Gguf, Mutant, mutant, read
@@ -325,18 +323,14 @@ def main() -> int:
     whole = total(rows)
     print(table([*rows, whole]))
     if asked.json:
-        figures = record(whole, asked.seed, time.monotonic() - begun)
-        asked.json.parent.mkdir(parents=True, exist_ok=True)
-        asked.json.write_text(json.dumps(figures, indent=1) + "\n", encoding="utf-8")
+        seconds = round(time.monotonic() - begun)
+        reliability_record.write(asked.json, "headers", (), seed=asked.seed, seconds=seconds, **figures(whole))
     return int(bool(whole.problems))
 
 
-def record(whole: Row, seed: int, seconds: float) -> dict[str, Any]:
-    """The figures of a run, for docs/reliability.md."""
-    versions = {name: importlib.metadata.version(name) for name in ("edge-judge", "llama-cpp-python")}
+def figures(whole: Row) -> dict[str, Any]:
+    """What docs/reliability.md tells of a run."""
     return {
-        "date": date.today().isoformat(),
-        "seed": seed,
         "mutants": whole.mutants,
         "commands": whole.commands,
         "refused_by_us": whole.outcomes["refused by us"],
@@ -344,10 +338,7 @@ def record(whole: Row, seed: int, seconds: float) -> dict[str, Any]:
         "judged": whole.outcomes["judged"],
         "children_killed": sum(whole.children.values()),
         "signals": dict(whole.children),
-        "problems": len(whole.problems),
-        "seconds": round(seconds),
-        "machine": f"{platform.system()} {platform.machine()}, {os.cpu_count()} cores",
-        "versions": {**versions, "python": platform.python_version()},
+        "problems": whole.problems,
     }
 
 

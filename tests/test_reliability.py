@@ -6,10 +6,12 @@ import ast
 import json
 import shutil
 import subprocess
+from collections import Counter
 from pathlib import Path
 
 import faults
 import fuzz
+import headers
 import kills
 import pytest
 import reliability
@@ -40,12 +42,12 @@ def folder(tmp_path: Path) -> Path:
     one = soak.Row("pandalm", "pairwise", "f16", 999, 20, 40, 2, seconds=90.0, memory=100_000_000, handles=9)
     rows = [one, soak.Row("mt-bench", skipped="benchmark mt-bench is missing")]
     growth: dict[str, object] = {"limit": 20, "growth": {"f16": 1.5}, "problems": []}
-    header: dict[str, object] = {"refused_by_us": 290, "refused_by_llama_cpp": 3, "judged": 7, "children_killed": 2}
-    header |= {"mutants": 300, "signals": {"SIGABRT": 2}}
+    outcomes = Counter({"refused by us": 290, "refused by llama.cpp": 3, "judged": 7})
+    header = headers.figures(headers.Row("all", 300, 20, outcomes, Counter({"SIGABRT": 2})))
     reliability_record.write(tmp_path / "kills.json", "kills", [killed], seed=7, seconds=5400)
     reliability_record.write(tmp_path / "faults.json", "faults", [faulty], sample=8)
-    reliability_record.write(tmp_path / "fuzz.json", "fuzz", fed, guided=True)
-    reliability_record.write(tmp_path / "headers.json", "headers", [], seed=3, problems=0, **header)
+    reliability_record.write(tmp_path / "fuzz.json", "fuzz", map(fuzz.recorded, fed), guided=True)
+    reliability_record.write(tmp_path / "headers.json", "headers", [], seed=3, **header)
     reliability_record.write(tmp_path / "soak.json", "soak", rows, **growth)
     return tmp_path
 
