@@ -13,7 +13,7 @@ import edge_judge as ej
 from edge_judge import benchmarks
 from edge_judge.analysis.subset import subset
 from edge_judge.engine.endpoint import KEY, Address, Endpoint, Patience
-from edge_judge.engine.remote import RemoteEngine
+from edge_judge.engine.remote import UNENCRYPTED, RemoteEngine
 from edge_judge.engine.window import START
 from edge_judge.errors import ModelError, RunError, UsageError
 from edge_judge.judging.prompting import prompt_texts
@@ -290,6 +290,24 @@ def test_a_key_never_goes_unencrypted_over_a_public_network():
     with pytest.raises(UsageError, match="without spaces") as raised:
         Endpoint(Address.of("https://example.com/v1"), f"{SECRET}\n")
     assert SECRET not in str(raised.value)
+
+
+class Noted(ProgressListener):
+    def __init__(self):
+        self.notes = []
+
+    def note(self, text):
+        self.notes.append(text)
+
+
+def test_texts_that_go_to_another_machine_without_tls_are_noted_by_eval_and_judge(monkeypatch, tmp_path):
+    with serving(Desk()) as url:
+        here, away = Noted(), Noted()
+        ej.judge("Name a fruit.", "plum", "saw", judge=ej.JudgeOptions(engine=url), listener=here)
+        monkeypatch.setattr("edge_judge.engine.address.is_here", lambda host: False)
+        ej.judge("Name a fruit.", "plum", "saw", judge=ej.JudgeOptions(engine=url), listener=away)
+        judged(engine_at(url), tmp_path, subset(PART, 2), listener=away)
+    assert here.notes == [] and [UNENCRYPTED in note for note in away.notes] == [True, True]
 
 
 def test_what_means_a_file_or_this_machine_is_refused_with_an_engine(edge):

@@ -128,7 +128,7 @@ class TerminalListener(ProgressListener):
     def begin(self, title: str) -> None:
         if self._quiet:
             self._tasks.append(None)
-        elif sys.stderr.isatty():
+        elif sys.stderr.isatty() and os.environ.get("TERM") != "dumb":  # which cannot move its cursor back
             self._bars = self._bars or _Bars()
             self._tasks.append(self._bars.begin(title))
         else:

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 
 from edge_judge.errors import UsageError
 from edge_judge.judging.judge import debiased, judge_pair
-from edge_judge.records import Benchmark, Label, Limits, Pair, Verdict
+from edge_judge.records import Benchmark, Label, Limits, Pair, ProgressListener, Verdict
 from edge_judge.workflows.adapters import with_adapters
 from edge_judge.workflows.judges import find_engine, find_judge
 from edge_judge.workflows.memory_advice import advising
@@ -50,6 +50,7 @@ def judge(
     judge: JudgeOptions = JudgeOptions(),
     protocol: ProtocolOptions = ProtocolOptions(),
     limits: Limits = Limits(),
+    listener: ProgressListener = ProgressListener(),
 ) -> JudgedPair:
     """Judge one pair of answers to a question, in both orders.
 
@@ -67,6 +68,9 @@ def judge(
     chosen = with_adapters(find_judge(judge, engine), judge.adapters)[0]
     applied = protocol_for(chosen, protocol, ties=ties)
     check_references(applied, Benchmark("pair", (pair,), "", applied.ties, ""))
+    if engine is not None:
+        for doubt in engine.text_handling((question, a, b)).doubts:
+            listener.note(f"{engine.name}: {doubt}")
     with advising(chosen, in_lock=judge.gguf is None):
         verdicts = judge_pair(pair, chosen, applied, threads=judge.threads, limits=limits, engine=engine)
     p = debiased(verdicts) if any(verdict.p is not None for verdict in verdicts) else {}

@@ -133,7 +133,7 @@ def _verdicts(frame: Frame) -> Frame:
         {
             "pair": frame.groupby(MET, sort=False).ngroup().to_numpy(),
             "verdict": frame["verdict"].map(code).fillna(NONE).to_numpy(np.int8),
-            "cluster": pd.factorize(frame["question"])[0],
+            "cluster": pd.factorize(frame["question"], sort=True)[0],
             **{ours: frame[theirs].to_numpy(np.float64) for ours, theirs in zip(P, P_WINNERS, strict=True)},
         }
     )

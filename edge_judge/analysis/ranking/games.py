@@ -126,7 +126,8 @@ def vote_arrays(games: Games) -> VoteArrays:
     soft = outcome.copy()
     soft[known] = p[known] / p[known].sum(axis=1, keepdims=True)
     return VoteArrays(
-        question=pd.factorize(frame["question"])[0].astype(np.int64),
+        # by name: a resample of the same votes is the same in whichever order they were judged
+        question=pd.factorize(frame["question"], sort=True)[0].astype(np.int64),
         first=np.array([places[name] for name in frame["first"]], np.int64),
         second=np.array([places[name] for name in frame["second"]], np.int64),
         reverse=(frame["order"] == "ba").to_numpy(np.bool_),

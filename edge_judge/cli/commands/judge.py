@@ -57,7 +57,15 @@ def judge(
     from edge_judge.workflows import judge_pair
 
     judged = judge_pair.judge(
-        question, a, b, reference=reference, ties=not no_ties, judge=judge, protocol=protocol, limits=limits
+        question,
+        a,
+        b,
+        reference=reference,
+        ties=not no_ties,
+        judge=judge,
+        protocol=protocol,
+        limits=limits,
+        listener=terminal.TerminalListener(),
     )
     terminal.show(output.form, lambda: _as_json(judged), partial(_written, judged))
 
