@@ -150,7 +150,8 @@ def _dry_run(blueprint: Blueprint, scheme: str, with_imatrix: bool) -> tuple[int
             # llama.cpp never reads the hole, it only checks its size
             container.write_header(stub, blueprint.architecture, blueprint.fields, tensors)
         except OSError as problem:
-            raise SchemeError(f"cannot plan {scheme}: {problem.strerror or problem}") from problem
+            why = problem.strerror or problem
+            raise SchemeError(f"cannot plan {scheme} with a file in {Path(folder).parent}: {why}") from problem
         return _quantized_dry(stub, SCHEMES[scheme], with_imatrix)
 
 

@@ -69,6 +69,21 @@ def test_no_more_is_judged_than_decides_and_eval_goes_on_from_there(edge: Edge, 
     assert len(run_folder.read_run(tmp_path / "r" / "pocket" / "pocket" / "q8_0" / "pairwise").verdicts) == 1200
 
 
+def test_one_that_was_killed_after_its_last_verdict_completes_its_runs_without_judging_again(
+    edge: Edge, tmp_path: Path
+) -> None:
+    command = ("--scheme", "q8_0", "--max-pairs", 15)
+    said = chosen(edge, *command)
+    folders = [tmp_path / "results/pocket/pocket" / scheme / "pairwise" for scheme in ("f16", "q8_0")]
+    before = [run_folder.read_run(folder).verdicts for folder in folders]
+    for folder in folders:  # the figures are not written, and what it cost is not noted
+        (folder / "score.json").unlink()
+        known = run_folder.read_run_json(folder / "run.json")
+        run_folder.write_json(folder / "run.json", {name: known[name] for name in known if name != "measured"})
+    assert chosen(edge, *command) == said
+    assert [run_folder.read_run(folder).verdicts for folder in folders] == before
+
+
 def test_the_walk_ends_at_the_first_scheme_that_is_not_shown_to_agree(edge: Edge, recorded: Path) -> None:
     said = chosen(edge, "--scheme", "q4_k_m", "--scheme", "q2_k", "--max-pairs", "70", "--results", recorded)
     (one,) = said["decisions"]

@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from fault_commands import COMMANDS
+from fault_commands import COMMANDS, TEMPORARY
 from fault_process import Fault, NoShimError
 from faults import KINDS, Place, Row, complaints, disturb, numbers, opened, undisturbed
 
@@ -40,6 +40,16 @@ def test_a_call_that_fails_ends_as_one_clear_error_and_the_next_run_ends_right(p
         rows.append(row)
     assert all(row.tried for row in rows) and sum(row.told for row in rows)
     assert [row.findings for row in rows] == [[] for _ in rows]
+
+
+def test_a_folder_for_temporary_files_that_turns_read_only_is_named(place: Place) -> None:
+    command = next(command for command in COMMANDS if command.name == "quantize, a folder")
+    whole, kind = undisturbed(place, command), next(kind for kind in KINDS if kind.name == "read-only")
+    calls = [call.split(" ", 3) for call in whole.calls if call.split(" ", 3)[1] in kind.kinds]
+    at = next(at for at, call in enumerate(calls, 1) if call[2] == "open" and f"/{TEMPORARY}/edge-judge-" in call[3])
+    row = Row(command.name, kind.name, len(whole.calls))
+    disturb(place, command, whole, Fault(kind.kinds, at, kind.error, lasting=True), row)
+    assert (row.told, row.findings) == (1, [])
 
 
 def test_the_call_that_is_to_fail_does(place: Place) -> None:

@@ -188,7 +188,7 @@ class RunProgress(ProgressListener):
             tokens_total=self._tokens_alone,
             verdicts=self._reached,
             peak_rss=memory.peak(),
-            machine=f"{platform.machine()}, {counted(os.cpu_count() or 1, 'core')}",
+            machine=_machine(),
         )
         if before is None:
             return here
@@ -200,6 +200,15 @@ class RunProgress(ProgressListener):
             verdicts=here.verdicts + before.verdicts,
             peak_rss=max(here.peak_rss, before.peak_rss),
         )
+
+
+def unmeasured() -> Measured:
+    """The cost of verdicts whose process was killed before it could note it."""
+    return Measured(0.0, 0, 0, 0, 0, _machine())
+
+
+def _machine() -> str:
+    return f"{platform.machine()}, {counted(os.cpu_count() or 1, 'core')}"
 
 
 def _batching(run: RunFolder) -> Batching:

@@ -19,7 +19,7 @@ from edge_judge.records import Benchmark, Judge, Limits, Progress, ProgressListe
 from edge_judge.runs import folder as run_folder
 from edge_judge.runs.folder import score_json
 from edge_judge.runs.identity import run_identity, run_settings
-from edge_judge.runs.session import Session
+from edge_judge.runs.session import Session, unmeasured
 from edge_judge.workflows.cluster import Machines, note_machines
 from edge_judge.workflows.ladder import Task
 from edge_judge.workflows.seen import note_seen, seen_by
@@ -136,8 +136,9 @@ class LocalJudge:
     def score(self) -> None:
         """Complete the runs over what was judged: a later one goes on from there."""
         for task, folder in zip(self._tasks, self._folders, strict=True):
-            verdicts, measured = folder.verdicts(), folder.measured()
-            if verdicts and measured is not None:
+            verdicts = folder.verdicts()
+            if verdicts:
+                measured = folder.measured() or unmeasured()
                 note_seen(folder, seen_by(self._judge, task.benchmark), verdicts)
                 score = scoring.score(align(task.benchmark, verdicts), folder.identity)
                 folder.complete(measured, self._judge.bytes, score_json(score))
