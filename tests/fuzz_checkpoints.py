@@ -150,10 +150,12 @@ def tokenizer_settings(folder: Path) -> tuple[Run, list[bytes]]:
         "added_tokens_decoder": {"7": {"content": "<|im_end|>", "special": True}}, "model_type": "internlm2",
     }  # fmt: skip
     names = ("tokenizer_config.json", "special_tokens_map.json", "generation_config.json", "config.json")
+    (folder / names[0]).touch()
+    for name in names[1:]:  # one write serves all
+        os.link(folder / names[0], folder / name)
 
     def run(data: bytes) -> None:
-        for name in names:
-            (folder / name).write_bytes(data)
+        (folder / names[0]).write_bytes(data)
         (folder / "added_tokens.json").write_bytes(data if b"added_tokens_decoder" not in data else b"{}")
         read_vocabulary(folder, 12).fields()
 

@@ -168,6 +168,20 @@ def preferences(folder: Path) -> tuple[Run, list[bytes]]:
     return run, [dumped(votes), dumped([annotation("Do.", 1.5), annotation("Be.", None)])]
 
 
+@target("preferences-csv", mutators.mutated_csv, b'"' * 3_000_000, b"question,system_a,system_b,verdict\n" * 30_000)
+def preferences_csv(folder: Path) -> tuple[Run, list[bytes]]:
+    from edge_judge.benchmarks.preferences import load_preferences
+
+    votes = b"question,system_a,system_b,verdict,order\n1,x,y,a,ab\n1,x,y,tie,ba\n2,y,x,,\n"
+    annotated = b"instruction,output_1,output_2,generator_1,generator_2,preference\nDo.,a,b,x,y,1.5\nBe.,c,d,x,y,\n"
+
+    def run(data: bytes) -> None:
+        (folder / "x.csv").write_bytes(data)
+        load_preferences([folder / "x.csv"])
+
+    return run, [votes, annotated]
+
+
 @target("labels-csv", mutators.mutated_csv, b"id;verdict\n" * 30_000)
 def labels(folder: Path) -> tuple[Run, list[bytes]]:
     from test_labels_file import PAIRS, filled
