@@ -12,7 +12,7 @@ from typing import Any, NoReturn
 
 MAX_CHARACTERS = 100_000_000
 MAX_DEPTH = 64  # of objects and lists in one another; deeper than any real file
-MAX_CONTAINERS = 2_000_000  # objects and lists; each takes up to 240 bytes of memory, however short its text is
+MAX_CONTAINERS = 1_000_000  # objects and lists; each takes up to 240 bytes of memory, however short its text is
 _STRING_OR_BRACKET = re.compile(r'"[^"\\]*+(?:\\.[^"\\]*+)*+"?|[][{}]', re.DOTALL)
 
 

@@ -16,7 +16,7 @@ from quantize.errors import QuantizeError
 
 MAX_BYTES = 100_000_000
 MAX_DEPTH = 64
-MAX_CONTAINERS = 2_000_000  # objects and lists; each takes up to 240 bytes of memory, however short its text is
+MAX_CONTAINERS = 1_000_000  # objects and lists; each takes up to 240 bytes of memory, however short its text is
 _STRING_OR_BRACKET = re.compile(r'"[^"\\]*+(?:\\.[^"\\]*+)*+"?|[][{}]', re.DOTALL)
 
 

@@ -360,6 +360,12 @@ def test_the_state_of_a_measurement_that_is_none_is_an_error(tmp_path):
     about = {"identity": np.array('{"model": "m"}'), "done": np.array(1)}
     np.savez(other, **about, **{"a:squares": np.ones(3), "a:counts": np.ones(3)})
     changed = (b"", whole[:-40], whole.replace(b"descr", b"d(((("), b"PK\x03\x04")
+    for identity in (np.array("[]"), np.array('"m"'), np.frombuffer(b"\xff" * 8, "<U2")):
+        again = io.BytesIO()
+        np.savez(again, **{**about, "identity": identity})
+        changed += (again.getvalue(),)
+    directory = whole.rindex(b"PK\x01\x02")
+    changed += (whole[: directory + 42] + b"\xff\xff\xff\xff" + whole[directory + 46 :],)  # a place before the file
     for broken in (*changed, single.getvalue(), other.getvalue()):
         state.path.write_bytes(broken)
         with pytest.raises(RunError, match="not the state of an interrupted measurement"):

@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 
 from edge_judge import foreign_json
 from edge_judge.engine.importance import Sums
-from edge_judge.errors import RunError, naming
+from edge_judge.errors import OF_FILES, RunError, naming
 from edge_judge.settings import differences
 from quantize.atomic import written_atomically
 
@@ -40,13 +40,16 @@ class ImatrixState:
             # numpy would leave a file open that is none of its own
             with naming(self.path), self.path.open("rb") as file, np.load(file, allow_pickle=False) as arrays:
                 before = foreign_json.parse(str(arrays[_IDENTITY]))
+                if not isinstance(before, dict):
+                    raise ValueError("no settings")
                 names = [name.removesuffix(_SQUARES) for name in arrays.files if name.endswith(_SQUARES)]
                 sums = {name: _sums(arrays[name + _SQUARES], arrays[name + _COUNTS]) for name in names}
                 done = int(arrays[_DONE])
-        except OSError:
-            raise
         except Exception as error:  # numpy and zipfile raise nearly anything for a file that is none of theirs
-            raise RunError(f"{self.path}: not the state of an interrupted measurement: {error}", ANEW) from error
+            if isinstance(error, OSError) and error.errno in OF_FILES:
+                raise
+            what = type(error).__name__  # its text may hold what no text can
+            raise RunError(f"{self.path}: not the state of an interrupted measurement ({what})", ANEW) from error
         if changed := differences(before, self._identity):
             raise RunError(f"{self.path}: started with other settings: {'; '.join(changed)}", ANEW)
         return done, sums
