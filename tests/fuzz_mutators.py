@@ -162,7 +162,7 @@ def _changed(value: Any, rng: Random) -> Any:
         case 1:
             return {"": value}
         case 2 if isinstance(value, int | float) and not isinstance(value, bool):
-            return rng.choice((value + 1, value - 1, -value, value * 2, value * 256, value / 3))
+            return rng.choice((value + 1, value - 1, -value, value * 2, value * 256, value // 3))
         case 3 if isinstance(value, str):
             return mutated_bytes(value.encode(errors="surrogatepass"), rng).decode(errors="replace")
         case 4:

@@ -350,6 +350,9 @@ def test_a_note_of_who_works_in_a_folder_that_cannot_be_read_names_nobody(tmp_pa
     assert holder.holder(tmp_path) == "another edge-judge process"
 
 
+TALL = np.frombuffer('{"model": "?"}'.encode("utf-32-le").replace(b"?\0\0\0", b"\0\0\x11\0"), "<U14").reshape(())
+
+
 def test_the_state_of_a_measurement_that_is_none_is_an_error(tmp_path):
     state = ImatrixState(tmp_path / "x.gguf", {"model": "m"})
     state.save(2, {"a": Sums(np.ones((1, 8)), np.ones(1, np.int64))})
@@ -360,7 +363,7 @@ def test_the_state_of_a_measurement_that_is_none_is_an_error(tmp_path):
     about = {"identity": np.array('{"model": "m"}'), "done": np.array(1)}
     np.savez(other, **about, **{"a:squares": np.ones(3), "a:counts": np.ones(3)})
     changed = (b"", whole[:-40], whole.replace(b"descr", b"d(((("), b"PK\x03\x04")
-    for identity in (np.array("[]"), np.array('"m"'), np.frombuffer(b"\xff" * 8, "<U2")):
+    for identity in (np.array("[]"), np.array('"m"'), np.frombuffer(b"\xff" * 8, "<U2")[0:1].reshape(()), TALL):
         again = io.BytesIO()
         np.savez(again, **{**about, "identity": identity})
         changed += (again.getvalue(),)

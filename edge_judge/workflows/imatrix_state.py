@@ -6,6 +6,7 @@ Knows: the state's file, and what decides that it may be gone on from. Does not 
 from __future__ import annotations
 
 import json
+import sys
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -39,7 +40,7 @@ class ImatrixState:
         try:
             # numpy would leave a file open that is none of its own
             with naming(self.path), self.path.open("rb") as file, np.load(file, allow_pickle=False) as arrays:
-                before = foreign_json.parse(str(arrays[_IDENTITY]))
+                before = foreign_json.parse(_text(arrays[_IDENTITY]))
                 if not isinstance(before, dict):
                     raise ValueError("no settings")
                 names = [name.removesuffix(_SQUARES) for name in arrays.files if name.endswith(_SQUARES)]
@@ -67,6 +68,14 @@ class ImatrixState:
 
     def remove(self) -> None:
         self.path.unlink(missing_ok=True)
+
+
+def _text(array: NDArray[Any]) -> str:
+    """Raises ValueError for what is no text: numpy makes one of numbers that are no characters."""
+    kind = array.dtype
+    if kind.kind != "U" or not kind.isnative or array.ndim or (array.reshape(1).view(np.uint32) > sys.maxunicode).any():
+        raise ValueError("no text")
+    return str(array)
 
 
 def _sums(squares: NDArray[Any], counts: NDArray[Any]) -> Sums:
