@@ -19,7 +19,7 @@ ANEW := --no-cache-dir --force-reinstall --no-binary llama-cpp-python
 endif
 endif
 
-.PHONY: setup demo test test-slow test-offload test-matrix fuzz validate bench bench-busy bench-imatrix bench-quantize bench-choose bench-memory bench-page bench-remote bench-train bench-labels bench-ranking chaos kills faults soak reliability headers scale check fix train pairs clean
+.PHONY: setup demo test test-slow test-offload test-matrix fuzz validate bench bench-busy bench-imatrix bench-quantize bench-choose bench-memory bench-page bench-remote bench-train bench-labels bench-ranking chaos kills faults headers soak reliability scale check fix train pairs clean
 
 setup: $(READY)
 
@@ -123,6 +123,9 @@ kills: setup  ## every command killed at random moments and started again: an ho
 faults: setup  ## every call on a file fails in turn, in a run of each command; Linux, a C compiler; SAMPLE=8 JSON=FILE
 	$(BIN)/python tests/faults.py --sample $(or $(SAMPLE),0) $(if $(JSON),--json $(JSON))
 
+headers: setup  ## GGUFs with a mutated header, judged as any other: each must end with verdicts or one clear error; COUNT=300 SEED=0 JSON=FILE
+	$(BIN)/python tests/headers.py --count $(or $(COUNT),300) --seed $(or $(SEED),0) $(if $(JSON),--json $(JSON))
+
 soak: setup  ## the pocket judge over every benchmark that is here, in one process: nothing piles up; hours; LIMIT=20 SCHEMES= PROTOCOLS= JSON=FILE
 	$(BIN)/python tests/soak.py $(if $(LIMIT),--limit $(LIMIT)) $(if $(SCHEMES),--schemes $(SCHEMES)) $(if $(PROTOCOLS),--protocols $(PROTOCOLS)) $(if $(JSON),--json $(JSON))
 
@@ -135,9 +138,6 @@ reliability: setup  ## kills, faults, fuzz, headers and soak, then docs/reliabil
 	-$(MAKE) headers JSON=$(RECORDS)/headers.json
 	-$(MAKE) soak JSON=$(RECORDS)/soak.json
 	$(BIN)/python tests/reliability.py
-
-headers: setup  ## GGUFs with a mutated header, judged as any other: each must end with verdicts or one clear error; COUNT=300 SEED=0 JSON=FILE
-	$(BIN)/python tests/headers.py --count $(or $(COUNT),300) --seed $(or $(SEED),0) $(if $(JSON),--json $(JSON))
 
 scale: setup  ## hours, network and cost of 432 runs on 1, 8 and 1,000 machines, simulated by measured rates
 	$(BIN)/python benchmarks/scale.py

@@ -10,11 +10,14 @@ _CHUNK = 4 << 20
 
 
 def sha256(path: Path) -> str:
-    """The sha256 of a file, in hex. Raises OSError where it cannot be read."""
+    """The sha256 of a file, in hex. Raises OSError, which names it, where it cannot be read."""
     digest = hashlib.sha256()
-    with path.open("rb") as stream:
-        while chunk := stream.read(_CHUNK):
-            digest.update(chunk)
+    try:
+        with path.open("rb") as stream:
+            while chunk := stream.read(_CHUNK):
+                digest.update(chunk)
+    except OSError as problem:  # a read tells no name
+        raise OSError(problem.errno, problem.strerror, str(path)) from problem
     return digest.hexdigest()
 
 

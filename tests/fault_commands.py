@@ -45,6 +45,7 @@ TRAIN = (
     "train", "tiny", "--data", "pairs.jsonl", "--out", "tuned", "--grammar", "pairwise", "--rank", "2",
     "--epochs", "1", "--checks", "1", "--threads", "1", "--device", "cpu", "--validation", "0.3",
 )  # fmt: skip
+CHOOSE = ("choose", "--scheme", "q2_k", "--baseline", "q8_0", "--margin", "50", "--max-pairs", "15", *ONE)
 Run = Callable[..., None]  # a command without a fault, in the folder that is being prepared
 
 
@@ -135,10 +136,7 @@ COMMANDS = (
     ),
     Command("quantize, a folder", ("quantize", "tiny", "q8_0", "--out", "out.gguf"), checkpoint, kept=("out.gguf",)),
     Command("quantize, the Hub", ("quantize", "tiny", "q8_0"), hub),
-    Command(
-        "choose",
-        ("choose", "--scheme", "q2_k", "--baseline", "q8_0", "--margin", "50", "--max-pairs", "15", *ONE), judge,
-    ),
+    Command("choose", CHOOSE, judge),
     Command(
         "rank",
         ("rank", "outputs/sixty.jsonl", "outputs/seventy-five.jsonl", "outputs/ninety.jsonl", "--scheme", "q2_k", *ONE),

@@ -323,13 +323,13 @@ def main() -> int:
     whole = total(rows)
     print(table([*rows, whole]))
     if asked.json:
-        seconds = round(time.monotonic() - begun, 1)
-        reliability_record.write(asked.json, "headers", (), seed=asked.seed, seconds=seconds, **facts(whole))
+        seconds = round(time.monotonic() - begun)
+        reliability_record.write(asked.json, "headers", (), seed=asked.seed, seconds=seconds, **figures(whole))
     return int(bool(whole.problems))
 
 
-def facts(whole: Row) -> dict[str, Any]:
-    """The figures of a run, for docs/reliability.md."""
+def figures(whole: Row) -> dict[str, Any]:
+    """What docs/reliability.md tells of a run."""
     return {
         "mutants": whole.mutants,
         "commands": whole.commands,

@@ -185,7 +185,7 @@ def fuzz(record: Record | None) -> Lines:
         if one is None:
             yield row(name, NOT_RUN, *[NONE] * 3)
             continue
-        edges = NONE if one["edges"] is None else one["edges"]
+        edges = NONE if one["coverage"] == "-" else one["coverage"]
         yield row(name, one["inputs"], round(one["seconds"]), edges, len(one["failures"]))
     yield from open_problems(record)
 

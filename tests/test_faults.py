@@ -14,6 +14,7 @@ from faults import KINDS, Place, Row, complaints, disturb, numbers, opened, undi
 
 from edge_judge.cli.file_errors import described, visible
 from edge_judge.errors import naming
+from edge_judge.runs import folder as run_folder
 
 SHORT = ("eval", "quantize, a folder", "pack import", "report", "data pull")
 TRIED = {"error": 2, "full": 1, "short": 1}  # so many calls of each kind
@@ -50,6 +51,18 @@ def test_a_folder_for_temporary_files_that_turns_read_only_is_named(place: Place
     row = Row(command.name, kind.name, len(whole.calls))
     disturb(place, command, whole, Fault(kind.kinds, at, kind.error, lasting=True), row)
     assert (row.told, row.findings) == (1, [])
+
+
+def test_a_new_run_that_cannot_take_its_place_counts_where_it_is(place: Place) -> None:
+    command = next(command for command in COMMANDS if command.name == "pack import --fresh")
+    whole, row = undisturbed(place, command), Row(command.name, "error", 0)
+    last = next(call for call in whole.calls if " w rename " in call and call.endswith("/pairwise/score.json"))
+    fault = Fault(at=int(last.split(" ", 1)[0]), error=errno.EIO)
+    disturb(place, command, whole, fault, row)
+    assert (row.told, row.findings) == (1, [])
+    place.reset()
+    assert place.run(command, fault).code == 1
+    assert run_folder.read_run(place.here / Path(command.kept[0]).parent).verdicts
 
 
 def test_the_call_that_is_to_fail_does(place: Place) -> None:

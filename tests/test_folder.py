@@ -368,7 +368,7 @@ def test_a_killed_writer_leaves_its_verdicts_and_no_lock(tmp_path):
     with subprocess.Popen(command, stdout=subprocess.PIPE, encoding="utf-8") as writer:
         try:
             assert writer.stdout.readline() == "ready\n"
-            with pytest.raises(RunError, match=rf"process {writer.pid} \(.* is writing this run"), begin(tmp_path):
+            with pytest.raises(RunError, match=f"process {writer.pid} .* is writing this run"), begin(tmp_path):
                 pass
         finally:
             writer.send_signal(signal.SIGKILL)

@@ -13,6 +13,7 @@ from click.testing import CliRunner, Result
 
 from edge_judge import __version__
 from edge_judge.cli import main
+from quantize import digest
 
 RUN = Path(__file__).parent.parent / "results" / __version__ / "pocket" / "pocket" / "q2_k" / "pairwise"
 FAULTS = {
@@ -66,3 +67,11 @@ def test_where_the_disk_works_again_the_same_command_ends_right(tmp_path: Path) 
     done = exported(tmp_path / "out.ejpack")
     assert done.exit_code == 0
     assert (tmp_path / "out.ejpack").read_bytes().startswith(b"EJPACK")
+
+
+def test_a_file_that_fails_while_it_is_hashed_is_named() -> None:
+    broken = Path("/proc/self/mem")  # it opens, and its first bytes cannot be read
+    if not broken.exists():
+        pytest.skip("no file on this system fails when it is read")
+    with pytest.raises(OSError, match="Input/output error: '/proc/self/mem'"):
+        digest.sha256(broken)

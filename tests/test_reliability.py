@@ -6,10 +6,12 @@ import ast
 import json
 import shutil
 import subprocess
+from collections import Counter
 from pathlib import Path
 
 import faults
 import fuzz
+import headers
 import kills
 import pytest
 import reliability
@@ -40,12 +42,12 @@ def folder(tmp_path: Path) -> Path:
     one = soak.Row("pandalm", "pairwise", "f16", 999, 20, 40, 2, seconds=90.0, memory=100_000_000, handles=9)
     rows = [one, soak.Row("mt-bench", skipped="benchmark mt-bench is missing")]
     growth: dict[str, object] = {"limit": 20, "growth": {"f16": 1.5}, "problems": []}
-    header: dict[str, object] = {"refused_by_us": 290, "refused_by_llama_cpp": 3, "judged": 7, "children_killed": 2}
-    header |= {"mutants": 300, "signals": {"SIGABRT": 2}}
+    outcomes = Counter({"refused by us": 290, "refused by llama.cpp": 3, "judged": 7})
+    header = headers.figures(headers.Row("all", 300, 20, outcomes, Counter({"SIGABRT": 2})))
     reliability_record.write(tmp_path / "kills.json", "kills", [killed], seed=7, seconds=5400)
     reliability_record.write(tmp_path / "faults.json", "faults", [faulty], sample=8)
-    reliability_record.write(tmp_path / "fuzz.json", "fuzz", fed, guided=True)
-    reliability_record.write(tmp_path / "headers.json", "headers", [], seed=3, problems=[], **header)
+    reliability_record.write(tmp_path / "fuzz.json", "fuzz", map(fuzz.recorded, fed), guided=True)
+    reliability_record.write(tmp_path / "headers.json", "headers", [], seed=3, **header)
     reliability_record.write(tmp_path / "soak.json", "soak", rows, **growth)
     return tmp_path
 
@@ -128,21 +130,13 @@ def test_a_file_that_no_harness_wrote_is_an_error(tmp_path: Path) -> None:
         reliability_record.write(tmp_path / "x.json", "walks", [])
 
 
-def test_what_was_mended_has_a_test_that_is_there_and_a_commit_of_this_history() -> None:
+def test_what_was_mended_has_a_test_that_is_there() -> None:
     found = reliability.mended(reliability.RECORDS)
     assert len(found) > 20 and len({(one["what"], one["test"]) for one in found}) == len(found)
     for one in found:
         file, _, test = one["test"].partition("::")
         tree = ast.parse((ROOT / "tests" / file).read_text("utf-8"))
         assert test in {node.name for node in ast.walk(tree) if isinstance(node, ast.FunctionDef)}, one["test"]
-    if shutil.which("git") is None or not (ROOT / ".git").exists():
-        return
-    asked = ["git", "-C", str(ROOT), "rev-parse", "--is-shallow-repository"]
-    if subprocess.run(asked, capture_output=True, text=True).stdout.strip() != "false":
-        return
-    commits = {one["commit"] for one in found}
-    known = subprocess.run(["git", "-C", str(ROOT), "log", "--format=%h", "--abbrev=7"], capture_output=True, text=True)
-    assert commits <= set(known.stdout.split())
 
 
 @pytest.mark.skipif(shutil.which("make") is None, reason="no make on this machine")
