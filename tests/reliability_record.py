@@ -60,7 +60,7 @@ def read(path: Path) -> Record | None:
     if not path.exists():
         return None
     try:
-        found = json.loads(path.read_text(encoding="utf-8"))
+        found = {"kind": path.stem} | json.loads(path.read_text(encoding="utf-8"))
         told = {name: found.pop(name) for name in ENVELOPE}
         return Record(**told, rows=tuple(found.pop("rows", ())), facts=found)
     except (ValueError, AttributeError, KeyError, TypeError) as error:
