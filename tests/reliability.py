@@ -92,7 +92,7 @@ def overview(records: Records) -> Lines:
         if record is None:
             yield row(f"`make {kind}`", NOT_RUN, *[NONE] * 5)
             continue
-        seed = NONE if record.seed is None else record.seed
+        seed = NONE if record.seed is None else str(record.seed)
         done, found, took = DONE[kind](record), len(problems(record)), duration(record.seconds)
         yield row(f"`make {kind}`", done, found, took, seed, record.date, with_what(record.versions))
 
