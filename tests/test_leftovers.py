@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 import os
+import signal
+import subprocess
+import sys
 from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
 from edge_judge import files
+from edge_judge.workflows.scratch import scratch
 from quantize import atomic, build_folder
 
 HALF = ".page.html.0a1b2c3d.part"
@@ -72,3 +76,31 @@ def test_the_next_build_of_a_file_removes_the_folder_of_a_killed_one_and_not_tha
             assert folder.unfinished.exists() and other.path != folder.path
             assert len(list(tmp_path.iterdir())) == 2
     assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.skipif(os.name != "posix", reason="a killed process is not made on Windows")
+def test_the_next_command_removes_the_folder_of_a_killed_one_and_no_other(tmp_path: Path) -> None:
+    program = (
+        "import sys, time; from pathlib import Path; from edge_judge.workflows.scratch import scratch\n"
+        "with scratch(Path(sys.argv[1])) as folder:\n"
+        "    (folder / 'weights').write_text('half'); print(folder.name, flush=True); time.sleep(600)\n"
+    )
+    mine, empty, other = tmp_path / "edge-judge-mine", tmp_path / "edge-judge-00000000", tmp_path / "linked"
+    for folder in (mine, empty, other):
+        folder.mkdir()
+    (other / "guard").write_text("")
+    (tmp_path / "edge-judge-11111111").symlink_to(other)
+    command = [sys.executable, "-c", program, str(tmp_path)]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, encoding="utf-8") as killed:
+        assert killed.stdout is not None
+        held = tmp_path / killed.stdout.readline().strip()
+        try:
+            with scratch(tmp_path) as folder:
+                assert held.is_dir() and folder.is_dir() and folder != held and not empty.exists()
+        finally:
+            killed.send_signal(signal.SIGKILL)
+    assert held.is_dir() and not folder.exists()
+    with scratch(tmp_path):
+        assert not held.exists()
+    assert {path.name for path in tmp_path.iterdir()} == {mine.name, other.name, "edge-judge-11111111"}
+    assert (other / "guard").exists()

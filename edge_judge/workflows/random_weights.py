@@ -6,7 +6,6 @@ Knows: known models' shapes, where large temporary files go. Does not know: what
 from __future__ import annotations
 
 import os
-import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -17,6 +16,7 @@ from edge_judge.workflows.build import build_callback
 from edge_judge.workflows.model_files import model_config
 from edge_judge.workflows.models import SPARE, machine_memory
 from edge_judge.workflows.options import RandomWeights
+from edge_judge.workflows.scratch import scratch
 from quantize import architectures, lock, schemes, stand_in
 
 LARGE = Path("/var/tmp")  # on the disk, where /tmp may be a part of memory
@@ -49,5 +49,5 @@ def _place(keep: Path | None) -> Iterator[Path]:
         yield keep
         return
     disk = LARGE if LARGE.is_dir() and "TMPDIR" not in os.environ else None
-    with tempfile.TemporaryDirectory(prefix="edge-judge-", dir=disk, ignore_cleanup_errors=True) as folder:
-        yield Path(folder) / "stand-in.gguf"
+    with scratch(disk) as folder:
+        yield folder / "stand-in.gguf"

@@ -12,7 +12,6 @@ from dataclasses import asdict, dataclass, replace
 from importlib import import_module
 from importlib.metadata import version
 from pathlib import Path
-from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, Any
 
 from edge_judge.benchmarks import custom, training_data
@@ -33,6 +32,7 @@ from edge_judge.workflows.data import load_here
 from edge_judge.workflows.judges import chat_template_of
 from edge_judge.workflows.options import BenchmarkOptions, ProtocolOptions, TrainSettings
 from edge_judge.workflows.protocol import protocol_for
+from edge_judge.workflows.scratch import scratch
 from quantize import digest
 
 if TYPE_CHECKING:
@@ -88,11 +88,11 @@ def train(
     out = settings.out or Path("tuned") / Path(model).name
     recipe = _resolved(recipe, out, fresh=settings.fresh)
     parts = split(data.pairs, recipe.validation, recipe.seed)
-    with TemporaryDirectory(prefix="edge-judge-", ignore_cleanup_errors=True) as temporary:
+    with scratch() as temporary:
         from edge_judge.training.session import Trainable, Training
         from edge_judge.workflows.train_model import open_model
 
-        opened = open_model(find_source(model), Path(temporary), listener)
+        opened = open_model(find_source(model), temporary, listener)
         named = settings.chat_template or chat_template_of(model)
         template = chat.named(named) if named else None
         with Model(opened.vocabulary, chat=template, vocab_only=True) as vocabulary:
