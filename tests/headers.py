@@ -22,7 +22,6 @@ import json
 import os
 import re
 import shutil
-import signal
 import subprocess
 import sys
 import tempfile
@@ -146,36 +145,41 @@ def judge(path: Path, folder: Path, protocol: str = PROTOCOLS[0]) -> Ended:
     kept = {name: text for name, text in os.environ.items() if not name.startswith("EDGE_JUDGE_")}
     places = {"EDGE_JUDGE_MODELS": str(folder / "models"), "PYTHONPATH": str(ROOT), "NO_COLOR": "1"}
     with (folder / "out").open("wb") as out, (folder / "err").open("wb") as err:
-        process = subprocess.Popen(
-            list(map(str, command)),
+        subprocess.run(
+            [sys.executable, "-S", "-c", STARTER, folder / "ended.json", str(CLOCK), *map(str, command)],
             cwd=folder,
             env={**kept, **places},
             stdin=subprocess.DEVNULL,
             stdout=out,
             stderr=err,
-            start_new_session=True,
+            check=True,
         )
-        code, cpu, memory = waited(process.pid)
-        process.returncode = code if code is not None else -9
+    code, cpu, memory = json.loads((folder / "ended.json").read_text("utf-8"))
     out_, err_ = ((folder / name).read_text("utf-8", "replace") for name in ("out", "err"))
     verdicts = "".join(path.read_text("utf-8") for path in (folder / "results").rglob("verdicts.jsonl"))
-    return Ended(code, out_, err_, verdicts, cpu, memory)
+    return Ended(code, out_, err_, verdicts, cpu, memory * (1 if sys.platform == "darwin" else 1024))
 
 
-def waited(pid: int) -> tuple[int | None, float, int]:
-    """The exit code of a process that leads a group, which is ended after CLOCK; its seconds and its memory."""
-    end, code = time.monotonic() + CLOCK, None
-    while time.monotonic() < end:
-        ended, status, usage = os.wait4(pid, os.WNOHANG)
-        if ended:
-            code = os.waitstatus_to_exitcode(status)
-            break
-        time.sleep(0.02)
-    else:
+# The peak of a new process begins with what its parent takes, so it is started by one that takes little. Writes the
+# exit code, null where it had to be ended after the seconds given; its seconds; its memory as the system counts it.
+STARTER = """
+import json, os, signal, subprocess, sys, time
+place, clock, *command = sys.argv[1:]
+pid = subprocess.Popen(command, start_new_session=True).pid
+end, code = time.monotonic() + float(clock), None
+while True:
+    ended, status, usage = os.wait4(pid, os.WNOHANG)
+    if ended:
+        code = os.waitstatus_to_exitcode(status)
+        break
+    if time.monotonic() > end:
         os.killpg(pid, signal.SIGKILL)
         _, _, usage = os.wait4(pid, 0)
-    unit = 1 if sys.platform == "darwin" else 1024
-    return code, usage.ru_utime + usage.ru_stime, usage.ru_maxrss * unit
+        break
+    time.sleep(0.02)
+with open(place, "w") as file:
+    json.dump([code, usage.ru_utime + usage.ru_stime, usage.ru_maxrss], file)
+"""
 
 
 def complaints(ended: Ended, size: int, ordinary: float | None = None) -> list[str]:

@@ -9,6 +9,7 @@ import os
 import shutil
 import subprocess
 import sys
+import urllib.request
 import zipfile
 from collections.abc import Iterator
 from pathlib import Path
@@ -48,6 +49,7 @@ def same_environment() -> Iterator[None]:
     if dict(os.environ) != before:
         os.environ.clear()
         os.environ.update(before)
+        urllib.request.install_opener(None)  # type: ignore[arg-type]  # it remembers the proxies
         if "huggingface_hub" in sys.modules:
             sys.modules["huggingface_hub"].close_session()
 
@@ -196,7 +198,8 @@ def test_a_target_that_is_none_is_told() -> None:
     ],
 )
 def test_make_fuzz_hands_its_variables_on(given: tuple[str, ...], expected: str) -> None:
-    done = subprocess.run(["make", "--dry-run", "fuzz", *given], cwd=ROOT, capture_output=True, encoding="utf-8")
+    command = ["make", "--no-print-directory", "--dry-run", "fuzz", *given]
+    done = subprocess.run(command, cwd=ROOT, capture_output=True, encoding="utf-8")
     assert " ".join(done.stdout.strip().splitlines()[-1].split()).endswith(expected), done.stdout + done.stderr
 
 
