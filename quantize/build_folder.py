@@ -103,13 +103,14 @@ def opened(out: Path, *, resumable: bool) -> Iterator[BuildFolder]:
 
 @contextmanager
 def _named(folder: BuildFolder, out: Path) -> Iterator[BuildFolder]:
-    """An error names the file that is built, not the temporary one that holds it meanwhile."""
+    """An error names the file that is built, or that was fetched, not the temporary one or its folder."""
     try:
         yield folder
     except QuantizeError as problem:
         message = str(problem)
         for temporary in (folder.unfinished, folder.empty):
             message = message.replace(str(temporary), str(out))
+        message = message.replace(f"{folder.source}{os.sep}", f"{out.name}'s source file ")
         problem.args = (message,)
         raise
 

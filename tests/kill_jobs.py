@@ -45,7 +45,7 @@ def nothing_lost() -> Iterator[str]:
 class Job:
     """A command. given: makes what is there at first, in an empty folder; then: how it goes on; lost: yields, in the
     folder, what was complete and is not there after a kill; codes: of a right end; needs: modules that are loaded
-    before; replaces: whether it begins anew.
+    before; replaces: whether each start begins anew, as an import does from its pack.
     """
 
     name: str
@@ -58,7 +58,7 @@ class Job:
 
     @property
     def replaces(self) -> bool:
-        return "--fresh" in self.first
+        return "--fresh" in self.first or self.first[:2] == ("pack", "import")
 
     def prepare(self, folder: Path) -> None:
         folder.mkdir()

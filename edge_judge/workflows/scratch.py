@@ -18,6 +18,8 @@ from pathlib import Path
 
 from filelock import BaseFileLock, FileLock, Timeout
 
+from edge_judge.errors import naming
+
 _NAME = re.compile(r"edge-judge-[0-9a-f]{8}")
 _GUARD = "guard"
 
@@ -26,8 +28,9 @@ _GUARD = "guard"
 def scratch(place: Path | None = None) -> Iterator[Path]:
     """An empty folder, gone in the end. place: where it is; by default the system's folder for temporary files."""
     place = place or Path(tempfile.gettempdir())
-    _remove_abandoned(place)
-    folder, guard = _created(place)
+    with naming(place):
+        _remove_abandoned(place)
+        folder, guard = _created(place)
     try:
         yield folder
     finally:
