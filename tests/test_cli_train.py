@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import subprocess
 import sys
+from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -16,7 +17,8 @@ from training_data import AUTOJ_MESSAGE, autoj_rows, pair_rows, tiny_checkpoint,
 from edge_judge.benchmarks.fingerprint import fingerprint
 from edge_judge.errors import DataError, EdgeJudgeError, RunError, UsageError
 from edge_judge.pocket import PAIRS
-from edge_judge.records import Pair
+from edge_judge.records import CurvePoint, Pair
+from edge_judge.training.folder import TrainingFolder
 from edge_judge.training.recipe import Recipe
 from edge_judge.workflows.options import ProtocolOptions, TrainSettings
 from edge_judge.workflows.train import TrainedJudge, train
@@ -163,3 +165,28 @@ def test_a_training_ends_where_the_loss_no_longer_falls_and_keeps_the_best(needs
     assert made.steps < made.planned and made.best.loss == min(losses)
     assert losses.index(min(losses)) == len(losses) - 3
     assert json.loads((tmp_path / "tuned" / "training.json").read_text("utf-8"))["result"]["steps"] == made.steps
+
+
+def test_an_end_between_the_last_state_and_its_curve_loses_no_measurement(
+    needs_torch: None, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    tiny_checkpoint(tmp_path / "tiny")
+    write_lines(tmp_path / "pairs.jsonl", pair_rows(12))
+    settings = TrainSettings(files=(tmp_path / "pairs.jsonl",), out=tmp_path / "ended", data=tmp_path)
+    recipe = Recipe(rank=2, epochs=1, checks=2, validation=0.3, device="cpu", threads=1)
+    train(str(tmp_path / "tiny"), replace(settings, out=tmp_path / "whole"), recipe=recipe)
+    whole = (tmp_path / "whole" / "curve.jsonl").read_text("utf-8").splitlines()
+    write = TrainingFolder.write_curve
+
+    def ends_at_the_last(folder: TrainingFolder, curve: Sequence[CurvePoint], page: str) -> None:
+        if len(curve) == len(whole):
+            raise KeyboardInterrupt
+        write(folder, curve, page)
+
+    monkeypatch.setattr(TrainingFolder, "write_curve", ends_at_the_last)
+    with pytest.raises(KeyboardInterrupt):
+        train(str(tmp_path / "tiny"), settings, recipe=recipe)
+    monkeypatch.undo()
+    train(str(tmp_path / "tiny"), settings, recipe=recipe)
+    steps = [json.loads(line)["step"] for line in (tmp_path / "ended" / "curve.jsonl").read_text("utf-8").splitlines()]
+    assert steps == [json.loads(line)["step"] for line in whole] and len(steps) > 1

@@ -70,7 +70,9 @@ class Trainer:
         state = self._resumed()
         self._began = self._saved = worktime.clock().seconds()
         self._before, self._first = state.seconds, state.step
-        if not state.curve:
+        if state.curve:
+            measured(state.curve)  # a kill may have come between the state and this
+        else:
             self._measure(state, listener, measured)
         while state.step < self._batches.steps and not self._stops(state):
             loss = self._step(state)
