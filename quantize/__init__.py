@@ -35,6 +35,7 @@ Knows nothing about judging. Each module does one thing and imports only what st
     metadata       the keys that say what a GGUF is and where it comes from
     progress       the progress of a build
     source         where a checkpoint comes from: a folder or a repository on a hub, shard by shard
+    held_folder    a temporary folder that is locked by whoever made it
     build_folder   the folder of an unfinished build, and its journal
     build          a source and a scheme -> a verified GGUF, or nothing
     vocabulary_file

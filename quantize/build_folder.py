@@ -10,8 +10,6 @@ from __future__ import annotations
 
 import json
 import os
-import re
-import secrets
 import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
@@ -19,8 +17,9 @@ from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
 
-from filelock import BaseFileLock, FileLock, Timeout
+from filelock import FileLock, Timeout
 
+from quantize import held_folder
 from quantize.atomic import replace_text
 from quantize.disk import writing
 from quantize.errors import PackError, QuantizeError, SourceInterruptedError
@@ -147,36 +146,7 @@ def _resumable(out: Path) -> Iterator[Path]:
 
 @contextmanager
 def _temporary(out: Path) -> Iterator[Path]:
-    _remove_abandoned(out)
-    folder, guard = _created(out)
-    try:
+    name = f".{out.name}.", ".building"
+    held_folder.remove_abandoned(out.parent, *name)
+    with held_folder.until_done(*held_folder.held(out.parent, *name)) as folder:
         yield folder
-    finally:
-        shutil.rmtree(folder, ignore_errors=True)  # while it is locked: then it is nobody else's
-        guard.release()
-        shutil.rmtree(folder, ignore_errors=True)  # Windows removes no file that is open, as the guard was
-
-
-def _created(out: Path) -> tuple[Path, BaseFileLock]:
-    """A new folder, locked. Before the lock another process may take it for an abandoned one."""
-    while True:
-        folder = out.parent / f".{out.name}.{secrets.token_hex(4)}.building"
-        folder.mkdir()
-        guard = FileLock(str(folder / _GUARD), timeout=0)
-        with suppress(Timeout, FileNotFoundError):
-            guard.acquire()
-            if (folder / _GUARD).exists():
-                return folder, guard
-            guard.release()
-
-
-def _remove_abandoned(out: Path) -> None:
-    """Remove the folders of builds of this file that were killed: those that no process holds."""
-    of_out = re.compile(rf"\.{re.escape(out.name)}\.[0-9a-f]{{8}}\.building")
-    for name in filter(of_out.fullmatch, os.listdir(out.parent)):
-        folder = out.with_name(name)
-        with suppress(OSError, Timeout):
-            if (folder / _GUARD).exists():
-                with FileLock(str(folder / _GUARD), timeout=0):
-                    shutil.rmtree(folder, ignore_errors=True)
-            folder.rmdir()  # one that is empty: killed before it was locked
