@@ -13,7 +13,7 @@ from pathlib import Path
 from threading import Thread
 
 from checkpoints import llama_config, make_checkpoint
-from hubserver import Shelf, serving
+from hubserver import COMMIT, Shelf, lock_text, serving
 from systems import answered, write_outputs
 from training_data import pair_rows, tiny_checkpoint, write_lines
 
@@ -22,22 +22,7 @@ from edge_judge.benchmarks import autoj
 TEMPORARY = "tmp"
 ROOT = Path(__file__).parent.parent
 Q2_K = Path("results/pocket/pocket/q2_k/pairwise")
-COMMIT = "c0ffee" + "0" * 34
-LOCK = f"""[models.tiny]
-repo = "some/tiny"
-commit = "{COMMIT}"
-class = "LlamaForCausalLM"
-architecture = "llama"
-license = "mit"
-protocol = "pairwise"
-config = {{}}
-
-[[models.tiny.files]]
-name = "model-00001-of-00002.safetensors"
-
-[[models.tiny.files]]
-name = "model-00002-of-00002.safetensors"
-"""
+LOCK = lock_text("tiny", "model-00001-of-00002.safetensors", "model-00002-of-00002.safetensors")
 ONE = ("--threads", "1")
 SMALL = ("--limit", "3", *ONE)
 EVAL = ("eval", "--scheme", "q2_k", *SMALL)

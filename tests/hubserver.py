@@ -12,6 +12,22 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from urllib.parse import unquote, urlsplit
 
+COMMIT = "c0ffee" + "0" * 34
+
+
+def lock_text(name: str, *files: str) -> str:
+    """A models.lock that pins the files of `some/tiny`, a small llama, under a name."""
+    entry = f"""[models."{name}"]
+repo = "some/tiny"
+commit = "{COMMIT}"
+class = "LlamaForCausalLM"
+architecture = "llama"
+license = "mit"
+protocol = "pairwise"
+config = {{}}
+"""
+    return entry + "".join(f'\n[[models."{name}".files]]\nname = "{file}"\n' for file in files)
+
 
 @dataclass
 class Shelf:

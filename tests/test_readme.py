@@ -16,7 +16,7 @@ import pytest
 from adapters import pocket_adapter
 from checkpoints import llama_config, make_checkpoint
 from conftest import Edge
-from hubserver import Shelf, serving
+from hubserver import COMMIT, Shelf, lock_text, serving
 from newcomer_files import benchmarks, ggufs, outputs, recorded_protocols
 from training_data import pair_rows, write_lines
 
@@ -28,19 +28,6 @@ COMMANDS = (
 )
 SPAN = re.compile(rf"`((?:edge-judge )?(?:{COMMANDS}) [^`]+|edge-judge (?:{COMMANDS}))`")
 LINE = re.compile(r"^    (?:\$ )?(edge-judge .+?)(?:  +#.*)?$", re.MULTILINE)
-COMMIT = "c0ffee" + "0" * 34
-LOCK = f"""[models."qwen1.5-14b"]
-repo = "some/tiny"
-commit = "{COMMIT}"
-class = "LlamaForCausalLM"
-architecture = "llama"
-license = "mit"
-protocol = "pairwise"
-config = {{}}
-
-[[models."qwen1.5-14b".files]]
-name = "model.safetensors"
-"""
 RUNS = [f"results/pocket/pocket/{scheme}/pairwise" for scheme in ("q2_k", "q8_0", "q4_k_m")]
 SHORT = "--scheme q2_k --limit 3 --threads 1"
 
@@ -131,7 +118,7 @@ def desk(tmp_path: Path, hub: str, monkeypatch: pytest.MonkeyPatch, environment:
         put(tmp_path)
     write_lines(tmp_path / "labelled.jsonl", pair_rows(12))
     pocket_adapter(tmp_path / "lora")
-    (tmp_path / "models.lock").write_text(LOCK, "utf-8")
+    (tmp_path / "models.lock").write_text(lock_text("qwen1.5-14b", "model.safetensors"), "utf-8")
     return tmp_path
 
 

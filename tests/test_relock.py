@@ -5,29 +5,14 @@ from dataclasses import replace
 
 import pytest
 from checkpoints import llama_config, make_checkpoint
-from hubserver import Shelf, serving
+from hubserver import COMMIT, Shelf, lock_text, serving
 
 from quantize import lock, relock
 from quantize.errors import LockError, SourceInterruptedError
 from quantize.source import Hub
 
-COMMIT = "c0ffee" + "0" * 34
-TEXT = f"""# a note by hand
-[models.tiny]
-repo = "some/tiny"
-commit = "{COMMIT}"
-class = "LlamaForCausalLM"
-architecture = "llama"
-license = "mit"
-protocol = "pairwise"
-config = {{}}
-
-[[models.tiny.files]]
-name = "model-00001-of-00002.safetensors"
-
-[[models.tiny.files]]
-name = "model-00002-of-00002.safetensors"
-"""
+SHARDS = ("model-00001-of-00002.safetensors", "model-00002-of-00002.safetensors")
+TEXT = f"# a note by hand\n{lock_text('tiny', *SHARDS)}"
 
 
 @pytest.fixture
