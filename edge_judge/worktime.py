@@ -14,7 +14,8 @@ from __future__ import annotations
 import sys
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 
 PERIOD = 1.0  # seconds between two looks
@@ -115,6 +116,28 @@ def clock() -> WorkClock:
             _clock = WorkClock()
             _clock.keep_looking()
         return _clock
+
+
+class Budget:
+    """Seconds of work that may be spent from now on; None without a limit."""
+
+    def __init__(self, seconds: float | None) -> None:
+        self._seconds = seconds
+        self._clock = clock()
+        self._began = self._clock.seconds()
+        self._step = 0.0
+
+    @property
+    def spent(self) -> bool:
+        """Whether another step that takes as long as the last one would be too much."""
+        return self._seconds is not None and self._clock.seconds() - self._began + self._step > self._seconds
+
+    @contextmanager
+    def step(self) -> Iterator[None]:
+        """While a step is worked on, after which the budget may be spent."""
+        began = self._clock.seconds()
+        yield
+        self._step = self._clock.seconds() - began
 
 
 class Pace:

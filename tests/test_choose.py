@@ -107,7 +107,7 @@ def test_a_baseline_that_cannot_run_here_is_taken_as_recorded(recorded: Path) ->
     asked = choosing.ChooseSettings(recorded, margin=2.0)
     for baseline, outcome in ((whole, "within"), (half, "undecided")):
         side = choosing.RecordedJudge([run_folder.read_run(folders["q8_0"])])
-        decision = choosing.decided(side, choosing.RecordedJudge([baseline]), tasks, asked, choosing.Clock(None))
+        decision = choosing.decided(side, choosing.RecordedJudge([baseline]), tasks, asked, choosing.Budget(None))
         assert decision.outcome == outcome
 
 

@@ -18,6 +18,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from systems import answered, write_outputs
 
+from edge_judge import worktime
 from edge_judge.judging import judge
 from edge_judge.judging.judge import ProgressReporter
 from edge_judge.records import Progress, ProgressListener
@@ -100,6 +101,23 @@ def test_work_and_gaps_together_are_all_the_time_that_passed(steps: list[tuple[f
             assert clock.seconds() == pytest.approx(work)
     assert clock.seconds() + clock.gaps().seconds == pytest.approx(clocks.monotonic - 100)
     assert clock.gaps().times == sum(asleep for _, asleep in steps)
+
+
+def test_a_budget_ends_before_a_step_too_many_and_does_not_count_sleep(monkeypatch: pytest.MonkeyPatch) -> None:
+    clocks = Clocks()
+    clock = clocks.clock()
+    monkeypatch.setattr(worktime, "clock", lambda: clock)
+    budget, unlimited = worktime.Budget(100), worktime.Budget(None)
+    for _ in range(3):
+        assert not budget.spent
+        with budget.step():
+            clocks.pass_(20)
+        clocks.pass_(0.1, computing=0, asleep=7200)
+    assert not budget.spent  # 60 of 100 seconds, and the next step takes 20
+    clocks.pass_(5)
+    clocks.pass_(9)
+    clocks.pass_(7)
+    assert budget.spent and not unlimited.spent  # 81: the next step would end at 101
 
 
 class Told(ProgressListener):

@@ -14,11 +14,10 @@ Knows: sessions, runs' folders, decisions. Does not know: which schemes are in q
 
 from __future__ import annotations
 
-import time
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 
 from edge_judge.analysis import sampling
 from edge_judge.analysis.decision import Decision, allowed, decide_scheme, passed
@@ -41,6 +40,7 @@ from edge_judge.workflows.options import (
     ProtocolOptions,
 )
 from edge_judge.workflows.seen import seen_by, to_judge
+from edge_judge.worktime import Budget
 
 AHEAD = 8  # blocks of the baseline that are judged at first
 
@@ -110,26 +110,6 @@ def _baseline(ladder: LadderOptions, tasks: Sequence[Task], work: LocalWork) -> 
             yield source
 
 
-@dataclass(slots=True)
-class Clock:
-    """Seconds that may be spent. A turn is begun only if one like the last would still fit."""
-
-    seconds: float | None
-    _start: float = field(default_factory=time.monotonic)
-    _last: float = 0.0
-
-    @property
-    def spent(self) -> bool:
-        return self.seconds is not None and time.monotonic() - self._start + self._last > self.seconds
-
-    @contextmanager
-    def timing(self) -> Iterator[None]:
-        """While a block of each benchmark is judged."""
-        begun = time.monotonic()
-        yield
-        self._last = time.monotonic() - begun
-
-
 def walk(
     ladder: Sequence[Judge], baseline: JudgeSource, tasks: Sequence[Task], settings: ChooseSettings, work: LocalWork
 ) -> Iterator[tuple[Decision, set[int]]]:
@@ -138,11 +118,11 @@ def walk(
 
     Raises what `decide_scheme` raises, and what judging raises.
     """
-    clock = Clock(settings.budget)
+    budget = Budget(settings.budget)
     decisions: list[Decision] = []
     for judge in ladder:
         with work.listener.task(judge.scheme), local_judge(judge, tasks, work) as side:
-            decisions.append(decided(side, baseline, tasks, settings, clock, claims_new=passed(decisions)))
+            decisions.append(decided(side, baseline, tasks, settings, budget, claims_new=passed(decisions)))
             seeds = side.tried(settings.seed)
         yield decisions[-1], seeds
         if decisions[-1].outcome != "within":
@@ -154,7 +134,7 @@ def decided(
     baseline: JudgeSource,
     tasks: Sequence[Task],
     settings: ChooseSettings,
-    clock: Clock,
+    budget: Budget,
     *,
     claims_new: bool = True,
 ) -> Decision:
@@ -173,7 +153,7 @@ def decided(
             () if part.settled else one[part.blocks : limit]
             for part, one, limit in zip(decision.parts, blocks, most, strict=True)
         ]
-        if decision.outcome == "worse" or not any(rests) or clock.spent:
+        if decision.outcome == "worse" or not any(rests) or budget.spent:
             return decision
         turn = [rest[0] for rest in rests if rest]
         if not _has_judged([part.baseline.run for part in parts], tasks, turn):
@@ -184,7 +164,7 @@ def decided(
             if not baseline.judge([block for some in ahead for block in some]):
                 return decision
             baseline.unload()
-        with clock.timing():
+        with budget.step():
             if not side.judge(turn):
                 return decision
 

@@ -164,7 +164,7 @@ class EvaluateSettings(Options):
 
 @dataclass(frozen=True, slots=True)
 class ChooseSettings(Options):
-    """What decides, and what it may cost. margin: points; seed: of the order of the pairs; budget: seconds of judging,
+    """What decides, and what it may cost. margin: points; seed: of the order of the pairs; budget: seconds of work,
     None for as long as it takes; max_pairs: of each scheme, None for all; seen: what to do about pairs that the file of
     a scheme was made with.
     """
@@ -200,7 +200,7 @@ class RankSettings(Options):
     together too; cascade: of two judges the second judges only the pairs on which the first's confidence is below this,
     in [0, 1]; order: both orders of the answers, or one that is drawn for each pair; fresh: judge everything anew.
     stop: as soon as it is decided who beats whom; margin: points of the win rate that do not matter; budget: seconds of
-    judging with each judge; both stop too. page: a file to write with all of it to look at, None for none.
+    work with each judge; both stop too. page: a file to write with all of it to look at, None for none.
     """
 
     results: Path = RESULTS

@@ -5,7 +5,6 @@ Knows: meetings, rankings' folders, sessions. Does not know: outputs' files, lab
 
 from __future__ import annotations
 
-import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
@@ -33,6 +32,7 @@ from edge_judge.workflows.judges import find_engine, find_judge
 from edge_judge.workflows.memory_advice import advising
 from edge_judge.workflows.options import ClusterOptions, JudgeOptions, ProtocolOptions, RankSettings
 from edge_judge.workflows.protocol import check_references, protocol_for
+from edge_judge.worktime import Budget
 
 if TYPE_CHECKING:
     from edge_judge.engine.remote import RemoteEngine
@@ -221,7 +221,7 @@ class _Judging:
 
     def until_decided(self, settings: RankSettings) -> Judged:
         """Block after block of questions, and of each only the systems between which nothing is decided."""
-        begun, systems = time.monotonic(), self.match.outputs.systems
+        budget, systems = Budget(settings.budget), self.match.outputs.systems
         blocks = stopping.walk(meeting.question for meeting in self.match.held)
         held: list[Meeting] = []
         verdicts: list[Verdict] = []
@@ -229,11 +229,11 @@ class _Judging:
         for place, block in enumerate(blocks):
             due = [m for m in self.match.held if m.question in set(block) and (m.first, m.second) in open_pairs]
             held += due
-            verdicts += self._verdicts(due)
+            with budget.step():
+                verdicts += self._verdicts(due)
             decided = self._decided(games_of(held, systems, verdicts), settings, outlook=False)
             open_pairs = {(pair.first, pair.second) for pair in decided.open()}
-            spent = settings.budget is not None and time.monotonic() - begun >= settings.budget
-            if not open_pairs or spent or place == len(blocks) - 1:
+            if not open_pairs or budget.spent or place == len(blocks) - 1:
                 break
         games = games_of(held, systems, verdicts)
         return Judged(tuple(held), games, self._decided(games, settings, outlook=True))

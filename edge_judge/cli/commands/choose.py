@@ -26,7 +26,7 @@ RESUMES = errors.RESUMES
     cls=Command,
     epilog=options.example(
         "edge-judge choose --margin 2",
-        "edge-judge choose --model llama-3-8b --benchmark pandalm --benchmark auto-j --budget 8h",
+        "edge-judge choose -m llama-3-8b -b pandalm -b auto-j --budget 8h",
         "edge-judge choose --scheme q4_k_m --max-pairs 300",
         "edge-judge choose --gguf judge-f16.gguf --gguf judge-Q4_K_M.gguf",
     ),
@@ -65,7 +65,12 @@ RESUMES = errors.RESUMES
 @options.protocol
 @options.benchmarks
 @options.margin
-@click.option("--budget", metavar="TIME", callback=options.seconds, help="Stop after this time: 2h, 30min, 90s.")
+@click.option(
+    "--budget",
+    metavar="TIME",
+    callback=options.seconds,
+    help="Stop after this time, sleep left out: 2h, 30min, 90s.",
+)
 @click.option("--max-pairs", type=click.IntRange(min=1), help="Judge at most this many pairs with each scheme.")
 @click.option(
     "--seed", type=click.IntRange(min=0), default=0, show_default=True, help="Seed for the order of the pairs."

@@ -84,7 +84,12 @@ def number_of_games(_: click.Context, option: click.Option, value: str | None) -
     callback=options.number,
     help="Also stop for two systems that are within this many points of 50 %.",
 )
-@click.option("--budget", metavar="TIME", callback=options.seconds, help="Also stop after this time: 2h, 30min, 90s.")
+@click.option(
+    "--budget",
+    metavar="TIME",
+    callback=options.seconds,
+    help="Also stop after this time, sleep left out: 2h, 30min, 90s.",
+)
 @click.option("--labels", type=options.FILE, help="Human labels for some of the pairs, which correct the judge.")
 @click.option("--suggest", type=click.IntRange(min=1), metavar="N", help="Suggest N pairs to label next.")
 @click.option(
