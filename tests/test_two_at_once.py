@@ -8,22 +8,26 @@ import re
 import subprocess
 import sys
 from collections import Counter
+from contextlib import suppress
 from pathlib import Path
 
 import pytest
 from conftest import Edge, fails
 from halting import halted
+from kill_jobs import LEARNING, TRAIN, labelled
 from systems import answered, write_outputs
 
+from edge_judge.errors import RunError
 from edge_judge.records import Identity, Run, Verdict
 from edge_judge.runs import folder as run_folder
-from edge_judge.runs import holder
+from edge_judge.runs import holder, replacing
+from edge_judge.runs.alone import alone
 from quantize import build_folder
 from quantize.errors import PackError
 
 TESTS = Path(__file__).parent
 EDGE = [sys.executable, "-m", "edge_judge"]
-HELD = re.compile(r"process (\d+) \(edge-judge .*, since \d\d:\d\d\) is writing this run")
+HELD = re.compile(r"process (\d+) \(edge-judge .*, since \d\d:\d\d\) is (?:writing this run|training in this folder)")
 F16 = TESTS.parent / "results" / "0.1.0" / "pocket" / "pocket" / "f16" / "pairwise"
 WRITERS = {
     "eval": ("eval", "--scheme", "q8_0", "--limit", "100"),
@@ -31,6 +35,7 @@ WRITERS = {
     "rank": ("rank", "outputs/sixty.jsonl", "outputs/ninety.jsonl", "--scheme", "q8_0"),
     "pack import": ("pack", "import", "run.ejpack"),
 }
+TIMED = ("curve.jsonl", "curve.html", "training.json")
 ENDED = (0, 4)  # `choose` on so few pairs has decided nothing
 
 
@@ -69,13 +74,8 @@ def both(environment: dict[str, str], folder: Path, *command: str) -> list[tuple
     return [(process.pid, process.returncode, text) for process, text in zip(running, said, strict=True)]
 
 
-@pytest.mark.parametrize("name", WRITERS)
-def test_of_two_commands_on_one_run_one_works_and_the_other_says_who(
-    name: str, edge: Edge, environment: dict[str, str], tmp_path: Path
-) -> None:
-    command = given(name, tmp_path, edge)
-    assert edge(*command, "--results", "whole").returncode in ENDED
-    ends = both(environment, tmp_path, *command)
+def one_works(ends: list[tuple[int, int, str]]) -> None:
+    """Of two commands at least one ended well, and one that did not said that the other works."""
     for pid, code, text in ends:
         assert "Traceback" not in text
         if code not in ENDED:
@@ -83,6 +83,15 @@ def test_of_two_commands_on_one_run_one_works_and_the_other_says_who(
             told = HELD.search(text)
             assert code == 1 and told is not None and int(told[1]) == other, text
     assert {code for _, code, _ in ends} & set(ENDED)
+
+
+@pytest.mark.parametrize("name", WRITERS)
+def test_of_two_commands_on_one_run_one_works_and_the_other_says_who(
+    name: str, edge: Edge, environment: dict[str, str], tmp_path: Path
+) -> None:
+    command = given(name, tmp_path, edge)
+    assert edge(*command, "--results", "whole").returncode in ENDED
+    one_works(both(environment, tmp_path, *command))
     assert content(tmp_path / "results") == content(tmp_path / "whole")
 
 
@@ -96,6 +105,56 @@ def test_while_one_works_the_other_says_who_and_a_killed_one_holds_nothing(
         fails(edge(*command), 1, f"process {process.pid} (", "is writing this run", "hint: wait for it")
     assert edge(*command).returncode in ENDED
     assert content(tmp_path / "results") == content(tmp_path / "whole")
+
+
+@pytest.fixture
+def trained(edge: Edge, tmp_path: Path) -> dict[str, bytes]:
+    """The adapter of an undisturbed training, by file; what it was trained with is in the folder."""
+    for needed in LEARNING:
+        pytest.importorskip(needed, reason="training needs it: pip install '.[train]'")
+    labelled(tmp_path)
+    assert edge(*TRAIN, "--out", "whole").returncode == 0
+    return adapter(tmp_path / "whole")
+
+
+def adapter(folder: Path) -> dict[str, bytes]:
+    """The files of a training without those that hold times; of those only the names."""
+    return {path.name: b"" if path.name in TIMED else path.read_bytes() for path in folder.iterdir()}
+
+
+def test_of_two_trainings_in_one_folder_one_works_and_the_other_says_who(
+    trained: dict[str, bytes], environment: dict[str, str], tmp_path: Path
+) -> None:
+    one_works(both(environment, tmp_path, *TRAIN))
+    assert adapter(tmp_path / "tuned") == trained
+
+
+def test_while_one_trains_the_other_says_who_and_a_killed_one_holds_nothing(
+    trained: dict[str, bytes], edge: Edge, environment: dict[str, str], tmp_path: Path
+) -> None:
+    with halted(environment, tmp_path, "test_cli_train", 2, *TRAIN) as process:
+        fails(edge(*TRAIN), 1, f"process {process.pid} (", "is training in this folder", "hint: wait for it")
+    assert edge(*TRAIN).returncode == 0
+    assert adapter(tmp_path / "tuned") == trained
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="there a lock that is held cannot be removed")
+def test_a_lock_that_another_process_removed_just_now_is_not_held(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    """Who removes a lock on leaving may do so between another's opening and locking it: then two would be alone."""
+    import fcntl
+
+    lock = fcntl.flock
+
+    def late(file: int, operation: int) -> None:
+        monkeypatch.setattr(fcntl, "flock", lock)
+        (tmp_path / ".lock").unlink()
+        lock(file, operation)
+
+    monkeypatch.setattr(fcntl, "flock", late)
+    with suppress(RunError), alone(tmp_path, "writing this run", "wait for it"):
+        assert (tmp_path / ".lock").exists()
 
 
 @pytest.mark.parametrize("written", ["q2_k", "q8_0"])  # a new run, and one that is there and is begun anew
@@ -126,6 +185,26 @@ def test_who_reads_a_run_that_is_being_replaced_reads_the_old_one_or_the_new_one
             assert run_folder.noted(path, "imported") is not None
             reads[len(read.verdicts)] += 1
     assert writer.returncode == 0 and len(reads) == 2
+
+
+@pytest.mark.parametrize("name", ["run.json", "verdicts.jsonl"])
+def test_a_file_that_moves_between_being_found_and_being_read_is_found_again(
+    name: str, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    [one, other] = whole_runs()
+    path, elsewhere = put(tmp_path / "results", one), put(tmp_path / "elsewhere", other)
+    elsewhere.rename(path / replacing.NEW)
+    find = replacing.find_file
+
+    def found(folder: Path, wanted: str, last: str) -> Path:
+        file = find(folder, wanted, last)
+        if wanted == name and file.parent.name == replacing.NEW:  # the writer is just there
+            file.replace(folder / wanted)
+        return file
+
+    monkeypatch.setattr(replacing, "find_file", found)
+    assert run_folder.noted(path, "imported") == {}
+    assert run_folder.read_run(path) == other
 
 
 def exchange(results: str) -> None:

@@ -11,6 +11,7 @@ Knows: files of one folder. Does not know: what they hold.
 
 from __future__ import annotations
 
+import os
 import re
 import shutil
 import time
@@ -52,15 +53,18 @@ def read_together(folder: Path, last: str, read: Callable[[], Found]) -> Found:
     return read()
 
 
-def _which(folder: Path, last: str) -> tuple[int, int] | None:
-    """What tells the files that count from those that will: which file is the last one, wherever it lies."""
+def _which(folder: Path, last: str) -> tuple[int, int, frozenset[str]] | None:
+    """What tells the files that count from those that will, or that lie elsewhere: which file is the last one, wherever
+    it lies, and the names of those that are still to be renamed.
+    """
     for _ in range(2):  # between two looks it may have been renamed
-        for path in (folder / NEW / last, folder / last):
+        for place in (folder / NEW, folder):
             try:
-                state = path.stat()
+                state = (place / last).stat()
+                waiting = () if place == folder else os.listdir(place)
             except OSError:
                 continue
-            return state.st_ino, state.st_mtime_ns
+            return state.st_ino, state.st_mtime_ns, frozenset(waiting)
     return None
 
 
