@@ -17,19 +17,19 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from http.client import HTTPException
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 from urllib.error import HTTPError
 from urllib.parse import urlsplit
 from urllib.request import urlopen
 
 from quantize.digest import sha256
 from quantize.errors import SourceError, SourceInterruptedError, short_repr, without_login
+from quantize.hub_listing import PORTAL, RemoteFile, describe, files_of
 from quantize.lock import PromptSource
 from quantize.prompts import read_prompt
 
 if TYPE_CHECKING:  # huggingface_hub loads slowly, and a build from a folder needs no hub
     from huggingface_hub.errors import HfHubHTTPError
-    from huggingface_hub.hf_api import ModelInfo
 
 CODE_HOST = "https://raw.githubusercontent.com"
 MAX_CODE_BYTES = 1 << 20
@@ -41,16 +41,6 @@ OF_DISKS = (errno.EIO, errno.EROFS, errno.EACCES, errno.EPERM, errno.EFBIG, errn
 COMMIT = re.compile(r"\w{1,64}", re.ASCII)
 OUTSIDE = re.compile(r"^[/~]|^[A-Za-z]:|[\\\x00-\x1f]|(^|/)\.{0,2}(/|$)")  # of a file's name: it leads elsewhere
 NO_HUB = (ValueError, TypeError, LookupError, AttributeError, ArithmeticError, RecursionError)  # an answer of another
-PORTAL = "a network that wants a login in a browser answers so: log in there, then run the same command again"
-
-
-@dataclass(frozen=True, slots=True)
-class RemoteFile:
-    """One file of a repository at a commit. bytes, sha256 (hex): None where the hub does not give them."""
-
-    name: str
-    bytes: int | None
-    sha256: str | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,7 +66,7 @@ class Hub:
 
     def commit(self, repo: str, revision: str = "main") -> str:
         """The commit hash of a branch, tag or commit of a repository. Raises SourceError as `listing` does."""
-        commit: object = self._info(repo, revision).sha
+        commit = self._described(repo, revision).get("sha")
         if not commit:
             raise SourceError(f"the hub does not say which commit {revision} of {repo} is")
         if not isinstance(commit, str) or not COMMIT.fullmatch(commit):
@@ -89,11 +79,11 @@ class Hub:
         Raises SourceError where the repository or commit does not exist or needs an accepted licence, and
         SourceInterruptedError where the hub cannot be reached.
         """
-        info = self._info(repo, commit, acceptance, files=True)
-        if info.sha != commit:
-            raise SourceError(f"{repo}: the hub answers for commit {info.sha}, models.lock pins {commit}")
-        files = (_checked(repo, s.rfilename, s.size, s.lfs.sha256 if s.lfs else None) for s in info.siblings or ())
-        return {file.name: file for file in files}
+        described = self._described(repo, commit, acceptance, files=True)
+        if (answered := described.get("sha")) != commit:
+            raise SourceError(f"{repo}: the hub answers for commit {short_repr(answered)}, models.lock pins {commit}")
+        with _as_a_hub(repo, self.endpoint):
+            return {file.name: file for file in files_of(described, repo)}
 
     def fetch(
         self,
@@ -149,15 +139,14 @@ class Hub:
             raise SourceError(f"{url} is not the file that models.lock pins", "its sha256 differs; it was not used")
         return read_prompt(data.decode("utf-8", "replace"), source)
 
-    def _info(self, repo: str, revision: str, acceptance: str | None = None, *, files: bool = False) -> ModelInfo:
+    def _described(
+        self, repo: str, revision: str, acceptance: str | None = None, *, files: bool = False
+    ) -> dict[str, Any]:
         """What the hub says of a repository. files: with the sizes and hashes of its files."""
         _quiet()
-        from huggingface_hub import HfApi
-
         _refuse_open_token(self.endpoint)
-        api = HfApi(endpoint=self.endpoint)
         with _translated_errors(repo, revision, acceptance), _as_a_hub(repo, self.endpoint):
-            return api.model_info(repo, revision=revision, files_metadata=files, timeout=TIMEOUT)
+            return describe(self.endpoint, repo, revision, TIMEOUT, files=files)
 
 
 @contextmanager
@@ -172,14 +161,6 @@ def _as_a_hub(repo: str, endpoint: str | None) -> Iterator[None]:
             raise  # it has been understood
         host = urlsplit(endpoint or constants.ENDPOINT).netloc.rpartition("@")[2]
         raise SourceInterruptedError(f"{host} does not answer as a hub does about {repo}", PORTAL) from problem
-
-
-def _checked(repo: str, name: object, size: object, sha256: object) -> RemoteFile:
-    """A file of a listing. Raises SourceError for what no hub says of one."""
-    whole = size is None or (type(size) is int and size >= 0)
-    if isinstance(name, str) and whole and (sha256 is None or isinstance(sha256, str)):
-        return RemoteFile(name, size, sha256)  # type: ignore[arg-type]
-    raise SourceError(f"the hub lists a file of {repo} as {short_repr((name, size, sha256))}", PORTAL)
 
 
 def _quiet() -> None:

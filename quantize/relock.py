@@ -14,7 +14,8 @@ import tomlkit
 
 from quantize.atomic import replace_text
 from quantize.errors import LockError, SourceError, SourceInterruptedError
-from quantize.hub import Hub, RemoteFile
+from quantize.hub import Hub
+from quantize.hub_listing import RemoteFile
 from quantize.lock import LockedModel, read
 
 

@@ -22,7 +22,8 @@ from quantize.checkpoint import Tensor
 from quantize.config import Config
 from quantize.digest import sha256
 from quantize.errors import CheckpointError, LockError, SourceError
-from quantize.hub import Fetched, Hub, RemoteFile
+from quantize.hub import Fetched, Hub
+from quantize.hub_listing import RemoteFile
 from quantize.lock import LockedModel
 from quantize.metadata import Provenance
 from quantize.progress import Progress, ProgressCallback

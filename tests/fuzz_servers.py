@@ -216,7 +216,7 @@ def zipped(data: bytes) -> bytes:
     return gzip.compress(data, mtime=0)
 
 
-@target("hub-listing", mutators.mutated_json, *(answer(body) for body in DEEP[:-1]))  # its client reads all at once
+@target("hub-listing", mutators.mutated_json, *map(answer, DEEP))
 def hub_listing(folder: Path) -> tuple[Run, list[bytes]]:
     """What the Hub says of a repository: its commit, its files."""
     from quantize.errors import SourceError
@@ -249,7 +249,8 @@ def hub_listing(folder: Path) -> tuple[Run, list[bytes]]:
 @target("hub-file", containers.mutated_http, *(one for one in ENDLESS if len(one) < 9_000_000))
 def hub_file(folder: Path) -> tuple[Run, list[bytes]]:
     """What the Hub answers where a file is fetched, headers and all. Its client waits between attempts; not here."""
-    from quantize.hub import Hub, RemoteFile
+    from quantize.hub import Hub
+    from quantize.hub_listing import RemoteFile
 
     fed = Fed()
     hub = Hub(f"http://{fed.host}", folder / "cache")

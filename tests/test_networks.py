@@ -128,7 +128,9 @@ FILE = {"rfilename": "config.json", "size": 2}
         ({"siblings": [{**FILE, "lfs": {"size": 2, "sha256": 7, "pointerSize": 1}}]}, "lists a file of some/tiny"),
         ({"siblings": [[]]}, "does not answer as a hub does"),
         ({"siblings": 5}, "does not answer as a hub does"),
-        ({"lastModified": [1]}, "does not answer as a hub does"),
+        ({"siblings": [{**FILE, "lfs": 7}]}, "does not answer as a hub does"),
+        ("{}" * 1_000_001, "does not answer as a hub does"),
+        ('{"sha": "' + "c" * 32_000_001 + '"}', "does not answer as a hub does"),
         ("[" * 100_000, "does not answer as a hub does"),
     ],
 )

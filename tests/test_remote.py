@@ -154,7 +154,7 @@ def test_a_revision_that_is_gone_or_moved_is_refused(desk):
     with pytest.raises(SourceError, match="has no commit ffff"):
         build_it(desk, replace(MODEL, commit="f" * 40))
     desk.shelf.moved[COMMIT] = "e" * 40
-    with pytest.raises(SourceError, match="answers for commit eeee"):
+    with pytest.raises(SourceError, match="answers for commit 'eeee"):
         build_it(desk)
     assert left(desk) == []
 

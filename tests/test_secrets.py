@@ -27,7 +27,8 @@ from edge_judge.workflows.options import JudgeOptions
 from quantize import digest, hub, lock
 from quantize.digest import sha256
 from quantize.errors import SourceError
-from quantize.hub import Hub, RemoteFile
+from quantize.hub import Hub
+from quantize.hub_listing import RemoteFile
 
 MARK = "marker4711secret"
 SECRETS = {"HF_TOKEN": f"hf_{MARK}", KEY: f"sk-{MARK}"}
