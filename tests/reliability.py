@@ -37,7 +37,9 @@ compared with undisturbed ones."""
 FAULTS = """\
 One call on a file fails in each run: *error* is EIO, *full* ENOSPC, *short* a write that takes only a part, *quota*
 EDQUOT; *stays full* and *read-only* hold from that call on. Each cell: faults tried of the calls that a run makes{}.
-*Told*: it ended in one clear error; *unhurt*: it ended as without the fault."""
+Of equal calls in a row, such as those that read a vocabulary piece by piece, only the first two and the last are tried;
+*short* only where bytes are written, *quota* where they are written or a file is closed. *Told*: it ended in one clear
+error; *unhurt*: it ended as without the fault."""
 FUZZ = f"""\
 *Edges* are branches of the project's own code that inputs reached: atheris counts them, and is guided by them;
 {NONE} where nobody counts. `{HYPOTHESIS}` draws new inputs for the tests that have some."""
