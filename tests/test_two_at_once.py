@@ -207,6 +207,26 @@ def test_a_file_that_moves_between_being_found_and_being_read_is_found_again(
     assert run_folder.read_run(path) == other
 
 
+@pytest.mark.parametrize("look", range(4))
+def test_a_run_whose_last_file_is_renamed_between_two_looks_is_complete(
+    look: int, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    path, looks, exists = put(tmp_path, whole_runs()[0]), 0, Path.exists
+    (path / replacing.NEW).mkdir()
+    for file in [*filter(Path.is_file, path.iterdir())]:
+        file.rename(path / replacing.NEW / file.name)
+
+    def exists_at_last(file: Path) -> bool:
+        nonlocal looks
+        if looks == look:
+            (path / replacing.NEW / "score.json").rename(path / "score.json")
+        looks += 1
+        return exists(file)
+
+    monkeypatch.setattr(Path, "exists", exists_at_last)
+    assert run_folder.is_complete(path)
+
+
 def exchange(results: str) -> None:
     """Replace a run by another one and that by the first, many times."""
     for run in (*whole_runs(), *whole_runs()) * 50:

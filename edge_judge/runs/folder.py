@@ -180,7 +180,7 @@ def sibling(path: Path, scheme: str) -> Path:
 
 def is_complete(path: Path) -> bool:
     """Whether there is a complete run in this folder."""
-    return replacing.find_file(path, "score.json", "score.json").exists()
+    return replacing.is_complete(path, RunFolder.FIGURES)
 
 
 def read_run(path: Path) -> Run:

@@ -27,7 +27,7 @@ from edge_judge.files import write_whole
 from edge_judge.records import Identity, Verdict
 from edge_judge.runs.folder import RunFolder, noted, run_that_goes_on
 from edge_judge.runs.format import ANEW, MOST_NUMBER, read_run_json
-from edge_judge.runs.replacing import find_file, read_together
+from edge_judge.runs.replacing import find_file, is_complete, read_together
 
 RANKINGS = "rank"  # the folder under results/
 MEETINGS = "meetings.jsonl"
@@ -95,7 +95,7 @@ def _ranking(path: Path) -> RecordedRanking:
 
 def is_ranked(path: Path) -> bool:
     """Whether the ranking in this folder is complete."""
-    return _file(path, RankingFolder.FIGURES).exists()
+    return is_complete(path, RankingFolder.FIGURES)
 
 
 def read_tokens(path: Path, passed: Iterable[str], everything: Iterable[str]) -> TokensRead | None:
@@ -116,8 +116,13 @@ def read_judged(path: Path) -> JudgedPairs:
     """The verdicts in a ranking's folder, which need not be all. Raises RunError for a folder that is none, or is
     damaged.
     """
-    run = _run(run_that_goes_on(path))
-    return JudgedPairs(run.identity, tuple(run.verdicts()))
+
+
+    def read() -> JudgedPairs:
+        run = _run(run_that_goes_on(path))
+        return JudgedPairs(run.identity, tuple(run.verdicts()))
+
+    return read_together(path, RankingFolder.FIGURES, read)
 
 
 def _run(path: Path) -> RankingFolder:

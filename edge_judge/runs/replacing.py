@@ -32,6 +32,11 @@ def find_file(folder: Path, name: str, last: str) -> Path:
     return new / name if (new / last).exists() and (new / name).exists() else folder / name
 
 
+def is_complete(folder: Path, last: str) -> bool:
+    """Whether the file that is written last is there: it may be renamed meanwhile, but only to where is looked last."""
+    return any((place / last).exists() for place in (folder / NEW, folder))
+
+
 def read_together(folder: Path, last: str, read: Callable[[], Found]) -> Found:
     """What `read` makes of several files of a folder, all of them the old ones or all the new ones.
 
