@@ -20,7 +20,7 @@ import os
 import sys
 import tempfile
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass, replace
 from itertools import product
@@ -95,16 +95,29 @@ def main(arguments: Sequence[str] | None = None) -> int:
         here, missing = found(asked.benchmarks or benchmarks.names())
         if not here:
             raise SystemExit("error: none of the benchmarks is here\nhint: edge-judge data pull downloads them")
-        rows = [*soaked(here, asked.protocols, asked.schemes, asked.limit, Path(name)), *missing]
+        rows: list[Row] = []
+
+        def keep(row: Row) -> None:
+            rows.append(row)
+            print(".", end="", file=sys.stderr, flush=True)
+            record(asked.json, [*rows, *missing], asked.limit)
+
+        soaked(here, asked.protocols, asked.schemes, asked.limit, Path(name), keep)
+        rows += missing
     wrong = problems(rows)
     print(file=sys.stderr)  # after the dots
     print(table(rows), *(f"problem: {problem}" for problem in wrong), sep="\n")
     for scheme, percent in growth(rows).items():
         print(f"{scheme}: {percent:+.1f} % memory at the end, against after the first benchmark")
-    if asked.json:
-        told = {"limit": asked.limit, "growth": growth(rows), "problems": wrong}
-        reliability_record.write(asked.json, "soak", rows, **told)
+    record(asked.json, rows, asked.limit)
     return int(bool(wrong))
+
+
+def record(file: Path | None, rows: Sequence[Row], limit: int | None) -> None:
+    """Keep the table, also while the soak goes on: it may be ended."""
+    if file is not None:
+        told = {"limit": limit, "growth": growth(rows), "problems": problems(rows)}
+        reliability_record.write(file, "soak", rows, **told)
 
 
 def found(names: Sequence[str]) -> tuple[dict[str, Benchmark], list[Row]]:
@@ -119,46 +132,50 @@ def found(names: Sequence[str]) -> tuple[dict[str, Benchmark], list[Row]]:
 
 
 def soaked(
-    here: dict[str, Benchmark], protocols: Sequence[str], schemes: Sequence[str], limit: int | None, place: Path
-) -> Iterator[Row]:
-    """A row for each run, in the order in which they were made. place: an empty folder."""
+    here: dict[str, Benchmark],
+    protocols: Sequence[str],
+    schemes: Sequence[str],
+    limit: int | None,
+    place: Path,
+    keep: Callable[[Row], None],
+) -> None:
+    """All runs. place: an empty folder; keep: is given each run's row once it is complete, or could not be."""
     results, temporary = place / "results", place / "tmp"
     temporary.mkdir()
     tempfile.tempdir = os.environ["TMPDIR"] = str(temporary)
     os.environ.setdefault("EDGE_JUDGE_MODELS", str(place / "models"))
     judges, settings = [ej.JudgeOptions(scheme=scheme) for scheme in schemes], ej.EvaluateSettings(results, limit=limit)
-    planned = list(product(schemes, here.values()))
-    for protocol in protocols:
-        asked, failed = ej.ProtocolOptions(protocol, truncate="answers"), ""
-        with watching() as states:
+    runs = {
+        Identity(benchmark.name, POCKET, scheme, protocol): benchmark
+        for protocol, scheme, benchmark in product(protocols, schemes, here.values())
+    }
+    with watching(lambda run, after: keep(accounted(results, runs.pop(run), run, limit, after))):
+        for protocol in protocols:
+            asked, failed = ej.ProtocolOptions(protocol, truncate="answers"), "the run is not complete"
             try:
                 ej.evaluate(judges, ej.BenchmarkOptions(tuple(here)), asked, settings=settings, listener=Notes())
             except ej.EdgeJudgeError as error:
                 failed = str(error)
-        for scheme, benchmark in planned:
-            run = Identity(benchmark.name, POCKET, scheme, protocol)
-            row = accounted(results, benchmark, run, limit, states.get(run, NOWHERE))
-            ended = "" if run in states else failed or "the run is not complete"
-            yield replace(row, skipped=ended, wrong=(ended, *row.wrong)) if ended else row
+            for run in [run for run in runs if run.grammar == protocol]:
+                row = accounted(results, runs.pop(run), run, limit, NOWHERE)
+                keep(replace(row, skipped=failed, wrong=(failed, *row.wrong)))
 
 
 @contextmanager
-def watching() -> Iterator[dict[Identity, State]]:
-    """This process as it is when each run is complete: its figures are made, and its model is still loaded.
+def watching(each: Callable[[Identity, State], None]) -> Iterator[None]:
+    """Each run that is complete, and this process then: the run's figures are made, its model is still loaded.
 
     Before the first figures are made, 3 MB of numpy's and scipy's code are not in memory yet; this is no growth.
     """
-    states: dict[Identity, State] = {}
     complete = RunFolder.complete
 
     def watched(run: RunFolder, *measured: Any) -> None:
         complete(run, *measured)
-        states[run.identity] = state()
-        print(".", end="", file=sys.stderr, flush=True)
+        each(run.identity, state())
 
     RunFolder.complete = watched  # type: ignore[method-assign]
     try:
-        yield states
+        yield
     finally:
         RunFolder.complete = complete  # type: ignore[method-assign]
 

@@ -91,6 +91,13 @@ def test_an_error_ends_a_protocol_and_the_others_go_on(environment: dict[str, st
     assert "first, q8_0, pairwise: no room" in record.facts["problems"]
 
 
+def test_a_soak_that_is_ended_keeps_what_it_has_found(environment: dict[str, str], tmp_path: Path) -> None:
+    end = "Run.append = lambda run, one: (append(run, one), kept.append(one), len(kept) == 21 and os._exit(9))[0]"
+    assert soaked(tmp_path, environment, end).returncode == 9
+    record = read(tmp_path / "soak.json")
+    assert record is not None and [row["benchmark"] for row in record.rows] == ["first", "second"]
+
+
 def test_memory_is_held_against_the_first_run_with_the_same_weights() -> None:
     rows = [Row("x", scheme=scheme, memory=memory) for scheme, memory in [("f16", 100), ("q2_k", 50), ("f16", 105)]]
     assert growth(rows) == {"f16": 5.0, "q2_k": 0.0} and problems(rows) == []
