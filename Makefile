@@ -65,7 +65,7 @@ test-matrix:  ## every Python, the lowest dependencies, odd machines: hours; or 
 
 fuzz: setup  ## changed files for every parser, new inputs for the tests that draw them; MINUTES=10 or HOURS=8, TARGETS="grammar pack" JSON=FILE
 	$(BIN)/python -c 'import atheris' 2>/dev/null || $(BIN)/python -m pip install --quiet --only-binary :all: atheris || echo "no atheris for this Python: inputs are changed blindly"
-	$(BIN)/python tests/fuzz.py $(if $(HOURS),--hours $(HOURS),--minutes $(or $(MINUTES),10)) $(if $(SEED),--seed $(SEED)) $(if $(JSON),--json $(JSON)) $(TARGETS)
+	$(BIN)/python tests/fuzz.py $(if $(HOURS),--hours $(HOURS),--minutes $(or $(MINUTES),10)) $(if $(SEED),--seed $(SEED)) $(if $(JSON),--add --json $(JSON)) $(TARGETS)
 
 bench-quantize: setup  ## memory, disk and time of quantizing; needs torch and an hour
 	$(BIN)/python benchmarks/quantize.py memory

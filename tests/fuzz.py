@@ -4,7 +4,8 @@ Each parser runs in a process of its own, guided by the lines that an input reac
 Python 3.11 to 3.13), blindly elsewhere. It must raise no error but the project's own, with a message of one short line,
 and take at most 5 seconds of a processor and 500 MB beyond the input. The tests that Hypothesis draws inputs for have a
 part of the time too (fuzz_hypothesis.py). What fails is told at the end, and the exit code is then 1. `--json` writes
-the table to a file after each target, so that a campaign that is stopped has what it has found.
+the table to a file after each target, so that a campaign that is stopped has what it has found; with `--add` these
+inputs count to those that are in it.
 
 Knows: processes, limits, the table. Does not know: any parser, what its files look like.
 """
@@ -31,7 +32,7 @@ from typing import Any
 
 from fuzz_mutators import mutated_bytes
 from fuzz_targets import ROOT, TARGETS, bombs_of
-from reliability_record import write
+from reliability_record import read, write
 
 SECONDS, MEGABYTES, MESSAGE = 5, 500, 500
 CLOCK = 180  # seconds after which an input that has not come back is a hang, however busy the machine is
@@ -61,6 +62,7 @@ def main() -> int:
     parser.add_argument("--hours", type=float, help="the same in hours")
     parser.add_argument("--json", type=Path, help="write the table there too")
     drawn = Random().randrange(1, 1 << 31)
+    parser.add_argument("--add", action="store_true", help="keep what the table has, and add to it")
     parser.add_argument("--seed", type=int, default=drawn, help="of the changes (default: drawn)")
     parser.add_argument("--blind", action="store_true", help="let nothing guide the changes, even where atheris is")
     parser.add_argument("--tests", nargs="*", default=[], help="test files for Hypothesis (default: all)")
@@ -74,15 +76,36 @@ def main() -> int:
     if unknown := [name for name in names if name not in (*TARGETS, HYPOTHESIS)]:
         parser.error(f"no target {unknown[0]!r}")
     minutes = given.minutes if given.hours is None else given.hours * 60
-    share, rows = minutes * 60 / len(names), list[Row]()
+    share, rows, kept = minutes * 60 / len(names), list[Row](), earlier(given.json) if given.add else {}
     for name in names:
         row = hypothesis(share, given.tests) if name == HYPOTHESIS else fuzzed(name, share, given.seed, blind)
         rows.append(row)
+        kept[name] = together(kept[name], row) if name in kept else row
         print(table([row])[1], file=sys.stderr, flush=True)
         if given.json is not None:
-            write(given.json, "fuzz", map(recorded, rows), seed=given.seed, minutes=minutes, guided=not blind)
+            seconds = round(sum(row.seconds for row in kept.values()), 1)
+            write(given.json, "fuzz", map(recorded, kept.values()), seed=given.seed, seconds=seconds, guided=not blind)
     print("\n".join(table(rows)))
     return int(any(row.failures for row in rows))
+
+
+def earlier(file: Path | None) -> dict[str, Row]:
+    """What the table in a file has, by target."""
+    before = read(file) if file is not None else None
+    rows = before.rows if before is not None else ()
+    of = (Row(one["target"], one["inputs"], one["seconds"], edges(one["coverage"]), one["failures"]) for one in rows)
+    return {row.target: row for row in of}
+
+
+def edges(coverage: object) -> int | None:
+    return coverage if isinstance(coverage, int) else None
+
+
+def together(before: Row, now: Row) -> Row:
+    """Two campaigns with one target: the second begins again, so of the edges the larger number counts."""
+    known = [row.edges for row in (before, now) if row.edges is not None]
+    failures = [*before.failures, *now.failures]
+    return Row(now.target, before.inputs + now.inputs, before.seconds + now.seconds, max(known, default=None), failures)
 
 
 def recorded(row: Row) -> dict[str, object]:

@@ -16,7 +16,7 @@ from pathlib import Path
 from random import Random
 
 import pytest
-from fuzz import Fed, Row, ended_by_an_input, guarded, innermost, shown, table
+from fuzz import Fed, Row, earlier, ended_by_an_input, guarded, innermost, recorded, shown, table, together
 from fuzz_containers import (
     _protobuf_fields,
     mutated_gguf,
@@ -30,6 +30,7 @@ from fuzz_containers import (
 from fuzz_mutators import mutated_bytes, mutated_csv, mutated_json, mutated_lines
 from fuzz_programs import mutated_grammar, mutated_template
 from fuzz_targets import ROOT, TARGETS
+from reliability_record import write
 
 from edge_judge.errors import DataError
 
@@ -175,11 +176,20 @@ def test_without_atheris_inputs_are_changed_blindly_and_the_table_is_kept(tmp_pa
     done = subprocess.run(command, capture_output=True, encoding="utf-8", timeout=300)
     assert done.returncode == 0, done.stdout + done.stderr
     kept = json.loads(table.read_text("utf-8"))
-    assert (kept["kind"], kept["seed"], kept["guided"], kept["minutes"]) == ("fuzz", 7, False, pytest.approx(0.05))
+    assert (kept["kind"], kept["seed"], kept["guided"]) == ("fuzz", 7, False)
     assert [row["target"] for row in kept["rows"]] == ["labels-csv", "preferences-csv"]
     for row in kept["rows"]:
         assert row["inputs"] > 0 and row["coverage"] == "-" and row["failures"] == [] and row["seconds"] > 1
         assert f"{row['target']:24}{row['inputs']:>12,}" in done.stdout
+    assert kept["seconds"] == pytest.approx(sum(row["seconds"] for row in kept["rows"]), abs=0.2)
+
+
+def test_campaigns_with_one_target_count_together(tmp_path: Path) -> None:
+    before, now = Row("pack", 70, 3.0, 40, ["one"]), Row("pack", 9, 2.0, None, ["other"])
+    table = tmp_path / "fuzz.json"
+    write(table, "fuzz", map(recorded, [before, Row("gguf", 5, 1.0)]))
+    assert earlier(table) == {"pack": before, "gguf": Row("gguf", 5, 1.0)} and earlier(tmp_path / "none.json") == {}
+    assert together(earlier(table)["pack"], now) == Row("pack", 79, 5.0, 40, ["one", "other"])
 
 
 def test_a_target_that_is_none_is_told() -> None:
@@ -193,7 +203,7 @@ def test_a_target_that_is_none_is_told() -> None:
     [
         ((), "tests/fuzz.py --minutes 10"),
         (("MINUTES=3",), "tests/fuzz.py --minutes 3"),
-        (("HOURS=0.5", "JSON=x.json", "TARGETS=grammar pack"), "tests/fuzz.py --hours 0.5 --json x.json grammar pack"),
+        (("HOURS=1", "JSON=x.js", "TARGETS=grammar gguf"), "tests/fuzz.py --hours 1 --add --json x.js grammar gguf"),
         (("SEED=7",), "tests/fuzz.py --minutes 10 --seed 7"),
     ],
 )
