@@ -117,7 +117,6 @@ def read_judged(path: Path) -> JudgedPairs:
     damaged.
     """
 
-
     def read() -> JudgedPairs:
         run = _run(run_that_goes_on(path))
         return JudgedPairs(run.identity, tuple(run.verdicts()))
