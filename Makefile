@@ -150,6 +150,7 @@ check: setup  ## style and types, on other systems too; changes nothing
 
 fix: setup
 	$(BIN)/ruff check --fix .
+	$(BIN)/ruff format edge_judge quantize tests benchmarks
 
 train: setup  ## the pocket judge anew (hours; needs torch: pip install -e '.[train]')
 	$(BIN)/python -m edge_judge.pocket.train

@@ -80,10 +80,15 @@ class Cells:
             self._holders[cell], self._positions[cell] = set(sequences), position
         last = max(cell for cell, holders in enumerate(self._holders) if holders)
         visible = range(min(-(-(last + 1) // VISIBLE) * VISIBLE, len(self._holders)))
-        return np.array([
-            [self._positions[cell] <= position and not sequences.isdisjoint(self._holders[cell]) for cell in visible]
-            for position, sequences in tokens
-        ])
+        return np.array(
+            [
+                [
+                    self._positions[cell] <= position and not sequences.isdisjoint(self._holders[cell])
+                    for cell in visible
+                ]
+                for position, sequences in tokens
+            ]
+        )
 
 
 def call_parts(part: Plan, size: int, capacity: int) -> Iterator[CallParts]:

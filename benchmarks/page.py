@@ -1,6 +1,6 @@
 """The time to open a page of 14,000 verdicts in chromium, until all pairs are ready. The target is three seconds.
 
-    python benchmarks/page.py                  five times: half a minute
+python benchmarks/page.py                  five times: half a minute
 """
 
 from __future__ import annotations

@@ -36,6 +36,7 @@ def short_repr(value: object) -> str:
     except ValueError:  # it holds an integer with more digits than Python converts
         return f"{type(value).__name__} too long to show"
 
+
 MOST_SHOWN = 500  # characters of a message, and of a hint
 _END = 150  # of those, the last ones: they say what was expected
 

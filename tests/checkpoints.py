@@ -16,8 +16,7 @@ QWEN2_REGEX = (
 )
 LLAMA3_REGEX = QWEN2_REGEX.replace(r"|\p{N}|", r"|\p{N}{1,3}|")
 CHATML = (
-    "{% for m in messages %}<|im_start|>{{ m.role }}\n{{ m.content }}<|im_end|>\n{% endfor %}"
-    "<|im_start|>assistant\n"
+    "{% for m in messages %}<|im_start|>{{ m.role }}\n{{ m.content }}<|im_end|>\n{% endfor %}<|im_start|>assistant\n"
 )
 CORPUS = [
     "the quick brown fox jumps over the lazy dog",
@@ -131,9 +130,7 @@ def write_weights(folder: Path, tensors: dict[str, np.ndarray], dtype: str = "bf
         part = names[s * len(names) // shards : (s + 1) * len(names) // shards]
         write_safetensors(folder / file, {n: tensors[n] for n in part}, dtype)
         placement |= dict.fromkeys(part, file)
-    (folder / "model.safetensors.index.json").write_text(
-        json.dumps({"metadata": {}, "weight_map": placement})
-    )
+    (folder / "model.safetensors.index.json").write_text(json.dumps({"metadata": {}, "weight_map": placement}))
 
 
 def write_bytelevel_tokenizer(folder: Path, regex: str | None = QWEN2_REGEX, size: int = 300) -> None:

@@ -23,6 +23,7 @@ settings.register_profile("same", SAME)
 settings.register_profile("fuzz", SAME, derandomize=False, database=None, print_blob=True)
 settings.load_profile("same")
 
+
 def pytest_configure() -> None:
     """Under pytest-xdist each worker keeps to a core of its own: llama.cpp's threads spin while they wait."""
     worker = os.environ.get("PYTEST_XDIST_WORKER", "")

@@ -89,8 +89,7 @@ def mutated_gguf(data: bytes, rng: Random) -> bytes:
 
 
 def _numbers_of_gguf(data: bytes) -> list[tuple[int, int, int]]:
-    """Where the numbers of a header are: place, bytes, and of a text's length the text's bytes. As far as it is whole.
-    """
+    """Where the numbers of a header are, as far as it is whole: place, bytes, and of a text's length its bytes."""
     places, at = [(4, 4, 0), (8, 8, 0), (16, 8, 0)], 24
 
     def number(width: int, text: bool = False) -> int:

@@ -205,7 +205,7 @@ def server_http(folder: Path) -> tuple[Run, list[bytes]]:
         answer(dumped({"error": {"message": "sk-a-key-that-is-secret"}}), status=b"401 No"),
         answer(b"{}", b"Retry-After: 7", status=b"429 Slow"),
         answer(b"<html></html>", status=b"302 Found"),
-        b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n5\r\n{\"a\":\r\n2\r\n1}\r\n0\r\n\r\n",
+        b'HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n5\r\n{"a":\r\n2\r\n1}\r\n0\r\n\r\n',
         b"HTTP/1.1 200 OK\r\nContent-Encoding: gzip\r\n\r\n" + zipped(models),
     ]
 

@@ -229,9 +229,7 @@ def table(rows: Sequence[Row]) -> str:
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--times", type=int, default=200, help="kills of each command")
-    parser.add_argument(
-        "--only", action="append", metavar="NAME", help="commands whose names begin with these words"
-    )
+    parser.add_argument("--only", action="append", metavar="NAME", help="commands whose names begin with these words")
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--json", type=Path, metavar="FILE", help="keep the table")
     parser.add_argument("--add", action="store_true", help="count these kills to those in the table that is kept")

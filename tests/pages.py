@@ -56,9 +56,7 @@ class Parts(HTMLParser):
 def entries(judged: Benchmark, runs: Sequence[Run], *, compared: bool = True) -> list[Entry]:
     """The runs as they stand on the page; the first is the baseline of all."""
     recorded = [RecordedRun(run, judged) for run in runs]
-    return [
-        Entry(run, compare(run, recorded[0]) if compared else None, 0 if compared else None) for run in recorded
-    ]
+    return [Entry(run, compare(run, recorded[0]) if compared else None, 0 if compared else None) for run in recorded]
 
 
 def report(judged: Benchmark, *runs: Run, margin: float = 2.0, compared: bool = True) -> Report:

@@ -72,9 +72,7 @@ def rotate(x: Any, frequencies: Any) -> Any:
     half = x.shape[-1] // 2
     angle = torch.arange(len(x), dtype=x.dtype)[:, None] * frequencies
     cos, sin = angle.cos()[:, None], angle.sin()[:, None]
-    return torch.cat(
-        [x[..., :half] * cos - x[..., half:] * sin, x[..., half:] * cos + x[..., :half] * sin], -1
-    )
+    return torch.cat([x[..., :half] * cos - x[..., half:] * sin, x[..., half:] * cos + x[..., :half] * sin], -1)
 
 
 def attend(q: Any, k: Any, v: Any) -> Any:

@@ -250,9 +250,7 @@ def problems(rows: Sequence[Row]) -> list[str]:
 
 def growth(rows: Sequence[Row]) -> dict[str, float]:
     """For each scheme, how many percent more memory the process takes after its last benchmark than after its first."""
-    return {
-        scheme: round(100 * (last.memory / first.memory - 1), 2) for scheme, (first, last) in ends(rows).items()
-    }
+    return {scheme: round(100 * (last.memory / first.memory - 1), 2) for scheme, (first, last) in ends(rows).items()}
 
 
 def ends(rows: Sequence[Row]) -> dict[str, tuple[Row, Row]]:

@@ -145,7 +145,6 @@ def test_a_workflow_knows_no_terminal():
         assert used & names == set(), path.name
 
 
-
 def test_quantize_works_without_edge_judge():
     program = "import sys, quantize.build; print([name for name in sys.modules if name.startswith('edge_judge')])"
     done = subprocess.run([sys.executable, "-c", program], capture_output=True, encoding="utf-8", check=True, cwd=ROOT)

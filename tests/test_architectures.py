@@ -72,9 +72,7 @@ def test_an_explicit_head_dimension_is_used_and_written():
 
 
 def test_llama_biases_follow_the_configuration():
-    biases = [
-        t for t in plan(**llama_config(attention_bias=True, mlp_bias=True)).targets if t.name.endswith("bias")
-    ]
+    biases = [t for t in plan(**llama_config(attention_bias=True, mlp_bias=True)).targets if t.name.endswith("bias")]
     assert len(biases) == 4 * 7
 
 

@@ -35,9 +35,7 @@ def test_no_question_is_of_the_splits_for_training_and_tuning() -> None:
 
 
 def test_training_pairs_share_no_question_and_answer_with_it() -> None:
-    bench = {
-        (pair.question, answer) for pair in benchmarks.load("pocket").pairs for answer in (pair.a, pair.b)
-    }
+    bench = {(pair.question, answer) for pair in benchmarks.load("pocket").pairs for answer in (pair.a, pair.b)}
     for made in itertools.islice(tasks.pairs(0, "train"), TRAINING_PAIRS):
         assert (made.question, made.a.text) not in bench
         assert (made.question, made.b.text) not in bench

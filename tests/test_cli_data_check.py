@@ -39,7 +39,14 @@ def test_a_benchmark_is_counted_for_programs(edge: Edge, tmp_path: Path) -> None
             "format": "jsonl",
             "pairs": 4,
             "columns": {
-                "question": 4, "a": 3, "b": 3, "id": 2, "label": 3, "reference": None, "group": 2, "category": None,
+                "question": 4,
+                "a": 3,
+                "b": 3,
+                "id": 2,
+                "label": 3,
+                "reference": None,
+                "group": 2,
+                "category": None,
             },  # fmt: skip
             "ignored": ["note", "Note"],
             "labels": {"a": 2, "b": 1, "tie": 0},

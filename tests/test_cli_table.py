@@ -168,9 +168,7 @@ def test_two_runs_for_one_cell_are_refused(edge: Edge, runs: Path, tmp_path: Pat
     assert edge("table", path, path).returncode == 0  # one run, named twice
 
 
-def test_runs_without_a_published_figure_are_told_of_once(
-    runs: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_runs_without_a_published_figure_are_told_of_once(runs: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     from edge_judge.metrics import published
     from edge_judge.records import ProgressListener
     from edge_judge.workflows.compare import beside_published

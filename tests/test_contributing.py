@@ -53,9 +53,7 @@ class Copy:
 
     def python(self, *arguments: object) -> str:
         command = [sys.executable, *map(str, arguments)]
-        done = subprocess.run(
-            command, cwd=self.root, env=self._environment, capture_output=True, encoding="utf-8"
-        )
+        done = subprocess.run(command, cwd=self.root, env=self._environment, capture_output=True, encoding="utf-8")
         assert done.returncode == 0, done.stderr
         return done.stdout
 

@@ -39,9 +39,7 @@ def test_whatever_is_wrong_with_a_file_there_is_a_hint(tmp_path: Path, content: 
 
 
 def test_jsonl_with_only_the_required_columns_gets_ids_from_file_and_row(tmp_path: Path) -> None:
-    path = write(
-        tmp_path, '{"question": "Hi.", "a": "Hello.", "b": ""}\n\n{"question": "Bye.", "a": "", "b": ""}\n'
-    )
+    path = write(tmp_path, '{"question": "Hi.", "a": "Hello.", "b": ""}\n\n{"question": "Bye.", "a": "", "b": ""}\n')
     benchmark = benchmarks.load(path)
     assert benchmark.name == "mine"
     assert benchmark.pairs == (Pair("mine/0001", "Hi.", "Hello.", ""), Pair("mine/0002", "Bye.", "", ""))
@@ -80,9 +78,7 @@ def test_parquet_is_read_like_jsonl(tmp_path: Path) -> None:
     pyarrow = pytest.importorskip("pyarrow", reason="reading parquet is optional: pip install pyarrow")
     parquet = pytest.importorskip("pyarrow.parquet")
     path = tmp_path / "mine.parquet"
-    parquet.write_table(
-        pyarrow.Table.from_pylist([json.loads(GOOD), json.loads(GOOD) | {"label": None}]), path
-    )
+    parquet.write_table(pyarrow.Table.from_pylist([json.loads(GOOD), json.loads(GOOD) | {"label": None}]), path)
     assert [pair.labels for pair in benchmarks.load(path).pairs] == [("a",), ()]
     with pytest.raises(DataError, match="not a parquet file"):
         benchmarks.load(write(tmp_path, "PAR1", "broken.parquet"))
@@ -120,9 +116,7 @@ def test_a_line_separator_inside_a_json_string_does_not_end_the_line(tmp_path: P
 
 
 @pytest.mark.parametrize(("labels", "ties"), [(["a", "b"], False), (["a", "tie"], True), (["", ""], True)])
-def test_a_tie_is_legal_where_labels_tie_or_where_there_are_none(
-    tmp_path: Path, labels: list[str], ties: bool
-) -> None:
+def test_a_tie_is_legal_where_labels_tie_or_where_there_are_none(tmp_path: Path, labels: list[str], ties: bool) -> None:
     rows = [json.loads(GOOD) | {"label": label} for label in labels]
     assert benchmarks.load(write(tmp_path, "\n".join(map(json.dumps, rows)))).ties is ties
 
@@ -255,9 +249,7 @@ def test_a_file_that_is_missing_or_a_folder_or_of_another_format_is_refused(tmp_
         benchmarks.load(tmp_path / "none.csv")
     with pytest.raises(DataError, match="a folder, expected a file"):
         benchmarks.load(tmp_path)
-    with pytest.raises(
-        DataError, match=r"unknown format, expected a file that ends in \.jsonl, \.csv, \.parquet"
-    ):
+    with pytest.raises(DataError, match=r"unknown format, expected a file that ends in \.jsonl, \.csv, \.parquet"):
         benchmarks.load(write(tmp_path, GOOD, "mine.txt"))
 
 
@@ -279,9 +271,7 @@ def test_an_unknown_name_is_answered_with_the_nearest_ones() -> None:
     assert "llmbar-neighbor" in caught.value.hint
 
 
-def test_a_file_named_like_a_benchmark_needs_its_path(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_file_named_like_a_benchmark_needs_its_path(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
     write(tmp_path, GOOD, "pocket")
     assert len(benchmarks.load("pocket").pairs) == 600
@@ -293,9 +283,7 @@ def test_a_file_named_like_a_benchmark_needs_its_path(
 
 
 def test_a_missing_file_says_where_it_was_looked_for_and_how_to_get_it(tmp_path: Path) -> None:
-    with pytest.raises(
-        DataError, match=r"benchmark auto-j is missing: no file .*testdata_pairwise\.jsonl"
-    ) as caught:
+    with pytest.raises(DataError, match=r"benchmark auto-j is missing: no file .*testdata_pairwise\.jsonl") as caught:
         benchmarks.load("auto-j", tmp_path)
     assert caught.value.hint == "edge-judge data pull auto-j"
     assert benchmarks.verify(benchmarks.find("auto-j"), tmp_path).state == "missing"

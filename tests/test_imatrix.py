@@ -76,14 +76,9 @@ def test_importance_is_the_mean_of_the_sums(tmp_path):
 
 def test_the_file_is_noted_by_name_and_hash_and_not_by_place(model, tmp_path):
     folder, _, importance = model
-    values = gguf_values(
-        quantized(folder, "q4_0", tmp_path / "o.gguf", name="x", imatrix=importance).path
-    )
+    values = gguf_values(quantized(folder, "q4_0", tmp_path / "o.gguf", name="x", imatrix=importance).path)
     assert values["quantize.imatrix.file"] == "some.imatrix.gguf"
-    assert (
-        values["quantize.imatrix.entries_count"] == len(WIDTHS)
-        and len(values["edge_judge.imatrix.sha256"]) == 64
-    )
+    assert values["quantize.imatrix.entries_count"] == len(WIDTHS) and len(values["edge_judge.imatrix.sha256"]) == 64
 
 
 def test_a_matrix_that_lacks_a_tensor_the_scheme_cannot_do_without_is_refused(model, tmp_path):

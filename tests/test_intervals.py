@@ -49,9 +49,7 @@ def test_trials_told_twice_count_once() -> None:
 
 
 def test_trials_that_cancel_within_their_cluster_earn_no_credit() -> None:
-    assert effective_size(np.array([1.0, 0.0] * 50), np.repeat(np.arange(50), 2)) == pytest.approx(
-        100, rel=0.03
-    )
+    assert effective_size(np.array([1.0, 0.0] * 50), np.repeat(np.arange(50), 2)) == pytest.approx(100, rel=0.03)
 
 
 @pytest.mark.parametrize("hit", [True, False])
@@ -104,9 +102,7 @@ def test_clustered_intervals_cover_the_truth_where_naive_ones_do_not() -> None:
     random, clusters = np.random.default_rng(5), np.repeat(np.arange(60), 4)
     covered = naive = differences = 0
     for _ in range(400):
-        easy = np.repeat(
-            random.beta(2.4, 0.6, 60), 4
-        )  # each question has its own difficulty; the mean is 0.8
+        easy = np.repeat(random.beta(2.4, 0.6, 60), 4)  # each question has its own difficulty; the mean is 0.8
         before, after = random.random(240) < easy, random.random(240) < 0.9 * easy
         figure = rate(before, clusters)
         lost = paired_difference(before & ~after, after & ~before, clusters)

@@ -1,6 +1,5 @@
 """What is kept from becoming a token inside a text, and what is left as it is."""
 
-
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st

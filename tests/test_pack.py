@@ -137,9 +137,7 @@ def test_bf16_weights_survive_a_bf16_file_unchanged(model, tmp_path):
 def test_the_same_input_gives_the_same_bytes_whatever_the_number_of_threads(model, tmp_path, monkeypatch):
     monkeypatch.setattr(pack, "BLOCK_BYTES", 40_000)  # several blocks a tensor
     folder, _ = model
-    hashes = {
-        quantized(folder, "q4_k_m", tmp_path / f"{n}.gguf", threads=n).sha256 for n in (1, 2, 5)
-    }
+    hashes = {quantized(folder, "q4_k_m", tmp_path / f"{n}.gguf", threads=n).sha256 for n in (1, 2, 5)}
     monkeypatch.undo()
     hashes.add(quantized(folder, "q4_k_m", tmp_path / "big.gguf").sha256)
     assert len(hashes) == 1

@@ -54,9 +54,7 @@ def test_probabilities_are_those_of_two_scores_drawn_independently():
     assert pointwise.verdict_from_scores(first, second, STRICT) == ("b", pytest.approx({"a": 0.315, "b": 0.685}))
 
 
-@pytest.mark.parametrize(
-    ("share", "verdict"), [(0.4999, "tie"), (0.5, "a"), (0.51, "a"), (0.0, "tie"), (1.0, "a")]
-)
+@pytest.mark.parametrize(("share", "verdict"), [(0.4999, "tie"), (0.5, "a"), (0.51, "a"), (0.0, "tie"), (1.0, "a")])
 def test_expected_scores_less_than_half_a_point_apart_are_a_tie(share, verdict):
     first, second = {5: 1 - share, 6: share}, {5: 1.0, 6: 0.0}
     assert pointwise.verdict_from_scores(first, second, LABELS)[0] == verdict

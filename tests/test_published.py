@@ -69,9 +69,7 @@ def test_a_row_is_found_by_model_and_benchmark_the_users_first() -> None:
 def test_a_published_figure_lies_inside_or_outside_our_interval(
     published: float | None, outside: bool | None, difference: float | None
 ) -> None:
-    ours = scored(
-        benchmark("a", "b", "tie", "a"), verdicts(("a", "b"), ("b", "b"), (None, "a"), ("b", "b")), WHO
-    )
+    ours = scored(benchmark("a", "b", "tie", "a"), verdicts(("a", "b"), ("b", "b"), (None, "a"), ("b", "b")), WHO)
     row = Published("pocket", "full", "user", {} if published is None else {"toy": published}, "")
     found = against_published(ours, row)
     assert (found.figure, found.ours.k, found.ours.n) == ("accuracy", 3, 4)  # the paper profile

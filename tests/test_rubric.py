@@ -34,7 +34,7 @@ def test_without_a_file_three_plain_criteria_are_the_rubric() -> None:
 
 
 def test_criteria_are_stripped_and_keep_their_order_and_other_columns_are_ignored(tmp_path: Path) -> None:
-    path = write(tmp_path, "\ufeffweight,criterion\r\n2, It is short. \r\n\r\n1,\"It is kind, and says so.\"\r\n")
+    path = write(tmp_path, '\ufeffweight,criterion\r\n2, It is short. \r\n\r\n1,"It is kind, and says so."\r\n')
     found = rubric.load(path)
     assert found.criteria == ("It is short.", "It is kind, and says so.")
     assert (found.name, found.source, found.sha256) == ("mine", str(path), File.open(path).sha256)

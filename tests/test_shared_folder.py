@@ -31,7 +31,9 @@ def shared(judge: Judge, part: Benchmark, folder: Path, name: str, grammar: str 
 
 
 def test_two_machines_at_once_both_end_with_the_whole_run_in_the_bits_of_one_process(
-    pocket: Judge, pairs: Benchmark, tmp_path: Path  # noqa: F811
+    pocket: Judge,  # noqa: F811
+    pairs: Benchmark,  # noqa: F811
+    tmp_path: Path,
 ) -> None:
     results: dict[str, Verdicts] = {}
 
@@ -51,7 +53,10 @@ def test_two_machines_at_once_both_end_with_the_whole_run_in_the_bits_of_one_pro
 
 @pytest.mark.parametrize("grammar", ["pairwise-cot", "pointwise", "none"])
 def test_written_answers_and_ratings_come_back_from_files_as_they_went(
-    pocket: Judge, pairs: Benchmark, tmp_path: Path, grammar: str  # noqa: F811
+    pocket: Judge,  # noqa: F811
+    pairs: Benchmark,  # noqa: F811
+    tmp_path: Path,
+    grammar: str,
 ) -> None:
     some = replace(pairs, pairs=pairs.pairs[:8])
     first = shared(pocket, some, tmp_path, "m1", grammar)

@@ -111,9 +111,7 @@ def test_added_tokens_replace_pieces_and_are_never_merged_from_ordinary_text(tmp
 def test_a_special_tokens_map_decides_where_the_settings_list_no_tokens(tmp_path):
     """PandaLM's oddity: bos, eos and unk are all </s>, and only this file says so."""
     write_spm_tokenizer(tiny(tmp_path), bos_token="", eos_token="")
-    (tmp_path / "special_tokens_map.json").write_text(
-        json.dumps(dict.fromkeys(("bos_token", "eos_token"), "</s>"))
-    )
+    (tmp_path / "special_tokens_map.json").write_text(json.dumps(dict.fromkeys(("bos_token", "eos_token"), "</s>")))
     special = dict(read_vocabulary(tmp_path, 480).special.ids)
     assert special["bos"] == special["eos"] == 2
 

@@ -44,7 +44,6 @@ def made(folder, config, scheme="q4_k_m", **more):
     return stand_in.write(Config(config, "config.json"), scheme, folder / "made.gguf", **more)
 
 
-
 @pytest.mark.parametrize("name", SHAPES)
 def test_every_family_loads_and_computes_finite_logits_that_differ_from_token_to_token(name, tmp_path):
     logits = llama_logits(made(tmp_path, SHAPES[name]), PROMPT)

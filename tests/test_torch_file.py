@@ -130,9 +130,7 @@ def test_a_bin_checkpoint_gives_the_same_gguf_as_safetensors(tmp_path, shards):
         placement |= dict.fromkeys(part, file)
     if shards > 1:
         (binary / "pytorch_model.bin.index.json").write_text(json.dumps({"weight_map": placement}))
-    built = [
-        quantized(f, "q4_k_m", tmp_path / f"{f.name}.gguf").path for f in (safe, binary)
-    ]
+    built = [quantized(f, "q4_k_m", tmp_path / f"{f.name}.gguf").path for f in (safe, binary)]
     assert gguf_tensors(built[0]) == gguf_tensors(built[1])
 
 

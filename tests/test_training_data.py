@@ -192,9 +192,5 @@ def test_near_duplicates_are_those_whose_jaccard_index_computed_plainly_is_high(
     pairs = [Pair(str(number), f"k{number} {q}", a, b) for number, (q, a, b) in enumerate(held)]
     pair = Pair("x", f"unknown {asked[0]}", asked[1], asked[2])
     ours = sequences_of(pair)
-    high = any(
-        len(ours & sequences_of(other)) / len(ours | sequences_of(other)) >= 0.8 for other in pairs
-    )
+    high = any(len(ours & sequences_of(other)) / len(ours | sequences_of(other)) >= 0.8 for other in pairs)
     assert (finder(*pairs).benchmark_of(pair) is not None) == high
-
-

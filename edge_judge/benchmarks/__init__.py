@@ -28,8 +28,7 @@ __all__ = [
 ]  # fmt: skip
 
 REGISTRY: dict[str, Source] = {
-    source.name: source
-    for source in (pocket.SOURCE, autoj.SOURCE, pandalm.SOURCE, *llmbar.SOURCES, mtbench.SOURCE)
+    source.name: source for source in (pocket.SOURCE, autoj.SOURCE, pandalm.SOURCE, *llmbar.SOURCES, mtbench.SOURCE)
 }
 
 

@@ -71,9 +71,7 @@ class LocalEngine:
         """An engine for the same file with this adapter, or with none. Both share the model that this engine loads, and
         this one is closed last.
         """
-        engine = LocalEngine(
-            self._gguf, chat=self._chat, threads=self._threads, limits=self._limits, adapter=adapter
-        )
+        engine = LocalEngine(self._gguf, chat=self._chat, threads=self._threads, limits=self._limits, adapter=adapter)
         engine._base = self
         return engine
 

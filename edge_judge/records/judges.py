@@ -56,8 +56,7 @@ _SPLIT = re.compile(r"(.+)-00001-of-(\d{5})\.gguf", re.DOTALL)
 
 
 def split_files(gguf: Path) -> tuple[Path, ...]:
-    """All files of a model whose first file this is: llama.cpp splits large ones, and finds the others by their names.
-    """
+    """All files of a model whose first file this is: llama.cpp splits large ones, and finds the rest by their names."""
     split = _SPLIT.fullmatch(gguf.name)
     if split is None:
         return (gguf,)

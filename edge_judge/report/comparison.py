@@ -16,8 +16,7 @@ from edge_judge.report.decision import decision_json
 def comparisons_json(
     comparisons: Sequence[Comparison], ladders: Sequence[LadderDecision] = ()
 ) -> list[dict[str, object]]:
-    """As `compare --json` prints them. decision: on the run's benchmark alone, as in `choose --json`; null without one.
-    """
+    """As `compare --json` prints them. decision: on the run's benchmark alone, as in `choose --json`, or null."""
     return [{**comparison_json(lost), "decision": _decision(lost, ladders)} for lost in comparisons]
 
 

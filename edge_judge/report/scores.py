@@ -72,9 +72,7 @@ def published_json(comparison: PublishedComparison) -> dict[str, object]:
     }
 
 
-def scores_table(
-    rows: Sequence[ScoreRow], *, form: Form = "table", width: int = 80, color: bool = False
-) -> str:
+def scores_table(rows: Sequence[ScoreRow], *, form: Form = "table", width: int = 80, color: bool = False) -> str:
     """Runs as `eval` shows them: how right, how steady and, where there is one, the published figure.
 
     CSV has a line for each run. width: columns; color: False gives plain text without any escape code.

@@ -46,9 +46,7 @@ def short_names(identities: Sequence[Identity]) -> list[str]:
     return [" ".join(judge[part] for part in differing) for judge in judges]
 
 
-def confidence_table(
-    runs: Sequence[Confident], *, form: Form = "table", width: int = 80, color: bool = False
-) -> str:
+def confidence_table(runs: Sequence[Confident], *, form: Form = "table", width: int = 80, color: bool = False) -> str:
     """Risk by coverage, a table for each benchmark; one run alone is shown with thresholds and intervals.
 
     CSV has a line for each run and coverage, and one for each threshold that was asked for. width: columns; color:

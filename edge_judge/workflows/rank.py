@@ -138,9 +138,7 @@ def _labelled(
     known: tuple[HumanVerdict, ...] = ()
     if labels.labels is not None:
         known = human_verdicts(labels.labels, games, outputs, listener)
-        rankings = tuple(
-            replace(ranked, correction=correct(ranked.games, known), labels=known) for ranked in rankings
-        )
+        rankings = tuple(replace(ranked, correction=correct(ranked.games, known), labels=known) for ranked in rankings)
     compared = _compared(rankings)
     if labels.suggest is None:
         return Rankings(rankings, compared, outputs=outputs)

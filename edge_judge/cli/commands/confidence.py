@@ -42,6 +42,4 @@ def confidence(runs: RunsOptions, abstain: float | None, output: options.Output)
 
     share = None if abstain is None else abstain / 100
     curves = selective.confidence(runs, share, terminal.TerminalListener())
-    terminal.show(
-        output.form, lambda: [confidence_json(curve) for curve in curves], partial(confidence_table, curves)
-    )
+    terminal.show(output.form, lambda: [confidence_json(curve) for curve in curves], partial(confidence_table, curves))

@@ -183,8 +183,7 @@ def _shown(content: Contents | Rubric) -> list[Part]:
         return [table(f"Rubric {_cut(content.name)}", ["criterion"], lines)]
     given = [[column, UNDEFINED if rows is None else f"{rows:,}"] for column, rows in content.columns.items()]
     facts = [
-        [what, f"{found:,}" if isinstance(found, int) else found, _cut(where)]
-        for what, found, where in _facts(content)
+        [what, f"{found:,}" if isinstance(found, int) else found, _cut(where)] for what, found, where in _facts(content)
     ]
     parts: list[Part] = [
         table(f"Benchmark {_cut(content.name)}", ["", "found", "where"], facts),

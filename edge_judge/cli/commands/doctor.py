@@ -18,7 +18,7 @@ HEADING = "begin"
     cls=Command,
     epilog=options.example(
         "edge-judge doctor", "edge-judge doctor --engine http://localhost:8080/v1", "edge-judge doctor --full --json"
-    )
+    ),
 )
 @click.option(
     "--engine", "engines", metavar="URL", multiple=True, help="Ask this endpoint whether it answers. Repeatable."

@@ -29,9 +29,7 @@ class SliceTable(TypedDict):
 
 
 def slice_tables(found: Slices | None) -> list[SliceTable]:
-    """The tables of a run; none where its benchmark has no categories and no lengths that differ.
-
-    """
+    """The tables of a run; none where its benchmark has no categories and no lengths that differ."""
     if found is None:
         return []
     tables: list[SliceTable] = []
