@@ -8,19 +8,16 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import Any
 from urllib.parse import quote
 
 from quantize.errors import SourceError, SourceInterruptedError, short_repr
 from quantize.json_file import parse_object
 
-if TYPE_CHECKING:  # the package that huggingface_hub takes it from has changed its name
-    from httpx2 import Response
-
 PORTAL = "a network that wants a login in a browser answers so: log in there, then run the same command again"
 MOST = 32_000_000  # bytes: 100,000 files take 25 million
 MOST_OF_AN_ERROR = 64_000
-AS_SENT = ("content-encoding", "content-length", "transfer-encoding")  # headers that do not hold of what was read
+ON_THE_WIRE = ("content-encoding", "content-length", "transfer-encoding")  # headers of the body as it was sent
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,8 +50,10 @@ def describe(endpoint: str | None, repo: str, revision: str, timeout: float, *, 
         raise ValueError(str(problem)) from problem
 
 
-def _read(streamed: Response) -> Response:
-    """The same answer, read. Of an error as much as matters; raises ValueError where another is too long."""
+def _read(streamed: Any) -> Any:
+    """An httpx.Response whose content is read: of an error as much as matters. Raises ValueError where another one is
+    too long.
+    """
     body, most = bytearray(), MOST if streamed.is_success else MOST_OF_AN_ERROR
     for piece in streamed.iter_bytes():
         body += piece
@@ -62,7 +61,7 @@ def _read(streamed: Response) -> Response:
             if streamed.is_success:
                 raise ValueError(f"the answer has more than {most:,} bytes")
             break
-    headers = {name: value for name, value in streamed.headers.items() if name not in AS_SENT}
+    headers = {name: value for name, value in streamed.headers.items() if name not in ON_THE_WIRE}
     return type(streamed)(streamed.status_code, headers=headers, content=bytes(body[:most]), request=streamed.request)
 
 

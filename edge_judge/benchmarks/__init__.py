@@ -27,9 +27,8 @@ __all__ = [
     "data_folder", "find", "home", "load", "load_source", "locate", "names", "verify",
 ]  # fmt: skip
 
-REGISTRY: dict[str, Source] = {
-    source.name: source for source in (pocket.SOURCE, autoj.SOURCE, pandalm.SOURCE, *llmbar.SOURCES, mtbench.SOURCE)
-}
+_SOURCES = (pocket.SOURCE, autoj.SOURCE, pandalm.SOURCE, *llmbar.SOURCES, mtbench.SOURCE)
+REGISTRY: dict[str, Source] = {source.name: source for source in _SOURCES}
 
 
 def names() -> list[str]:
