@@ -15,6 +15,7 @@ from edge_judge.errors import RunError
 from edge_judge.runs.holder import forget_holder, holder, write_holder
 
 _LOCK = ".lock"
+MOMENT = 0.2  # seconds: whoever has just begun or is just ending may be between the lock and the note of who it is
 
 
 @contextmanager
@@ -27,7 +28,7 @@ def alone(path: Path, doing: str, hint: str) -> Iterator[None]:
     path.mkdir(parents=True, exist_ok=True)
     lock = FileLock(path / _LOCK)
     try:
-        lock.acquire(timeout=0)
+        lock.acquire(timeout=MOMENT, poll_interval=MOMENT / 5)
     except PermissionError as error:  # it names the lock, of which the user knows nothing
         raise OSError(error.errno, error.strerror, str(path)) from error
     except Timeout as error:
