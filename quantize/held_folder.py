@@ -39,7 +39,8 @@ def until_done(folder: Path, guard: BaseFileLock) -> Iterator[Path]:
         yield folder
     finally:
         shutil.rmtree(folder, ignore_errors=True)  # while it is locked: then it is nobody else's
-        guard.release()
+        with suppress(OSError):  # a lock on a file that is gone holds nobody up
+            guard.release()
         shutil.rmtree(folder, ignore_errors=True)  # Windows removes no file that is open, as the guard was
 
 

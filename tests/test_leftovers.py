@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import signal
 import subprocess
@@ -104,3 +105,17 @@ def test_the_next_command_removes_the_folder_of_a_killed_one_and_no_other(tmp_pa
         assert not held.exists()
     assert {path.name for path in tmp_path.iterdir()} == {mine.name, other.name, "edge-judge-11111111"}
     assert (other / "guard").exists()
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="there filelock locks otherwise")
+def test_a_lock_that_cannot_be_let_go_of_is_no_error_once_its_folder_is_gone(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    import fcntl
+
+    def failing(*_: object) -> None:
+        raise OSError(errno.EIO, os.strerror(errno.EIO))
+
+    with scratch(tmp_path):
+        monkeypatch.setattr(fcntl, "flock", failing)
+    assert list(tmp_path.iterdir()) == []
