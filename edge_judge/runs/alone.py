@@ -40,7 +40,8 @@ def alone(path: Path, doing: str, hint: str) -> Iterator[None]:
         forget_holder(path)
         with suppress(OSError):  # Windows removes no file that is open; filelock does it there, on release
             (path / _LOCK).unlink(missing_ok=True)  # while it is held: later it may be another's
-        lock.release()
+        with suppress(OSError):  # a lock on a file that is gone holds nobody up
+            lock.release()
         _remove_empty(made or [path])
 
 
