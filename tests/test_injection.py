@@ -158,18 +158,21 @@ def test_a_megabyte_of_one_letter_is_refused_with_a_count_and_shortened_on_reque
     assert code == 0, told
 
 
-def test_names_of_systems_are_shown_and_change_nothing(says: Says, place: Place) -> None:
+def test_names_of_systems_are_shown_and_change_nothing(says: Says, place: Place, models: Path) -> None:
+    def elsewhere() -> set[Path]:
+        return {file for file in place.folder.parent.rglob("*") if not {place.folder, models} & set(file.parents)}
+
     path, systems = place.folder / "outputs.jsonl", ("\x1b[2J\u202eevil", "=1+1", "../../x", "plain")
     rows = [{"question": f"Name {n}.", "system": s, "output": f"It is {n} {s}"} for n in range(3) for s in systems]
     path.write_text("".join(json.dumps(row) + "\n" for row in rows), "utf-8")
-    before = {file for file in place.folder.parent.rglob("*") if place.folder not in file.parents}
+    before = elsewhere()
     code, out, err = says("rank", str(path), "--scheme", "q8_0")
     assert code in (0, 4), err
     assert NOT_SHOWN.search(out + err) is None and r"\x1b[2J\u202eevil" in out
     code, out, err = says("rank", str(path), "--scheme", "q8_0", "--csv")
     cells = [cell for row in csv.reader(StringIO(out, newline="")) for cell in row]
     assert "'=1+1" in cells and "=1+1" not in cells
-    assert {file for file in place.folder.parent.rglob("*") if place.folder not in file.parents} == before
+    assert elsewhere() == before
 
 
 @pytest.mark.parametrize(
