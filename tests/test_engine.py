@@ -313,3 +313,9 @@ def test_a_cache_of_small_numbers_takes_about_half(model):
     queries = [Query(model.tokens(STEM, control=False), (5,))]
     (_, _, f16), (_, _, q8_0) = (read_within(model, queries, Limits(cache=cache)) for cache in ("f16", "q8_0"))
     assert q8_0.cache / f16.cache == pytest.approx(34 / 64, rel=0.02)
+
+
+def test_equal_tokens_of_all_texts_are_one_object_since_a_benchmark_has_millions(model):
+    tokens = [token for text in TEXTS for token in model.tokens(text, control=False)]
+    assert max(tokens) > 256  # Python itself has one object for each smaller number
+    assert len({id(token) for token in tokens}) == len(set(tokens))
