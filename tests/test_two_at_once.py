@@ -211,6 +211,14 @@ def test_a_file_that_moves_between_being_found_and_being_read_is_found_again(
     assert run_folder.read_run(path) == other
 
 
+def test_a_writer_that_was_killed_once_all_was_renamed_leaves_no_folder_after_the_next(tmp_path: Path) -> None:
+    run = whole_runs()[0]
+    path = put(tmp_path, run)
+    (path / replacing.NEW).mkdir()
+    run_folder.put_run(tmp_path, run, {}, ("imported", {}), fresh=False)
+    assert not (path / replacing.NEW).exists()
+
+
 @pytest.mark.parametrize("look", range(4))
 def test_a_run_whose_last_file_is_renamed_between_two_looks_is_complete(
     look: int, monkeypatch: pytest.MonkeyPatch, tmp_path: Path

@@ -16,6 +16,7 @@ import re
 import shutil
 import time
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from pathlib import Path
 from typing import TypeVar
 
@@ -99,3 +100,5 @@ def remove_abandoned(folder: Path, names: Sequence[str]) -> None:
     for path in (*folder.iterdir(), *(folder / NEW).glob("*")):
         if of_names.fullmatch(path.name):
             path.unlink(missing_ok=True)
+    with suppress(OSError):  # a run that goes on is in it
+        (folder / NEW).rmdir()
