@@ -8,17 +8,14 @@ import shutil
 import signal
 import subprocess
 import sys
-import time
 from pathlib import Path
 
 import pytest
 from conftest import Edge, fails
 from gguf_elsewhere import copied
-from halting import halted
+from halting import halt_after, halted
 
 from edge_judge import benchmarks
-from edge_judge.cli import main
-from edge_judge.records import Verdict
 from edge_judge.runs.folder import RunFolder
 
 RUN = Path("results/pocket/pocket/f16/pairwise")
@@ -27,18 +24,7 @@ EVAL = [sys.executable, "-m", "edge_judge", "eval"]
 
 def halt_at(reached: int) -> None:
     """edge-judge in a process that says so and waits once that many verdicts are written."""
-    plain, count = RunFolder.append, 0
-
-    def append(self: RunFolder, verdict: Verdict) -> None:
-        nonlocal count
-        plain(self, verdict)
-        count += 1
-        if count == reached:
-            print("halted", flush=True)
-            time.sleep(600)
-
-    RunFolder.append = append  # type: ignore[method-assign]
-    main()
+    halt_after(RunFolder, "append", reached)
 
 
 def lines_of(path: Path) -> int:

@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import subprocess
 import sys
-import time
 from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -13,10 +12,10 @@ from typing import Any
 
 import pytest
 from conftest import Edge, fails
+from halting import halt_after
 from training_data import AUTOJ_MESSAGE, autoj_rows, pair_rows, tiny_checkpoint, write_lines
 
 from edge_judge.benchmarks.fingerprint import fingerprint
-from edge_judge.cli import main
 from edge_judge.errors import DataError, EdgeJudgeError, RunError, UsageError
 from edge_judge.pocket import PAIRS
 from edge_judge.records import CurvePoint, Pair
@@ -32,18 +31,7 @@ QUICK = ("--rank", 4, "--epochs", 1, "--checks", 1, "--threads", 1, "--device", 
 
 def halt_at(reached: int) -> None:
     """edge-judge in a process that says so and waits once that many measurements are kept."""
-    plain, count = TrainingFolder.write_curve, 0
-
-    def write_curve(self: TrainingFolder, curve: Sequence[CurvePoint], page: str) -> None:
-        nonlocal count
-        plain(self, curve, page)
-        count += 1
-        if count == reached:
-            print("halted", flush=True)
-            time.sleep(600)
-
-    TrainingFolder.write_curve = write_curve  # type: ignore[method-assign]
-    main()
+    halt_after(TrainingFolder, "write_curve", reached)
 
 
 @pytest.fixture

@@ -5,7 +5,6 @@ pairs to, on made-up votes and by the embedded judge.
 from __future__ import annotations
 
 import json
-import time
 from collections.abc import Sequence
 from dataclasses import replace
 from math import nan
@@ -14,7 +13,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 from conftest import Edge
-from halting import halted
+from halting import halt_after, halted
 from hypothesis import given
 from hypothesis import strategies as st
 from systems import answered, write_outputs
@@ -25,7 +24,6 @@ from edge_judge.analysis.jury import vote
 from edge_judge.analysis.ranking.combined import CascadeJudge, JuryJudge, TokensRead, cascade_votes, jury_votes, unsure
 from edge_judge.analysis.ranking.games import WINNERS, Game, Games, games
 from edge_judge.analysis.ranking.standings import RankedSystems, stand
-from edge_judge.cli import main
 from edge_judge.errors import DataError, RunError, UsageError
 from edge_judge.metrics.alignment import align
 from edge_judge.metrics.trials import aligned_verdicts
@@ -340,18 +338,7 @@ def test_with_a_baseline_and_a_sample_of_games(here: Path, outputs: OutputsOptio
 
 def halt_at(reached: int) -> None:
     """Once the small judge's ranking is complete, the large judge's first verdicts are kept, and then it waits."""
-    plain, count = RunFolder.append, 0
-
-    def append(self: RunFolder, verdict: Verdict) -> None:
-        nonlocal count
-        plain(self, verdict)
-        count += self.identity.scheme == "f16"
-        if count == reached:
-            print("halted", flush=True)
-            time.sleep(600)
-
-    RunFolder.append = append  # type: ignore[method-assign]
-    main()
+    halt_after(RunFolder, "append", reached, lambda run, _: run.identity.scheme == "f16")
 
 
 def test_a_cascade_that_is_killed_between_its_judges_ends_as_an_undisturbed_one(
