@@ -4,6 +4,7 @@
 removal shows as a wrong history.
 """
 
+import tracemalloc
 from itertools import cycle, pairwise
 
 from hypothesis import example, given, settings
@@ -26,7 +27,8 @@ def queries(draw):
         cut = draw(st.integers(0, len(stem)))
         tokens = tuple(stem[:cut] + draw(st.lists(st.integers(0, 2), max_size=6))) or (0,)
         reads = draw(st.sets(st.integers(0, len(tokens) - 1), min_size=1, max_size=3))
-        found.append(Query(tokens, tuple(sorted(reads))))
+        end = draw(st.integers(0, len(tokens)))
+        found.append(Query(tokens[:end], tuple(sorted(reads)), tokens[end:]))
     return found
 
 
@@ -36,7 +38,7 @@ def tree_size(sequences):
 
 
 def whole_plan(found):
-    return planning.make(found, sorted(range(len(found)), key=lambda index: found[index].tokens))
+    return planning.make(found, planning.in_order(found))
 
 
 class Cache:
@@ -101,8 +103,8 @@ def check_walk(found, plan, sizes):
             seen.append((read.query, read.read))
         for at, slot in zip(places, slots, strict=True):
             path = cache.path(slot)
-            assert path == plan.sequences[at][: len(path)], "a member holds its own tokens and no others"
-            assert at == places[-1] or path == plan.sequences[at], "only the last member may be cut"
+            assert path == plan.distinct[at].tokens[: len(path)], "a member holds its own tokens and no others"
+            assert at == places[-1] or path == plan.distinct[at].tokens, "only the last member may be cut"
         assert cache.path(TRUNK) == cache.path(slots[-1])
         for slot in slots:
             cache.remove(slot, 0)
@@ -120,12 +122,32 @@ def test_every_sequence_sees_its_own_tokens_and_every_read_is_answered_once(foun
 
 @MANY
 @given(queries())
+def test_queries_are_in_the_order_of_their_whole_sequences_wherever_a_prompt_ends(found):
+    assert planning.in_order(found) == sorted(range(len(found)), key=lambda index: found[index].tokens)
+
+
+def test_a_prompt_is_kept_once_however_many_continuations_are_read():
+    prompts = [tuple(range(place, place + 5000)) for place in range(20)]
+    found = [Query(prompt, (4999,), (token,)) for prompt in prompts for token in range(50)]
+    copied = 8 * sum(query.size for query in found)  # bytes, if each query had a tuple of its own
+    tracemalloc.start()
+    try:
+        parts = planning.blocks(found, 0)
+        peak = tracemalloc.get_traced_memory()[1]
+    finally:
+        tracemalloc.stop()
+    assert sum(len(part.queries) for part in parts) == 1000
+    assert peak < copied / 5
+
+
+@MANY
+@given(queries())
 def test_a_plan_evaluates_as_many_tokens_as_the_prefix_tree_has(found):
     plan = whole_plan(found)
     assert plan.tokens == tree_size([query.tokens for query in found])
     assert plan.tokens_alone == sum(len(query.tokens) for query in found)
     assert plan.longest == max(len(query.tokens) for query in found)
-    assert len(set(plan.sequences)) == len(plan.sequences) == len(plan.first_query)
+    assert len(set(plan.sequences)) == len(plan.distinct) == len(plan.first_query)
 
 
 @MANY
@@ -167,7 +189,9 @@ def test_a_block_goes_on_until_what_the_next_one_repeats_is_little():
 @given(queries(), st.integers(1, 30))
 def test_little_is_evaluated_twice_at_the_border_of_two_blocks(found, size):
     parts = planning.blocks(found, size)
-    again = [planning.common_prefix(left.sequences[-1], right.sequences[0]) for left, right in pairwise(parts)]
+    again = [
+        planning.common_prefix(left.distinct[-1].tokens, right.distinct[0].tokens) for left, right in pairwise(parts)
+    ]
     assert sum(part.tokens for part in parts) == whole_plan(found).tokens + sum(again)
     for part, repeated in zip(parts, again, strict=False):
         assert part.tokens >= max(size, planning.PER_REPEAT * repeated)

@@ -38,7 +38,7 @@ class Candidates(Generic[Outcome]):
         """One query for each continuation, read at the prompt's last token and after each token that follows."""
         last = len(prompt) - 1
         return [
-            Query(prompt + continuation, tuple(range(last, last + len(continuation) + 1)))
+            Query(prompt, tuple(range(last, last + len(continuation) + 1)), continuation)
             for continuation in self.continuations
         ]
 

@@ -127,7 +127,7 @@ class Evaluator:
             if slots:
                 window = traversal.take(self.batching.cells - len(cells), len(slots))
                 for slot, place, cell in _complete_prompts(plan, window, slots):
-                    live[slot] = _Sequence(place, writer(plan.first_query[place]), len(plan.sequences[place]), ())
+                    live[slot] = _Sequence(place, writer(plan.first_query[place]), plan.distinct[place].size, ())
                     last[slot] = len(cells) + cell
                 cells += self._cells(window, slots[: len(window.members)])
             self._decode(cells, set(last.values()))
@@ -139,7 +139,7 @@ class Evaluator:
                     continue
                 ended = live.pop(slot)
                 self._free([slot])
-                equal_queries = plan.reads[ended.place, len(plan.sequences[ended.place]) - 1]
+                equal_queries = plan.reads[ended.place, plan.distinct[ended.place].size - 1]
                 yield from ((query, ended.writer) for query, _ in equal_queries)
             done(len(cells))
 
@@ -147,11 +147,11 @@ class Evaluator:
         """Free slots for the sequences of a plan from place `start` on, as many as fit in the cache."""
         free = [slot for slot in range(1, self.batching.slots + 1) if slot not in live]
         places = sorted(sequence.place for sequence in live.values())
-        for count in range(min(len(free), len(plan.sequences) - start)):
+        for count in range(min(len(free), len(plan.distinct) - start)):
             places.append(start + count)
             if plan.tree(places) + len(places) * reserve > self.capacity and len(places) > 1:
                 return free[:count]
-        return free[: len(plan.sequences) - start]
+        return free[: len(plan.distinct) - start]
 
     def _advance(self, slot: int, sequence: _Sequence[AnyWriter], step: NextTokens) -> None:
         if step.back:

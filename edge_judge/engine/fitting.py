@@ -83,12 +83,12 @@ def _estimate(model: Model, batching: Batching, limits: Limits, size: Size) -> F
 
 def _side_by_side(plan: Plan, slots: int) -> int:
     """The most cells that the prompts of `slots` neighbouring sequences take."""
-    places = range(len(plan.sequences))
+    places = range(len(plan.distinct))
     return max(plan.tree(places[start : start + slots]) for start in range(max(1, len(places) - slots + 1)))
 
 
 def _outputs(plan: Plan, members: int) -> int:
     """The most reads that a window has. Beyond the outputs of its context, llama.cpp aborts the process."""
     reads = Counter(sequence for sequence, _ in plan.reads)
-    counts = [reads[index] for index in range(len(plan.sequences))]
+    counts = [reads[index] for index in range(len(plan.distinct))]
     return max((sum(counts[start : start + members]) for start in range(len(counts))), default=0)

@@ -192,8 +192,12 @@ class LocalEngine:
     ) -> LocalWriting:
         model = self.model
         opening = writing.opening if isinstance(writing, GuidedWriting) else ""
-        texts = [prompt.tokens + _opened(model, prompt.text, opening) for prompt in prompts]
-        plans = self._blocks([Query(tokens, (len(tokens) - 1,)) for tokens in texts])
+        opened = [_opened(model, prompt.text, opening) for prompt in prompts]
+        queries = [
+            Query(prompt.tokens, (len(prompt.tokens) + len(tokens) - 1,), tokens)
+            for prompt, tokens in zip(prompts, opened, strict=True)
+        ]
+        plans = self._blocks(queries)
         writer = partial(writer_maker, model, writing, copied)
         return LocalWriting(model, _blocks_with(plans, wanted), batching, self._limits, writer, self.reserve(writing))
 
@@ -285,7 +289,7 @@ class LocalWriting(_LocalWork):
 
     @property
     def prompts(self) -> int:
-        return sum(len(block.sequences) for block in self.plans)
+        return sum(len(block.distinct) for block in self.plans)
 
     @property
     def tokens_alone(self) -> int:

@@ -23,10 +23,23 @@ PER_REPEAT = 200  # least tokens of a block for each token that the next block e
 
 @dataclass(frozen=True, slots=True)
 class Query:
-    """A sequence to evaluate, and the positions after which the next token's probabilities are read."""
+    """A sequence to evaluate, and the positions after which the next token's probabilities are read.
 
-    tokens: Tokens
+    The sequence is a prompt and a continuation. Many queries continue one prompt, which is kept once for all of them.
+    """
+
+    prompt: Tokens
     reads: tuple[int, ...]
+    continuation: Tokens = ()
+
+    @property
+    def tokens(self) -> Tokens:
+        """The whole sequence, a copy."""
+        return self.prompt + self.continuation
+
+    @property
+    def size(self) -> int:
+        return len(self.prompt) + len(self.continuation)
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,13 +74,14 @@ class Window:
 
 @dataclass(frozen=True, slots=True)
 class Plan:
-    """Sorted distinct sequences. The first shared[i] tokens of sequences[i] are evaluated with an earlier sequence.
+    """Sorted queries with distinct sequences. The first shared[i] tokens of distinct[i] are evaluated with an earlier
+    sequence.
 
     reads: (sequence, position) where a token is evaluated → the (query, read) pairs that need its probabilities.
-    first_query: the first query of each sequence; queries: all of them.
+    first_query: the index of each distinct query; queries: the indices of all queries.
     """
 
-    sequences: tuple[Tokens, ...]
+    distinct: tuple[Query, ...]
     shared: tuple[int, ...]
     first_query: tuple[int, ...]
     queries: tuple[int, ...]
@@ -77,18 +91,23 @@ class Plan:
     @property
     def tokens(self) -> int:
         """Tokens to evaluate: the size of the prefix tree, which is the minimum."""
-        return sum(map(len, self.sequences)) - sum(self.shared)
+        return sum(query.size for query in self.distinct) - sum(self.shared)
 
     @property
     def longest(self) -> int:
-        return max(map(len, self.sequences), default=0)
+        return max((query.size for query in self.distinct), default=0)
+
+    @property
+    def sequences(self) -> Iterator[Tokens]:
+        """The distinct sequences in order, each copied when it is its turn."""
+        return (query.tokens for query in self.distinct)
 
     def tree(self, places: Sequence[int]) -> int:
         """Tokens in the prefix tree of the sequences at some places, in ascending order."""
         size = 0
         for before, place in zip([-1, *places], places, strict=False):
             common = min(self.shared[before + 1 : place + 1]) if before >= 0 else 0
-            size += len(self.sequences[place]) - common
+            size += self.distinct[place].size - common
         return size
 
 
@@ -109,38 +128,58 @@ def blocks(queries: Sequence[Query], tokens: int, per_repeat: int | None = None)
     PER_REPEAT.
     """
     least = PER_REPEAT if per_repeat is None else per_repeat
-    order = sorted(range(len(queries)), key=lambda index: queries[index].tokens)
+    order = in_order(queries)
     starts, filled = [0], 0
+    before: Tokens = ()
     for place, index in enumerate(order):
-        before = queries[order[place - 1]].tokens if place else ()
-        common = common_prefix(before, queries[index].tokens)
+        sequence = queries[index].tokens
+        common = common_prefix(before, sequence)
         if tokens and filled >= max(tokens, least * common):
             starts.append(place)
             filled = common
-        filled += len(queries[index].tokens) - common
+        filled += len(sequence) - common
+        before = sequence
     ends = [*starts[1:], len(order)]
     return [make(queries, order[start:end]) for start, end in zip(starts, ends, strict=True) if start < end]
 
 
+def in_order(queries: Sequence[Query]) -> list[int]:
+    """The indices of queries, sorted by their sequences; of equal sequences the first comes first.
+
+    Prompts are sorted first: prompts that differ somewhere decide the order of whatever continues them. Only those that
+    begin with another prompt are copied with their continuations, to be sorted together with that prompt's.
+    """
+    by_prompt: dict[Tokens, list[int]] = {}
+    for index, query in enumerate(queries):
+        by_prompt.setdefault(query.prompt, []).append(index)
+    groups: list[tuple[Tokens, list[int]]] = []  # a prompt, and the queries whose prompts begin with it
+    for prompt in sorted(by_prompt):
+        if not groups or prompt[: len(groups[-1][0])] != groups[-1][0]:
+            groups.append((prompt, []))
+        groups[-1][1].extend(by_prompt[prompt])
+    return [index for _, group in groups for index in sorted(group, key=lambda index: (queries[index].tokens, index))]
+
+
 def make(queries: Sequence[Query], order: Sequence[int]) -> Plan:
     """The plan of the queries at the indices `order`, which are sorted. Equal sequences are evaluated once."""
-    sequences: list[Tokens] = []
     shared: list[int] = []
     first_query: list[int] = []
+    before: Tokens = ()
     reads: dict[tuple[int, int], list[tuple[int, int]]] = {}
     path: list[int] = []  # for each position, the sequence that evaluates it
     for index in order:
         tokens = queries[index].tokens
-        if not sequences or sequences[-1] != tokens:
-            common = common_prefix(sequences[-1], tokens) if sequences else 0
-            path[common:] = [len(sequences)] * (len(tokens) - common)
-            sequences.append(tokens)
+        if not shared or before != tokens:
+            common = common_prefix(before, tokens)
+            path[common:] = [len(shared)] * (len(tokens) - common)
             shared.append(common)
             first_query.append(index)
+            before = tokens
         for read, position in enumerate(queries[index].reads):
             reads.setdefault((path[position], position), []).append((index, read))
-    alone = sum(len(queries[index].tokens) for index in order)
-    return Plan(tuple(sequences), tuple(shared), tuple(first_query), tuple(order), reads, alone)
+    alone = sum(queries[index].size for index in order)
+    distinct = tuple(queries[index] for index in first_query)
+    return Plan(distinct, tuple(shared), tuple(first_query), tuple(order), reads, alone)
 
 
 def windows(plan: Plan, cells: int, members: int) -> Iterator[Window]:
@@ -161,17 +200,17 @@ class Traversal:
 
     @property
     def finished(self) -> bool:
-        return self.next == len(self._plan.sequences)
+        return self.next == len(self._plan.distinct)
 
     def take(self, cells: int, members: int) -> Window:
         """The next window, of at most `cells` tokens (at least 1) and `members` sequences (at least 1)."""
         plan, window, path, trunk = self._plan, Window(trunk=0), _Path(), self._trunk
         cells = self._size(cells)
         while not self.finished and len(window.members) < members and len(window.cells) < cells:
-            tokens = plan.sequences[self.next]
+            tokens = plan.distinct[self.next].tokens
             path.join(window, plan.first_query[self.next], self._cached, trunk)
             room = min(len(tokens) - self._cached, cells - len(window.cells))
-            path.extend(window, plan, self.next, range(self._cached, self._cached + room))
+            path.extend(window, plan, self.next, tokens, range(self._cached, self._cached + room))
             self._trunk = self._cached = self._cached + room
             if self._cached == len(tokens):
                 self.next += 1
@@ -183,8 +222,8 @@ class Traversal:
         complete sequences and the next one are divided into equal parts.
         """
         plan, whole, cached = self._plan, 0, self._cached
-        for place in range(self.next, len(plan.sequences)):
-            rest = len(plan.sequences[place]) - (plan.shared[place] if whole else cached)
+        for place in range(self.next, len(plan.distinct)):
+            rest = plan.distinct[place].size - (plan.shared[place] if whole else cached)
             if whole + rest > cells:
                 break
             whole += rest
@@ -231,8 +270,8 @@ class _Path:
         for cell in self.cells:
             window.cells[cell][2].append(len(window.members) - 1)
 
-    def extend(self, window: Window, plan: Plan, sequence: int, positions: range) -> None:
-        tokens, member = plan.sequences[sequence], len(window.members) - 1
+    def extend(self, window: Window, plan: Plan, sequence: int, tokens: Tokens, positions: range) -> None:
+        member = len(window.members) - 1
         for position in positions:
             cell = len(window.cells)
             window.cells.append((tokens[position], position, [member]))

@@ -226,7 +226,7 @@ def _name(key: str, block: Block) -> str:
     """The name of a block's files: a hash of all that decides its answers."""
     place = {index: position for position, index in enumerate(_order(block))}
     prompts = [[place[block.places[q][0]] if block.places else place[q] for q in p.queries] for p in block.plans]
-    content = repr([key, [plan_.sequences for plan_ in block.plans], prompts])
+    content = repr([key, [tuple(plan_.sequences) for plan_ in block.plans], prompts])
     return hashlib.sha256(content.encode()).hexdigest()[:32]
 
 

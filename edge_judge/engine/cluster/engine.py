@@ -223,7 +223,7 @@ class Shift:
         return self._crew.names.get(worker) in self._engine.evaluated_by.get(self._key(block), ())
 
     def _key(self, block: int) -> Tokens:
-        return self._blocks[block].plans[0].sequences[0]
+        return self._blocks[block].plans[0].distinct[0].tokens
 
 
 def shares_json(machines: Mapping[str, Share]) -> dict[str, Any]:
