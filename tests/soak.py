@@ -6,7 +6,8 @@ the process: its memory once garbage is collected, open handles, threads, child 
 each scheme must take no more than 5 % more memory than after its first benchmark, and nothing else may be more. Every
 pair must have exactly one verdict in each order in its run's folder. Exit code 1 where anything is wrong.
 
-Prompts that do not fit the judge's context are made shorter (`--truncate answers`), and counted.
+No pair of the real benchmarks is too long for the pocket judge. So a few pairs of made-up ones are judged last, whose
+answers are made shorter (`--truncate answers`) and counted.
 Knows: a process from outside, the files of a run. Does not know: how anything is judged.
 """
 
@@ -17,10 +18,11 @@ import ctypes
 import gc
 import json
 import os
+import random
 import sys
 import tempfile
 from collections import Counter
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass, replace
 from itertools import product
@@ -39,6 +41,7 @@ from edge_judge.workflows.options import POCKET
 
 PROTOCOLS = ("pairwise", "pairwise-cot")
 SCHEMES = ("f16", "q8_0", "q4_k_m")
+LONG, LONG_PAIRS, LONG_WORDS = "too-long", 2, 16_384  # a word has a token or more, and the context 16,384 tokens
 GROWTH = 5.0  # percent of memory, after the last benchmark against after the first
 COUNTED = {
     "handles": "open handles", "threads": "threads", "children": "child processes", "temporary": "temporary files"
@@ -85,7 +88,7 @@ class Row:
 
 def main(arguments: Sequence[str] | None = None) -> int:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--benchmarks", nargs="+", help="names or files (default: all that are known)")
+    parser.add_argument("--benchmarks", nargs="+", help=f"names or files (default: all that are known, and {LONG})")
     parser.add_argument("--protocols", nargs="+", default=PROTOCOLS)
     parser.add_argument("--schemes", nargs="+", default=SCHEMES)
     parser.add_argument("--limit", type=int, help="pairs of each benchmark (default: all)")
@@ -95,6 +98,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
         here, missing = found(asked.benchmarks or benchmarks.names())
         if not here:
             raise SystemExit("error: none of the benchmarks is here\nhint: edge-judge data pull downloads them")
+        if not asked.benchmarks:
+            here |= found([str(too_long(here, Path(name)))])[0]
         rows: list[Row] = []
 
         def keep(row: Row) -> None:
@@ -129,6 +134,17 @@ def found(names: Sequence[str]) -> tuple[dict[str, Benchmark], list[Row]]:
         except ej.EdgeJudgeError as error:
             missing.append(Row(name, skipped=str(error).partition(": ")[0]))
     return here, missing
+
+
+def too_long(here: Mapping[str, Benchmark], folder: Path) -> Path:
+    """A benchmark of pairs that do not fit the pocket judge's context: the words of real answers in random order."""
+    words = [word for benchmark in here.values() for pair in benchmark.pairs for word in pair.a.split()]
+    chance, path = random.Random(0), folder / f"{LONG}.jsonl"
+    with path.open("w", encoding="utf-8") as file:
+        for number in range(LONG_PAIRS):
+            a, b = (" ".join(chance.choices(words, k=LONG_WORDS)) for _ in ORDERS)
+            file.write(json.dumps({"question": f"Which text is better? {number}", "a": a, "b": b, "label": "a"}) + "\n")
+    return path
 
 
 def soaked(
