@@ -11,6 +11,7 @@ Knows nothing about judging. Each module does one thing and imports only what st
     lock           models.lock and the list of files built on this machine
     prompts        the prompt a judge was trained on, from the file that published it
     hub_listing    what a hub says of a repository, within limits
+    hub_refusals   limits on what a hub answers when it does not send what was asked for
     hub            a pinned revision of a hub, one file at a time
     safetensors_file, torch_file
                    the table of contents of one untrusted weight file

@@ -25,6 +25,7 @@ from urllib.request import urlopen
 from quantize.digest import sha256
 from quantize.errors import SourceError, SourceInterruptedError, short_repr, without_login
 from quantize.hub_listing import PORTAL, RemoteFile, describe, files_of
+from quantize.hub_refusals import limited_refusals
 from quantize.lock import PromptSource
 from quantize.prompts import read_prompt
 
@@ -110,7 +111,7 @@ class Hub:
             fetched = Fetched(Path(cached), temporary=False)
         else:
             _refuse_open_token(self.endpoint)
-            with _translated_errors(repo, commit, acceptance), _as_a_hub(repo, self.endpoint), _no_progress_bars():
+            with self._asked(repo, commit, acceptance), _no_progress_bars():
                 place = {"cache_dir": self.cache} if keep else {"local_dir": folder}
                 path = hf_hub_download(repo, file.name, revision=commit, endpoint=self.endpoint, **place)
             fetched = Fetched(Path(path), temporary=not keep)
@@ -139,13 +140,19 @@ class Hub:
             raise SourceError(f"{url} is not the file that models.lock pins", "its sha256 differs; it was not used")
         return read_prompt(data.decode("utf-8", "replace"), source)
 
+    @contextmanager
+    def _asked(self, repo: str, revision: str, acceptance: str | None) -> Iterator[None]:
+        """Whatever the hub answers to huggingface_hub: within limits, and errors as this package's."""
+        with _translated_errors(repo, revision, acceptance), _as_a_hub(repo, self.endpoint), limited_refusals():
+            yield
+
     def _described(
         self, repo: str, revision: str, acceptance: str | None = None, *, files: bool = False
     ) -> dict[str, Any]:
         """What the hub says of a repository. files: with the sizes and hashes of its files."""
         _quiet()
         _refuse_open_token(self.endpoint)
-        with _translated_errors(repo, revision, acceptance), _as_a_hub(repo, self.endpoint):
+        with self._asked(repo, revision, acceptance):
             return describe(self.endpoint, repo, revision, TIMEOUT, files=files)
 
 

@@ -1,7 +1,7 @@
 """What a hub says of a repository at a revision: its commit, its files. The answer is read within limits.
 
 huggingface_hub reads it whole, whatever it is; its session is used here, and so its addresses, tokens and errors.
-Knows: the hub's API. Does not know: why it is asked, how an error is told.
+Knows: the hub's API. Does not know: why it is asked, how an error is told, how a refusal is limited.
 """
 
 from __future__ import annotations
@@ -16,8 +16,6 @@ from quantize.json_file import parse_object
 
 PORTAL = "a network that wants a login in a browser answers so: log in there, then run the same command again"
 MOST = 32_000_000  # bytes: 100,000 files take 25 million
-MOST_OF_AN_ERROR = 64_000
-ON_THE_WIRE = ("content-encoding", "content-length", "transfer-encoding")  # headers of the body as it was sent
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,27 +40,22 @@ def describe(endpoint: str | None, repo: str, revision: str, timeout: float, *, 
     url = f"{(endpoint or constants.ENDPOINT).rstrip('/')}/api/models/{repo}/revision/{quote(revision, safe='')}"
     asked = {"blobs": True} if files else {}
     with get_session().stream("GET", url, params=asked, headers=build_hf_headers(), timeout=timeout) as streamed:
-        read = _read(streamed)
-    hf_raise_for_status(read)
+        hf_raise_for_status(streamed)
+        body = _read(streamed)
     try:
-        return parse_object(read.content, "the answer", SourceInterruptedError)
+        return parse_object(body, "the answer", SourceInterruptedError)
     except SourceInterruptedError as problem:
         raise ValueError(str(problem)) from problem
 
 
-def _read(streamed: Any) -> Any:
-    """An httpx.Response whose content is read: of an error as much as matters. Raises ValueError where another one is
-    too long.
-    """
-    body, most = bytearray(), MOST if streamed.is_success else MOST_OF_AN_ERROR
+def _read(streamed: Any) -> bytes:
+    """The content of an httpx.Response. Raises ValueError where it is too long."""
+    body = bytearray()
     for piece in streamed.iter_bytes():
         body += piece
-        if len(body) > most:
-            if streamed.is_success:
-                raise ValueError(f"the answer has more than {most:,} bytes")
-            break
-    headers = {name: value for name, value in streamed.headers.items() if name not in ON_THE_WIRE}
-    return type(streamed)(streamed.status_code, headers=headers, content=bytes(body[:most]), request=streamed.request)
+        if len(body) > MOST:
+            raise ValueError(f"the answer has more than {MOST:,} bytes")
+    return bytes(body)
 
 
 def files_of(described: dict[str, Any], repo: str) -> Iterator[RemoteFile]:
