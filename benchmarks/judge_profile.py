@@ -178,7 +178,7 @@ def main() -> None:
 
 
 def _evaluator(model: Model, part: Plan, size: int) -> AbstractContextManager[Evaluator]:
-    reads = max(read for cell_reads in part.reads.values() for _, read in cell_reads) + 1
+    reads = max(part.reads[2::3]) + 1
     return evaluator_for_reading(model, [part], reads, Batching(cells=size, micro=size), Limits())
 
 

@@ -36,11 +36,8 @@ class Candidates(Generic[Outcome]):
 
     def queries(self, prompt: Tokens) -> list[Query]:
         """One query for each continuation, read at the prompt's last token and after each token that follows."""
-        last = len(prompt) - 1
-        return [
-            Query(prompt, tuple(range(last, last + len(continuation) + 1)), continuation)
-            for continuation in self.continuations
-        ]
+        positions = tuple(range(len(prompt) - 1, len(prompt) - 1 + self.reads))
+        return [Query(prompt, positions[: len(continuation) + 1], continuation) for continuation in self.continuations]
 
     @property
     def reads(self) -> int:

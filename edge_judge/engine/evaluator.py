@@ -139,7 +139,7 @@ class Evaluator:
                     continue
                 ended = live.pop(slot)
                 self._free([slot])
-                equal_queries = plan.reads[ended.place, plan.distinct[ended.place].size - 1]
+                equal_queries = plan.reads_of(ended.place)[plan.distinct[ended.place].size - 1]
                 yield from ((query, ended.writer) for query, _ in equal_queries)
             done(len(cells))
 

@@ -6,7 +6,6 @@ evaluated.
 
 from __future__ import annotations
 
-from collections import Counter
 from collections.abc import Callable, Sequence
 from contextlib import closing
 
@@ -89,6 +88,5 @@ def _side_by_side(plan: Plan, slots: int) -> int:
 
 def _outputs(plan: Plan, members: int) -> int:
     """The most reads that a window has. Beyond the outputs of its context, llama.cpp aborts the process."""
-    reads = Counter(sequence for sequence, _ in plan.reads)
-    counts = [reads[index] for index in range(len(plan.distinct))]
+    counts = [len(plan.reads_of(place)) for place in range(len(plan.distinct))]
     return max((sum(counts[start : start + members]) for start in range(len(counts))), default=0)

@@ -12,8 +12,10 @@ Knows: tokens as integers. Does not know: models, prompts, verdicts.
 
 from __future__ import annotations
 
+from array import array
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field, replace
+from itertools import accumulate, chain
 
 from edge_judge.inference import Tokens
 
@@ -77,15 +79,17 @@ class Plan:
     """Sorted queries with distinct sequences. The first shared[i] tokens of distinct[i] are evaluated with an earlier
     sequence.
 
-    reads: (sequence, position) where a token is evaluated → the (query, read) pairs that need its probabilities.
-    first_query: the index of each distinct query; queries: the indices of all queries.
+    reads: (position, query, read) of every read, one after another, as `reads_of` gives them. A benchmark has many
+    thousands. ends: how many numbers in `reads` belong to each sequence or an earlier one. first_query: the index of
+    each distinct query; queries: the indices of all queries.
     """
 
     distinct: tuple[Query, ...]
     shared: tuple[int, ...]
     first_query: tuple[int, ...]
     queries: tuple[int, ...]
-    reads: dict[tuple[int, int], list[tuple[int, int]]]
+    reads: array[int]
+    ends: tuple[int, ...]
     tokens_alone: int  # if every query were evaluated by itself
 
     @property
@@ -101,6 +105,16 @@ class Plan:
     def sequences(self) -> Iterator[Tokens]:
         """The distinct sequences in order, each copied when it is its turn."""
         return (query.tokens for query in self.distinct)
+
+    def reads_of(self, place: int) -> dict[int, list[tuple[int, int]]]:
+        """The positions of a sequence whose tokens are evaluated with it and read → the (query, read) pairs that need
+        their probabilities.
+        """
+        found: dict[int, list[tuple[int, int]]] = {}
+        numbers = iter(self.reads[self.ends[place - 1] if place else 0 : self.ends[place]])
+        for position, query, read in zip(numbers, numbers, numbers, strict=True):
+            found.setdefault(position, []).append((query, read))
+        return found
 
     def tree(self, places: Sequence[int]) -> int:
         """Tokens in the prefix tree of the sequences at some places, in ascending order."""
@@ -165,7 +179,7 @@ def make(queries: Sequence[Query], order: Sequence[int]) -> Plan:
     shared: list[int] = []
     first_query: list[int] = []
     before: Tokens = ()
-    reads: dict[tuple[int, int], list[tuple[int, int]]] = {}
+    reads: list[list[int]] = []
     path: list[int] = []  # for each position, the sequence that evaluates it
     for index in order:
         tokens = queries[index].tokens
@@ -174,12 +188,14 @@ def make(queries: Sequence[Query], order: Sequence[int]) -> Plan:
             path[common:] = [len(shared)] * (len(tokens) - common)
             shared.append(common)
             first_query.append(index)
+            reads.append([])
             before = tokens
         for read, position in enumerate(queries[index].reads):
-            reads.setdefault((path[position], position), []).append((index, read))
+            reads[path[position]] += position, index, read
     alone = sum(queries[index].size for index in order)
     distinct = tuple(queries[index] for index in first_query)
-    return Plan(distinct, tuple(shared), tuple(first_query), tuple(order), reads, alone)
+    numbers, ends = array("q", chain.from_iterable(reads)), tuple(accumulate(map(len, reads)))
+    return Plan(distinct, tuple(shared), tuple(first_query), tuple(order), numbers, ends, alone)
 
 
 def windows(plan: Plan, cells: int, members: int) -> Iterator[Window]:
@@ -271,10 +287,10 @@ class _Path:
             window.cells[cell][2].append(len(window.members) - 1)
 
     def extend(self, window: Window, plan: Plan, sequence: int, tokens: Tokens, positions: range) -> None:
-        member = len(window.members) - 1
+        member, reads = len(window.members) - 1, plan.reads_of(sequence)
         for position in positions:
             cell = len(window.cells)
             window.cells.append((tokens[position], position, [member]))
             self.cells.append(cell)
-            for query, read in plan.reads.get((sequence, position), ()):
+            for query, read in reads.get(position, ()):
                 window.reads.append(Read(cell, query, read))
