@@ -163,7 +163,7 @@ def main() -> None:
     with Model(judge_build.model(judge_work.VOCABULARY)) as model:
         part = prepare(LocalEngine.of(model), work.protocol, work.questions).work().plans[0]
         tokens = tuple(rng.choices(range(model.vocabulary), k=UBATCH))
-        (prompt,) = plan.blocks([Query(tokens, (UBATCH - 1,))], 0)
+        (prompt,) = plan.blocks([Query(tokens)], 0)
         with _evaluator(model, prompt, UBATCH) as evaluator:
             reference = Reference(evaluator, prompt)
             reference.measure()  # the first call is slower

@@ -193,7 +193,7 @@ def run_edge_judge(work: Work, gguf: Path, threads: int | None = None) -> Measur
 
 def tree_tokens(job: JudgingJob) -> int:
     """Tokens of the whole workload as one prefix tree: the fewest that must be evaluated."""
-    queries = [Query(tokens, (len(tokens) - 1,)) for part in job.work().plans for tokens in part.sequences]
+    queries = [Query(tokens) for part in job.work().plans for tokens in part.sequences]
     return plan.blocks(queries, 0)[0].tokens
 
 

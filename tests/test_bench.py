@@ -160,13 +160,13 @@ def test_where_no_tie_is_legal_the_others_grammar_has_none():
 
 
 def test_a_prompt_of_512_tokens_is_36_tiles_of_attention_and_28_masked_ones():
-    (part,) = plan.blocks([Query(tuple(range(512)), (511,))], 0)
+    (part,) = plan.blocks([Query(tuple(range(512)))], 0)
     assert list(profile.call_parts(part, 512, 512)) == [profile.CallParts(1, 1, 512, 1, 36, 28)]
 
 
 def test_siblings_attend_to_what_they_share_and_not_to_each_other():
     shared = tuple(range(64))
-    queries = [Query(shared + (100 + place,) * 64, (127,)) for place in range(2)]
+    queries = [Query(shared + (100 + place,) * 64) for place in range(2)]
     (part,) = plan.blocks(queries, 0)
     assert list(profile.call_parts(part, 256, 512)) == [profile.CallParts(1, 1, 192, 2, 5, 7)]
     first, second = profile.call_parts(part, 128, 512)

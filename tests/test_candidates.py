@@ -103,7 +103,7 @@ def test_each_continuation_is_a_query_read_from_the_prompts_last_token_on(texts,
     paths = candidates(list(texts.items()))
     for continuation, query in zip(paths.continuations, paths.queries(prompt), strict=True):
         assert query.tokens == prompt + continuation
-        assert query.reads == tuple(range(len(prompt) - 1, len(query.tokens)))
+        assert query.positions == range(len(prompt) - 1, len(query.tokens))
 
 
 def test_a_verdict_that_begins_another_has_only_what_does_not_go_on():

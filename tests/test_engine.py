@@ -74,36 +74,36 @@ def read_shared(model, queries, block, batching=Batching()):
 
 def furthest(model, queries, seen):
     """The largest difference of a log-probability from the one that its sequence has alone."""
-    assert len(seen) == sum(len(query.reads) for query in queries)
+    assert len(seen) == sum(query.reads for query in queries)
     worst = 0.0
     with context(model) as handle:
         for index, query in enumerate(queries):
             expected = alone(model, handle, query.tokens)
-            for read, position in enumerate(query.reads):
+            for read, position in enumerate(query.positions):
                 worst = max(worst, np.abs(seen[index, read] - log_softmax(expected[position])).max())
     return worst
 
 
-def halfway_and_at_the_end(model):
+def from_halfway_to_the_end(model):
     found = (model.tokens(text, control=False) for text in TEXTS)
-    return [Query(tokens, (len(tokens) // 2, len(tokens) - 1)) for tokens in found]
+    return [Query(tokens, (), len(tokens) - len(tokens) // 2) for tokens in found]
 
 
 @pytest.mark.parametrize(("cells", "members", "block"), [(2048, 64, 0), (37, 4, 0), (16, 64, 300), (300, 1, 0)])
 def test_probabilities_from_shared_prefixes_are_those_of_each_prompt_alone(model, exact, cells, members, block):
-    queries = halfway_and_at_the_end(model)
+    queries = from_halfway_to_the_end(model)
     found = read_shared(model, queries, block, Batching(cells=cells, members=members))
     assert furthest(model, queries, found) < 1e-4
 
 
 def test_as_the_engine_computes_by_default_they_agree_as_far_as_llama_cpp_agrees_with_itself(model):
-    queries = halfway_and_at_the_end(model)
+    queries = from_halfway_to_the_end(model)
     assert furthest(model, queries, read_shared(model, queries, 0)) < 0.03
 
 
 def test_more_reads_than_sequences_in_one_call_are_all_answered(model):
     tokens = model.tokens(STEM, control=False)
-    queries = [Query(tokens[:-1] + (last,), tuple(range(len(tokens)))) for last in range(40)]
+    queries = [Query(tokens[:-1], (last,), len(tokens)) for last in range(40)]
     plans = plan.blocks(queries, 0)
     with evaluator_for_reading(model, plans, 1, Batching()) as evaluator:
         found = [(query, read) for part in plans for query, read, _ in evaluator.read(part, lambda _: None)]
@@ -135,7 +135,7 @@ class Greedy:
 def test_writing_side_by_side_is_writing_one_at_a_time(model, exact, cells, slots, block, detour):
     limit = 7
     prompts = [model.prompt(text) for text in [*TEXTS[5:13], *TEXTS[-6:]]]
-    plans = plan.blocks([Query(tokens, (len(tokens) - 1,)) for tokens in prompts], block)
+    plans = plan.blocks([Query(tokens) for tokens in prompts], block)
     found = {}
     with evaluator_for_writing(model, plans, limit + 2, Batching(cells=cells, slots=slots)) as evaluator:
         for part in plans:
@@ -153,7 +153,7 @@ def test_texts_longer_than_a_call_are_evaluated_in_several(model, exact, cells, 
     told = model.tokens("and so it must be said at some length, since a grammar has it so: " * 2, control=False)
     assert len(told) > cells or slots > 1
     prompts = [model.prompt(text) for text in TEXTS[5:13]]
-    (part,) = plan.blocks([Query(tokens, (len(tokens) - 1,)) for tokens in prompts], 0)
+    (part,) = plan.blocks([Query(tokens) for tokens in prompts], 0)
 
     class Told:
         def __init__(self, _):
@@ -177,7 +177,7 @@ def test_texts_longer_than_a_call_are_evaluated_in_several(model, exact, cells, 
 
 def test_a_finished_sequence_is_replaced_at_once(model):
     prompts = [model.prompt(f"{n}") for n in range(12)]
-    (part,) = plan.blocks([Query(tokens, (len(tokens) - 1,)) for tokens in prompts], 0)
+    (part,) = plan.blocks([Query(tokens) for tokens in prompts], 0)
     lengths = [30, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1]
 
     class Counted:
@@ -280,7 +280,7 @@ def test_less_memory_is_met_by_smaller_cuts_that_read_the_same(model, monkeypatc
     process = model.process
     monkeypatch.setattr(Model, "process", property(lambda _: process))  # it moves by more than lies between two cuts
     tokens = [model.tokens(text, control=False) for text in TEXTS]
-    queries = [Query(one, (len(one) - 1,)) for one in tokens]
+    queries = [Query(one) for one in tokens]
     usual, cut, footprint = read_within(model, queries, Limits())
     assert cut == Batching()
     cuts = []
@@ -310,7 +310,7 @@ def test_cuts_become_smaller_in_every_way_and_never_larger(start):
 
 
 def test_a_cache_of_small_numbers_takes_about_half(model):
-    queries = [Query(model.tokens(STEM, control=False), (5,))]
+    queries = [Query(model.tokens(STEM, control=False)[:6])]
     (_, _, f16), (_, _, q8_0) = (read_within(model, queries, Limits(cache=cache)) for cache in ("f16", "q8_0"))
     assert q8_0.cache / f16.cache == pytest.approx(34 / 64, rel=0.02)
 

@@ -320,7 +320,7 @@ def written(model, shape, contents, limit, labels=LABELS):
     """(prompt with the opening, author with what it evaluated) for each content."""
     opening = model.tokens(shape.kind.opening, control=False)
     prompts = [model.prompt(content) + opening for content in contents]
-    plans = plan.blocks([Query(tokens, (len(tokens) - 1,)) for tokens in prompts], 0)
+    plans = plan.blocks([Query(tokens) for tokens in prompts], 0)
     setup = reasoning.reasoning_setup(model, shape.kind.request(labels, limit))
     reserve = limit + 64
     with evaluator_for_writing(model, plans, reserve) as evaluator:

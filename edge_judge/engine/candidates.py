@@ -36,8 +36,7 @@ class Candidates(Generic[Outcome]):
 
     def queries(self, prompt: Tokens) -> list[Query]:
         """One query for each continuation, read at the prompt's last token and after each token that follows."""
-        positions = tuple(range(len(prompt) - 1, len(prompt) - 1 + self.reads))
-        return [Query(prompt, positions[: len(continuation) + 1], continuation) for continuation in self.continuations]
+        return [Query(prompt, continuation, len(continuation) + 1) for continuation in self.continuations]
 
     @property
     def reads(self) -> int:

@@ -192,12 +192,7 @@ class LocalEngine:
     ) -> LocalWriting:
         model = self.model
         opening = writing.opening if isinstance(writing, GuidedWriting) else ""
-        opened = [_opened(model, prompt.text, opening) for prompt in prompts]
-        queries = [
-            Query(prompt.tokens, (len(prompt.tokens) + len(tokens) - 1,), tokens)
-            for prompt, tokens in zip(prompts, opened, strict=True)
-        ]
-        plans = self._blocks(queries)
+        plans = self._blocks([Query(prompt.tokens, _opened(model, prompt.text, opening)) for prompt in prompts])
         writer = partial(writer_maker, model, writing, copied)
         return LocalWriting(model, _blocks_with(plans, wanted), batching, self._limits, writer, self.reserve(writing))
 

@@ -25,14 +25,14 @@ PER_REPEAT = 200  # least tokens of a block for each token that the next block e
 
 @dataclass(frozen=True, slots=True)
 class Query:
-    """A sequence to evaluate, and the positions after which the next token's probabilities are read.
+    """A sequence to evaluate. reads: the next token's probabilities are read after so many of its last tokens.
 
     The sequence is a prompt and a continuation. Many queries continue one prompt, which is kept once for all of them.
     """
 
     prompt: Tokens
-    reads: tuple[int, ...]
     continuation: Tokens = ()
+    reads: int = 1
 
     @property
     def tokens(self) -> Tokens:
@@ -42,6 +42,11 @@ class Query:
     @property
     def size(self) -> int:
         return len(self.prompt) + len(self.continuation)
+
+    @property
+    def positions(self) -> range:
+        """The positions in the sequence after which probabilities are read."""
+        return range(self.size - self.reads, self.size)
 
 
 @dataclass(frozen=True, slots=True)
@@ -190,7 +195,7 @@ def make(queries: Sequence[Query], order: Sequence[int]) -> Plan:
             first_query.append(index)
             reads.append([])
             before = tokens
-        for read, position in enumerate(queries[index].reads):
+        for read, position in enumerate(queries[index].positions):
             reads[path[position]] += position, index, read
     alone = sum(queries[index].size for index in order)
     distinct = tuple(queries[index] for index in first_query)

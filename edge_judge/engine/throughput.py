@@ -161,7 +161,7 @@ def _reading_plan(model: Model, count: int) -> Plan:
     """`count` random tokens, in prompts of PROMPT tokens that share nothing."""
     drawn = random.Random(0).choices(range(model.vocabulary), k=count)
     texts = [tuple(drawn[start : start + PROMPT]) for start in range(0, count, PROMPT)]
-    (prompts,) = plan.blocks([Query(tokens, (len(tokens) - 1,)) for tokens in texts], 0)
+    (prompts,) = plan.blocks([Query(tokens) for tokens in texts], 0)
     return prompts
 
 
@@ -170,7 +170,7 @@ def _write_rate(model: Model, count: int, duration: float, batching: Batching) -
     length = _share(PREFIX, duration, SHORTEST_PREFIX)
     prefix = tuple(random.Random(0).choices(range(model.vocabulary), k=length))
     texts = [(*prefix, last) for last in range(count)]
-    (prompts,) = plan.blocks([Query(tokens, (length,)) for tokens in texts], 0)
+    (prompts,) = plan.blocks([Query(tokens) for tokens in texts], 0)
     most = STEPS[1]
     least = _share(STEPS[0], duration, 1)
     with evaluator_for_writing(model, [prompts], most, batching) as evaluator:

@@ -102,14 +102,23 @@ class RunFolder:
 
     def verdicts(self) -> list[Verdict]:
         """The verdicts reached so far. A torn last line is none; any other broken line is an error."""
+        lines = self._whole_lines()
+        if not lines:
+            return []
+        file, version = self._file("verdicts.jsonl"), format_of(self._content())
+        return [read_verdict(file, number, line, version) for number, line in enumerate(lines, 1)]
+
+    def count(self) -> int:
+        """How many verdicts are reached, without a look at them."""
+        return len(self._whole_lines())
+
+    def _whole_lines(self) -> list[bytes]:
         file = self._file("verdicts.jsonl")
         if not file.exists():
             return []
         with naming(file):
             content = file.read_bytes()
-        version = format_of(self._content())
-        whole = content[: content.rfind(b"\n") + 1]
-        return [read_verdict(file, number, line, version) for number, line in enumerate(whole.splitlines(), 1)]
+        return content[: content.rfind(b"\n") + 1].splitlines()
 
     def append(self, verdict: Verdict) -> None:
         if self._lines is None:

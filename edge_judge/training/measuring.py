@@ -84,7 +84,7 @@ class Validation:
             for index, (example, texts) in enumerate(zip(self._examples, self._candidates, strict=True))
             for continuation, query in enumerate(texts.queries(example.prompt.tokens))
         ]
-        asked.sort(key=lambda one: len(one[2].tokens))
+        asked.sort(key=lambda one: one[2].size)
         for start in range(0, len(asked), self._at_once):
             group = asked[start : start + self._at_once]
             for (index, continuation, _), logits in zip(group, _read(network, [q for *_, q in group]), strict=True):
@@ -108,12 +108,12 @@ def verdict_texts(protocol: Protocol) -> Mapping[str, Label]:
 
 def _read(network: Network, queries: Sequence[Query]) -> list[Tensor]:
     """The logits (reads, vocabulary) of each query, on the CPU."""
-    longest = max(len(query.tokens) for query in queries)
+    longest = max(query.size for query in queries)
     ids = torch.tensor(
-        [query.tokens + (0,) * (longest - len(query.tokens)) for query in queries], device=network.speeds.device
+        [query.tokens + (0,) * (longest - query.size) for query in queries], device=network.speeds.device
     )
     states = network(ids)
-    return [network.logits(states[row, list(query.reads)]).cpu() for row, query in enumerate(queries)]
+    return [network.logits(states[row, list(query.positions)]).cpu() for row, query in enumerate(queries)]
 
 
 def _likeliest(p: Mapping[Label, float]) -> Label:

@@ -195,12 +195,12 @@ def _evaluated(
         part = subset(others, settings.limit, head=settings.head, judged=judged)
         with counted(folder), listener.task(title):
             verdicts, measured = session.evaluate(part, protocol, folder, listener)
-        if len(folder.verdicts()) == len(recorded):
+        if folder.count() == len(recorded):
             listener.note(f"{title}: already complete; --fresh judges it again")
         figures = score(align(part, verdicts), identity)
         note_machines(folder, session.engine)
         marked = note_seen(folder, run.seen, verdicts)
-        if len(verdicts) == len(folder.verdicts()):  # never replaced by a score over fewer pairs
+        if len(verdicts) == folder.count():  # never replaced by a score over fewer pairs
             folder.add(SAMPLE, _sample(others, part, settings))
             folder.complete(measured, judge.bytes, score_json(figures))
         floor = None
