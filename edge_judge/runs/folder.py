@@ -100,13 +100,15 @@ class RunFolder:
         begun = read_run_json(new / "run.json")
         return not differences(begun["settings"], self.settings)
 
-    def verdicts(self) -> list[Verdict]:
-        """The verdicts reached so far. A torn last line is none; any other broken line is an error."""
-        lines = self._whole_lines()
+    def verdicts(self, after: int = 0) -> list[Verdict]:
+        """The verdicts reached so far, but for the first `after`. A torn last line is none; any other broken line is an
+        error.
+        """
+        lines = self._whole_lines()[after:]
         if not lines:
             return []
         file, version = self._file("verdicts.jsonl"), format_of(self._content())
-        return [read_verdict(file, number, line, version) for number, line in enumerate(lines, 1)]
+        return [read_verdict(file, number, line, version) for number, line in enumerate(lines, after + 1)]
 
     def count(self) -> int:
         """How many verdicts are reached, without a look at them."""

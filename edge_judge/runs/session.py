@@ -73,15 +73,18 @@ class Session:
         if not part.pairs:
             raise DataError(f"benchmark {part.name}: no pairs to judge", "a pair has question, a and b")
         questions = [Question(pair, order) for pair in part.pairs for order in protocol.orders]
-        reached = {(verdict.id, verdict.order): verdict for verdict in run.verdicts()}
+        before = run.verdicts()
+        reached = {_key(verdict): verdict for verdict in before}
         cost = run.measured()
         if cost is None or any(question.key not in reached for question in questions):
             run.reopen()
-            work = RunProgress(part.name, questions, run, reached, listener)
+            work = RunProgress(part.name, questions, run, frozenset(reached), listener)
             if work.pending:
                 self._note_text_handling(part, run, listener)
                 self._judge(protocol, work)
-                work.note_respelled()
+                reached |= {_key(verdict): verdict for verdict in run.verdicts(len(before))}
+                _refuse_lost(run, lost=sum(question.key not in reached for question in questions))
+                _note_respelled(part.name, list(reached.values()), listener)
             cost = work.measured(run.measured())
             run.add("measured", asdict(cost))
             work.keep_gaps()
@@ -111,20 +114,23 @@ class Session:
 
 
 class RunProgress(ProgressListener):
-    """What a part of a run has left to do, has done and has cost. Reports it, with earlier verdicts, to a listener."""
+    """What a part of a run has left to do, has done and has cost. Reports it, with earlier verdicts, to a listener.
+
+    Verdicts are kept in the run's folder alone: beside the work, they would leave its memory in pieces when it is done.
+    """
 
     def __init__(
         self,
         name: str,
         questions: Sequence[Question],
         run: RunFolder,
-        verdicts: dict[tuple[str, Order], Verdict],
+        reached: frozenset[tuple[str, Order]],
         listener: ProgressListener,
     ) -> None:
         self.name, self.questions = name, questions
-        self.pending = frozenset(question.key for question in questions if question.key not in verdicts)
+        self.pending = frozenset(question.key for question in questions if question.key not in reached)
         self.batching = _batching(run)
-        self._run, self._verdicts, self._listener = run, verdicts, listener
+        self._run, self._left, self._listener = run, set(self.pending), listener
         self._reached = self._tokens = self._tokens_alone = 0
         self._clock = worktime.clock()
         self._start, self._gaps = self._clock.seconds(), self._clock.gaps()
@@ -146,21 +152,10 @@ class RunProgress(ProgressListener):
         self._listener.estimate(name, estimate)
 
     def keep(self, verdict: Verdict) -> None:
-        key = (verdict.id, verdict.order)
-        if key not in self._verdicts:
+        if _key(verdict) in self._left:
             self._run.append(verdict)
-            self._verdicts[key] = verdict
+            self._left.remove(_key(verdict))
             self._reached += 1
-
-    def note_respelled(self) -> None:
-        """Tell how many verdicts the judge may give in two spellings."""
-        shares = [verdict.respelled or 0.0 for verdict in self._verdicts.values()]
-        if count := sum(share >= RESPELLED for share in shares):
-            self._listener.note(
-                f"{self.name}: in {count} of {len(shares)} verdicts at least {100 * RESPELLED:.0f} % of the "
-                "probability is on other tokens for the same text "
-                f"(largest share {100 * max(shares):.0f} %); it is counted"
-            )
 
     def progress(self, progress: Progress) -> None:
         self._tokens = progress.tokens
@@ -221,3 +216,27 @@ def _batching(run: RunFolder) -> Batching:
     if not whole or not all(1 <= note[name] <= most for name, most in usual.items()):
         raise RunError(f"{run.path / 'run.json'}: {BATCHING}: not a way to divide the work", ANEW)
     return Batching(**note)
+
+
+def _key(verdict: Verdict) -> tuple[str, Order]:
+    return verdict.id, verdict.order
+
+
+def _note_respelled(name: str, verdicts: Sequence[Verdict], listener: ProgressListener) -> None:
+    """Tell how many verdicts the judge may give in two spellings."""
+    shares = [verdict.respelled or 0.0 for verdict in verdicts]
+    if count := sum(share >= RESPELLED for share in shares):
+        listener.note(
+            f"{name}: in {count} of {len(shares)} verdicts at least {100 * RESPELLED:.0f} % of the "
+            "probability is on other tokens for the same text "
+            f"(largest share {100 * max(shares):.0f} %); it is counted"
+        )
+
+
+def _refuse_lost(run: RunFolder, lost: int) -> None:
+    """Raises RunError where verdicts were written and are not in the file."""
+    if lost:
+        raise RunError(
+            f"{run.path / 'verdicts.jsonl'}: {counted(lost, 'new verdict')} cannot be found there",
+            "check the disk, and that nothing else writes this file; the same command judges what is missing",
+        )
