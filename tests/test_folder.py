@@ -141,6 +141,7 @@ def test_a_file_cut_anywhere_loses_the_torn_line_and_nothing_else(tmp_path, data
     left = whole[:keep].count(b"\n")
     with begin(tmp_path) as run:
         assert run.verdicts() == VERDICTS[:left]
+        assert run.count() == left and run.verdicts(1) == VERDICTS[1:left]
         for verdict in VERDICTS[left:]:
             run.append(verdict)
     assert path.read_bytes() == whole

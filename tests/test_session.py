@@ -1,5 +1,6 @@
 """A judge that stays loaded: parts of a benchmark, one after another, into one run."""
 
+import gc
 from dataclasses import replace
 
 import pytest
@@ -7,12 +8,12 @@ from checkpoints import make_checkpoint, qwen2_config
 
 from edge_judge.engine import RecordedEngine, evaluator, local
 from edge_judge.engine import model as models
-from edge_judge.errors import DataError, MemoryLimitError
+from edge_judge.errors import DataError, MemoryLimitError, RunError
 from edge_judge.inference import Distribution, TextHandling
 from edge_judge.judging.prompting import prompt_texts
 from edge_judge.protocols import grammar
 from edge_judge.protocols.protocol import Protocol, Question
-from edge_judge.records import Benchmark, Judge, Limits, Pair, ProgressListener
+from edge_judge.records import Benchmark, Judge, Limits, Pair, ProgressListener, Verdict
 from edge_judge.runs import folder as run_folder
 from edge_judge.runs import session as sessions
 from edge_judge.runs.identity import run_identity, run_settings
@@ -152,6 +153,34 @@ def test_a_verdict_that_cannot_be_kept_ends_the_work_and_frees_what_it_took(judg
         with pytest.raises(OSError, match="no room"), sessions.Session(judge, threads=1) as session:
             session.evaluate(SIX, PAIRWISE, kept)
     assert order == ["cache", "model"]
+
+
+def test_verdicts_that_did_not_reach_the_file_are_one_error_and_are_judged_by_the_same_call(
+    judge, tmp_path, monkeypatch
+):
+    with opened(judge, tmp_path) as kept, sessions.Session(judge, threads=1) as session:
+        write = kept.append
+        with monkeypatch.context() as losing:
+            losing.setattr(kept, "append", lambda verdict: None if verdict.id == "3" else write(verdict))
+            with pytest.raises(RunError, match=r"verdicts\.jsonl: 2 new verdicts cannot be found there"):
+                session.evaluate(SIX, PAIRWISE, kept)
+        assert kept.count() == 10 and kept.measured() is None
+        verdicts, _ = session.evaluate(SIX, PAIRWISE, kept)
+        assert len(verdicts) == kept.count() == 12
+
+
+def test_verdicts_are_in_the_file_and_not_in_memory_while_the_judge_works(judge, tmp_path, monkeypatch):
+    alive = []
+    with opened(judge, tmp_path) as kept, sessions.Session(judge, threads=1) as session:
+        write = kept.append
+
+        def watched(verdict):
+            write(verdict)
+            alive.append(sum(isinstance(one, Verdict) for one in gc.get_objects()))
+
+        monkeypatch.setattr(kept, "append", watched)
+        session.evaluate(SIX, PAIRWISE, kept)
+    assert len(alive) == 12 and max(alive) - alive[0] <= 1
 
 
 def noting(close, name, order):
