@@ -220,22 +220,25 @@ def state() -> State:
 
 def accounted(results: Path, benchmark: Benchmark, run: Identity, limit: int | None, after: State) -> Row:
     """A run as its folder tells it, against the benchmark's own file."""
-    folder = run_folder(results, run)
-    texts = (folder / name for name in ("verdicts.jsonl", "run.json"))
-    lines, known = (path.read_text("utf-8") if path.exists() else "" for path in texts)
-    verdicts = [json.loads(line) for line in lines.splitlines()]
+    folder, reached, truncated, undecided = run_folder(results, run), Counter[tuple[str, str]](), 0, 0
+    if (verdicts := folder / "verdicts.jsonl").exists():
+        with verdicts.open(encoding="utf-8") as lines:
+            for verdict in map(json.loads, lines):  # one at a time: what is held here is taken for the product's
+                reached[verdict["id"], verdict["order"]] += 1
+                truncated += bool(verdict.get("truncated"))
+                undecided += verdict["verdict"] is None
+    known = (folder / "run.json").read_text("utf-8") if (folder / "run.json").exists() else "{}"
     pairs = min(limit or len(benchmark.pairs), len(benchmark.pairs))
-    reached = Counter((verdict["id"], verdict["order"]) for verdict in verdicts)
     return Row(
         benchmark.name,
         run.grammar,
         run.scheme,
         in_file=len(benchmark.pairs),
         pairs=pairs,
-        verdicts=len(verdicts),
-        truncated=sum(bool(verdict.get("truncated")) for verdict in verdicts),
-        undecided=sum(verdict["verdict"] is None for verdict in verdicts),
-        seconds=json.loads(known or "{}").get("measured", {}).get("wall_seconds", 0.0),
+        verdicts=reached.total(),
+        truncated=truncated,
+        undecided=undecided,
+        seconds=json.loads(known).get("measured", {}).get("wall_seconds", 0.0),
         **asdict(after),
         wrong=tuple(unaccounted(reached, {pair.id for pair in benchmark.pairs}, pairs)),
     )
