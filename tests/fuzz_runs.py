@@ -227,13 +227,12 @@ def training_state(folder: Path) -> tuple[Run, list[bytes]]:
 def shared_folder(folder: Path) -> tuple[Run, list[bytes]]:
     """The answers that another machine has put into the folder."""
     from edge_judge.engine.cluster.blocks import Block, Job
-    from edge_judge.engine.plan import Plan
+    from edge_judge.engine.plan import Query, blocks
     from edge_judge.engine.shared_folder import BlockFiles
     from edge_judge.inference import Distribution, GuidedWriting, Reading, Written
     from edge_judge.records import Batching
 
-    plan = Plan(((1,), (2,)), (0, 0), (0, 1), (0, 1), {}, 2)
-    block, files = Block((plan,), {}, {}), BlockFiles(folder, "here")
+    block, files = Block(tuple(blocks([Query((1,)), Query((2,))], 0)), {}, {}), BlockFiles(folder, "here")
     texts = {"[[A]]": "a", "[[B]]": "b"}
     reading = Job("r", Reading(texts), Batching())
     rule = GuidedWriting(9, "", "", "root", None, lambda: None, texts, ("a", "b"), "")  # type: ignore

@@ -176,7 +176,7 @@ def test_verdicts_are_in_the_file_and_not_in_memory_while_the_judge_works(judge,
 
         def watched(verdict):
             write(verdict)
-            alive.append(sum(isinstance(one, Verdict) for one in gc.get_objects()))
+            alive.append(sum(type(one) is Verdict for one in gc.get_objects()))
 
         monkeypatch.setattr(kept, "append", watched)
         session.evaluate(SIX, PAIRWISE, kept)
