@@ -141,7 +141,7 @@ class LoadedModel:
         self.trained_context = int(llama.llama_model_n_ctx_train(self.handle))
         self.sentencepiece = llama.llama_vocab_type(self.vocab) == llama.LLAMA_VOCAB_TYPE_SPM
         self._buffer = ctypes.create_string_buffer(1024)
-        self._ids = tuple(range(self.vocabulary))  # one object for all equal ids: a benchmark has millions of them
+        self._ids: dict[int, int] = {}
 
     def close(self) -> None:
         llama.llama_model_free(self.handle)
@@ -177,7 +177,8 @@ class LoadedModel:
         count = llama.llama_tokenize(self.vocab, raw, len(raw), buffer, room, False, control)
         if count < 0:
             return None
-        return tuple(map(self._ids.__getitem__, buffer[:count]))
+        ids = buffer[:count]
+        return tuple(map(self._ids.setdefault, ids, ids))  # equal ids are one object: a benchmark has millions of them
 
     def piece(self, token: int) -> bytes:
         """The bytes of a token; none for a control token."""
