@@ -175,6 +175,8 @@ def test_a_recorded_ranking_is_read_without_the_outputs_or_the_judge(
         ("ranking.json", lambda text: text.replace('"systems": [', '"systems": [5, '), "not a ranking: systems is"),
         ("ranking.json", lambda text: re.sub(r'"questions": \d+', '"questions": []', text, count=1), "questions is"),
         ("ranking.json", lambda text: text.replace('"against": null', '"against": "x"', 1), "against is 'x'"),
+        ("ranking.json", lambda text: '{"systems": [""], "missing": {}, "questions": 85}', r"systems is \[''\]"),
+        ("ranking.json", lambda text: '{"systems": ["x"], "missing": {}, "questions": 1}', "against is not there"),
         ("ranking.json", lambda text: text.replace('"missing": {', '"missing": {"x": -1, ', 1), "missing is"),
         ("run.json", lambda text: text.replace('"model": "pocket"', '"model": ["pocket"]', 1), "model is"),
         ("meetings.jsonl", lambda text: re.sub(r'(length_first": )\d+', rf"\g<1>{2**63}", text), "length_first"),

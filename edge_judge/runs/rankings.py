@@ -153,13 +153,15 @@ def _object(path: Path) -> dict[str, Any]:
 
 def _fault(figures: Mapping[str, Any]) -> str | None:
     """What of ranking.json is not as it was written; None if all is."""
-    systems, missing, against = figures.get("systems"), figures.get("missing"), figures.get("against", "")
-    if not isinstance(systems, list) or not all(isinstance(name, str) for name in systems):
+    systems, missing, against = figures.get("systems"), figures.get("missing"), figures.get("against")
+    if not isinstance(systems, list) or not all(isinstance(name, str) and name for name in systems):
         return f"systems is {systems!r}, expected a list of names"
     if not isinstance(missing, dict) or not all(_is_count(number) for number in missing.values()):
         return f"missing is {missing!r}, expected a number for each system"
     if not _is_count(figures.get("questions")):
         return f"questions is {figures.get('questions')!r}, expected a number"
+    if "against" not in figures:
+        return "against is not there, expected one of the systems or null"
     return None if against is None or against in systems else f"against is {against!r}, expected one of the systems"
 
 
