@@ -10,7 +10,7 @@ from __future__ import annotations
 import math
 import os
 import struct
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -159,8 +159,7 @@ class _Reader:
             value = self.value()
             if value is not None:
                 values[keys[-1]] = value
-        if len(set(keys)) != len(keys):
-            raise VerifyError(f"{self.path} holds a key twice")
+        self.require_different(keys)
         raw = [self.tensor_info() for _ in range(tensor_count)]
         alignment = self.alignment(values.get("general.alignment", ALIGNMENT))
         start = padded(self.stream.tell(), alignment)
@@ -186,14 +185,20 @@ class _Reader:
 
     def fields(self, start: str) -> tuple[Field, ...]:
         _, key_count = self.counts()
-        fields = []
+        keys, fields = [], []
         for _ in range(key_count):
-            key = self.string(_MAX_NAME)
-            if key.startswith(start):
-                fields.append(self.field(key))
+            keys.append(self.string(_MAX_NAME))
+            if keys[-1].startswith(start):
+                fields.append(self.field(keys[-1]))
             else:
                 self.value()
+        self.require_different(keys)
         return tuple(fields)
+
+    def require_different(self, keys: Sequence[str]) -> None:
+        """Raise VerifyError where a header has a key more than once: llama.cpp refuses such a file too."""
+        if len(set(keys)) != len(keys):
+            raise VerifyError(f"{self.path} holds a key twice")
 
     def field(self, key: str) -> Field:
         (kind,) = self.unpack("I")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import shutil
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -12,7 +13,7 @@ from gguf_elsewhere import copied
 from hypothesis import given
 from hypothesis import strategies as st
 
-from quantize import digest, gguf_file
+from quantize import container, digest, gguf_file, pairs_seen
 from quantize.errors import VerifyError
 
 OURS = ("edge_judge.", "general.")
@@ -189,6 +190,15 @@ def test_a_name_that_stands_twice_is_refused(content: bytes, tmp_path: Path, old
     (tmp_path / "odd.gguf").write_bytes(content.replace(old, new))
     with pytest.raises(VerifyError, match=said):
         gguf_file.inspect(tmp_path / "odd.gguf")
+
+
+def test_pairs_that_are_named_twice_are_refused(tmp_path: Path) -> None:
+    other = pairs_seen.KEY[::-1]
+    (first,), path = pairs_seen.fields(["a"]), tmp_path / "odd.gguf"
+    container.write_header(path, "llama", [first, replace(first, key=other)], [])
+    path.write_bytes(path.read_bytes().replace(other.encode(), pairs_seen.KEY.encode()))
+    with pytest.raises(VerifyError, match="holds a key twice"):
+        pairs_seen.of_file(path)
 
 
 def test_a_tensor_that_is_not_where_it_must_be_is_refused(content: bytes, tmp_path: Path) -> None:
