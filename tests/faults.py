@@ -58,7 +58,9 @@ KINDS = (
 
 @dataclass
 class Row:
-    """What was seen of one command and one kind of fault. calls: that a run makes; findings: what was wrong."""
+    """What was seen of one command and one kind of fault. calls: that a run makes; findings: what was wrong; seconds:
+    that it took, with the run that counts the calls where this is its first kind.
+    """
 
     command: str
     kind: str
@@ -68,6 +70,7 @@ class Row:
     unhurt: int = 0  # ended as without the fault
     left: int = 0  # something was left behind until the next run, or after it
     findings: list[str] = field(default_factory=list)
+    seconds: float = 0.0
 
 
 @dataclass(frozen=True)
@@ -318,10 +321,16 @@ class Kept:
         self._seconds = before.seconds if before else 0.0
 
     def add(self, row: Row) -> None:
+        """Keep a line that is just complete, in place of an earlier one of the same command and kind."""
+        now = time.monotonic()
+        row.seconds, self._began = round(now - self._began, 1), now
+        replaced = self.rows.get((row.command, row.kind))
+        self._seconds = round(self._seconds + row.seconds - (replaced.seconds if replaced else 0.0), 1)
         self.rows[row.command, row.kind] = row
         if self._file:
-            seconds = round(self._seconds + time.monotonic() - self._began, 1)
-            reliability_record.write(self._file, "faults", self.rows.values(), seconds=seconds, sample=self._sample)
+            reliability_record.write(
+                self._file, "faults", self.rows.values(), seconds=self._seconds, sample=self._sample
+            )
 
 
 if __name__ == "__main__":

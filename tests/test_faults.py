@@ -8,9 +8,10 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+import reliability_record
 from fault_commands import COMMANDS, TEMPORARY
 from fault_process import Fault, NoShimError
-from faults import KINDS, Place, Row, complaints, disturb, numbers, opened, undisturbed
+from faults import KINDS, Kept, Place, Row, complaints, disturb, numbers, opened, undisturbed
 
 from edge_judge.cli.file_errors import described, visible
 from edge_judge.errors import naming
@@ -125,3 +126,12 @@ def test_an_error_about_another_file_or_a_connection_keeps_its_own_words(error: 
     with pytest.raises(OSError) as caught, naming(Path("run")):
         raise error
     assert caught.value is error
+
+
+def test_the_time_of_a_line_that_is_run_again_counts_once(tmp_path: Path) -> None:
+    file, again = tmp_path / "faults.json", Row("eval", "error", 5)
+    before = [Row("eval", "error", 5, seconds=100.0), Row("report", "error", 5, seconds=30.0)]
+    reliability_record.write(file, "faults", before, seconds=130.0)
+    Kept(file, True, 0).add(again)
+    record = reliability_record.read(file)
+    assert record is not None and record.seconds == pytest.approx(30.0 + again.seconds)
