@@ -49,8 +49,8 @@ not."""
 SOAK = """\
 The embedded judge over the benchmark files, in both orders, in one process. *MB* and *handles*: after the first and
 after the last run on a benchmark with the weights of one scheme, still loaded, once garbage is collected.
-*Shortened*: verdicts on answers that did not fit the judge's context; no published pair is that long, so the pairs of
-*too-long* were made up. A verdict that is not found exactly once is a problem."""
+*Shortened*: verdicts on answers that did not fit the judge's context; no pair of the benchmarks here is that long,
+so the pairs of *too-long* were made up. A verdict that is not found exactly once is a problem."""
 MENDED = "{}. Only what has a commit that mended it and a test that keeps it so is listed."
 
 Records = Mapping[str, Record | None]
